@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Views of `common/policies.proto` and of `protos.ApplicationPolicy`.
+
+use crate::messages;
+use crate::msp::MspPrincipal;
+use crate::protobuf::{DecodeError, Field, Message, Value};
+
+/// `common.Policy.PolicyType`.
+pub mod policy_type {
+    /// The value is a `SignaturePolicyEnvelope`.
+    pub const SIGNATURE: i32 = 1;
+    /// The value is an `ImplicitMetaPolicy`.
+    pub const IMPLICIT_META: i32 = 3;
+}
+
+/// `common.ImplicitMetaPolicy.Rule`.
+pub mod implicit_meta_rule {
+    /// One sub-policy suffices.
+    pub const ANY: i32 = 0;
+    /// Every sub-policy must hold.
+    pub const ALL: i32 = 1;
+    /// More than half of the sub-policies must hold.
+    pub const MAJORITY: i32 = 2;
+}
+
+messages! {
+    /// `common.SignaturePolicyEnvelope`.
+    SignaturePolicyEnvelope<'a> {
+        1 => version: i32,
+        2 => rule: Option<SignaturePolicy>,
+        3 => identities: Vec<MspPrincipal<'a>>,
+    }
+
+    /// `common.SignaturePolicy.NOutOf`.
+    NOutOf {
+        1 => n: i32,
+        2 => rules: Vec<SignaturePolicy>,
+    }
+
+    /// `common.ImplicitMetaPolicy`.
+    ImplicitMetaPolicy<'a> {
+        1 => sub_policy: &'a str,
+        2 => rule: i32,
+    }
+}
+
+/// `common.SignaturePolicy`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SignaturePolicy {
+    /// Neither case of the oneof is present.
+    #[default]
+    Unset,
+    /// An index into the envelope's identities.
+    SignedBy(i32),
+    /// So many of these rules.
+    NOutOf(NOutOf),
+}
+
+impl<'a> Message<'a> for SignaturePolicy {
+    fn merge_field(&mut self, number: u32, value: Value<'a>, depth: u32) -> Result<bool, DecodeError> {
+        match number {
+            1 => {
+                let mut index = 0i32;
+                let known = index.merge_value(value, depth)?;
+                if known {
+                    *self = Self::SignedBy(index);
+                }
+                Ok(known)
+            }
+            2 => merge_case(
+                self,
+                value,
+                depth,
+                |policy| match policy {
+                    Self::NOutOf(rule) => Some(std::mem::take(rule)),
+                    _ => None,
+                },
+                Self::NOutOf,
+            ),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// `protos.ApplicationPolicy`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ApplicationPolicy<'a> {
+    /// Neither case of the oneof is present.
+    #[default]
+    Unset,
+    /// The policy itself.
+    SignaturePolicy(SignaturePolicyEnvelope<'a>),
+    /// The path of a policy in the channel's configuration.
+    ChannelConfigPolicyReference(&'a str),
+}
+
+impl<'a> Message<'a> for ApplicationPolicy<'a> {
+    fn merge_field(&mut self, number: u32, value: Value<'a>, depth: u32) -> Result<bool, DecodeError> {
+        match number {
+            1 => merge_case(
+                self,
+                value,
+                depth,
+                |policy| match policy {
+                    Self::SignaturePolicy(envelope) => Some(std::mem::take(envelope)),
+                    _ => None,
+                },
+                Self::SignaturePolicy,
+            ),
+            2 => {
+                let mut reference = "";
+                let known = reference.merge_value(value, depth)?;
+                if known {
+                    *self = Self::ChannelConfigPolicyReference(reference);
+                }
+                Ok(known)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Merges a message-typed case of a oneof: a repeated same case merges, another case is replaced.
+pub(crate) fn merge_case<'a, O, M: Message<'a>>(
+    oneof: &mut O,
+    value: Value<'a>,
+    depth: u32,
+    take_same: impl FnOnce(&mut O) -> Option<M>,
+    wrap: impl FnOnce(M) -> O,
+) -> Result<bool, DecodeError> {
+    let Value::Bytes(bytes) = value else { return Ok(false) };
+    let mut message = take_same(oneof).unwrap_or_default();
+    message.merge(bytes, depth + 1)?;
+    *oneof = wrap(message);
+    Ok(true)
+}
