@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What MVCC sees of the world: keys, versioned values, and a reader of committed state.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use fastledger_wire::Height;
+
+/// Where a key lives. Ordered as Fabric orders updates: namespace, then public before collections, then key bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateKey<'a> {
+    /// Chaincode name; empty for the channel's configuration.
+    pub namespace: &'a str,
+    /// Collection whose hashed state is meant; empty for public state.
+    pub collection: &'a str,
+    /// The key, or its SHA-256 in a collection.
+    pub key: &'a [u8],
+}
+
+/// A value with the height of the transaction that wrote it last (`statedb.VersionedValue`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionedValue<'a> {
+    /// The value, or its SHA-256 in a collection.
+    pub value: Cow<'a, [u8]>,
+    /// Encoded metadata entries (`statemetadata.Serialize`); empty for none.
+    pub metadata: Cow<'a, [u8]>,
+    /// Last writer, of value or metadata.
+    pub version: Height,
+}
+
+/// Committed state as of the end of the previous block.
+///
+/// Readers are used from several threads at once.
+pub trait StateReader: Sync {
+    /// How reading can break; never how a transaction can be invalid.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The version of a key, `None` when it does not exist.
+    fn version(&self, key: StateKey<'_>) -> Result<Option<Height>, Self::Error>;
+
+    /// A key's value, metadata and version.
+    fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>, Self::Error>;
+
+    /// Visits public keys of `namespace` from `start` (inclusive) to `end` (exclusive; empty: to the end) in
+    /// byte order, until `visit` breaks.
+    fn range(
+        &self,
+        namespace: &str,
+        start: &str,
+        end: &str,
+        visit: &mut dyn FnMut(&str, Height) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// One key's change by a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update<'a> {
+    /// Which key.
+    pub key: StateKey<'a>,
+    /// The transaction that wrote it last in this block.
+    pub version: Height,
+    /// New value and encoded metadata; `None` deletes the key.
+    pub state: Option<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+}
+
+/// Everything a block changes: one entry per key, sorted by [`StateKey`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateBatch<'a> {
+    /// Sorted, without duplicates.
+    pub updates: Vec<Update<'a>>,
+}
