@@ -1,2 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! fastledger-crypto
+//! ECDSA P-256 verification in batches, and SHA-256 of many messages at once.
+//!
+//! A permissioned ledger sees the same few keys sign very many messages, nothing about verification is
+//! secret, and signatures arrive in blocks. This crate is built on these three facts; it never signs.
+
+mod der;
+mod key;
+mod library;
+mod sha256;
+mod verifier;
+
+pub use der::{Signature, SignatureError};
+pub use key::{KeyError, PublicKey};
+pub use sha256::{Message, sha256, sha256_many};
+pub use verifier::{Engine, Job, Verifier, VerifierOptions};
