@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stub of the Rust core; `make check` holds it against the built module."""
+
+from collections.abc import Mapping
+from typing import final
+
+__version__: str
+
+@final
+class CommitResult:
+    """What became of one block."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def header_hash(self) -> bytes: ...
+    @property
+    def data_hash(self) -> bytes: ...
+    @property
+    def commit_hash(self) -> bytes | None:
+        """Absent for block 0."""
+
+    @property
+    def codes(self) -> bytes:
+        """One TxValidationCode per transaction: the block's transactions filter."""
+
+    @property
+    def stored_codes(self) -> bytes | None:
+        """The filter that the block carried when it came in, absent when it had none."""
+
+    @property
+    def stored_commit_hash(self) -> bytes | None: ...
+    @property
+    def stage_ms(self) -> Mapping[str, float]:
+        """Milliseconds per stage: parse, verify, policy, mvcc, store, state."""
+
+@final
+class Location:
+    """Where a transaction stands."""
+
+    @property
+    def block(self) -> int: ...
+    @property
+    def tx(self) -> int: ...
+    @property
+    def code(self) -> int: ...
+
+@final
+class VersionedValue:
+    """A key's committed state."""
+
+    @property
+    def value(self) -> bytes: ...
+    @property
+    def metadata(self) -> bytes:
+        """Encoded metadata entries, empty for none."""
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Block and transaction that wrote it last."""
+
+@final
+class StateIterator:
+    """Keys of a namespace in byte order, read in pages."""
+
+    def __iter__(self) -> StateIterator: ...
+    def __next__(self) -> tuple[str, str, bytes, VersionedValue]:
+        """Namespace, collection (empty for public state), key (hash in a collection), value."""
+
+@final
+class Ledger:
+    """One channel's ledger and the pipeline that commits to it."""
+
+    @staticmethod
+    def open(
+        path: str,
+        *,
+        workers: int = 0,
+        durable: bool = True,
+        verify_block_signatures: bool = True,
+        allow_malformed: bool = False,
+        engine: str = "auto",
+    ) -> Ledger: ...
+    @staticmethod
+    def restore(snapshot: str, path: str) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def channel_id(self) -> str | None: ...
+    @property
+    def last_header_hash(self) -> bytes | None: ...
+    @property
+    def last_commit_hash(self) -> bytes | None: ...
+    def submit(self, block: bytes) -> None:
+        """Hands the next block to the pipeline; waits while the pipeline is full."""
+
+    def result(self) -> CommitResult:
+        """The next block's outcome, in order; raises what stopped the pipeline."""
+
+    def in_flight(self) -> int: ...
+    def validate(self, block: bytes) -> CommitResult:
+        """Judges the next block without committing it."""
+
+    def get(self, namespace: str, key: str) -> VersionedValue | None: ...
+    def get_hash(self, namespace: str, collection: str, key_hash: bytes) -> VersionedValue | None: ...
+    def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
+    def state(self) -> StateIterator:
+        """Every key of the state, hashes of private keys included."""
+
+    def history(self, namespace: str, key: str) -> list[tuple[int, int]]:
+        """Heights (block, tx) of the valid writes of a key, newest first."""
+
+    def block(self, number: int) -> bytes:
+        """Encoded common.Block."""
+
+    def block_by_hash(self, header_hash: bytes) -> bytes | None: ...
+    def find(self, tx_id: str) -> Location | None: ...
+    def explain(self, block: int, tx: int) -> str | None:
+        """JSON of the reason that the ledger kept for an invalid transaction."""
+
+    def policy_of(self, namespace: str) -> str | None:
+        """A chaincode's endorsement policy in Fabric's policy language."""
+
+    def snapshot(self, path: str) -> None: ...
+    def rebuild(self) -> int:
+        """Drops every derived store and replays the block files; returns the height."""
+
+def block_from_record(record: bytes) -> bytes:
+    """Turns a block file's record into an encoded common.Block."""
+
+def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Number, previous hash, data hash and header hash of an encoded common.Block."""
