@@ -41,14 +41,24 @@ pub trait StateReader: Sync {
     /// A key's value, metadata and version.
     fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>, Self::Error>;
 
+    /// A key's encoded metadata; empty when it has none or does not exist.
+    ///
+    /// Every write of a value asks for it, so a reader which knows that a namespace never had metadata should
+    /// answer without looking (`privacyenabledstate.metadataHint`).
+    fn metadata(&self, key: StateKey<'_>) -> Result<Cow<'static, [u8]>, Self::Error> {
+        Ok(self.get(key)?.map_or(Cow::Borrowed(&[]), |found| found.metadata))
+    }
+
     /// Visits public keys of `namespace` from `start` (inclusive) to `end` (exclusive; empty: to the end) in
-    /// byte order, until `visit` breaks.
+    /// byte order, until `visit` breaks. An `end` before `start` visits nothing.
+    ///
+    /// Keys are bytes: a hashed write to a collection without a name is a public write of any bytes.
     fn range(
         &self,
         namespace: &str,
         start: &str,
         end: &str,
-        visit: &mut dyn FnMut(&str, Height) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Self::Error>;
 }
 
@@ -59,7 +69,7 @@ pub struct Update<'a> {
     pub key: StateKey<'a>,
     /// The transaction that wrote it last in this block.
     pub version: Height,
-    /// New value and encoded metadata; `None` deletes the key.
+    /// New value (never empty) and encoded metadata; `None` deletes the key.
     pub state: Option<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
 }
 
@@ -68,4 +78,24 @@ pub struct Update<'a> {
 pub struct UpdateBatch<'a> {
     /// Sorted, without duplicates.
     pub updates: Vec<Update<'a>>,
+}
+
+impl<'a> UpdateBatch<'a> {
+    /// Adds an update where it belongs; an earlier one of the same key gives way.
+    ///
+    /// For what is written beside the transactions' own writes, such as the channel's configuration; it takes time
+    /// in proportion to the batch.
+    pub fn insert(&mut self, update: Update<'a>) {
+        match self.updates.binary_search_by(|other| other.key.cmp(&update.key)) {
+            Ok(same) => self.updates[same] = update,
+            Err(place) => self.updates.insert(place, update),
+        }
+    }
+
+    /// The update of a key.
+    #[must_use]
+    pub fn get(&self, key: StateKey<'_>) -> Option<&Update<'a>> {
+        let found = self.updates.binary_search_by(|other| other.key.cmp(&key)).ok()?;
+        self.updates.get(found)
+    }
 }
