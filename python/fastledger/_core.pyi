@@ -93,12 +93,21 @@ class Ledger:
     @property
     def last_commit_hash(self) -> bytes | None: ...
     def submit(self, block: bytes) -> None:
-        """Hands the next block to the pipeline; waits while the pipeline is full."""
+        """Hands the next block to the pipeline; waits while the pipeline is full.
+
+        Never raises for what is wrong with the block: that is the matter of `result`.
+        """
 
     def result(self) -> CommitResult:
-        """The next block's outcome, in order; raises what stopped the pipeline."""
+        """The next block's outcome, in order; raises what stopped the pipeline.
 
-    def in_flight(self) -> int: ...
+        A result means that the block is durable. After a refusal (`BlockRefused`) the blocks submitted behind the
+        refused one are dropped, `in_flight` is 0, and the ledger takes a block of the refused number again.
+        """
+
+    def in_flight(self) -> int:
+        """Blocks submitted whose results were not taken yet."""
+
     def validate(self, block: bytes) -> CommitResult:
         """Judges the next block without committing it."""
 
@@ -117,7 +126,12 @@ class Ledger:
     def block_by_hash(self, header_hash: bytes) -> bytes | None: ...
     def find(self, tx_id: str) -> Location | None: ...
     def explain(self, block: int, tx: int) -> str | None:
-        """JSON of the reason that the ledger kept for an invalid transaction."""
+        """JSON of the reason that the ledger kept for an invalid transaction: `kind` is rule, policy, read or phantom.
+
+        rule: text. policy: namespace, guards, policy, endorsements [{msp_id, subject, outcome}]. read: key {namespace,
+        collection, key}, expected, found ("block:tx" or null), written_in_block_by. phantom: namespace, start_key,
+        end_key, difference.
+        """
 
     def policy_of(self, namespace: str) -> str | None:
         """A chaincode's endorsement policy in Fabric's policy language."""
