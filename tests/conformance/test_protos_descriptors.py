@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our wire contract against what other implementations of it say.
+
+tests/vectors/protos holds the messages, fields, enums and services of four sources (see fabric_protos_dump.py). Every
+element of a source must be in ours, unless a table below says why not; and everything in ours must be in a source.
+"""
+
+import importlib
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+import fastledger.protos
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "protos"
+DUMP = Path(__file__).with_name("fabric_protos_dump.py")
+
+# The same messages, field by field, that a version had in another package. Ours are where 3.1 has them.
+MOVED = {
+    "common.CollectionConfigPackage": "protos.CollectionConfigPackage",
+    "discovery.ChaincodeCall": "protos.ChaincodeCall",
+    "discovery.ChaincodeInterest": "protos.ChaincodeInterest",
+}
+
+# Elements of a source that ours leave out, with all that is inside them, by the reason.
+LEFT_OUT = {
+    "fabric_protos": {},
+    "fabric-1.4.12": {
+        "FabToken: 1.4 does not register its service and refuses its transactions": """
+            .InputId .PlainApprove .PlainDelegatedOutput .PlainImport .PlainOutput .PlainTokenAction .PlainTransfer
+            .PlainTransferFrom .TokenTransaction protos.AllowanceRecipientShare protos.ApproveRequest protos.Command
+            protos.CommandResponse protos.CommandResponseHeader protos.Error protos.ExpectationRequest protos.Header
+            protos.ImportRequest protos.ListRequest protos.PlainExpectation protos.PlainTokenExpectation protos.Prover
+            protos.RecipientTransferShare protos.RedeemRequest protos.SignedCommand protos.SignedCommandResponse
+            protos.TokenExpectation protos.TokenOutput protos.TokenToIssue protos.TransferRequest protos.UnspentTokens
+            protos.ChaincodeAction#5""",
+        "a preview of _lifecycle without clients; 2.0 gave the field numbers other meanings": """
+            lifecycle.InstallChaincodeArgs lifecycle.InstallChaincodeResult
+            lifecycle.QueryInstalledChaincodeArgs lifecycle.QueryInstalledChaincodeResult""",
+        "never serialized": """
+            common.CollectionCriteria common.ConfigGroupSchema common.ConfigPolicySchema common.ConfigValueSchema
+            protos.ConfidentialityLevel protos.PeerEndpoint protos.PeerID protos.SignedTransaction""",
+    },
+    "fabric-protos-go": {},
+    "fabric-3.1.5": {
+        "an orderer's own log on disk": "smartbftprotos.LogRecord",
+        "a cache in memory": "statecouchdb.CacheValue",
+        "Fabric's own tests": "testdata.MarshaledSignedData",
+        "bookkeeping of the transient store": "transientstore.PendingDeleteStorageList",
+    },
+}
+
+
+def source(name):
+    """Load one list of elements, with moved messages at their new place."""
+    text = (VECTORS / f"{name}.json").read_text("utf-8")
+    return {moved(key): moved(value) for key, value in json.loads(text)["elements"].items()}
+
+
+def moved(text):
+    """Put the new name for each moved message in a reference, or in the name of what has no old copy in ours."""
+    if not isinstance(text, str):
+        return text
+    for old, new in MOVED.items():
+        if old.startswith("discovery.") or " " in text:
+            text = re.sub(rf"(?<![\w.]){re.escape(old)}(?!\w)", new, text)
+    return text
+
+
+def enclosing(element):
+    """Return the name of an element and of everything that it is inside of."""
+    return {element, *(element[: cut.start()] for cut in re.finditer(r"[.#/]", element))}
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """List the elements of all our modules."""
+    elements = runpy.run_path(str(DUMP))["elements"]
+    root = Path(fastledger.protos.__file__).parent
+    found = {}
+    for path in sorted(root.rglob("*_pb2.py")):
+        module = importlib.import_module(".".join(("fastledger.protos", *path.relative_to(root).with_suffix("").parts)))
+        found.update(elements(FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)))
+    return found
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_every_element_of_the_source_is_ours(ours, name):
+    left_out = set(" ".join(LEFT_OUT[name].values()).split())
+    wrong = {
+        element: f"theirs: {what}; ours: {ours.get(element)}"
+        for element, what in source(name).items()
+        if ours.get(element) != what and left_out.isdisjoint(enclosing(element))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_is_in_the_source_and_differs_from_ours(ours, name):
+    elements = source(name)
+    for top in " ".join(LEFT_OUT[name].values()).split():
+        inside = [element for element in elements if top in enclosing(element)]
+        assert inside, f"{top} is not in {name}"
+        assert any(ours.get(element) != elements[element] for element in inside), f"{top} is ours after all"
+
+
+def test_everything_of_ours_is_in_a_source(ours):
+    theirs = {item for name in LEFT_OUT for item in source(name).items()}
+    assert set(ours.items()) <= theirs
+
+
+def test_the_list_of_the_package_is_what_the_package_says():
+    python = os.environ.get("FABRIC_PROTOS_PYTHON")
+    if not python:
+        pytest.skip("set FABRIC_PROTOS_PYTHON to an interpreter that has hyperledger-fabric-protos")
+    command = [python, str(DUMP), "--package", "hyperledger-fabric-protos"]
+    fresh = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    assert fresh["elements"] == json.loads((VECTORS / "fabric_protos.json").read_text("utf-8"))["elements"]
+
+
+def test_the_generated_modules_are_up_to_date():
+    generate = Path(__file__).parents[2] / "protos" / "generate.py"
+    run = subprocess.run([sys.executable, str(generate), "--check"], stderr=subprocess.PIPE, text=True)
+    if run.returncode == 2:
+        pytest.skip(run.stderr)
+    assert run.returncode == 0, run.stderr
