@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Views of a channel's configuration (`common/configtx.proto`, `common/configuration.proto`, `orderer/configuration.proto`).
 
+#![allow(clippy::zero_sized_map_values, reason = "a capability is a message that may gain fields")]
+
 use crate::common::Envelope;
 use crate::messages;
 use crate::protobuf::Map;

@@ -55,15 +55,14 @@ fn der_integer(value: u64) -> Vec<u8> {
 
 fn der_element(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.push(tag);
-    match u8::try_from(content.len()) {
-        Ok(short @ 0..=0x7f) => out.push(short),
-        _ => {
-            let length = content.len().to_be_bytes();
-            let first = length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1);
-            #[expect(clippy::cast_possible_truncation, reason = "at most eight length bytes")]
-            out.push(0x80 | (length.len() - first) as u8);
-            out.extend_from_slice(&length[first..]);
-        }
+    if let Ok(short @ 0..=0x7f) = u8::try_from(content.len()) {
+        out.push(short);
+    } else {
+        let length = content.len().to_be_bytes();
+        let first = length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1);
+        #[expect(clippy::cast_possible_truncation, reason = "at most eight length bytes")]
+        out.push(0x80 | (length.len() - first) as u8);
+        out.extend_from_slice(&length[first..]);
     }
     out.extend_from_slice(content);
 }

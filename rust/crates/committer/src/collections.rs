@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a block means for private data: when hashed keys expire, and which collection configurations it brings.
+
+use fastledger_mvcc::{StateReader, UpdateBatch};
+use fastledger_wire::Message;
+use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
+use rustc_hash::FxHashMap;
+
+use crate::definitions::{Definition, LIFECYCLE, LSCC, PublicState, StateAfter};
+
+/// Joins a chaincode's name to the key of its collections (`privdata.BuildCollectionKVSKey`).
+const COLLECTION_KEY_SUFFIX: &str = "~collection";
+
+/// A hashed key that a block writes and the block whose commit removes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    /// Index of the write in the block's updates.
+    pub update: usize,
+    /// Number of the block (`pvtdatapolicy.ComputeExpiringBlock`).
+    pub at_block: u64,
+}
+
+/// Schedules the hashed keys that a block writes to collections with a `blockToLive`.
+pub(crate) fn expiries<S: StateReader>(
+    block_number: u64,
+    batch: &UpdateBatch<'_>,
+    state: &S,
+) -> Result<Vec<Expiry>, S::Error> {
+    let mut lives: FxHashMap<(&str, &str), u64> = FxHashMap::default();
+    let mut expiries = Vec::new();
+    for (index, update) in batch.updates.iter().enumerate() {
+        let (namespace, collection) = (update.key.namespace, update.key.collection);
+        if collection.is_empty() {
+            continue;
+        }
+        let life = match lives.get(&(namespace, collection)) {
+            Some(life) => *life,
+            None => {
+                let life = block_to_live(state, namespace, collection)?;
+                lives.insert((namespace, collection), life);
+                life
+            }
+        };
+        if life == 0 {
+            continue;
+        }
+        if let Some(at_block) = block_number.checked_add(life).and_then(|block| block.checked_add(1)) {
+            expiries.push(Expiry { update: index, at_block });
+        }
+    }
+    Ok(expiries)
+}
+
+/// How many blocks a collection's values live; 0 is for ever, also where the collection is not defined.
+fn block_to_live<S: PublicState>(state: &S, namespace: &str, collection: &str) -> Result<u64, S::Error> {
+    let package = collections_of(state, namespace)?.unwrap_or_default();
+    Ok(find_block_to_live(&package, collection).unwrap_or(0))
+}
+
+fn find_block_to_live(package: &[u8], collection: &str) -> Option<u64> {
+    let package = CollectionConfigPackage::decode(package).ok()?;
+    package.config.into_iter().find_map(|config| match config {
+        CollectionConfig::Static(config) if config.name == collection => Some(config.block_to_live),
+        _ => None,
+    })
+}
+
+/// A chaincode's encoded `CollectionConfigPackage`, of whichever lifecycle defines it.
+fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Option<Vec<u8>>, S::Error> {
+    match Definition::find(state, name)? {
+        Ok(Definition::Lifecycle { collections, .. }) => Ok(Some(collections)),
+        Ok(Definition::Legacy { .. }) => state.value(LSCC, &format!("{name}{COLLECTION_KEY_SUFFIX}")),
+        Ok(Definition::LifecycleItself) | Err(_) => Ok(None),
+    }
+}
+
+/// A chaincode's collections as a block leaves them, for the ledger's history of configurations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CollectionsUpdate {
+    /// `<chaincode>~collection`.
+    pub key: String,
+    /// Encoded `CollectionConfigPackage`, never empty.
+    pub package: Vec<u8>,
+}
+
+/// The collections of every chaincode that a block defines or upgrades (`confighistory.Mgr.HandleStateUpdates`).
+pub(crate) fn collection_updates<S: StateReader>(
+    batch: &UpdateBatch<'_>,
+    state: &S,
+) -> Result<Vec<CollectionsUpdate>, S::Error> {
+    let mut names: Vec<&str> = batch.updates.iter().filter_map(updated_chaincode).collect();
+    names.sort_unstable();
+    names.dedup();
+    let after = StateAfter { state, batch };
+    let mut updates = Vec::new();
+    for name in names {
+        let package = collections_of(&after, name)?.unwrap_or_default();
+        let Ok(decoded) = CollectionConfigPackage::decode(&package) else { continue };
+        if !decoded.config.is_empty() {
+            updates.push(CollectionsUpdate { key: format!("{name}{COLLECTION_KEY_SUFFIX}"), package });
+        }
+    }
+    Ok(updates)
+}
+
+/// The chaincode whose definition an update changes (`UpdatedChaincodes` of both lifecycles).
+fn updated_chaincode<'a>(update: &fastledger_mvcc::Update<'a>) -> Option<&'a str> {
+    let key = std::str::from_utf8(update.key.key).ok()?;
+    match (update.key.namespace, update.key.collection) {
+        (LIFECYCLE, "") => {
+            let name = key.strip_prefix("namespaces/fields/")?.strip_suffix("/Sequence")?;
+            (!name.is_empty() && !name.contains('/')).then_some(name)
+        }
+        (LSCC, "") if update.state.is_some() => Some(key.split_once('~').map_or(key, |(name, _)| name)),
+        _ => None,
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Whether a namespace's writes carry the endorsements that they need
+//! (`core/common/validation/statebased`: key-level, collection and chaincode policies).
+
+use std::sync::Arc;
+
+use fastledger_identity::Identity;
+use fastledger_mvcc::{StateKey, StateReader};
+use fastledger_wire::Message;
+use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
+use rustc_hash::FxHashSet;
+
+use crate::definitions::{CollectionGuard, Definition};
+use crate::policies::{Policies, PolicyRef};
+
+/// Name of the metadata entry that holds a key's endorsement policy (`MetaDataKeys_VALIDATION_PARAMETER`).
+const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
+
+/// A policy that was not satisfied, or could not be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unendorsed {
+    /// What the policy guards, for people.
+    pub guards: String,
+    /// The policy in Fabric's policy language, or what is wrong with it.
+    pub policy: String,
+}
+
+/// How a check ends that does not end well.
+pub(crate) enum Failure<E> {
+    /// The transaction lacks an endorsement.
+    Unendorsed(Unendorsed),
+    /// The state cannot be read.
+    Broken(E),
+}
+
+impl<E> From<Unendorsed> for Failure<E> {
+    fn from(unendorsed: Unendorsed) -> Self {
+        Self::Unendorsed(unendorsed)
+    }
+}
+
+/// The check of one transaction's writes to one namespace.
+///
+/// A policy that was satisfied once for the transaction is not evaluated again, and where no write asked for any
+/// other policy the chaincode's own must hold (FAB-9473).
+pub(crate) struct NamespaceCheck<'c, 'a, S> {
+    pub policies: &'c Policies,
+    pub state: &'c S,
+    /// Keys whose policy an earlier, endorsed transaction of this block changes.
+    pub changed: &'c FxHashSet<StateKey<'a>>,
+    pub namespace: &'a str,
+    pub definition: &'c Definition,
+    /// Those whose signature holds, each once.
+    pub endorsers: &'c [Arc<Identity>],
+}
+
+#[derive(Default)]
+struct Satisfied<'a> {
+    any: bool,
+    chaincode: bool,
+    collections: Vec<&'a str>,
+}
+
+impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
+    /// Checks every write in Fabric's order: public values and metadata, then hashed values, then hashed metadata.
+    pub(crate) fn check(&self, writes: Option<&NsRwSet<'a>>) -> Result<(), Failure<S::Error>> {
+        let mut satisfied = Satisfied::default();
+        if let Some(writes) = writes {
+            for (collection, key) in written_keys(writes) {
+                self.key(collection, key, &mut satisfied)?;
+            }
+        }
+        if !satisfied.any {
+            self.chaincode_policy(&mut satisfied)?;
+        }
+        Ok(())
+    }
+
+    /// `checkSBAndCCEP`.
+    fn key(
+        &self,
+        collection: &'a str,
+        key: &'a [u8],
+        satisfied: &mut Satisfied<'a>,
+    ) -> Result<(), Failure<S::Error>> {
+        let key = StateKey { namespace: self.namespace, collection, key };
+        if self.changed.contains(&key) {
+            return Err(self.unendorsed(key, "it was changed by an earlier transaction of the same block").into());
+        }
+        let metadata = self.state.metadata(key).map_err(Failure::Broken)?;
+        let Some(policy) = validation_parameter(&metadata).map_err(|text| self.unendorsed(key, text))? else {
+            return Ok(self.collection_policy(collection, satisfied)?);
+        };
+        self.policies
+            .evaluate(&PolicyRef::Signature(policy), self.endorsers)
+            .map_err(|policy| self.unendorsed(key, policy))?;
+        satisfied.any = true;
+        Ok(())
+    }
+
+    fn unendorsed(&self, key: StateKey<'_>, policy: impl Into<String>) -> Unendorsed {
+        let name = crate::verdict::KeyName::from(key);
+        Unendorsed { guards: format!("the policy of key {:?}", name.key), policy: policy.into() }
+    }
+
+    /// `CheckCCEPIfNotChecked`.
+    fn collection_policy(&self, collection: &'a str, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
+        if collection.is_empty() {
+            return self.chaincode_policy_once(satisfied);
+        }
+        if satisfied.collections.contains(&collection) {
+            return Ok(());
+        }
+        let guards = || format!("the policy of collection {collection:?}");
+        let guard = self
+            .definition
+            .collection_guard(collection)
+            .map_err(|unusable| Unendorsed { guards: guards(), policy: unusable.0 })?;
+        let policy = match &guard {
+            CollectionGuard::Chaincode => return self.chaincode_policy_once(satisfied),
+            CollectionGuard::Own(policy) => PolicyRef::Decoded(policy),
+            CollectionGuard::Organization(msp_id) => PolicyRef::Organization(msp_id),
+        };
+        self.policies
+            .evaluate(&policy, self.endorsers)
+            .map_err(|policy| Unendorsed { guards: guards(), policy })?;
+        satisfied.collections.push(collection);
+        satisfied.any = true;
+        Ok(())
+    }
+
+    fn chaincode_policy_once(&self, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
+        if satisfied.chaincode { Ok(()) } else { self.chaincode_policy(satisfied) }
+    }
+
+    fn chaincode_policy(&self, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
+        let policy = match self.definition {
+            Definition::Lifecycle { policy, .. } => PolicyRef::Application(policy),
+            Definition::Legacy { policy, .. } => PolicyRef::Signature(policy),
+            Definition::LifecycleItself => PolicyRef::LifecycleEndorsement,
+        };
+        self.policies.evaluate(&policy, self.endorsers).map_err(|policy| Unendorsed {
+            guards: format!("the endorsement policy of chaincode {:?}", self.namespace),
+            policy,
+        })?;
+        satisfied.chaincode = true;
+        satisfied.any = true;
+        Ok(())
+    }
+}
+
+/// Every written key as (collection, key), in the order in which Fabric checks them.
+fn written_keys<'w, 'a>(writes: &'w NsRwSet<'a>) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'w, 'a> {
+    let public = writes.public.writes.iter().map(|write| ("", write.key.as_bytes()));
+    public
+        .chain(writes.public.metadata_writes.iter().map(|write| ("", write.key.as_bytes())))
+        .chain(writes.collections.iter().flat_map(|collection| {
+            collection.hashed.hashed_writes.iter().map(|write| (collection.collection, write.key_hash))
+        }))
+        .chain(writes.collections.iter().flat_map(|collection| {
+            collection.hashed.metadata_writes.iter().map(|write| (collection.collection, write.key_hash))
+        }))
+}
+
+/// Every key whose metadata, and with it perhaps its policy, a transaction changes.
+pub(crate) fn metadata_keys<'w, 'a>(writes: &'w NsRwSet<'a>) -> impl Iterator<Item = StateKey<'a>> + use<'w, 'a> {
+    let namespace = writes.namespace;
+    let public = writes.public.metadata_writes.iter().map(move |write| StateKey {
+        namespace,
+        collection: "",
+        key: write.key.as_bytes(),
+    });
+    public.chain(writes.collections.iter().flat_map(move |collection| {
+        collection.hashed.metadata_writes.iter().map(move |write| StateKey {
+            namespace,
+            collection: collection.collection,
+            key: write.key_hash,
+        })
+    }))
+}
+
+/// The policy in a key's stored metadata (`statemetadata.Deserialize`); the last entry of a name counts.
+fn validation_parameter(metadata: &[u8]) -> Result<Option<&[u8]>, String> {
+    if metadata.is_empty() {
+        return Ok(None);
+    }
+    let stored =
+        KvMetadataWrite::decode(metadata).map_err(|error| format!("its metadata cannot be decoded: {error}"))?;
+    let entry = stored.entries.iter().rfind(|entry| entry.name == VALIDATION_PARAMETER);
+    Ok(entry.map(|entry| entry.value).filter(|policy| !policy.is_empty()))
+}

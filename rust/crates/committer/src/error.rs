@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What stops a channel: a block that may not be taken, or a machine that does not work.
+
+use fastledger_ledger::LedgerError;
+use fastledger_wire::{DecodeError, hash};
+use thiserror::Error;
+
+/// Why a block is refused whole; nothing of it is written.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// More than [`crate::MAX_BLOCK_BYTES`].
+    #[error("it has {bytes} bytes, more than the {} that a message may have", crate::MAX_BLOCK_BYTES)]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The bytes are not a `common.Block`.
+    #[error("it is not a block: {0}")]
+    Undecodable(#[source] DecodeError),
+    /// A part is missing.
+    #[error("it has no {0}")]
+    Incomplete(&'static str),
+    /// Not the next block of this ledger.
+    #[error("the ledger expects block {expected}")]
+    Number {
+        /// Height of the ledger.
+        expected: u64,
+    },
+    /// The chain is broken.
+    #[error("its previous hash is {}, but the block before it hashes to {}", hash::hex(found), hash::hex(expected))]
+    PreviousHash {
+        /// From the block's header.
+        found: Vec<u8>,
+        /// Header hash of the last block.
+        expected: Vec<u8>,
+    },
+    /// Header and data do not belong together.
+    #[error("its header says data hash {}, but its data hashes to {}", hash::hex(found), hash::hex(expected))]
+    DataHash {
+        /// From the block's header.
+        found: Vec<u8>,
+        /// Computed.
+        expected: Vec<u8>,
+    },
+    /// Fewer slots than Fabric gives every block.
+    #[error("it has {0} metadata slots instead of {}", fastledger_wire::common::metadata_slot::COUNT)]
+    Metadata(usize),
+    /// An entry is not exactly one envelope.
+    #[error("entry {index} is not a well-formed envelope: {text}")]
+    Malformed {
+        /// Index of the entry.
+        index: usize,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// It belongs elsewhere.
+    #[error("it belongs to channel {found:?}, this is {expected:?}")]
+    Channel {
+        /// From its first entry.
+        found: String,
+        /// The ledger's.
+        expected: String,
+    },
+    /// The orderers' signatures do not satisfy the channel's policy.
+    #[error("its orderer signatures are not sufficient: {0}")]
+    Signatures(String),
+    /// A configuration that the channel's rules reject.
+    #[error("transaction {index} is a configuration that cannot be applied: {text}")]
+    Config {
+        /// Index of the transaction.
+        index: usize,
+        /// Why.
+        text: String,
+    },
+}
+
+/// Why a block was not committed.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// The block may not be taken.
+    #[error("block {number} is refused: {refusal}")]
+    Refused {
+        /// The number that it claims, or that was expected where it has none.
+        number: u64,
+        /// Why.
+        #[source]
+        refusal: Box<Refusal>,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An earlier block stopped the pipeline.
+    #[error("the pipeline has stopped; open the ledger again")]
+    Stopped,
+    /// A thread panicked: a defect of this program.
+    #[error("a defect in the validation of block {number}: {text}")]
+    Defect {
+        /// The block being processed.
+        number: u64,
+        /// The panic's message.
+        text: String,
+    },
+}

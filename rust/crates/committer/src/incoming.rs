@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A block at the door: taken apart just far enough to share out the work.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use fastledger_wire::common::{Block, BlockHeader, ChannelHeader, Envelope, Payload, header_type, metadata_slot};
+use fastledger_wire::{Hash, Message, hash};
+
+use crate::error::Refusal;
+
+/// Most bytes that a block may have: what Fabric's clients and servers let through (`comm.MaxRecvMsgSize`).
+pub const MAX_BLOCK_BYTES: usize = 100 << 20;
+
+/// A block whose outer message is sound.
+#[derive(Debug, Clone)]
+pub(crate) struct Incoming {
+    pub bytes: Arc<[u8]>,
+    pub number: u64,
+    previous_hash: Range<usize>,
+    data_hash: Range<usize>,
+    /// Where each entry stands in `bytes`.
+    pub entries: Vec<Range<usize>>,
+    metadata: Vec<Range<usize>>,
+    /// Whether this is a configuration block (`protoutil.HasConfigTx`).
+    pub is_config: bool,
+}
+
+impl Incoming {
+    /// Reads an encoded `common.Block`.
+    pub(crate) fn read(bytes: Arc<[u8]>) -> Result<Self, Refusal> {
+        if bytes.len() > MAX_BLOCK_BYTES {
+            return Err(Refusal::TooLarge { bytes: bytes.len() });
+        }
+        let block = Block::decode(&bytes).map_err(Refusal::Undecodable)?;
+        let header = block.header.ok_or(Refusal::Incomplete("header"))?;
+        let data = block.data.ok_or(Refusal::Incomplete("data"))?.data;
+        if data.is_empty() {
+            return Err(Refusal::Incomplete("transactions"));
+        }
+        let metadata = block.metadata.unwrap_or_default().metadata;
+        let range = |slice: &[u8]| range_in(&bytes, slice);
+        Ok(Self {
+            number: header.number,
+            previous_hash: range(header.previous_hash),
+            data_hash: range(header.data_hash),
+            is_config: matches!(data.as_slice(), [entry] if is_config(entry)),
+            entries: data.iter().map(|entry| range(entry)).collect(),
+            metadata: metadata.iter().map(|slot| range(slot)).collect(),
+            bytes: Arc::clone(&bytes),
+        })
+    }
+
+    pub(crate) fn header(&self) -> BlockHeader<'_> {
+        BlockHeader {
+            number: self.number,
+            previous_hash: &self.bytes[self.previous_hash.clone()],
+            data_hash: &self.bytes[self.data_hash.clone()],
+        }
+    }
+
+    pub(crate) fn header_hash(&self) -> Hash {
+        hash::header_hash(&self.header())
+    }
+
+    pub(crate) fn data(&self) -> Vec<&[u8]> {
+        self.entries.iter().map(|range| &self.bytes[range.clone()]).collect()
+    }
+
+    /// The metadata slots that Fabric gives every block, those that are missing empty (`InitBlockMetadata`).
+    pub(crate) fn metadata(&self) -> Vec<&[u8]> {
+        let mut slots: Vec<&[u8]> = self.metadata.iter().map(|range| &self.bytes[range.clone()]).collect();
+        slots.resize(slots.len().max(metadata_slot::COUNT), &[]);
+        slots
+    }
+
+    /// How many metadata slots the block came with.
+    pub(crate) fn metadata_slots(&self) -> usize {
+        self.metadata.len()
+    }
+}
+
+fn is_config(entry: &[u8]) -> bool {
+    let channel_header = |entry| {
+        let envelope = Envelope::decode(entry).ok()?;
+        let header = Payload::decode(envelope.payload).ok()?.header?;
+        ChannelHeader::decode(header.channel_header).ok()
+    };
+    channel_header(entry).is_some_and(|header| header.r#type == header_type::CONFIG)
+}
+
+/// Where `part`, a slice of `whole`, stands in it.
+fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+    if part.is_empty() {
+        return 0..0;
+    }
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
+/// The channel that the first entry of a block names (`protoutil.GetChannelIDFromBlock`).
+pub(crate) fn channel_id(first_entry: &[u8]) -> Option<String> {
+    let envelope = Envelope::decode(first_entry).ok()?;
+    let header = Payload::decode(envelope.payload).ok()?.header?;
+    Some(ChannelHeader::decode(header.channel_header).ok()?.channel_id.to_owned())
+}

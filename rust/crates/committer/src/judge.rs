@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The verdict on each transaction of a block up to its endorsement policies, in block order.
+//!
+//! Two generations of Fabric's validator live here: that of channels with application capability V2_0 or later
+//! (`txvalidator/v20`) and that of earlier ones (`txvalidator/v14` with the built-in v1.2 and v1.3 plugins).
+
+use std::sync::Arc;
+
+use fastledger_identity::{ChannelConfig, Identity};
+use fastledger_mvcc::{StateKey, StateReader};
+use fastledger_wire::rwset::TxRwSet;
+use fastledger_wire::{TxValidationCode, msp};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::checked::{Checked, EndorsementCheck};
+use crate::definitions::{Definition, LSCC, Unusable};
+use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
+use crate::invocation::{Invocation, Rules, is_system_chaincode, never_invokable, never_written};
+use crate::lscc;
+use crate::policies::{Policies, PolicyRef};
+use crate::transaction::{Body, EndorserTransaction};
+use crate::verdict::{Invalid, Reason};
+
+/// What the ledger knows beside its state.
+pub(crate) trait TxIdIndex {
+    /// How looking up can break.
+    type Error;
+
+    /// Whether any earlier block holds a transaction of this id, valid or not.
+    fn contains(&self, tx_id: &str) -> Result<bool, Self::Error>;
+}
+
+/// A transaction that passed everything but concurrency control.
+#[derive(Debug)]
+pub(crate) enum Accepted<'t, 'a> {
+    /// A new configuration: an encoded `ConfigEnvelope`.
+    Config(&'a [u8]),
+    /// What an endorsed transaction reads and writes.
+    Endorser(&'t EndorserTransaction<'a>, &'t TxRwSet<'a>),
+}
+
+/// How judging ends short of acceptance.
+pub(crate) enum Stop<E> {
+    /// With a verdict.
+    Invalid(Invalid),
+    /// Not at all: the world is broken.
+    Broken(E),
+}
+
+impl<E> From<Invalid> for Stop<E> {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+/// Judges the transactions of one block, first to last.
+pub(crate) struct Judge<'j, 'a, S> {
+    config: &'j ChannelConfig,
+    rules: Rules,
+    policies: &'j Policies,
+    state: &'j S,
+    definitions: FxHashMap<&'a str, Arc<Result<Definition, Unusable>>>,
+    changed_policies: FxHashSet<StateKey<'a>>,
+}
+
+impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
+    /// Begins a block; `state` is what was committed before it.
+    pub(crate) fn new(config: &'j ChannelConfig, policies: &'j Policies, state: &'j S) -> Self {
+        Self {
+            config,
+            rules: Rules::of(config),
+            policies,
+            state,
+            definitions: FxHashMap::default(),
+            changed_policies: FxHashSet::default(),
+        }
+    }
+
+    /// Judges the next transaction.
+    pub(crate) fn judge<'t>(
+        &mut self,
+        checked: &'t Checked<'a>,
+        index: &impl TxIdIndex<Error = S::Error>,
+    ) -> Result<Accepted<'t, 'a>, Stop<S::Error>> {
+        let signed = checked.entry.signed.as_ref().map_err(Clone::clone)?;
+        if let Err(text) = &checked.creator {
+            return Err(Invalid::rule(TxValidationCode::BadCreatorSignature, text.clone()).into());
+        }
+        let tx = match signed.body.as_ref().map_err(Clone::clone)? {
+            Body::Config(envelope) => return Ok(Accepted::Config(envelope)),
+            Body::Endorser(tx) => &**tx,
+        };
+        if index.contains(tx.tx_id).map_err(Stop::Broken)? {
+            let text = format!("transaction {} stands in an earlier block", tx.tx_id);
+            return Err(Invalid::rule(TxValidationCode::DuplicateTxid, text).into());
+        }
+        let invocation = Invocation::of(tx, &self.rules)?;
+        let result =
+            if self.rules.v2_0_validation { self.v20(&invocation, checked) } else { self.v14(&invocation, tx, checked) };
+        result.map_err(|failure| match failure {
+            Stop::Invalid(mut invalid) => {
+                invalid.describe_endorsements(tx, &checked.endorsements);
+                Stop::Invalid(invalid)
+            }
+            broken @ Stop::Broken(_) => broken,
+        })?;
+        for namespace in &invocation.rwset.namespaces {
+            self.changed_policies.extend(endorsement::metadata_keys(namespace));
+        }
+        Ok(Accepted::Endorser(tx, invocation.rwset))
+    }
+
+    fn v20(&mut self, invocation: &Invocation<'_, 'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
+        let endorsers = checked.endorsers();
+        for namespace in &invocation.namespaces {
+            let definition = self.definition(namespace)?;
+            let definition = definition
+                .as_ref()
+                .as_ref()
+                .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidChaincode, unusable.0.clone()))?;
+            self.by_key(invocation, namespace, definition, &endorsers)?;
+        }
+        Ok(())
+    }
+
+    fn v14(
+        &mut self,
+        invocation: &Invocation<'_, 'a>,
+        tx: &EndorserTransaction<'a>,
+        checked: &Checked<'a>,
+    ) -> Result<(), Stop<S::Error>> {
+        if is_system_chaincode(invocation.chaincode) {
+            return self.system_chaincode(invocation, tx, checked);
+        }
+        self.only_own_writes(invocation)?;
+        for namespace in &invocation.namespaces {
+            let definition = self.definition(namespace)?;
+            let definition = definition
+                .as_ref()
+                .as_ref()
+                .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidOtherReason, unusable.0.clone()))?;
+            if *namespace == invocation.chaincode
+                && let Definition::Legacy { version, .. } = definition
+                && version != invocation.version
+            {
+                let text = format!(
+                    "version {:?} of chaincode {namespace:?} was endorsed, but version {version:?} is in force",
+                    invocation.version
+                );
+                return Err(Invalid::rule(TxValidationCode::ExpiredChaincode, text).into());
+            }
+            self.built_in_plugin(invocation, namespace, definition, tx, checked)?;
+        }
+        Ok(())
+    }
+
+    /// A 1.x chaincode may write to LSCC's namespace as little as to that of a system chaincode it cannot call.
+    fn only_own_writes(&self, invocation: &Invocation<'_, 'a>) -> Result<(), Invalid> {
+        let foreign = invocation.namespaces.iter().find(|namespace| **namespace == LSCC || never_written(namespace));
+        match foreign {
+            Some(namespace) => {
+                let text = format!("chaincode {:?} writes to {namespace:?}", invocation.chaincode);
+                Err(Invalid::rule(TxValidationCode::IllegalWriteset, text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn system_chaincode(
+        &mut self,
+        invocation: &Invocation<'_, 'a>,
+        tx: &EndorserTransaction<'a>,
+        checked: &Checked<'a>,
+    ) -> Result<(), Stop<S::Error>> {
+        let name = invocation.chaincode;
+        if never_invokable(name) {
+            let text = format!("system chaincode {name:?} cannot be invoked");
+            return Err(Invalid::rule(TxValidationCode::IllegalWriteset, text).into());
+        }
+        let policy = self.policies.any_member();
+        let definition = Definition::Legacy { version: String::new(), policy };
+        self.built_in_plugin(invocation, name, &definition, tx, checked)
+    }
+
+    /// The built-in validation plugin of 1.3, or that of 1.2 before.
+    fn built_in_plugin(
+        &mut self,
+        invocation: &Invocation<'_, 'a>,
+        namespace: &'a str,
+        definition: &Definition,
+        tx: &EndorserTransaction<'a>,
+        checked: &Checked<'a>,
+    ) -> Result<(), Stop<S::Error>> {
+        if self.rules.v1_3_validation {
+            self.by_key(invocation, namespace, definition, &checked.endorsers())?;
+        } else {
+            self.by_chaincode(namespace, definition, tx, checked)?;
+        }
+        if namespace == LSCC { self.lscc_invocation(tx, checked) } else { Ok(()) }
+    }
+
+    fn by_key(
+        &self,
+        invocation: &Invocation<'_, 'a>,
+        namespace: &'a str,
+        definition: &Definition,
+        endorsers: &[Arc<Identity>],
+    ) -> Result<(), Stop<S::Error>> {
+        let check = NamespaceCheck {
+            policies: self.policies,
+            state: self.state,
+            changed: &self.changed_policies,
+            namespace,
+            definition,
+            endorsers,
+        };
+        let writes = invocation.rwset.namespaces.iter().find(|writes| writes.namespace == namespace);
+        check.check(writes).map_err(|failure| match failure {
+            Failure::Unendorsed(unendorsed) => Stop::Invalid(policy_failure(namespace, unendorsed)),
+            Failure::Broken(error) => Stop::Broken(error),
+        })
+    }
+
+    fn by_chaincode(
+        &self,
+        namespace: &str,
+        definition: &Definition,
+        tx: &EndorserTransaction<'a>,
+        checked: &Checked<'a>,
+    ) -> Result<(), Invalid> {
+        let guards = format!("the endorsement policy of chaincode {namespace:?}");
+        let endorsers = first_endorsers(tx, &checked.endorsements)
+            .map_err(|policy| policy_failure(namespace, Unendorsed { guards: guards.clone(), policy }))?;
+        let Definition::Legacy { policy, .. } = definition else {
+            let text = format!("chaincode {namespace:?} has no definition that 1.x rules know");
+            return Err(Invalid::rule(TxValidationCode::InvalidOtherReason, text));
+        };
+        self.policies
+            .evaluate(&PolicyRef::Signature(policy), &endorsers)
+            .map_err(|policy| policy_failure(namespace, Unendorsed { guards, policy }))
+    }
+
+    fn lscc_invocation(&self, tx: &EndorserTransaction<'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
+        let lookup = LsccLookup { state: self.state, policies: self.policies, creator: checked.creator.as_ref().ok() };
+        lscc::validate_invocation(tx, self.config.channel_id(), &self.rules.into(), &lookup).map_err(|failure| {
+            match failure {
+                lscc::Failure::Policy(text) => {
+                    Stop::Invalid(Invalid::rule(TxValidationCode::EndorsementPolicyFailure, text))
+                }
+                lscc::Failure::Broken(error) => Stop::Broken(error),
+            }
+        })
+    }
+
+    fn definition(&mut self, name: &'a str) -> Result<Arc<Result<Definition, Unusable>>, Stop<S::Error>> {
+        if let Some(known) = self.definitions.get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let found = if self.rules.v2_0_validation {
+            Definition::find(self.state, name)
+        } else {
+            Definition::find_legacy(self.state, name)
+        };
+        let found = Arc::new(found.map_err(Stop::Broken)?);
+        self.definitions.insert(name, Arc::clone(&found));
+        Ok(found)
+    }
+}
+
+fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
+    Invalid {
+        code: TxValidationCode::EndorsementPolicyFailure,
+        reason: Reason::Policy {
+            namespace: namespace.to_owned(),
+            guards: unendorsed.guards,
+            policy: unendorsed.policy,
+            endorsements: Vec::new(),
+        },
+    }
+}
+
+/// The signature set of the 1.2 plugin: of each identity only the first endorsement counts, even where its signature
+/// is bad and a later one's is good, and one that cannot be decoded spoils them all (`deduplicateIdentity`).
+fn first_endorsers(
+    tx: &EndorserTransaction<'_>,
+    endorsements: &[EndorsementCheck],
+) -> Result<Vec<Arc<Identity>>, String> {
+    use fastledger_wire::Message;
+    let mut seen = FxHashSet::default();
+    let mut endorsers = Vec::with_capacity(endorsements.len());
+    for (endorsement, check) in tx.endorsements.iter().zip(endorsements) {
+        let identity = msp::SerializedIdentity::decode(endorsement.endorser)
+            .map_err(|error| format!("an endorser's identity cannot be decoded: {error}"))?;
+        if seen.insert((identity.mspid, identity.id_bytes))
+            && let Ok(endorser) = check
+        {
+            endorsers.push(Arc::clone(endorser));
+        }
+    }
+    Ok(endorsers)
+}
+
+struct LsccLookup<'l, S> {
+    state: &'l S,
+    policies: &'l Policies,
+    creator: Option<&'l Arc<Identity>>,
+}
+
+impl<S: StateReader> lscc::Lookup for LsccLookup<'_, S> {
+    type Error = S::Error;
+
+    fn lscc_state(&self, key: &str) -> Result<Option<Vec<u8>>, S::Error> {
+        let key = StateKey { namespace: LSCC, collection: "", key: key.as_bytes() };
+        Ok(self.state.get(key)?.map(|found| found.value.into_owned()))
+    }
+
+    fn creator_satisfies(&self, policy: &[u8]) -> Result<(), String> {
+        let creator: Vec<_> = self.creator.into_iter().cloned().collect();
+        self.policies.evaluate(&PolicyRef::Signature(policy), &creator)
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The LSCC invocations of ledgers that Fabric 1.4.12 made, against its verdicts (`tests/vectors/fabric-1.4`).
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use fastledger_wire::TxValidationCode;
+use fastledger_wire::common::{Block, BlockMetadata};
+
+use super::*;
+use crate::transaction::{Body, Entry};
+
+const TAR_RECORD: usize = 512;
+/// Slot of the block's metadata that holds one code per transaction.
+const TRANSACTIONS_FILTER: usize = 2;
+
+/// The files of an archive whose names begin so, in the order of their names.
+fn files(archive: &str, prefix: &str) -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/vectors/fabric-1.4").join(archive);
+    let mut tar = Vec::new();
+    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    zstd::Decoder::new(file).unwrap().read_to_end(&mut tar).unwrap();
+    let mut found = BTreeMap::new();
+    let mut rest = tar.as_slice();
+    while let Some((header, after)) = rest.split_at_checked(TAR_RECORD).filter(|(header, _)| header[0] != 0) {
+        let text = |field: &[u8]| String::from_utf8_lossy(field).trim_matches(['\0', ' ']).to_owned();
+        let size = usize::from_str_radix(&text(&header[124..136]), 8).unwrap();
+        let name = text(&header[..100]);
+        if name.starts_with(prefix) && name.ends_with(".block") {
+            found.insert(name, after[..size].to_vec());
+        }
+        rest = &after[size.next_multiple_of(TAR_RECORD)..];
+    }
+    assert!(!found.is_empty(), "{archive} has no {prefix}*.block");
+    found.into_values().collect()
+}
+
+/// The state of `lscc`, and a creator who satisfies every policy or none.
+struct World {
+    state: BTreeMap<String, Vec<u8>>,
+    creator_is_admin: bool,
+}
+
+impl Lookup for World {
+    type Error = std::convert::Infallible;
+
+    fn lscc_state(&self, key: &str) -> Result<Option<Vec<u8>>, Self::Error> {
+        Ok(self.state.get(key).cloned())
+    }
+
+    fn creator_satisfies(&self, _policy: &[u8]) -> Result<(), String> {
+        if self.creator_is_admin { Ok(()) } else { Err("not an admin".to_owned()) }
+    }
+}
+
+/// What became of one invocation of LSCC.
+struct Verdict {
+    block: usize,
+    fabric: TxValidationCode,
+    ours: Result<(), String>,
+    ours_without_admin: Result<(), String>,
+    upgraded: Option<String>,
+}
+
+/// Judges every LSCC invocation of a chain, each over the state that the valid ones before its block left.
+fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
+    let mut state = BTreeMap::new();
+    let mut verdicts = Vec::new();
+    for (number, bytes) in blocks.iter().enumerate() {
+        let block = Block::decode(bytes).unwrap();
+        let metadata = block.metadata.unwrap_or(BlockMetadata::default()).metadata;
+        let mut next = state.clone();
+        for (index, data) in block.data.unwrap().data.iter().enumerate() {
+            let Ok(signed) = Entry::parse(data).signed else { continue };
+            let Ok(Body::Endorser(transaction)) = signed.body else { continue };
+            let invoked = transaction.header_extension.as_ref().unwrap().chaincode_id.as_ref().unwrap().name;
+            if invoked != LSCC {
+                assert_eq!(upgraded_chaincode(&transaction), None);
+                continue;
+            }
+            let fabric = TxValidationCode::from_number(metadata[TRANSACTIONS_FILTER][index]).unwrap();
+            let judge = |creator_is_admin| {
+                let world = World { state: state.clone(), creator_is_admin };
+                validate_invocation(&transaction, &rules, &world).map_err(|failure| match failure {
+                    Failure::Policy(text) => text,
+                    Failure::Broken(never) => match never {},
+                })
+            };
+            let upgraded = upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
+            let (ours, ours_without_admin) = (judge(true), judge(false));
+            verdicts.push(Verdict { block: number, fabric, ours, ours_without_admin, upgraded });
+            if fabric == TxValidationCode::Valid {
+                apply(&mut next, transaction.rwset.as_ref().unwrap());
+            }
+        }
+        state = next;
+    }
+    verdicts
+}
+
+fn apply(state: &mut BTreeMap<String, Vec<u8>>, rwset: &TxRwSet<'_>) {
+    let lscc = rwset.namespaces.iter().find(|namespace| namespace.namespace == LSCC).unwrap();
+    for write in &lscc.public.writes {
+        state.insert(write.key.to_owned(), write.value.to_vec());
+    }
+}
+
+fn agree(verdicts: &[Verdict]) {
+    for Verdict { block, fabric, ours, ours_without_admin, .. } in verdicts {
+        match fabric {
+            TxValidationCode::Valid => {
+                assert_eq!(*ours, Ok(()), "block {block}");
+                let refused = ours_without_admin.as_ref().unwrap_err();
+                assert!(refused.contains("instantiation policy"), "block {block}: {refused}");
+            }
+            TxValidationCode::EndorsementPolicyFailure => assert!(ours.is_err(), "block {block} passes"),
+            other => panic!("block {block} has an LSCC invocation with {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_cli_runs_deploy_upgrade_and_getid() {
+    let v1_1 = Rules { v1_1_validation: true, v1_2_validation: false, private_channel_data: false };
+    let v1_4 = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true };
+    for (name, rules) in [("v14", v1_4), ("v11", v1_1), ("tls", v1_4)] {
+        let verdicts = replay(&files(&format!("{name}.tar.zst"), &format!("{name}/mychannel/peer_")), rules);
+        agree(&verdicts);
+        let seen: Vec<_> = verdicts.iter().map(|verdict| (verdict.block, verdict.upgraded.as_deref())).collect();
+        assert_eq!(seen, [(3, None), (10, Some("mycc:2.0")), (15, None)], "{name}");
+        assert!(verdicts[2].ours.as_ref().unwrap_err().contains("getid"));
+    }
+}
+
+#[test]
+fn collections_of_pvt14_are_judged_as_fabric_did() {
+    let rules = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true };
+    let verdicts = replay(&files("pvt14.tar.zst", "pvt14/blocks_peer/"), rules);
+    agree(&verdicts);
+    let blocks: Vec<_> = verdicts.iter().map(|verdict| verdict.block).collect();
+    assert_eq!(blocks, [2, 3, 3, 39, 40, 41, 43, 45, 47]);
+    let reason = |block: usize| {
+        let verdict = verdicts.iter().find(|verdict| verdict.block == block).unwrap();
+        verdict.ours.as_ref().unwrap_err().clone()
+    };
+    assert!(reason(39).contains("changes blockToLive"), "{}", reason(39));
+    assert!(reason(40).contains("is missing"), "{}", reason(40));
+    assert!(reason(47).contains("getid"), "{}", reason(47));
+}
