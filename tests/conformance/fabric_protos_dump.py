@@ -27,18 +27,24 @@ import importlib.metadata
 import json
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 
 
-def elements(file):
+def elements(file: FileDescriptorProto) -> dict[str, str | int]:
     """Name everything in a FileDescriptorProto that shows on the wire, each with what is to be known about it.
 
     ``package.Message`` and ``package.Enum`` give their kind, ``package.Message#7`` the label, type, name and oneof of
     field 7, ``package.Enum.VALUE`` a number, ``package.Service/Method`` the two message types.
     """
-    found = {}
+    found: dict[str, str | int] = {}
     for message in file.message_type:
         found.update(message_elements(file.package, message))
     for enum in file.enum_type:
@@ -50,15 +56,21 @@ def elements(file):
             asks = ("stream " if method.client_streaming else "") + method.input_type[1:]
             gives = ("stream " if method.server_streaming else "") + method.output_type[1:]
             found[f"{name}/{method.name}"] = f"{asks} -> {gives}"
-    return {name: f"{file.syntax} message" if what == "message" else what for name, what in found.items()}
+    return {
+        name: f"{file.syntax} message" if what == "message" else what
+        for name, what in found.items()
+    }
 
 
-def message_elements(scope, message):
+def message_elements(scope: str, message: DescriptorProto) -> dict[str, str | int]:
     """Return the elements of a message and of what is nested in it."""
     name = f"{scope}.{message.name}"
-    found = {name: "map entry" if message.options.map_entry else "message"}
+    found: dict[str, str | int] = {name: "map entry" if message.options.map_entry else "message"}
     for field in message.field:
-        kind = field.type_name[1:] or FieldDescriptorProto.Type.Name(field.type)[len("TYPE_") :].lower()
+        kind = (
+            field.type_name[1:]
+            or FieldDescriptorProto.Type.Name(field.type)[len("TYPE_") :].lower()
+        )
         label = FieldDescriptorProto.Label.Name(field.label)[len("LABEL_") :].lower()
         words = [label, kind, field.name]
         if field.HasField("oneof_index"):
@@ -71,21 +83,21 @@ def message_elements(scope, message):
     return found
 
 
-def enum_elements(scope, enum):
+def enum_elements(scope: str, enum: EnumDescriptorProto) -> dict[str, str | int]:
     """Return the elements of an enum."""
     name = f"{scope}.{enum.name}"
     return {name: "enum", **{f"{name}.{value.name}": value.number for value in enum.value}}
 
 
-def package_files(distribution):
+def package_files(distribution: str) -> Iterator[FileDescriptorProto]:
     """Yield the file descriptors of an installed distribution's _pb2 modules."""
-    for path in importlib.metadata.files(distribution):
+    for path in importlib.metadata.files(distribution) or ():
         if path.name.endswith("_pb2.py"):
             module = importlib.import_module(".".join(path.with_suffix("").parts))
             yield FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
 
 
-def go_files(folders):
+def go_files(folders: Iterable[str]) -> Iterator[FileDescriptorProto]:
     """Yield the file descriptors that are compiled into generated Go code."""
     for folder in folders:
         for path in sorted(Path(folder).rglob("*.pb.go")):
@@ -96,7 +108,7 @@ def go_files(folders):
                 yield FileDescriptorProto.FromString(raw)
 
 
-def go_descriptor(code):
+def go_descriptor(code: str) -> bytes | None:
     """Find the serialized descriptor in the three forms that protoc-gen-go has written over the years."""
     if literal := re.search(r"\nvar fileDescriptor\w* = \[\]byte\{\n(.*?)\n\}", code, re.DOTALL):
         return gzip.decompress(go_bytes(literal[1]))
@@ -108,14 +120,16 @@ def go_descriptor(code):
     return None
 
 
-def go_bytes(literal):
+def go_bytes(literal: str) -> bytes:
     """Read a Go byte slice literal."""
     return bytes(int(digits, 16) for digits in re.findall(r"0x([0-9a-f]{2})", literal))
 
 
-def main():
+def main() -> None:
     """Print the list for the source that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--package", help="an installed distribution")
     parser.add_argument("--go", nargs="+", metavar=("SOURCE", "FOLDER"), help="generated Go code")
     options = parser.parse_args()
@@ -126,7 +140,7 @@ def main():
         source, files = options.go[0], go_files(options.go[1:])
     else:
         parser.error("give --package NAME or --go SOURCE FOLDER...")
-    found = {}
+    found: dict[str, str | int] = {}
     for file in files:
         found.update(elements(file))
     json.dump({"source": source, "elements": dict(sorted(found.items()))}, sys.stdout, indent=0)

@@ -5,20 +5,20 @@ tests/vectors/protos holds the messages, fields, enums and services of four sour
 element of a source must be in ours, unless a table below says why not; and everything in ours must be in a source.
 """
 
-import importlib
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fabric_protos_dump import elements
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from protos_walk import modules
 
-import fastledger.protos
-
+Elements = dict[str, str | int]
 VECTORS = Path(__file__).parents[1] / "vectors" / "protos"
 DUMP = Path(__file__).with_name("fabric_protos_dump.py")
 
@@ -30,7 +30,7 @@ MOVED = {
 }
 
 # Elements of a source that ours leave out, with all that is inside them, by the reason.
-LEFT_OUT = {
+LEFT_OUT: dict[str, dict[str, str]] = {
     "fabric_protos": {},
     "fabric-1.4.12": {
         "FabToken: 1.4 does not register its service and refuses its transactions": """
@@ -58,13 +58,13 @@ LEFT_OUT = {
 }
 
 
-def source(name):
+def source(name: str) -> Elements:
     """Load one list of elements, with moved messages at their new place."""
     text = (VECTORS / f"{name}.json").read_text("utf-8")
     return {moved(key): moved(value) for key, value in json.loads(text)["elements"].items()}
 
 
-def moved(text):
+def moved(text: Any) -> Any:
     """Put the new name for each moved message in a reference, or in the name of what has no old copy in ours."""
     if not isinstance(text, str):
         return text
@@ -74,25 +74,22 @@ def moved(text):
     return text
 
 
-def enclosing(element):
+def enclosing(element: str) -> set[str]:
     """Return the name of an element and of everything that it is inside of."""
     return {element, *(element[: cut.start()] for cut in re.finditer(r"[.#/]", element))}
 
 
 @pytest.fixture(scope="module")
-def ours():
+def ours() -> Elements:
     """List the elements of all our modules."""
-    elements = runpy.run_path(str(DUMP))["elements"]
-    root = Path(fastledger.protos.__file__).parent
-    found = {}
-    for path in sorted(root.rglob("*_pb2.py")):
-        module = importlib.import_module(".".join(("fastledger.protos", *path.relative_to(root).with_suffix("").parts)))
+    found: Elements = {}
+    for module in modules():
         found.update(elements(FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)))
     return found
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
-def test_every_element_of_the_source_is_ours(ours, name):
+def test_every_element_of_the_source_is_ours(ours: Elements, name: str) -> None:
     left_out = set(" ".join(LEFT_OUT[name].values()).split())
     wrong = {
         element: f"theirs: {what}; ours: {ours.get(element)}"
@@ -103,31 +100,38 @@ def test_every_element_of_the_source_is_ours(ours, name):
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)
-def test_what_is_left_out_is_in_the_source_and_differs_from_ours(ours, name):
+def test_what_is_left_out_is_in_the_source_and_differs_from_ours(ours: Elements, name: str) -> None:
     elements = source(name)
     for top in " ".join(LEFT_OUT[name].values()).split():
         inside = [element for element in elements if top in enclosing(element)]
         assert inside, f"{top} is not in {name}"
-        assert any(ours.get(element) != elements[element] for element in inside), f"{top} is ours after all"
+        assert any(ours.get(element) != elements[element] for element in inside), (
+            f"{top} is ours after all"
+        )
 
 
-def test_everything_of_ours_is_in_a_source(ours):
+def test_everything_of_ours_is_in_a_source(ours: Elements) -> None:
     theirs = {item for name in LEFT_OUT for item in source(name).items()}
     assert set(ours.items()) <= theirs
 
 
-def test_the_list_of_the_package_is_what_the_package_says():
+def test_the_list_of_the_package_is_what_the_package_says() -> None:
     python = os.environ.get("FABRIC_PROTOS_PYTHON")
     if not python:
         pytest.skip("set FABRIC_PROTOS_PYTHON to an interpreter that has hyperledger-fabric-protos")
     command = [python, str(DUMP), "--package", "hyperledger-fabric-protos"]
     fresh = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    assert fresh["elements"] == json.loads((VECTORS / "fabric_protos.json").read_text("utf-8"))["elements"]
+    assert (
+        fresh["elements"]
+        == json.loads((VECTORS / "fabric_protos.json").read_text("utf-8"))["elements"]
+    )
 
 
-def test_the_generated_modules_are_up_to_date():
+def test_the_generated_modules_are_up_to_date() -> None:
     generate = Path(__file__).parents[2] / "protos" / "generate.py"
-    run = subprocess.run([sys.executable, str(generate), "--check"], stderr=subprocess.PIPE, text=True)
+    run = subprocess.run(
+        [sys.executable, str(generate), "--check"], stderr=subprocess.PIPE, text=True
+    )
     if run.returncode == 2:
         pytest.skip(run.stderr)
     assert run.returncode == 0, run.stderr
