@@ -73,6 +73,14 @@ pub struct Update<'a> {
     pub state: Option<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
 }
 
+impl Update<'_> {
+    /// The index of the transaction that wrote the key.
+    pub(crate) fn writer(&self) -> u32 {
+        // Versions of updates are made from 32-bit indices.
+        u32::try_from(self.version.tx).unwrap_or(u32::MAX)
+    }
+}
+
 /// Everything a block changes: one entry per key, sorted by [`StateKey`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateBatch<'a> {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the valid transactions of a block have changed so far.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use fastledger_wire::rwset::RangeQueryInfo;
+use hashbrown::HashTable;
+
+use crate::phantom::Changes;
+use crate::state::{StateKey, Update, UpdateBatch};
+
+/// The updates of a block, found by hash, and by range where the block has range queries.
+pub(crate) struct Overlay<'a> {
+    updates: Vec<Update<'a>>,
+    /// Of each update's key.
+    hashes: Vec<u64>,
+    by_hash: HashTable<usize>,
+    by_key: Option<BTreeMap<StateKey<'a>, usize>>,
+}
+
+impl<'a> Overlay<'a> {
+    pub(crate) fn new(capacity: usize, with_ranges: bool) -> Self {
+        Self {
+            updates: Vec::with_capacity(capacity),
+            hashes: Vec::with_capacity(capacity),
+            by_hash: HashTable::with_capacity(capacity),
+            by_key: with_ranges.then(BTreeMap::new),
+        }
+    }
+
+    pub(crate) fn get(&self, hash: u64, key: StateKey<'_>) -> Option<&Update<'a>> {
+        let found = self.by_hash.find(hash, |index| self.updates[*index].key == key)?;
+        self.updates.get(*found)
+    }
+
+    pub(crate) fn put(&mut self, hash: u64, update: Update<'a>) {
+        let key = update.key;
+        if let Some(index) = self.by_hash.find(hash, |index| self.updates[*index].key == key) {
+            self.updates[*index] = update;
+            return;
+        }
+        let index = self.updates.len();
+        self.updates.push(update);
+        self.hashes.push(hash);
+        self.by_hash.insert_unique(hash, index, |index| self.hashes[*index]);
+        if let Some(by_key) = &mut self.by_key {
+            by_key.insert(key, index);
+        }
+    }
+
+    /// What has changed among the keys that a range query looks at.
+    pub(crate) fn changes(&self, namespace: &'a str, query: &RangeQueryInfo<'a>) -> Changes<'a> {
+        let Some(by_key) = &self.by_key else { return Changes::default() };
+        let version = |index: &usize| {
+            let update = &self.updates[*index];
+            update.state.is_some().then_some(update.version)
+        };
+        let start = StateKey { namespace, collection: "", key: query.start_key.as_bytes() };
+        let end = query.end_key.as_bytes();
+        let inside = by_key
+            .range((Bound::Included(start), Bound::Unbounded))
+            .take_while(|(key, _)| {
+                key.namespace == namespace && key.collection.is_empty() && (end.is_empty() || key.key < end)
+            })
+            .map(|(key, index)| (key.key, version(index)));
+        let end_key = StateKey { key: end, ..start };
+        let end_key = if query.itr_exhausted { None } else { by_key.get(&end_key) };
+        Changes { inside: inside.collect(), end_key: end_key.map(version) }
+    }
+
+    pub(crate) fn into_batch(self) -> UpdateBatch<'a> {
+        let mut updates = self.updates;
+        updates.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        UpdateBatch { updates }
+    }
+}
