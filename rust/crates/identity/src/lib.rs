@@ -1,2 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-//! fastledger-identity
+//! Identities, MSPs, policies and channel configurations, judged as a Hyperledger Fabric peer judges them.
+//!
+//! A [`ChannelConfig`] is made of a channel's configuration and never changes; a configuration transaction makes the
+//! next one. It holds the channel's MSPs, through which serialized identities become [`Identity`] values, and its
+//! policies, which take identities whose signatures were verified before. Verdicts on identities are remembered by
+//! content for as long as the configuration is in force.
+//!
+//! Idemix MSPs are recognised, but their identities are refused as not supported.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod identity;
+mod key;
+pub mod msp;
+pub mod x509;
+
+pub use error::{IdentityError, Result};
+pub use identity::{Identity, Roles};
+pub use key::{OtherKey, SignatureHash, VerifyingKey};
+pub use msp::{Msp, MspManager, MspVersion};
