@@ -2,13 +2,15 @@
 """Generate python/fastledger/protos from the .proto files beside this script.
 
     python protos/generate.py           write the modules
-    python protos/generate.py --check   write nothing; exit 1 and name every file that is not up to date
+    python protos/generate.py --check   write nothing; exit 1 and name each file not up to date
 
-The generated modules are committed, so that neither users nor the tests need the compiler. The folder protos/ is
-mapped to fastledger/protos/, which makes the modules import one another by their real package.
+The generated modules are committed, so that neither users nor the tests need the compiler. The
+folder protos/ is mapped to fastledger/protos/, which makes the modules import one another by
+their real package.
 
-Every message gets registered in fastledger's own descriptor pool instead of protobuf's default one (see
-python/fastledger/protos/descriptor_pool.py); protoc has no option for it, so one import line is replaced.
+Every message gets registered in fastledger's own descriptor pool instead of protobuf's default one
+(see python/fastledger/protos/descriptor_pool.py); protoc has no option for it, so one import line
+is replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import tempfile
 from importlib import metadata, resources
 from pathlib import Path
 
-# Other versions write other bytes, and the generated code refuses a runtime older than its compiler.
+# Other versions write other bytes; generated code refuses a runtime older than its compiler.
 TOOLS = {"grpcio-tools": "1.85.1", "mypy-protobuf": "5.1.0"}
 
 SOURCES = Path(__file__).resolve().parent
@@ -99,8 +101,7 @@ def committed() -> dict[str, bytes]:
     return {
         path.relative_to(PYTHON).as_posix(): path.read_bytes()
         for path in (PYTHON / PACKAGE).rglob("*.py*")
-        if "__pycache__" not in path.parts
-        and path.relative_to(PYTHON).as_posix() not in BY_HAND
+        if "__pycache__" not in path.parts and path.relative_to(PYTHON).as_posix() not in BY_HAND
     }
 
 
@@ -116,7 +117,9 @@ def main() -> int:
         return 2
 
     wanted, found = generate(), committed()
-    stale = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    stale = sorted(
+        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
+    )
     if check:
         for name in stale:
             print(f"python/{name} is not what protos/ gives; run `make protos`", file=sys.stderr)

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write down what other implementations say about Fabric's messages: tests/vectors/protos/*.json.
+r"""Write down what other implementations say about Fabric's messages: tests/vectors/protos/*.json.
 
-test_protos_descriptors.py compares our .proto files with these lists. They are committed, because the sources cannot be
-in the tests' own environment: the PyPI package pins an old protobuf, the others are Go code. To make them again:
+test_protos_descriptors.py compares our .proto files with these lists. They are committed, because
+the sources cannot be in the tests' own environment: the PyPI package pins an old protobuf, the
+others are Go code. To make them again:
 
-    python -m venv .venv-interop && .venv-interop/bin/pip install --pre hyperledger-fabric-protos
-    .venv-interop/bin/python tests/conformance/fabric_protos_dump.py --package hyperledger-fabric-protos \\
-        > tests/vectors/protos/fabric_protos.json
+    python -m venv .venv-interop
+    .venv-interop/bin/pip install --pre hyperledger-fabric-protos
+    .venv-interop/bin/python tests/conformance/fabric_protos_dump.py \
+        --package hyperledger-fabric-protos > tests/vectors/protos/fabric_protos.json
 
-    go mod download github.com/hyperledger/fabric@v1.4.12 github.com/hyperledger/fabric-protos-go@v0.3.0
-    python tests/conformance/fabric_protos_dump.py --go "SOURCE" FOLDER... > tests/vectors/protos/NAME.json
+    go mod download github.com/hyperledger/fabric@v1.4.12
+    go mod download github.com/hyperledger/fabric-protos-go@v0.3.0
+    python tests/conformance/fabric_protos_dump.py \
+        --go SOURCE FOLDER... > tests/vectors/protos/NAME.json
 
     NAME                FOLDERS, read with every .pb.go below them
     fabric-1.4.12       protos of module github.com/hyperledger/fabric v1.4.12
     fabric-protos-go    orderer of module github.com/hyperledger/fabric-protos-go v0.3.0
-    fabric-3.1.5        core and common/ledger of Fabric's source v3.1.5, and its vendored SmartBFT/smartbftprotos
+    fabric-3.1.5        core, common/ledger, vendored SmartBFT/smartbftprotos of Fabric v3.1.5
 
 Needs protobuf and nothing else, of whatever version.
 """
@@ -39,10 +43,11 @@ from google.protobuf.descriptor_pb2 import (
 
 
 def elements(file: FileDescriptorProto) -> dict[str, str | int]:
-    """Name everything in a FileDescriptorProto that shows on the wire, each with what is to be known about it.
+    """Name everything in a file that shows on the wire, each with what is to be known about it.
 
-    ``package.Message`` and ``package.Enum`` give their kind, ``package.Message#7`` the label, type, name and oneof of
-    field 7, ``package.Enum.VALUE`` a number, ``package.Service/Method`` the two message types.
+    ``package.Message`` and ``package.Enum`` give their kind, ``package.Message#7`` the label, type,
+    name and oneof of field 7, ``package.Enum.VALUE`` a number, ``package.Service/Method`` the two
+    message types.
     """
     found: dict[str, str | int] = {}
     for message in file.message_type:
@@ -109,7 +114,7 @@ def go_files(folders: Iterable[str]) -> Iterator[FileDescriptorProto]:
 
 
 def go_descriptor(code: str) -> bytes | None:
-    """Find the serialized descriptor in the three forms that protoc-gen-go has written over the years."""
+    """Find the serialized descriptor in any of the three forms that protoc-gen-go has written."""
     if literal := re.search(r"\nvar fileDescriptor\w* = \[\]byte\{\n(.*?)\n\}", code, re.DOTALL):
         return gzip.decompress(go_bytes(literal[1]))
     if literal := re.search(r"_rawDesc = \[\]byte\{\n(.*?)\n\}", code, re.DOTALL):
@@ -128,7 +133,7 @@ def go_bytes(literal: str) -> bytes:
 def main() -> None:
     """Print the list for the source that the command line names."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--package", help="an installed distribution")
     parser.add_argument("--go", nargs="+", metavar=("SOURCE", "FOLDER"), help="generated Go code")

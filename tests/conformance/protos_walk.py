@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walk through a message and all messages in its bytes fields; test_protos_corpora.py says what for."""
+"""Walk through a message and all messages in its bytes fields.
+
+test_protos_corpora.py says what for.
+"""
 
 import importlib
 from collections import Counter
@@ -96,27 +99,20 @@ CONFIG_VALUE = {
     "Orderers": "common.Orderers",
 }
 
-# Messages among the arguments of system chaincodes: by chaincode, function and position, the function being 0.
+# Messages among the arguments of system chaincodes, by position, the function itself being 0.
+DEPLOY = {
+    2: "protos.ChaincodeDeploymentSpec",
+    3: "common.SignaturePolicyEnvelope",
+    6: "protos.CollectionConfigPackage",
+}
 ARGUMENT = {
-    ("cscc", "JoinChain", 1): "common.Block",
-    **{
-        ("lscc", function, 2): "protos.ChaincodeDeploymentSpec"
-        for function in ("deploy", "upgrade")
+    ("_lifecycle", "ApproveChaincodeDefinitionForMyOrg"): {
+        1: "lifecycle.ApproveChaincodeDefinitionForMyOrgArgs"
     },
-    **{
-        ("lscc", function, 3): "common.SignaturePolicyEnvelope"
-        for function in ("deploy", "upgrade")
-    },
-    **{
-        ("lscc", function, 6): "protos.CollectionConfigPackage"
-        for function in ("deploy", "upgrade")
-    },
-    (
-        "_lifecycle",
-        "ApproveChaincodeDefinitionForMyOrg",
-        1,
-    ): "lifecycle.ApproveChaincodeDefinitionForMyOrgArgs",
-    ("_lifecycle", "CommitChaincodeDefinition", 1): "lifecycle.CommitChaincodeDefinitionArgs",
+    ("_lifecycle", "CommitChaincodeDefinition"): {1: "lifecycle.CommitChaincodeDefinitionArgs"},
+    ("cscc", "JoinChain"): {1: "common.Block"},
+    ("lscc", "deploy"): DEPLOY,
+    ("lscc", "upgrade"): DEPLOY,
 }
 
 # Response.payload of system chaincodes.
@@ -154,12 +150,13 @@ class Walk:
     """Decodes messages with all that is inside them, collecting what is wrong with any."""
 
     def __init__(self) -> None:
+        """Begin with nothing seen."""
         self.problems: list[str] = []
         self.decoded: Counter[str] = Counter()
         self.invoked = ("", "")  # chaincode and function of the newest proposal
 
     def decode(self, name: str, data: bytes, where: str) -> Any:
-        """Decode data as the named message and walk through it; return it, or None when it does not decode."""
+        """Decode data as the named message, walk through it, return it; None if it fails."""
         where = f"{where}/{name.rpartition('.')[2]}"
         try:
             message = message_class(name).FromString(data)
@@ -183,8 +180,10 @@ class Walk:
         """Look for unknown fields and follow every field of a decoded message."""
         name = message.DESCRIPTOR.full_name
         self.decoded[name] += 1
-        for field in UnknownFieldSet(message):
-            self.problems.append(f"{where}: unknown field {field.field_number} of {name}")
+        unknown = UnknownFieldSet(message)
+        for index in range(len(unknown)):
+            number = unknown[index].field_number
+            self.problems.append(f"{where}: unknown field {number} of {name}")
         for field, value in message.ListFields():
             inside = INSIDE.get(field.full_name)
             for index, part in enumerate(parts(field, value)):
@@ -212,7 +211,8 @@ def parts(field: FieldDescriptor, value: Any) -> Iterable[Any]:
     """Return the single values of a field, whether it is repeated, a map or neither."""
     if not field.is_repeated:
         return [value]
-    return value.values() if hasattr(value, "values") else value
+    values: Iterable[Any] = value.values() if hasattr(value, "values") else value
+    return values
 
 
 # The rules for what a field alone does not tell.
@@ -275,10 +275,9 @@ def invocation(walk: Walk, message: Any, where: str) -> None:
     name, arguments = message.chaincode_spec.chaincode_id.name, message.chaincode_spec.input.args
     function = arguments[0].decode("latin-1") if arguments else ""
     walk.invoked = name, function
-    for position, argument in enumerate(arguments):
-        inner = ARGUMENT.get((name, function, position))
-        if inner and argument:
-            walk.decode(inner, argument, f"{where}.args[{position}]")
+    for position, inner in ARGUMENT.get(walk.invoked, {}).items():
+        if position < len(arguments):
+            walk.decode(inner, arguments[position], f"{where}.args[{position}]")
 
 
 def response(walk: Walk, message: Any, where: str) -> None:
@@ -327,7 +326,8 @@ def chaincode_message(walk: Walk, message: Any, where: str) -> None:
 
 def chaincode_type(message: Any) -> str:
     """Return the name of a ChaincodeMessage's type."""
-    return message.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[message.type].name
+    name: str = message_class("protos.ChaincodeMessage").Type.Name(message.type)
+    return name
 
 
 RULES: dict[str, Callable[[Walk, Any, str], None]] = {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message that real Fabric nodes wrote decodes, down to the innermost, without a field that we don't know.
+"""Every message that real Fabric nodes wrote decodes to the innermost, without unknown fields.
 
-The walk follows each bytes field to the message that it holds, and encodes again what it decoded. It covers the blocks,
-configuration transactions and snapshots of all kept ledgers and the gRPC messages recorded in v14. Set
-FASTLEDGER_CORPUS to a folder of such archives to walk those as well.
+The walk follows each bytes field to the message that it holds, and encodes again what it decoded.
+It covers the blocks, configuration transactions and snapshots of all kept ledgers and the gRPC
+messages recorded in v14. Set FASTLEDGER_CORPUS to a folder of such archives to walk those as well.
 """
 
 import json
@@ -24,24 +24,28 @@ from fastledger.protos import descriptor_pool
 
 Files = dict[str, bytes]
 VECTORS = Path(__file__).parents[1] / "vectors"
-# Transactions that were broken on purpose, with the code and note recorded for them, and what they left in the state.
+# Transactions that were broken on purpose, with the code and note recorded for them, and what
+# they left in the state.
 HAND_MADE = json.loads((VECTORS / "protos" / "hand_made.json").read_text("utf-8"))
 
 # A walk that stopped early would find nothing wrong: these it has to reach.
 INNERMOST = {
     "ledgers": """
-        ccprovider.ChaincodeData common.BlockDataHashingStructure common.Capability common.CollectionConfigPackage
-        common.ConfigSignature common.Consortium common.ImplicitMetaPolicy common.LastConfig common.MSPRole
-        common.SignaturePolicy.NOutOf etcdraft.BlockMetadata etcdraft.Options kvrwset.KVMetadataEntry
-        kvrwset.KVMetadataWriteHash kvrwset.KVReadHash kvrwset.KVWriteHash kvrwset.QueryReads kvrwset.Version
-        lifecycle.ApproveChaincodeDefinitionForMyOrgArgs lifecycle.ChaincodeEndorsementInfo
-        lifecycle.ChaincodeValidationInfo lifecycle.StateMetadata msp.FabricNodeOUs orderer.BatchSize
-        protos.AnchorPeer protos.ApplicationPolicy protos.ChaincodeEvent protos.ChaincodeHeaderExtension
+        ccprovider.ChaincodeData common.BlockDataHashingStructure common.Capability
+        common.CollectionConfigPackage common.ConfigSignature common.Consortium
+        common.ImplicitMetaPolicy common.LastConfig common.MSPRole common.SignaturePolicy.NOutOf
+        etcdraft.BlockMetadata etcdraft.Options kvrwset.KVMetadataEntry
+        kvrwset.KVMetadataWriteHash kvrwset.KVReadHash kvrwset.KVWriteHash kvrwset.QueryReads
+        kvrwset.Version lifecycle.ApproveChaincodeDefinitionForMyOrgArgs
+        lifecycle.ChaincodeEndorsementInfo lifecycle.ChaincodeValidationInfo
+        lifecycle.StateMetadata msp.FabricNodeOUs orderer.BatchSize protos.AnchorPeer
+        protos.ApplicationPolicy protos.ChaincodeEvent protos.ChaincodeHeaderExtension
         protos.StaticCollectionConfig""",
     "wire": """
-        common.BlockchainInfo discovery.Endpoint discovery.Layout gossip.AliveMessage gossip.DataRequest
-        gossip.LeadershipMessage gossip.PeerIdentity gossip.Properties gossip.Secret kvrwset.QueryReads
-        orderer.SeekOldest protos.ChannelInfo protos.ChaincodeCall protos.ChaincodeInfo protos.FilteredTransactionActions
+        common.BlockchainInfo discovery.Endpoint discovery.Layout gossip.AliveMessage
+        gossip.DataRequest gossip.LeadershipMessage gossip.PeerIdentity gossip.Properties
+        gossip.Secret kvrwset.QueryReads orderer.SeekOldest protos.ChannelInfo
+        protos.ChaincodeCall protos.ChaincodeInfo protos.FilteredTransactionActions
         protos.LogLevelRequest protos.LogSpecRequest protos.PutState""",
 }
 
@@ -67,7 +71,7 @@ def archives() -> list[Path]:
 
 
 def snapshot_records(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a snapshot's data file: a format byte, then each with its varint length before it."""
+    """Yield the records of a snapshot's data file: a format byte, then varint length and record."""
     position = 1
     while position < len(data):
         length, shift = 0, 0
@@ -96,7 +100,10 @@ def walk_ledger(files: Files) -> Walk:
 
 
 def broken(walk: Walk, files: Files) -> dict[str, list[str] | str]:
-    """Say where the problems are: in transactions, by block and index, with their recorded code and note, or elsewhere."""
+    """Say where the problems are.
+
+    Transactions are named by block and index and come with their recorded code and note.
+    """
     recorded = {
         f"{block['number']}:{transaction['index']}": [transaction["code_name"], transaction["note"]]
         for block in json.loads(files.get("expected.json", '{"blocks": []}'))["blocks"]
@@ -122,7 +129,7 @@ def test_every_message_of_a_ledger_decodes(archive: Path) -> None:
 
 
 def recorded_messages(files: Files) -> Iterator[tuple[str, str, int, str, bytes]]:
-    """Yield method, direction, stream number, file and content of each recorded gRPC message, in time order."""
+    """Yield method, direction, stream, file and content of each recorded message, in time order."""
     methods = {}
     for line in files["wire/index.jsonl"].splitlines():
         event = json.loads(line)
@@ -136,7 +143,7 @@ def recorded_messages(files: Files) -> Iterator[tuple[str, str, int, str, bytes]
 
 
 def summary(message: Any) -> dict[str, Any]:
-    """Describe a message with the words that the recording proxy, built of Fabric 1.4's code, used."""
+    """Describe a message as the recording proxy, built of Fabric 1.4's code, did."""
     name = message.DESCRIPTOR.full_name
     words = {"_": name}
     if name.endswith("DeliverResponse"):
@@ -182,7 +189,7 @@ def headers(data: bytes) -> dict[str, Any]:
 
 def described(text: bytes) -> dict[str, Any]:
     """Read the proxy's description, leaving out what summary() does not give."""
-    words = json.loads(text)
+    words: dict[str, Any] = json.loads(text)
     if header := words.get("channel_header"):
         header["type"] = int(header["type"].split()[0])
         for extra in ("extension", "timestamp"):
@@ -205,7 +212,8 @@ def test_every_recorded_grpc_message_decodes() -> None:
             assert ours == {key: theirs.get(key) for key in ours}, file
             compared[name] += 1
     assert [problem for walk in walks.values() for problem in walk.problems] == []
-    assert len(compared) == 11 and compared.total() > 600
+    assert len(compared) == 11
+    assert compared.total() > 600
     decoded = {name for walk in walks.values() for name in walk.decoded}
     assert set(INNERMOST["wire"].split()) <= decoded
 

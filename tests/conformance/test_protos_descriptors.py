@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our wire contract against what other implementations of it say.
 
-tests/vectors/protos holds the messages, fields, enums and services of four sources (see fabric_protos_dump.py). Every
-element of a source must be in ours, unless a table below says why not; and everything in ours must be in a source.
+tests/vectors/protos holds the messages, fields, enums and services of four sources (see
+fabric_protos_dump.py). Every element of a source must be in ours, unless a table below says why
+not; and everything in ours must be in a source.
 """
 
+import importlib
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 from fabric_protos_dump import elements
+from google.protobuf import descriptor_pool as default_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from protos_walk import modules
 
@@ -22,7 +25,8 @@ Elements = dict[str, str | int]
 VECTORS = Path(__file__).parents[1] / "vectors" / "protos"
 DUMP = Path(__file__).with_name("fabric_protos_dump.py")
 
-# The same messages, field by field, that a version had in another package. Ours are where 3.1 has them.
+# The same messages, field by field, that a version had in another package. Ours are where 3.1 has
+# them.
 MOVED = {
     "common.CollectionConfigPackage": "protos.CollectionConfigPackage",
     "discovery.ChaincodeCall": "protos.ChaincodeCall",
@@ -34,19 +38,23 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "fabric_protos": {},
     "fabric-1.4.12": {
         "FabToken: 1.4 does not register its service and refuses its transactions": """
-            .InputId .PlainApprove .PlainDelegatedOutput .PlainImport .PlainOutput .PlainTokenAction .PlainTransfer
-            .PlainTransferFrom .TokenTransaction protos.AllowanceRecipientShare protos.ApproveRequest protos.Command
-            protos.CommandResponse protos.CommandResponseHeader protos.Error protos.ExpectationRequest protos.Header
-            protos.ImportRequest protos.ListRequest protos.PlainExpectation protos.PlainTokenExpectation protos.Prover
-            protos.RecipientTransferShare protos.RedeemRequest protos.SignedCommand protos.SignedCommandResponse
-            protos.TokenExpectation protos.TokenOutput protos.TokenToIssue protos.TransferRequest protos.UnspentTokens
+            .InputId .PlainApprove .PlainDelegatedOutput .PlainImport .PlainOutput
+            .PlainTokenAction .PlainTransfer .PlainTransferFrom .TokenTransaction
+            protos.AllowanceRecipientShare protos.ApproveRequest protos.Command
+            protos.CommandResponse protos.CommandResponseHeader protos.Error
+            protos.ExpectationRequest protos.Header protos.ImportRequest protos.ListRequest
+            protos.PlainExpectation protos.PlainTokenExpectation protos.Prover
+            protos.RecipientTransferShare protos.RedeemRequest protos.SignedCommand
+            protos.SignedCommandResponse protos.TokenExpectation protos.TokenOutput
+            protos.TokenToIssue protos.TransferRequest protos.UnspentTokens
             protos.ChaincodeAction#5""",
         "a preview of _lifecycle without clients; 2.0 gave the field numbers other meanings": """
             lifecycle.InstallChaincodeArgs lifecycle.InstallChaincodeResult
             lifecycle.QueryInstalledChaincodeArgs lifecycle.QueryInstalledChaincodeResult""",
         "never serialized": """
-            common.CollectionCriteria common.ConfigGroupSchema common.ConfigPolicySchema common.ConfigValueSchema
-            protos.ConfidentialityLevel protos.PeerEndpoint protos.PeerID protos.SignedTransaction""",
+            common.CollectionCriteria common.ConfigGroupSchema common.ConfigPolicySchema
+            common.ConfigValueSchema protos.ConfidentialityLevel protos.PeerEndpoint
+            protos.PeerID protos.SignedTransaction""",
     },
     "fabric-protos-go": {},
     "fabric-3.1.5": {
@@ -65,7 +73,7 @@ def source(name: str) -> Elements:
 
 
 def moved(text: Any) -> Any:
-    """Put the new name for each moved message in a reference, or in the name of what has no old copy in ours."""
+    """Put the new name for a moved message in references, and in names without an old copy."""
     if not isinstance(text, str):
         return text
     for old, new in MOVED.items():
@@ -125,6 +133,24 @@ def test_the_list_of_the_package_is_what_the_package_says() -> None:
         fresh["elements"]
         == json.loads((VECTORS / "fabric_protos.json").read_text("utf-8"))["elements"]
     )
+
+
+def test_protobufs_default_pool_stays_free_for_other_packages() -> None:
+    modules()
+    for name in ("common.Block", "protos.Transaction"):
+        with pytest.raises(KeyError):
+            default_pool.Default().FindMessageTypeByName(name)
+
+
+def test_every_service_has_a_stub_and_a_servicer() -> None:
+    services = [
+        (module, name) for module in modules() for name in module.DESCRIPTOR.services_by_name
+    ]
+    assert len(services) == 13
+    for module, name in services:
+        grpc_module = importlib.import_module(f"{module.__name__}_grpc")
+        assert hasattr(grpc_module, f"{name}Stub")
+        assert hasattr(grpc_module, f"add_{name}Servicer_to_server")
 
 
 def test_the_generated_modules_are_up_to_date() -> None:

@@ -31,7 +31,7 @@ class SnapshotRecord(_message.Message):
     """The key, or its SHA-256 in private_state_hashes.data; so is the value."""
     value: _builtins.bytes
     metadata: _builtins.bytes
-    """Encoded metadata entries of the key."""
+    """kvrwset.KVMetadataWrite without the key; empty when there is no metadata."""
     version: _builtins.bytes
     """Block and transaction number in order-preserving varint form."""
     def __init__(

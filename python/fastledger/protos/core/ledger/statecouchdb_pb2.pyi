@@ -26,7 +26,7 @@ class VersionAndMetadata(_message.Message):
     version: _builtins.bytes
     """Block and transaction number in order-preserving varint form."""
     metadata: _builtins.bytes
-    """Encoded metadata entries of the key."""
+    """kvrwset.KVMetadataWrite without the key; empty when there is no metadata."""
     def __init__(
         self,
         *,

@@ -28,7 +28,7 @@ class DBValue(_message.Message):
     """Block and transaction number in order-preserving varint form."""
     value: _builtins.bytes
     metadata: _builtins.bytes
-    """Encoded metadata entries of the key."""
+    """kvrwset.KVMetadataWrite without the key; empty when there is no metadata."""
     def __init__(
         self,
         *,
