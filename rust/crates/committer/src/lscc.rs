@@ -3,12 +3,14 @@
 //! they may write only what their arguments say.
 //!
 //! Fabric checks this after the endorsement policy of `lscc` held (`ValidateLSCCInvocation` of `builtin/v12` and
-//! `builtin/v13`, which decide alike). Two findings there stop the peer instead of the transaction: committed state
-//! that does not decode, and a collection without a member policy. A transaction causes both, so here they fail it.
+//! `builtin/v13`, which decide alike). Three capabilities matter: with `PrivateChannelData` a deployment may bring
+//! collections; with `V1_2Validation` an upgrade may too, and their configuration is checked; with `V1_1Validation` an
+//! upgrade must also satisfy the instantiation policy that it brings.
+//!
+//! Two findings stop a real peer instead of the transaction: committed state that does not decode, and a collection
+//! without a member policy. Transactions cause both, so here they fail the one that meets them.
 
 mod collections;
-#[cfg(test)]
-mod corpus_tests;
 #[cfg(test)]
 mod tests;
 
@@ -19,13 +21,9 @@ use fastledger_wire::peer::{
 };
 use fastledger_wire::rwset::{KvWrite, TxRwSet};
 
+use crate::definitions::LSCC;
+use crate::invocation::{Rules, is_system_chaincode};
 use crate::transaction::EndorserTransaction;
-
-/// Namespace and name of the 1.x lifecycle's chaincode.
-pub(crate) const LSCC: &str = "lscc";
-
-/// Names that no deployed chaincode may take (`systemChaincodeNames`).
-pub(crate) const SYSTEM_CHAINCODES: [&str; 5] = ["cscc", "escc", "lscc", "qscc", "vscc"];
 
 /// Arguments after the function: channel and deployment spec must be there, endorsement policy, escc and vscc may be.
 const MIN_ARGUMENTS: usize = 2;
@@ -39,17 +37,6 @@ mod chaincode_type {
     pub(super) const NODE: i32 = 2;
     pub(super) const CAR: i32 = 3;
     pub(super) const JAVA: i32 = 4;
-}
-
-/// The application capabilities that the checks depend on (`ApplicationProvider` of `common/capabilities`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// `V1_1Validation`: an upgrade must also satisfy the instantiation policy that it brings.
-    pub(crate) v1_1_validation: bool,
-    /// `V1_2Validation`: an upgrade may change collections, and their configuration is checked.
-    pub(crate) v1_2_validation: bool,
-    /// `PrivateChannelData`: a deployment may bring collections.
-    pub(crate) private_channel_data: bool,
 }
 
 /// What the checks ask of the world.
@@ -92,19 +79,18 @@ pub(crate) struct Upgrade<'a> {
 /// Decides an invocation of LSCC whose endorsements suffice (`ValidateLSCCInvocation`).
 pub(crate) fn validate_invocation<L: Lookup>(
     transaction: &EndorserTransaction<'_>,
-    rules: &Rules,
+    rules: Rules,
     lookup: &L,
 ) -> Result<(), Failure<L::Error>> {
     let arguments = arguments(transaction.proposal_payload)?;
     let invocation = Invocation::new(&arguments, rules)?;
     let rwset = transaction.rwset.as_ref().map_err(|error| format!("the read-write set does not decode: {error}"))?;
-    let (writes, written) = written(rwset, &invocation)?;
     let committed = lookup.lscc_state(invocation.name).map_err(Failure::Broken)?;
-    let committed = committed
-        .as_deref()
-        .map(ChaincodeData::decode)
-        .transpose()
-        .map_err(|error| format!("the committed record of chaincode {} does not decode: {error}", invocation.name))?;
+    let committed =
+        committed.as_deref().map(ChaincodeData::decode).transpose().map_err(|error| {
+            format!("the committed record of chaincode {} does not decode: {error}", invocation.name)
+        })?;
+    let (writes, written) = written_record(rwset, &invocation)?;
     let check = Check { invocation, writes, written, rules, lookup };
     match check.invocation.function {
         Function::Deploy => check.deploy(committed.as_ref()),
@@ -112,8 +98,9 @@ pub(crate) fn validate_invocation<L: Lookup>(
     }
 }
 
-/// The chaincode that a valid transaction upgrades (`getUpgradeTxInstance` of `txvalidator/v14`): in its block, every
-/// other transaction of that chaincode is a `CHAINCODE_VERSION_CONFLICT`. Fabric overlooks all upgrades but those of Go chaincode.
+/// The chaincode that a valid transaction upgrades (`getUpgradeTxInstance` of `txvalidator/v14`), so that in its block
+/// every other transaction of that chaincode is a `CHAINCODE_VERSION_CONFLICT`. Fabric sees no upgrades but those of
+/// Go chaincode here.
 pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>) -> Option<Upgrade<'a>> {
     let invoked = transaction.header_extension.as_ref().ok()?.chaincode_id.as_ref()?;
     if invoked.name != LSCC {
@@ -158,7 +145,7 @@ struct Invocation<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    fn new(arguments: &[&'a [u8]], rules: &Rules) -> Result<Self, String> {
+    fn new(arguments: &[&'a [u8]], rules: Rules) -> Result<Self, String> {
         let [function, arguments @ ..] = arguments else {
             return Err("the chaincode invocation spec names no function".to_owned());
         };
@@ -195,7 +182,7 @@ fn deployed_chaincode(deployment: &[u8]) -> Result<(&str, &str), String> {
     if !is_chaincode_name(id.name) {
         return Err(format!("{:?} is no chaincode name", id.name));
     }
-    if SYSTEM_CHAINCODES.contains(&id.name) {
+    if is_system_chaincode(id.name) {
         return Err(format!("{} is the name of a system chaincode", id.name));
     }
     if !is_chaincode_version(id.version) {
@@ -215,7 +202,7 @@ fn is_chaincode_version(version: &str) -> bool {
 }
 
 /// LSCC's writes, and the chaincode record that the first of them is.
-fn written<'r, 'a>(
+fn written_record<'r, 'a>(
     rwset: &'r TxRwSet<'a>,
     invocation: &Invocation<'_>,
 ) -> Result<(&'r [KvWrite<'a>], ChaincodeData<'a>), String> {
@@ -252,7 +239,7 @@ struct Check<'c, 'a, L> {
     invocation: Invocation<'a>,
     writes: &'c [KvWrite<'a>],
     written: ChaincodeData<'a>,
-    rules: &'c Rules,
+    rules: Rules,
     lookup: &'c L,
 }
 
@@ -304,7 +291,8 @@ impl<L: Lookup> Check<'_, '_, L> {
         Ok(satisfied.map_err(|why| format!("instantiation policy of chaincode {name}: {why}"))?)
     }
 
-    /// `validateRWSetAndCollection`: the collections written are those of the argument, and may follow the committed ones.
+    /// `validateRWSetAndCollection`: the collections written are those of the argument, and may follow the
+    /// committed ones.
     fn collections(&self) -> Result<(), Failure<L::Error>> {
         let Invocation { function, name, collections: argument, .. } = self.invocation;
         let key = collection_key(name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Rules on the configuration of collections that LSCC brings into state, from capability V1_2 on.
+//! Rules on the configuration of collections that LSCC brings into state, from capability `V1_2` on.
 
 use std::collections::{BTreeMap, BTreeSet};
 

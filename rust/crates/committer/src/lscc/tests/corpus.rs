@@ -6,9 +6,9 @@ use std::io::Read;
 use std::path::Path;
 
 use fastledger_wire::TxValidationCode;
-use fastledger_wire::common::{Block, BlockMetadata};
+use fastledger_wire::common::Block;
 
-use super::*;
+use super::super::*;
 use crate::transaction::{Body, Entry};
 
 const TAR_RECORD: usize = 512;
@@ -20,14 +20,14 @@ fn files(archive: &str, prefix: &str) -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/vectors/fabric-1.4").join(archive);
     let mut tar = Vec::new();
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    zstd::Decoder::new(file).unwrap().read_to_end(&mut tar).unwrap();
+    zstd::Decoder::new(file).and_then(|mut archive| archive.read_to_end(&mut tar)).expect("a zstd archive");
     let mut found = BTreeMap::new();
     let mut rest = tar.as_slice();
     while let Some((header, after)) = rest.split_at_checked(TAR_RECORD).filter(|(header, _)| header[0] != 0) {
         let text = |field: &[u8]| String::from_utf8_lossy(field).trim_matches(['\0', ' ']).to_owned();
-        let size = usize::from_str_radix(&text(&header[124..136]), 8).unwrap();
+        let size = usize::from_str_radix(&text(&header[124..136]), 8).expect("a size in octal");
         let name = text(&header[..100]);
-        if name.starts_with(prefix) && name.ends_with(".block") {
+        if name.starts_with(prefix) && Path::new(&name).extension() == Some("block".as_ref()) {
             found.insert(name, after[..size].to_vec());
         }
         rest = &after[size.next_multiple_of(TAR_RECORD)..];
@@ -68,30 +68,34 @@ fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
     let mut state = BTreeMap::new();
     let mut verdicts = Vec::new();
     for (number, bytes) in blocks.iter().enumerate() {
-        let block = Block::decode(bytes).unwrap();
-        let metadata = block.metadata.unwrap_or(BlockMetadata::default()).metadata;
+        let block = Block::decode(bytes).expect("a block");
+        let metadata = block.metadata.expect("metadata").metadata;
+        let codes = metadata[TRANSACTIONS_FILTER];
         let mut next = state.clone();
-        for (index, data) in block.data.unwrap().data.iter().enumerate() {
+        for (index, data) in block.data.expect("data").data.iter().enumerate() {
             let Ok(signed) = Entry::parse(data).signed else { continue };
             let Ok(Body::Endorser(transaction)) = signed.body else { continue };
-            let invoked = transaction.header_extension.as_ref().unwrap().chaincode_id.as_ref().unwrap().name;
+            let invoked =
+                transaction.header_extension.as_ref().ok().and_then(|extension| extension.chaincode_id.as_ref());
+            let invoked = invoked.map_or("", |id| id.name);
             if invoked != LSCC {
                 assert_eq!(upgraded_chaincode(&transaction), None);
                 continue;
             }
-            let fabric = TxValidationCode::from_number(metadata[TRANSACTIONS_FILTER][index]).unwrap();
+            let fabric = TxValidationCode::from_number(codes[index]).expect("a code");
             let judge = |creator_is_admin| {
                 let world = World { state: state.clone(), creator_is_admin };
-                validate_invocation(&transaction, &rules, &world).map_err(|failure| match failure {
+                validate_invocation(&transaction, rules, &world).map_err(|failure| match failure {
                     Failure::Policy(text) => text,
                     Failure::Broken(never) => match never {},
                 })
             };
-            let upgraded = upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
+            let upgraded =
+                upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
             let (ours, ours_without_admin) = (judge(true), judge(false));
             verdicts.push(Verdict { block: number, fabric, ours, ours_without_admin, upgraded });
             if fabric == TxValidationCode::Valid {
-                apply(&mut next, transaction.rwset.as_ref().unwrap());
+                apply(&mut next, transaction.rwset.as_ref().expect("a valid read-write set"));
             }
         }
         state = next;
@@ -100,8 +104,8 @@ fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
 }
 
 fn apply(state: &mut BTreeMap<String, Vec<u8>>, rwset: &TxRwSet<'_>) {
-    let lscc = rwset.namespaces.iter().find(|namespace| namespace.namespace == LSCC).unwrap();
-    for write in &lscc.public.writes {
+    let lscc = rwset.namespaces.iter().find(|namespace| namespace.namespace == LSCC);
+    for write in lscc.into_iter().flat_map(|namespace| &namespace.public.writes) {
         state.insert(write.key.to_owned(), write.value.to_vec());
     }
 }
@@ -111,7 +115,7 @@ fn agree(verdicts: &[Verdict]) {
         match fabric {
             TxValidationCode::Valid => {
                 assert_eq!(*ours, Ok(()), "block {block}");
-                let refused = ours_without_admin.as_ref().unwrap_err();
+                let refused = ours_without_admin.as_ref().expect_err("the policy was not asked");
                 assert!(refused.contains("instantiation policy"), "block {block}: {refused}");
             }
             TxValidationCode::EndorsementPolicyFailure => assert!(ours.is_err(), "block {block} passes"),
@@ -122,27 +126,27 @@ fn agree(verdicts: &[Verdict]) {
 
 #[test]
 fn the_cli_runs_deploy_upgrade_and_getid() {
-    let v1_1 = Rules { v1_1_validation: true, v1_2_validation: false, private_channel_data: false };
-    let v1_4 = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true };
+    let v1_1 = Rules { v1_1_validation: true, ..Rules::default() };
+    let v1_4 = Rules { v1_2_validation: true, private_channel_data: true, ..v1_1 };
     for (name, rules) in [("v14", v1_4), ("v11", v1_1), ("tls", v1_4)] {
         let verdicts = replay(&files(&format!("{name}.tar.zst"), &format!("{name}/mychannel/peer_")), rules);
         agree(&verdicts);
         let seen: Vec<_> = verdicts.iter().map(|verdict| (verdict.block, verdict.upgraded.as_deref())).collect();
         assert_eq!(seen, [(3, None), (10, Some("mycc:2.0")), (15, None)], "{name}");
-        assert!(verdicts[2].ours.as_ref().unwrap_err().contains("getid"));
+        assert!(verdicts[2].ours.as_ref().expect_err("getid passes").contains("getid"));
     }
 }
 
 #[test]
 fn collections_of_pvt14_are_judged_as_fabric_did() {
-    let rules = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true };
+    let rules = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true, ..Rules::default() };
     let verdicts = replay(&files("pvt14.tar.zst", "pvt14/blocks_peer/"), rules);
     agree(&verdicts);
     let blocks: Vec<_> = verdicts.iter().map(|verdict| verdict.block).collect();
     assert_eq!(blocks, [2, 3, 3, 39, 40, 41, 43, 45, 47]);
     let reason = |block: usize| {
-        let verdict = verdicts.iter().find(|verdict| verdict.block == block).unwrap();
-        verdict.ours.as_ref().unwrap_err().clone()
+        let verdict = verdicts.iter().find(|verdict| verdict.block == block).expect("a verdict");
+        verdict.ours.as_ref().expect_err("it passes").clone()
     };
     assert!(reason(39).contains("changes blockToLive"), "{}", reason(39));
     assert!(reason(40).contains("is missing"), "{}", reason(40));
