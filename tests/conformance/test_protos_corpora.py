@@ -3,7 +3,8 @@
 
 The walk follows each bytes field to the message that it holds, and encodes again what it decoded.
 It covers the blocks, configuration transactions and snapshots of all kept ledgers and the gRPC
-messages recorded in v14. Set FASTLEDGER_CORPUS to a folder of such archives to walk those as well.
+messages recorded in v14, and the ledgers in the folder FASTLEDGER_CORPUS (../shared/corpus if it is
+not set), where there is one.
 """
 
 import json
@@ -23,7 +24,8 @@ from protos_walk import Walk, chaincode_type, message_class
 from fastledger.protos import descriptor_pool
 
 Files = dict[str, bytes]
-VECTORS = Path(__file__).parents[1] / "vectors"
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "tests" / "vectors"
 # Transactions that were broken on purpose, with the code and note recorded for them, and what
 # they left in the state.
 HAND_MADE = json.loads((VECTORS / "protos" / "hand_made.json").read_text("utf-8"))
@@ -62,12 +64,11 @@ def unpack(archive: Path) -> Files:
 
 
 def archives() -> list[Path]:
-    """List the kept ledgers and those in FASTLEDGER_CORPUS."""
+    """List the kept ledgers and those in the folder of further ones."""
     found = sorted(VECTORS.glob("*/*.tar.zst"))
-    if corpus := os.environ.get("FASTLEDGER_CORPUS"):
-        names = {archive.name for archive in found}
-        found += sorted(path for path in Path(corpus).rglob("*.tar.zst") if path.name not in names)
-    return found
+    names = {archive.name for archive in found}
+    further = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
+    return found + sorted(path for path in further.rglob("*.tar.zst") if path.name not in names)
 
 
 def snapshot_records(data: bytes) -> Iterator[bytes]:
@@ -123,9 +124,12 @@ def broken(walk: Walk, files: Files) -> dict[str, list[str] | str]:
 @pytest.mark.parametrize("archive", archives(), ids=lambda archive: archive.name.partition(".")[0])
 def test_every_message_of_a_ledger_decodes(archive: Path) -> None:
     files = unpack(archive)
+    blocks = sum(path.endswith(".block") for path in files)
+    if blocks == 0:
+        pytest.skip(f"{archive.name} holds no ledger")
     walk = walk_ledger(files)
     assert broken(walk, files) == HAND_MADE.get(archive.name.partition(".")[0], {})
-    assert walk.decoded["common.Block"] >= sum(path.endswith(".block") for path in files) > 0
+    assert walk.decoded["common.Block"] >= blocks
 
 
 def recorded_messages(files: Files) -> Iterator[tuple[str, str, int, str, bytes]]:
