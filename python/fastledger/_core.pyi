@@ -75,12 +75,18 @@ class Ledger:
     def open(
         path: str,
         *,
+        create: bool = True,
         workers: int = 0,
         durable: bool = True,
         verify_block_signatures: bool = True,
         allow_malformed: bool = False,
         engine: str = "auto",
-    ) -> Ledger: ...
+    ) -> Ledger:
+        """Opens a ledger; with `create` also begins one in an empty or missing folder, else that is an InputError.
+
+        `engine` is auto, parallel or sequential.
+        """
+
     @staticmethod
     def restore(snapshot: str, path: str) -> None: ...
     def close(self) -> None: ...
