@@ -5,12 +5,12 @@ from enum import IntEnum
 
 
 class TxValidationCode(IntEnum):
-    """A transaction's verdict; one byte each in a block's transactions filter.
+    r"""A transaction's verdict; one byte each in a block's transactions filter.
 
     Example:
         >>> TxValidationCode(11).name
         'MVCC_READ_CONFLICT'
-        >>> [TxValidationCode(code).name for code in b"\\x00\\x0a"]
+        >>> [TxValidationCode(code).name for code in b"\x00\x0a"]
         ['VALID', 'ENDORSEMENT_POLICY_FAILURE']
     """
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A channel's ledger: the face of the core."""
