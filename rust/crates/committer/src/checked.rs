@@ -8,11 +8,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use std::time::Instant;
+
 use fastledger_crypto::{Job, Message, Signature, Verifier, sha256_many};
-use fastledger_identity::{ChannelConfig, Identity, VerifyingKey};
+use fastledger_identity::{ChannelConfig, Identity, Signers, VerifyingKey};
 use self_cell::self_cell;
 
+use crate::timings::{Stage, Timings};
 use crate::transaction::{Body, Entry};
+use crate::well_formed;
 
 /// What became of one endorsement: the identity whose signature holds, or why it does not count.
 pub(crate) type EndorsementCheck = Result<Arc<Identity>, String>;
@@ -21,6 +25,8 @@ pub(crate) type EndorsementCheck = Result<Arc<Identity>, String>;
 #[derive(Debug)]
 pub(crate) struct Checked<'a> {
     pub entry: Entry<'a>,
+    /// Whether the entry is exactly one envelope.
+    pub well_formed: Result<(), String>,
     /// The creator, or why it is not one. Meaningless where the entry is malformed.
     pub creator: Result<Arc<Identity>, String>,
     /// One for each endorsement of the transaction.
@@ -28,15 +34,9 @@ pub(crate) struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    /// Endorsers whose signature holds, each certificate once (`policies.SignatureSetToValidIdentities`).
-    pub(crate) fn endorsers(&self) -> Vec<Arc<Identity>> {
-        let mut endorsers: Vec<Arc<Identity>> = Vec::with_capacity(self.endorsements.len());
-        for endorser in self.endorsements.iter().flatten() {
-            if !endorsers.iter().any(|other| other.is_same(endorser)) {
-                endorsers.push(Arc::clone(endorser));
-            }
-        }
-        endorsers
+    /// Endorsers whose signature holds, each once.
+    pub(crate) fn endorsers(&self) -> Signers {
+        self.endorsements.iter().flatten().cloned().collect()
     }
 }
 
@@ -63,12 +63,26 @@ self_cell!(
 
 impl Chunk {
     /// Takes the entries of a share apart and judges their signatures.
-    pub(crate) fn check(share: Share, config: &ChannelConfig, verifier: &Verifier) -> Self {
+    pub(crate) fn check(share: Share, config: &ChannelConfig, verifier: &Verifier, timings: &mut Timings) -> Self {
         Self::new(share, |share| {
-            let entries = share.entries.iter().map(|range| Entry::parse(&share.block[range.clone()])).collect();
-            check_signatures(entries, config, verifier)
+            let start = Instant::now();
+            let entries = share.entries.iter().map(|range| parse(&share.block[range.clone()])).collect();
+            timings.since(Stage::Parse, start);
+            let start = Instant::now();
+            let checked = check_signatures(entries, config, verifier);
+            timings.since(Stage::Verify, start);
+            checked
         })
     }
+}
+
+struct Parsed<'a> {
+    entry: Entry<'a>,
+    well_formed: Result<(), String>,
+}
+
+fn parse(bytes: &[u8]) -> Parsed<'_> {
+    Parsed { entry: Entry::parse(bytes), well_formed: well_formed::check(bytes) }
 }
 
 /// A signature waiting for the batch, and where its outcome goes.
@@ -81,7 +95,7 @@ struct Pending<'a> {
     message: Message<'a>,
 }
 
-fn check_signatures<'a>(entries: Vec<Entry<'a>>, config: &ChannelConfig, verifier: &Verifier) -> Vec<Checked<'a>> {
+fn check_signatures<'a>(entries: Vec<Parsed<'a>>, config: &ChannelConfig, verifier: &Verifier) -> Vec<Checked<'a>> {
     let mut batch = Vec::with_capacity(entries.len() * 3);
     let mut checked: Vec<_> =
         entries.into_iter().enumerate().map(|(index, entry)| check_entry(index, entry, config, &mut batch)).collect();
@@ -99,12 +113,12 @@ fn check_signatures<'a>(entries: Vec<Entry<'a>>, config: &ChannelConfig, verifie
 
 fn check_entry<'a>(
     index: usize,
-    entry: Entry<'a>,
+    Parsed { entry, well_formed }: Parsed<'a>,
     config: &ChannelConfig,
     batch: &mut Vec<Pending<'a>>,
 ) -> Checked<'a> {
     let Ok(signed) = &entry.signed else {
-        return Checked { entry, creator: Err(String::new()), endorsements: Vec::new() };
+        return Checked { entry, well_formed, creator: Err(String::new()), endorsements: Vec::new() };
     };
     let mut pending = |endorsement, identity: Result<Arc<Identity>, String>, message: Message<'a>, signature: &[u8]| {
         check_signature(identity?, &message, signature, |identity, signature| {
@@ -126,7 +140,7 @@ fn check_entry<'a>(
             .collect(),
         _ => Vec::new(),
     };
-    Checked { entry, creator, endorsements }
+    Checked { entry, well_formed, creator, endorsements }
 }
 
 /// `checkSignatureFromCreator` up to the signature itself.

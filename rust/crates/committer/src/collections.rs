@@ -1,34 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a block means for private data: when hashed keys expire, and which collection configurations it brings.
 
+use std::borrow::Cow;
+
+use fastledger_ledger::{Expiry, expiring_block};
 use fastledger_mvcc::{StateReader, UpdateBatch};
 use fastledger_wire::Message;
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use rustc_hash::FxHashMap;
 
 use crate::definitions::{Definition, LIFECYCLE, LSCC, PublicState, StateAfter};
-
-/// Joins a chaincode's name to the key of its collections (`privdata.BuildCollectionKVSKey`).
-const COLLECTION_KEY_SUFFIX: &str = "~collection";
-
-/// A hashed key that a block writes and the block whose commit removes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Expiry {
-    /// Index of the write in the block's updates.
-    pub update: usize,
-    /// Number of the block (`pvtdatapolicy.ComputeExpiringBlock`).
-    pub at_block: u64,
-}
+use crate::lscc;
 
 /// Schedules the hashed keys that a block writes to collections with a `blockToLive`.
-pub(crate) fn expiries<S: StateReader>(
+pub(crate) fn expiries<'a, S: StateReader>(
     block_number: u64,
-    batch: &UpdateBatch<'_>,
+    batch: &UpdateBatch<'a>,
     state: &S,
-) -> Result<Vec<Expiry>, S::Error> {
+) -> Result<Vec<Expiry<'a>>, S::Error> {
     let mut lives: FxHashMap<(&str, &str), u64> = FxHashMap::default();
     let mut expiries = Vec::new();
-    for (index, update) in batch.updates.iter().enumerate() {
+    for update in &batch.updates {
         let (namespace, collection) = (update.key.namespace, update.key.collection);
         if collection.is_empty() {
             continue;
@@ -41,11 +33,8 @@ pub(crate) fn expiries<S: StateReader>(
                 life
             }
         };
-        if life == 0 {
-            continue;
-        }
-        if let Some(at_block) = block_number.checked_add(life).and_then(|block| block.checked_add(1)) {
-            expiries.push(Expiry { update: index, at_block });
+        if let Some(expiring_block) = expiring_block(block_number, life) {
+            expiries.push(Expiry { key: update.key, expiring_block });
         }
     }
     Ok(expiries)
@@ -69,26 +58,19 @@ fn find_block_to_live(package: &[u8], collection: &str) -> Option<u64> {
 fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Option<Vec<u8>>, S::Error> {
     match Definition::find(state, name)? {
         Ok(Definition::Lifecycle { collections, .. }) => Ok(Some(collections)),
-        Ok(Definition::Legacy { .. }) => state.value(LSCC, &format!("{name}{COLLECTION_KEY_SUFFIX}")),
+        Ok(Definition::Legacy { .. }) => state.value(LSCC, &lscc::collection_key(name)),
         Ok(Definition::LifecycleItself) | Err(_) => Ok(None),
     }
 }
 
-/// A chaincode's collections as a block leaves them, for the ledger's history of configurations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CollectionsUpdate {
-    /// `<chaincode>~collection`.
-    pub key: String,
-    /// Encoded `CollectionConfigPackage`, never empty.
-    pub package: Vec<u8>,
-}
-
 /// The collections of every chaincode that a block defines or upgrades (`confighistory.Mgr.HandleStateUpdates`).
-pub(crate) fn collection_updates<S: StateReader>(
-    batch: &UpdateBatch<'_>,
+///
+/// Gives the chaincode's name and its encoded `CollectionConfigPackage`, never an empty one.
+pub(crate) fn collection_updates<'a, S: StateReader>(
+    batch: &UpdateBatch<'a>,
     state: &S,
-) -> Result<Vec<CollectionsUpdate>, S::Error> {
-    let mut names: Vec<&str> = batch.updates.iter().filter_map(updated_chaincode).collect();
+) -> Result<Vec<(&'a str, Cow<'a, [u8]>)>, S::Error> {
+    let mut names: Vec<&'a str> = batch.updates.iter().filter_map(updated_chaincode).collect();
     names.sort_unstable();
     names.dedup();
     let after = StateAfter { state, batch };
@@ -97,7 +79,7 @@ pub(crate) fn collection_updates<S: StateReader>(
         let package = collections_of(&after, name)?.unwrap_or_default();
         let Ok(decoded) = CollectionConfigPackage::decode(&package) else { continue };
         if !decoded.config.is_empty() {
-            updates.push(CollectionsUpdate { key: format!("{name}{COLLECTION_KEY_SUFFIX}"), package });
+            updates.push((name, Cow::Owned(package)));
         }
     }
     Ok(updates)

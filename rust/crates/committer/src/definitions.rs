@@ -11,6 +11,8 @@ use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
 use fastledger_wire::{DecodeError, Message};
 
+use crate::policies::PolicyRef;
+
 /// Namespace of the 2.x lifecycle.
 pub(crate) const LIFECYCLE: &str = "_lifecycle";
 /// Namespace of the 1.x lifecycle.
@@ -79,6 +81,8 @@ pub(crate) enum Definition {
     },
     /// The lifecycle's own namespace, whose policy stands in the channel's configuration.
     LifecycleItself,
+    /// A system chaincode of 1.x, which no state defines.
+    SystemChaincode,
 }
 
 /// Whose endorsement policy guards a collection of a chaincode.
@@ -117,11 +121,21 @@ impl Definition {
         Ok(legacy_definition(name, &stored))
     }
 
+    /// The chaincode's endorsement policy.
+    pub(crate) fn policy(&self) -> PolicyRef<'_> {
+        match self {
+            Self::Lifecycle { policy, .. } => PolicyRef::Application(policy),
+            Self::Legacy { policy, .. } => PolicyRef::Signature(policy),
+            Self::LifecycleItself => PolicyRef::LifecycleEndorsement,
+            Self::SystemChaincode => PolicyRef::AnyMember,
+        }
+    }
+
     /// Whose policy guards `collection` (`CollectionValidationInfo`).
     pub(crate) fn collection_guard<'d>(&'d self, collection: &'d str) -> Result<CollectionGuard<'d>, Unusable> {
         let collections = match self {
             // The 1.x lifecycle knows no policies of collections.
-            Self::Legacy { .. } => return Ok(CollectionGuard::Chaincode),
+            Self::Legacy { .. } | Self::SystemChaincode => return Ok(CollectionGuard::Chaincode),
             Self::LifecycleItself => &[],
             Self::Lifecycle { collections, .. } => collections.as_slice(),
         };

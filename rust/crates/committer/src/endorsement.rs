@@ -92,7 +92,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
             return Ok(self.collection_policy(collection, satisfied)?);
         };
         self.policies
-            .evaluate(&PolicyRef::Signature(policy), self.endorsers)
+            .evaluate(PolicyRef::Signature(policy), self.endorsers)
             .map_err(|policy| self.unendorsed(key, policy))?;
         satisfied.any = true;
         Ok(())
@@ -122,7 +122,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
             CollectionGuard::Organization(msp_id) => PolicyRef::Organization(msp_id),
         };
         self.policies
-            .evaluate(&policy, self.endorsers)
+            .evaluate(policy, self.endorsers)
             .map_err(|policy| Unendorsed { guards: guards(), policy })?;
         satisfied.collections.push(collection);
         satisfied.any = true;
@@ -134,12 +134,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     }
 
     fn chaincode_policy(&self, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
-        let policy = match self.definition {
-            Definition::Lifecycle { policy, .. } => PolicyRef::Application(policy),
-            Definition::Legacy { policy, .. } => PolicyRef::Signature(policy),
-            Definition::LifecycleItself => PolicyRef::LifecycleEndorsement,
-        };
-        self.policies.evaluate(&policy, self.endorsers).map_err(|policy| Unendorsed {
+        self.policies.evaluate(self.definition.policy(), self.endorsers).map_err(|policy| Unendorsed {
             guards: format!("the endorsement policy of chaincode {:?}", self.namespace),
             policy,
         })?;

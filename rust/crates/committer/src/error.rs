@@ -89,6 +89,20 @@ pub enum CommitError {
     /// Storage failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A block of the ledger's own files is judged otherwise than when it was committed.
+    #[error("block {number} of the ledger's block files now gets other {what} than it is stored with")]
+    Replay {
+        /// The block.
+        number: u64,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The configuration in the derived stores cannot be read.
+    #[error("the stored channel configuration is damaged ({0}); rebuild the ledger")]
+    StoredConfig(String),
+    /// The operating system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Threads(String),
     /// An earlier block stopped the pipeline.
     #[error("the pipeline has stopped; open the ledger again")]
     Stopped,

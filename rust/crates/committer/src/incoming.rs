@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use fastledger_wire::common::{Block, BlockHeader, ChannelHeader, Envelope, Payload, header_type, metadata_slot};
-use fastledger_wire::{Hash, Message, hash};
+use fastledger_wire::{Hash, Message, block, hash};
 
 use crate::error::Refusal;
 
@@ -49,6 +49,14 @@ impl Incoming {
             metadata: metadata.iter().map(|slot| range(slot)).collect(),
             bytes: Arc::clone(&bytes),
         })
+    }
+
+    /// Reads a record of a block file.
+    pub(crate) fn from_record(record: &[u8]) -> Result<Self, Refusal> {
+        let block = block::decode_record(record).map_err(Refusal::Undecodable)?;
+        let (header, data, metadata) =
+            (block.header.unwrap_or_default(), block.data.unwrap_or_default(), block.metadata.unwrap_or_default());
+        Self::read(block::encode_block(&header, &data.data, &metadata.metadata).into())
     }
 
     pub(crate) fn header(&self) -> BlockHeader<'_> {

@@ -2,6 +2,7 @@
 //! What an endorsed transaction invoked and which namespaces must endorse it
 //! (`plugindispatcher/dispatcher.go` for 2.x channels, `v14/vscc_validator.go` for 1.x ones).
 
+use fastledger_identity::ChannelConfig;
 use fastledger_wire::peer::ChaincodeEvent;
 use fastledger_wire::rwset::{NsRwSet, TxRwSet};
 use fastledger_wire::{Message, TxValidationCode};
@@ -19,9 +20,24 @@ pub struct Rules {
     pub v1_3_validation: bool,
     pub v2_0_validation: bool,
     pub private_channel_data: bool,
-    pub collection_upgrade: bool,
     pub key_level_endorsement: bool,
     pub forbid_duplicate_tx_id_in_block: bool,
+}
+
+impl Rules {
+    /// The rules of a channel's configuration.
+    pub(crate) fn of(config: &ChannelConfig) -> Self {
+        let capabilities = config.application_capabilities();
+        Self {
+            v1_1_validation: capabilities.v1_1_validation,
+            v1_2_validation: capabilities.v1_2_validation,
+            v1_3_validation: capabilities.v1_3_validation,
+            v2_0_validation: capabilities.v2_0_validation,
+            private_channel_data: capabilities.private_channel_data,
+            key_level_endorsement: capabilities.key_level_endorsement,
+            forbid_duplicate_tx_id_in_block: capabilities.forbid_duplicate_tx_id_in_block,
+        }
+    }
 }
 
 /// An endorsed transaction whose parts agree with each other.

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use fastledger_identity::{ChannelConfig, Identity};
+use fastledger_identity::{ChannelConfig, Identity, Signers};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::rwset::TxRwSet;
-use fastledger_wire::{TxValidationCode, msp};
+use fastledger_wire::{Message, TxValidationCode, msp};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::checked::{Checked, EndorsementCheck};
@@ -118,7 +118,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
                 .as_ref()
                 .as_ref()
                 .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidChaincode, unusable.0.clone()))?;
-            self.by_key(invocation, namespace, definition, &endorsers)?;
+            self.by_key(invocation, namespace, definition, endorsers.as_slice())?;
         }
         Ok(())
     }
@@ -177,9 +177,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             let text = format!("system chaincode {name:?} cannot be invoked");
             return Err(Invalid::rule(TxValidationCode::IllegalWriteset, text).into());
         }
-        let policy = self.policies.any_member();
-        let definition = Definition::Legacy { version: String::new(), policy };
-        self.built_in_plugin(invocation, name, &definition, tx, checked)
+        self.built_in_plugin(invocation, name, &Definition::SystemChaincode, tx, checked)
     }
 
     /// The built-in validation plugin of 1.3, or that of 1.2 before.
@@ -192,7 +190,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         checked: &Checked<'a>,
     ) -> Result<(), Stop<S::Error>> {
         if self.rules.v1_3_validation {
-            self.by_key(invocation, namespace, definition, &checked.endorsers())?;
+            self.by_key(invocation, namespace, definition, checked.endorsers().as_slice())?;
         } else {
             self.by_chaincode(namespace, definition, tx, checked)?;
         }
@@ -231,18 +229,14 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         let guards = format!("the endorsement policy of chaincode {namespace:?}");
         let endorsers = first_endorsers(tx, &checked.endorsements)
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards: guards.clone(), policy }))?;
-        let Definition::Legacy { policy, .. } = definition else {
-            let text = format!("chaincode {namespace:?} has no definition that 1.x rules know");
-            return Err(Invalid::rule(TxValidationCode::InvalidOtherReason, text));
-        };
         self.policies
-            .evaluate(&PolicyRef::Signature(policy), &endorsers)
+            .evaluate(definition.policy(), endorsers.as_slice())
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards, policy }))
     }
 
     fn lscc_invocation(&self, tx: &EndorserTransaction<'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
         let lookup = LsccLookup { state: self.state, policies: self.policies, creator: checked.creator.as_ref().ok() };
-        lscc::validate_invocation(tx, self.config.channel_id(), &self.rules.into(), &lookup).map_err(|failure| {
+        lscc::validate_invocation(tx, self.rules, &lookup).map_err(|failure| {
             match failure {
                 lscc::Failure::Policy(text) => {
                     Stop::Invalid(Invalid::rule(TxValidationCode::EndorsementPolicyFailure, text))
@@ -284,17 +278,16 @@ fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
 fn first_endorsers(
     tx: &EndorserTransaction<'_>,
     endorsements: &[EndorsementCheck],
-) -> Result<Vec<Arc<Identity>>, String> {
-    use fastledger_wire::Message;
+) -> Result<Signers, String> {
     let mut seen = FxHashSet::default();
-    let mut endorsers = Vec::with_capacity(endorsements.len());
+    let mut endorsers = Signers::default();
     for (endorsement, check) in tx.endorsements.iter().zip(endorsements) {
         let identity = msp::SerializedIdentity::decode(endorsement.endorser)
             .map_err(|error| format!("an endorser's identity cannot be decoded: {error}"))?;
         if seen.insert((identity.mspid, identity.id_bytes))
             && let Ok(endorser) = check
         {
-            endorsers.push(Arc::clone(endorser));
+            endorsers.add(Arc::clone(endorser));
         }
     }
     Ok(endorsers)
@@ -316,6 +309,6 @@ impl<S: StateReader> lscc::Lookup for LsccLookup<'_, S> {
 
     fn creator_satisfies(&self, policy: &[u8]) -> Result<(), String> {
         let creator: Vec<_> = self.creator.into_iter().cloned().collect();
-        self.policies.evaluate(&PolicyRef::Signature(policy), &creator)
+        self.policies.evaluate(PolicyRef::Signature(policy), &creator)
     }
 }

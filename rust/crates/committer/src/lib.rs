@@ -1,2 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-//! fastledger-committer
+//! Validates blocks as a Hyperledger Fabric peer does and commits them.
+//!
+//! The way of a block, and of each transaction in it:
+//!
+//! | module | Fabric's counterpart | what happens |
+//! |---|---|---|
+//! | `incoming` | `gossip/state` | the block's outer message is read |
+//! | `transaction`, `well_formed` | `core/common/validation` | entries are taken apart |
+//! | `checked` | `msp`, `bccsp` | identities are looked up, signatures verified |
+//! | `block` | `internal/peer/gossip/mcs.go` | hash chain and orderers' signatures |
+//! | `judge`, `invocation`, `endorsement`, `lscc` | `core/committer/txvalidator` | duplicates, definitions, policies |
+//! | `fastledger_mvcc` | `core/ledger/kvledger/txmgmt` | reads against versions |
+//! | `committer`, `flusher` | `core/ledger/kvledger` | block file, state, history, indexes |
+//!
+//! [`Channel`] is the face of it all. "This transaction is invalid" is a code in a [`CommitResult`]; "this block may not
+//! be taken" and "this machine failed" are [`CommitError`]s.
+
+#![forbid(unsafe_code)]
+
+mod block;
+mod channel;
+mod checked;
+mod collections;
+mod committer;
+mod definitions;
+mod endorsement;
+mod error;
+mod flusher;
+mod gate;
+mod genesis;
+mod incoming;
+mod invocation;
+mod judge;
+mod lscc;
+mod pipeline;
+mod policies;
+mod stored_config;
+mod timings;
+mod transaction;
+mod verdict;
+mod well_formed;
+
+pub use channel::{Channel, CommitResult, Options};
+pub use error::{CommitError, Refusal};
+pub use incoming::MAX_BLOCK_BYTES;
+pub use timings::{Stage, Timings};
+pub use verdict::{EndorsementOutcome, KeyName, Reason};

@@ -1,2 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-//! fastledger-py
+//! `fastledger._core`: the only crate that knows Python.
+//!
+//! Bytes go in, handles and plain values come out. Every call that does work leaves the GIL through [`door::work`].
+
+mod channel;
+mod door;
+mod error;
+mod result;
+mod state;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use fastledger_wire::{Message, block, common, hash};
+
+/// The Rust core of fastledger.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<channel::Ledger>()?;
+    module.add_class::<result::CommitResult>()?;
+    module.add_class::<result::Location>()?;
+    module.add_class::<state::VersionedValue>()?;
+    module.add_class::<state::StateIterator>()?;
+    module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
+    module.add_function(wrap_pyfunction!(block_header, module)?)
+}
+
+/// Turns a block file's record into an encoded `common.Block`.
+#[pyfunction]
+fn block_from_record<'py>(py: Python<'py>, record: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let decoded = block::decode_record(record)
+        .map_err(|error| error::input(py, format!("not a record of a block file: {error}")))?;
+    Ok(PyBytes::new(py, &result::encode(&decoded)))
+}
+
+/// Number, previous hash, data hash and header hash of an encoded `common.Block`.
+#[pyfunction]
+#[expect(clippy::type_complexity, reason = "a plain tuple is what Python gets")]
+fn block_header<'py>(
+    py: Python<'py>,
+    block: &[u8],
+) -> PyResult<(u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let decoded = common::Block::decode(block).map_err(|error| error::input(py, format!("not a block: {error}")))?;
+    let header = decoded.header.ok_or_else(|| error::input(py, "the block has no header".to_owned()))?;
+    let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
+    Ok((header.number, bytes(header.previous_hash), bytes(header.data_hash), bytes(&hash::header_hash(&header))))
+}

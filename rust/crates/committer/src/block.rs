@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One block through the checks that need the chain's order: the block itself, then its transactions first to last,
+//! then concurrency control over those that are left.
+
+use std::time::Instant;
+
+use fastledger_crypto::Verifier;
+use fastledger_identity::{ChannelConfig, block_signature};
+use fastledger_ledger::HistoryWrite;
+use fastledger_mvcc::{Conflict, MvccError, StateKey, StateReader, Transaction, Update, UpdateBatch};
+use fastledger_wire::common::metadata_slot;
+use fastledger_wire::{Hash, Height, TxValidationCode};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::checked::{Checked, Chunk};
+use crate::error::Refusal;
+use crate::incoming::{self, Incoming};
+use crate::invocation::Rules;
+use crate::judge::{Accepted, Judge, Stop, TxIdIndex};
+use crate::lscc::{self, Upgrade};
+use crate::policies::Policies;
+use crate::timings::{Stage, Timings};
+use crate::transaction::EndorserTransaction;
+use crate::verdict::{Explanation, Invalid, Reason};
+
+/// Public state that holds the channel's configuration (`core/peer/configtx_processor.go`).
+pub(crate) const CONFIG_KEY: StateKey<'static> =
+    StateKey { namespace: "", collection: "", key: b"CHANNEL_CONFIG_ENV_BYTES" };
+
+/// What the checks of a whole block ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockRules {
+    /// Whether the orderers' signatures are verified.
+    pub signatures: bool,
+    /// Whether entries that are not well-formed envelopes are judged rather than refused with the block.
+    pub allow_malformed: bool,
+}
+
+/// The last block, which the next one must continue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tip {
+    pub height: u64,
+    pub header_hash: Option<Hash>,
+}
+
+/// Checks the block as a whole; `config` is the one in force before it, none at the beginning of a channel.
+pub(crate) fn check_block(
+    incoming: &Incoming,
+    tip: &Tip,
+    data_hash: &Hash,
+    config: Option<&ChannelConfig>,
+    rules: BlockRules,
+    verifier: &Verifier,
+) -> Result<(), Refusal> {
+    let header = incoming.header();
+    if header.number != tip.height {
+        return Err(Refusal::Number { expected: tip.height });
+    }
+    let expected = tip.header_hash.as_ref().map_or([].as_slice(), |hash| hash.as_slice());
+    if header.previous_hash != expected {
+        return Err(Refusal::PreviousHash { found: header.previous_hash.to_vec(), expected: expected.to_vec() });
+    }
+    if header.data_hash != data_hash {
+        return Err(Refusal::DataHash { found: header.data_hash.to_vec(), expected: data_hash.to_vec() });
+    }
+    let Some(config) = config else { return Ok(()) };
+    if incoming.metadata_slots() < metadata_slot::COUNT {
+        return Err(Refusal::Metadata(incoming.metadata_slots()));
+    }
+    let found = incoming.data().first().and_then(|entry| incoming::channel_id(entry));
+    if !rules.allow_malformed || found.is_some() {
+        let found = found.unwrap_or_default();
+        if found != config.channel_id() {
+            return Err(Refusal::Channel { found, expected: config.channel_id().to_owned() });
+        }
+    }
+    if rules.signatures {
+        let signatures = incoming.metadata()[metadata_slot::SIGNATURES];
+        block_signature::verify(&header, signatures, config, verifier)
+            .map_err(|error| Refusal::Signatures(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The first entry that is not exactly one envelope, unless this is a configuration block.
+pub(crate) fn malformed(incoming: &Incoming, chunks: &[Chunk]) -> Option<Refusal> {
+    if incoming.is_config {
+        return None;
+    }
+    let entries = chunks.iter().flat_map(|chunk| chunk.borrow_dependent());
+    entries.enumerate().find_map(|(index, checked)| {
+        let text = checked.well_formed.as_ref().err()?.clone();
+        Some(Refusal::Malformed { index, text })
+    })
+}
+
+/// A block with its verdicts and what they change.
+#[derive(Debug)]
+pub(crate) struct Judged<'a> {
+    /// One code for each transaction: the transactions filter.
+    pub codes: Vec<TxValidationCode>,
+    /// Reasons of the invalid transactions, by index.
+    pub reasons: Vec<(u32, Invalid)>,
+    /// What the valid ones change.
+    pub batch: UpdateBatch<'a>,
+    /// Public keys that the valid ones write, with the transaction: the history of keys.
+    pub history: Vec<HistoryWrite<'a>>,
+    /// The new configuration, an encoded `ConfigEnvelope` and its transaction.
+    pub config: Option<(u32, &'a [u8])>,
+}
+
+impl Judged<'_> {
+    /// The reasons as the ledger keeps them, a JSON array; empty when every transaction is valid.
+    pub(crate) fn explanations(&self) -> Vec<u8> {
+        if self.reasons.is_empty() {
+            return Vec::new();
+        }
+        let explanations: Vec<_> = self
+            .reasons
+            .iter()
+            .map(|(tx, invalid)| Explanation { tx: *tx, code: invalid.code.name(), reason: &invalid.reason })
+            .collect();
+        // Strings, numbers and lists always serialize.
+        serde_json::to_vec(&explanations).unwrap_or_default()
+    }
+}
+
+/// What judging a block reads.
+pub(crate) struct World<'w, S, I> {
+    pub config: &'w ChannelConfig,
+    pub policies: &'w Policies,
+    pub state: &'w S,
+    pub tx_ids: &'w I,
+    /// Threads that concurrency control may use.
+    pub workers: usize,
+}
+
+/// Judges a block's transactions.
+pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
+    number: u64,
+    chunks: &'a [Chunk],
+    world: &World<'_, S, I>,
+    timings: &mut Timings,
+) -> Result<Judged<'a>, S::Error> {
+    let start = Instant::now();
+    let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(|chunk| chunk.borrow_dependent()).collect();
+    let mut verdicts = Verdicts::new(checked.len());
+    let mut judge = Judge::new(world.config, world.policies, world.state);
+    let mut accepted = Vec::with_capacity(checked.len());
+    for (index, checked) in (0u32..).zip(checked) {
+        match judge.judge(checked, world.tx_ids) {
+            Ok(outcome) => accepted.push((index, outcome)),
+            Err(Stop::Invalid(invalid)) => verdicts.invalid(index, invalid),
+            Err(Stop::Broken(error)) => return Err(error),
+        }
+    }
+    across_transactions(&accepted, &Rules::of(world.config), &mut verdicts);
+    accepted.retain(|(index, _)| verdicts.is_valid(*index));
+    timings.since(Stage::Policy, start);
+    let start = Instant::now();
+    let judged = concurrency(number, &accepted, world, verdicts)?;
+    timings.since(Stage::Mvcc, start);
+    Ok(judged)
+}
+
+/// The codes of a block in the making.
+struct Verdicts {
+    codes: Vec<TxValidationCode>,
+    reasons: Vec<(u32, Invalid)>,
+}
+
+impl Verdicts {
+    fn new(transactions: usize) -> Self {
+        Self { codes: vec![TxValidationCode::Valid; transactions], reasons: Vec::new() }
+    }
+
+    /// Gives a verdict; a later one of the same transaction replaces it.
+    fn invalid(&mut self, index: u32, invalid: Invalid) {
+        let code = &mut self.codes[index as usize];
+        if *code != TxValidationCode::Valid {
+            self.reasons.retain(|(other, _)| *other != index);
+        }
+        *code = invalid.code;
+        self.reasons.push((index, invalid));
+    }
+
+    fn is_valid(&self, index: u32) -> bool {
+        self.codes[index as usize] == TxValidationCode::Valid
+    }
+}
+
+/// Verdicts that take the whole block: an id used twice, a chaincode upgraded under other transactions.
+fn across_transactions<'a>(accepted: &[(u32, Accepted<'_, 'a>)], rules: &Rules, verdicts: &mut Verdicts) {
+    if rules.v2_0_validation || rules.forbid_duplicate_tx_id_in_block {
+        duplicate_ids(accepted, verdicts);
+    }
+    if !rules.v2_0_validation {
+        upgraded_chaincodes(accepted, verdicts);
+    }
+}
+
+fn endorser_transactions<'s, 't, 'a>(
+    accepted: &'s [(u32, Accepted<'t, 'a>)],
+) -> impl Iterator<Item = (u32, &'t EndorserTransaction<'a>)> + use<'s, 't, 'a> {
+    accepted.iter().filter_map(|(index, accepted)| match accepted {
+        Accepted::Endorser(tx, _) => Some((*index, *tx)),
+        Accepted::Config(_) => None,
+    })
+}
+
+/// `markTXIdDuplicates`.
+fn duplicate_ids(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) {
+    let mut first: FxHashMap<&str, u32> = FxHashMap::default();
+    for (index, tx) in endorser_transactions(accepted) {
+        let earlier = *first.entry(tx.tx_id).or_insert(index);
+        if earlier != index {
+            let text = format!("transaction {earlier} of this block has the same id {}", tx.tx_id);
+            verdicts.invalid(index, Invalid::rule(TxValidationCode::DuplicateTxid, text));
+        }
+    }
+}
+
+/// `invalidTXsForUpgradeCC`: of several upgrades the last one stands, and nothing else of an upgraded chaincode does.
+fn upgraded_chaincodes<'a>(accepted: &[(u32, Accepted<'_, 'a>)], verdicts: &mut Verdicts) {
+    let conflict = |text| Invalid::rule(TxValidationCode::ChaincodeVersionConflict, text);
+    let mut upgrades: FxHashMap<&str, u32> = FxHashMap::default();
+    for (index, tx) in endorser_transactions(accepted) {
+        let Some(Upgrade { name, version }) = lscc::upgraded_chaincode(tx) else { continue };
+        if let Some(earlier) = upgrades.insert(name, index) {
+            let text = format!("transaction {index} of this block upgrades chaincode {name:?} to {version:?}");
+            verdicts.invalid(earlier, conflict(text));
+        }
+    }
+    for (index, tx) in endorser_transactions(accepted) {
+        let invoked = tx.header_extension.as_ref().ok().and_then(|extension| extension.chaincode_id.as_ref());
+        let upgrade = invoked.and_then(|chaincode| upgrades.get(chaincode.name));
+        if let Some(upgrade) = upgrade
+            && verdicts.is_valid(index)
+        {
+            verdicts.invalid(index, conflict(format!("transaction {upgrade} of this block upgrades the chaincode")));
+        }
+    }
+}
+
+fn concurrency<'a, S: StateReader, I>(
+    number: u64,
+    accepted: &[(u32, Accepted<'a, 'a>)],
+    world: &World<'_, S, I>,
+    mut verdicts: Verdicts,
+) -> Result<Judged<'a>, S::Error> {
+    let transactions: Vec<_> = accepted
+        .iter()
+        .filter_map(|(index, accepted)| match accepted {
+            Accepted::Endorser(_, rwset) => Some(Transaction { rwset, index: *index }),
+            Accepted::Config(_) => None,
+        })
+        .collect();
+    let outcome = fastledger_mvcc::parallel::validate(number, &transactions, world.state, world.workers)
+        .map_err(|MvccError::State(error)| error)?;
+    let conflicting: FxHashSet<u32> = outcome.conflicts.iter().map(|(index, _)| *index).collect();
+    let mut batch = outcome.batch;
+    let config = accepted.iter().rev().find_map(|(index, accepted)| match accepted {
+        Accepted::Config(envelope) => Some((*index, *envelope)),
+        Accepted::Endorser(..) => None,
+    });
+    if let Some((index, envelope)) = config {
+        batch.insert(config_update(number, index, envelope));
+    }
+    let history = transactions
+        .iter()
+        .filter(|transaction| !conflicting.contains(&transaction.index))
+        .flat_map(|transaction| {
+            transaction.rwset.namespaces.iter().flat_map(|namespace| {
+                namespace.public.writes.iter().map(|write| HistoryWrite {
+                    namespace: namespace.namespace,
+                    key: write.key.as_bytes(),
+                    tx: u64::from(transaction.index),
+                })
+            })
+        })
+        .collect();
+    for (index, conflict) in outcome.conflicts {
+        verdicts.invalid(index, Invalid { code: conflict.code(), reason: conflict_reason(conflict) });
+    }
+    verdicts.reasons.sort_by_key(|(index, _)| *index);
+    Ok(Judged { codes: verdicts.codes, reasons: verdicts.reasons, batch, history, config })
+}
+
+/// The write of a configuration transaction.
+pub(crate) fn config_update(number: u64, index: u32, envelope: &[u8]) -> Update<'_> {
+    let version = Height { block: number, tx: u64::from(index) };
+    Update { key: CONFIG_KEY, version, state: Some((envelope.into(), [].as_slice().into())) }
+}
+
+fn conflict_reason(conflict: Conflict<'_>) -> Reason {
+    match conflict {
+        Conflict::Read { key, expected, found, in_block } => Reason::Read {
+            key: key.into(),
+            expected: expected.map(|height| height.to_string()),
+            found: found.map(|height| height.to_string()),
+            written_in_block_by: in_block,
+        },
+        Conflict::Phantom { namespace, start_key, end_key, difference } => Reason::Phantom {
+            namespace: namespace.to_owned(),
+            start_key: start_key.to_owned(),
+            end_key: end_key.to_owned(),
+            difference: difference.to_string(),
+        },
+        write @ Conflict::Write { .. } => Reason::Rule { text: write.to_string() },
+    }
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one who decides: takes checked blocks in order, judges them, and makes the ledger remember.
+
+use std::borrow::Cow;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use fastledger_crypto::Verifier;
+use fastledger_identity::ChannelConfig;
+use fastledger_ledger::{Appended, CommittedBlock, Ledger, LedgerError, Location, View};
+use fastledger_mvcc::{commit_hash, update_bytes};
+use fastledger_wire::common::{Metadata, metadata_slot};
+use fastledger_wire::{Hash, Message, TxValidationCode, block, encode, hash};
+
+use crate::block::{self as judging, BlockRules, Judged, Tip, World};
+use crate::channel::{CommitResult, CurrentConfig};
+use crate::collections;
+use crate::error::{CommitError, Refusal};
+use crate::flusher::Flusher;
+use crate::genesis::{self, Genesis};
+use crate::incoming::Incoming;
+use crate::judge::TxIdIndex;
+use crate::pipeline::{Checks, InFlight};
+use crate::policies::Policies;
+use crate::stored_config;
+use crate::timings::{Stage, Timings};
+
+/// What is to be done with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Judge and store it.
+    Commit,
+    /// Judge it only.
+    Judge,
+    /// It is stored already, here; judge it and store what follows from it.
+    Replay(Location),
+}
+
+/// What the committer's thread owns.
+pub(crate) struct Committer {
+    ledger: Arc<Ledger>,
+    flusher: Flusher,
+    config: CurrentConfig,
+    policies: Option<Policies>,
+    verifier: Arc<Verifier>,
+    rules: BlockRules,
+    workers: usize,
+    /// After the last block that was judged, which in a replay is not the last one stored.
+    tip: Tip,
+    commit_hash: Option<Hash>,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        ledger: Arc<Ledger>,
+        config: CurrentConfig,
+        verifier: Arc<Verifier>,
+        rules: BlockRules,
+        workers: usize,
+    ) -> Result<Self, CommitError> {
+        let flusher = Flusher::start(Arc::clone(&ledger)).map_err(|error| CommitError::Threads(error.to_string()))?;
+        let savepoint = ledger.savepoint();
+        let tip = Tip {
+            height: savepoint.map_or(0, |savepoint| savepoint.tip.number + 1),
+            header_hash: savepoint.map(|savepoint| savepoint.tip.header_hash),
+        };
+        let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
+        let mut committer =
+            Self { ledger, flusher, config, policies: None, verifier, rules, workers, tip, commit_hash };
+        if let Some(stored) = stored_config::load(&committer.ledger.view()?)? {
+            committer.put_in_force(stored);
+        }
+        Ok(committer)
+    }
+
+    /// Takes one block to its end; `idle` says that no other waits behind it.
+    pub(crate) fn process(
+        &mut self,
+        InFlight { incoming, intent, pieces }: InFlight,
+        idle: bool,
+    ) -> Result<CommitResult, CommitError> {
+        let expected = self.tip.height;
+        let number = incoming.as_ref().map_or(expected, |incoming| incoming.number);
+        let refused = |refusal| CommitError::Refused { number, refusal: Box::new(refusal) };
+        let incoming = &incoming.map_err(refused)?;
+        let checks = pieces.wait().map_err(|text| CommitError::Defect { number, text })?;
+        let config = self.current();
+        judging::check_block(incoming, &self.tip, &checks.data_hash, config.as_deref(), self.rules, &self.verifier)
+            .map_err(refused)?;
+        let outcome = match &config {
+            None => self.begin(incoming, &checks, intent),
+            Some(config) => self.go_on(incoming, &checks, config, intent),
+        };
+        if idle {
+            self.flusher.flush_soon();
+        }
+        outcome
+    }
+
+    /// The number of the next block.
+    pub(crate) fn height(&self) -> u64 {
+        self.tip.height
+    }
+
+    fn current(&self) -> Option<Arc<ChannelConfig>> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put_in_force(&mut self, config: ChannelConfig) {
+        let config = Arc::new(config);
+        self.policies = Some(Policies::new(Arc::clone(&config)));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(config);
+    }
+
+    /// Block 0: its configuration is the channel's beginning and is trusted as such.
+    fn begin(&mut self, incoming: &Incoming, checks: &Checks, intent: Intent) -> Result<CommitResult, CommitError> {
+        let Genesis { config, judged, tx_id } = genesis::judge(incoming).map_err(|refusal| CommitError::Refused {
+            number: incoming.number,
+            refusal: Box::new(refusal),
+        })?;
+        let view = self.ledger.view()?;
+        let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
+        let stored_config = judged.config.map(|(_, envelope)| stored_config::encode(config.channel_id(), envelope));
+        let block = Outcome { judged, tx_ids, commit_hash: None, stored_config };
+        let result = self.conclude(incoming, checks, block, &view, intent, checks.timings)?;
+        if intent != Intent::Judge {
+            self.put_in_force(config);
+        }
+        Ok(result)
+    }
+
+    fn go_on(
+        &mut self,
+        incoming: &Incoming,
+        checks: &Checks,
+        config: &Arc<ChannelConfig>,
+        intent: Intent,
+    ) -> Result<CommitResult, CommitError> {
+        let refused = |refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) };
+        if !self.rules.allow_malformed
+            && let Some(refusal) = judging::malformed(incoming, &checks.chunks)
+        {
+            return Err(refused(refusal));
+        }
+        let view = self.ledger.view()?;
+        let policies = self.policies.as_ref().ok_or(CommitError::Stopped)?;
+        let world = World { config, policies, state: &view, tx_ids: &LedgerTxIds(&view), workers: self.workers };
+        let mut timings = checks.timings;
+        let judged = judging::judge(incoming.number, &checks.chunks, &world, &mut timings)?;
+        let next = match judged.config {
+            None => None,
+            Some((index, envelope)) => Some(config.apply(envelope).map_err(|error| {
+                refused(Refusal::Config { index: index as usize, text: error.to_string() })
+            })?),
+        };
+        let start = Instant::now();
+        let codes: Vec<u8> = judged.codes.iter().map(|code| *code as u8).collect();
+        let commit_hash = commit_hash(&codes, &update_bytes(&judged.batch), self.commit_hash.as_ref());
+        timings.since(Stage::Mvcc, start);
+        let tx_ids = tx_ids(checks, &codes);
+        let stored_config = judged.config.map(|(_, envelope)| stored_config::encode(config.channel_id(), envelope));
+        let block = Outcome { judged, tx_ids, commit_hash: Some(commit_hash), stored_config };
+        let result = self.conclude(incoming, checks, block, &view, intent, timings)?;
+        if let Some(next) = next
+            && intent != Intent::Judge
+        {
+            self.put_in_force(next);
+        }
+        Ok(result)
+    }
+
+    fn conclude(
+        &mut self,
+        incoming: &Incoming,
+        checks: &Checks,
+        outcome: Outcome<'_>,
+        view: &View,
+        intent: Intent,
+        mut timings: Timings,
+    ) -> Result<CommitResult, CommitError> {
+        let header_hash = incoming.header_hash();
+        let location = match intent {
+            Intent::Judge => None,
+            Intent::Replay(location) => Some(self.replayed(incoming, &outcome, location)?),
+            Intent::Commit => {
+                let start = Instant::now();
+                let appended = self.ledger.append(&outcome.record(incoming))?;
+                timings.since(Stage::Append, start);
+                Some(appended)
+            }
+        };
+        if let Some(appended) = location {
+            let start = Instant::now();
+            self.store(incoming.number, appended, &outcome, view)?;
+            timings.since(Stage::State, start);
+            self.tip = Tip { height: incoming.number + 1, header_hash: Some(header_hash) };
+            self.commit_hash = outcome.commit_hash;
+        }
+        let metadata = incoming.metadata();
+        Ok(CommitResult {
+            number: incoming.number,
+            header_hash,
+            data_hash: checks.data_hash,
+            commit_hash: outcome.commit_hash,
+            codes: outcome.judged.codes,
+            stored_codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(),
+            stored_commit_hash: stored_commit_hash(&metadata).to_vec(),
+            timings,
+        })
+    }
+
+    /// A block that is in the block file must be judged as it was when it came there.
+    fn replayed(&self, incoming: &Incoming, outcome: &Outcome<'_>, location: Location) -> Result<Appended, CommitError> {
+        let metadata = incoming.metadata();
+        let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
+        if stored != outcome.codes() {
+            return Err(CommitError::Replay { number: incoming.number, what: "verdicts" });
+        }
+        if stored_commit_hash(&metadata) != outcome.commit_hash.as_ref().map_or([].as_slice(), |hash| hash) {
+            return Err(CommitError::Replay { number: incoming.number, what: "commit hash" });
+        }
+        let tip = fastledger_ledger::ChainTip {
+            number: incoming.number,
+            header_hash: incoming.header_hash(),
+            previous_hash: self.tip.header_hash,
+        };
+        Ok(Appended { tip, location })
+    }
+
+    fn store(
+        &self,
+        number: u64,
+        appended: Appended,
+        outcome: &Outcome<'_>,
+        view: &View,
+    ) -> Result<(), LedgerError> {
+        let batch = &outcome.judged.batch;
+        self.ledger.stage(&CommittedBlock {
+            tip: appended.tip,
+            location: appended.location,
+            updates: batch,
+            tx_ids: outcome.tx_ids.clone(),
+            history: outcome.judged.history.clone(),
+            commit_hash: outcome.commit_hash,
+            channel_config: outcome.stored_config.as_deref(),
+            collection_configs: collections::collection_updates(batch, view)?,
+            expiries: collections::expiries(number, batch, view)?,
+            explanations: Cow::Owned(outcome.judged.explanations()),
+        })?;
+        self.flusher.staged();
+        Ok(())
+    }
+}
+
+/// A block as it will be remembered.
+struct Outcome<'a> {
+    judged: Judged<'a>,
+    /// Indexed id and code of every transaction.
+    tx_ids: Vec<(Cow<'a, str>, u8)>,
+    commit_hash: Option<Hash>,
+    /// The new configuration in the form that the ledger keeps.
+    stored_config: Option<Vec<u8>>,
+}
+
+impl Outcome<'_> {
+    fn codes(&self) -> Vec<u8> {
+        self.judged.codes.iter().map(|code| *code as u8).collect()
+    }
+
+    /// The block file's record: the block with our filter and commit hash in its metadata.
+    fn record(&self, incoming: &Incoming) -> Vec<u8> {
+        let codes = self.codes();
+        let mut commit_hash = Vec::new();
+        if let Some(hash) = &self.commit_hash {
+            encode::bytes_field(&mut commit_hash, 1, hash);
+        }
+        let mut metadata = incoming.metadata();
+        metadata[metadata_slot::TRANSACTIONS_FILTER] = &codes;
+        metadata[metadata_slot::COMMIT_HASH] = &commit_hash;
+        block::encode_record(&incoming.header(), &incoming.data(), &metadata)
+    }
+}
+
+fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
+    Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).map_or(&[], |stored| stored.value)
+}
+
+fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(Cow<'a, str>, u8)> {
+    let entries = checks.chunks.iter().flat_map(|chunk| chunk.borrow_dependent());
+    entries.zip(codes).map(|(checked, code)| (Cow::Borrowed(&*checked.entry.indexed_tx_id), *code)).collect()
+}
+
+struct LedgerTxIds<'v>(&'v View);
+
+impl TxIdIndex for LedgerTxIds<'_> {
+    type Error = LedgerError;
+
+    fn contains(&self, tx_id: &str) -> Result<bool, LedgerError> {
+        self.0.tx_id_exists(tx_id)
+    }
+}

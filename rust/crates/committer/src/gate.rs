@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How far ahead of the last committed block others may be taken in.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Most blocks in the pipeline: enough to keep every stage busy, few enough to bound memory and latency.
+pub const MAX_BLOCKS_AHEAD: usize = 8;
+
+/// Most bytes of blocks in the pipeline, unless a single block is larger. What is made of a block takes about as much
+/// memory again.
+pub const MAX_BYTES_AHEAD: usize = 48 << 20;
+
+/// Counts the blocks between intake and commit.
+///
+/// A configuration block closes the gate behind it: the blocks after it are checked against the configuration that it
+/// brings, so they wait until it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    blocks: usize,
+    bytes: usize,
+    config_inside: bool,
+    stopped: bool,
+}
+
+impl Gate {
+    /// Waits for room and enters; false when the pipeline has stopped.
+    pub(crate) fn enter(&self, bytes: usize, is_config: bool) -> bool {
+        let mut state = self.lock();
+        while !state.stopped && !state.has_room(bytes) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.stopped {
+            return false;
+        }
+        state.blocks += 1;
+        state.bytes += bytes;
+        state.config_inside |= is_config;
+        true
+    }
+
+    /// Leaves after commit.
+    pub(crate) fn leave(&self, bytes: usize, is_config: bool) {
+        let mut state = self.lock();
+        state.blocks -= 1;
+        state.bytes -= bytes;
+        state.config_inside &= !is_config;
+        self.changed.notify_all();
+    }
+
+    /// Turns away everybody who waits or comes.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn blocks(&self) -> usize {
+        self.lock().blocks
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.blocks == 0
+            || (!self.config_inside && self.blocks < MAX_BLOCKS_AHEAD && self.bytes + bytes <= MAX_BYTES_AHEAD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// Whether entering returns before something changes.
+    fn enters(gate: &Gate, bytes: usize) -> bool {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            scope.spawn(move || sender.send(gate.enter(bytes, false)));
+            let entered = receiver.recv_timeout(Duration::from_millis(50)).is_ok();
+            if !entered {
+                gate.stop();
+            }
+            entered
+        })
+    }
+
+    #[test]
+    fn the_gate_holds_back_what_is_too_much() {
+        let full = Gate::default();
+        for _ in 0..MAX_BLOCKS_AHEAD {
+            assert!(full.enter(1, false));
+        }
+        assert!(!enters(&full, 1));
+
+        let large = Gate::default();
+        assert!(large.enter(MAX_BYTES_AHEAD + 1, false), "a large block may be alone");
+        assert!(!enters(&large, 1));
+    }
+
+    #[test]
+    fn a_configuration_block_closes_the_gate_behind_it() {
+        let gate = Gate::default();
+        assert!(gate.enter(1, false) && gate.enter(1, true));
+        gate.leave(1, false);
+        assert!(!enters(&gate, 1));
+
+        let gate = Gate::default();
+        assert!(gate.enter(1, true));
+        gate.leave(1, true);
+        assert!(enters(&gate, 1));
+    }
+}

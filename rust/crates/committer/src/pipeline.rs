@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Blocks in, verdicts out, with the work spread over threads.
+//!
+//! ```text
+//!   submit ──► gate ──► shares ──► workers: parse, hash, verify ──┐ pieces
+//!                │                                                ▼
+//!                └───────── blocks, in order ──────────► committer: policy, mvcc, append, state ──► result
+//! ```
+//!
+//! Workers run ahead of the committer by as many blocks as the gate lets in. What they do depends on nothing but the
+//! block's bytes and the configuration in force, and the gate holds back what follows a configuration block until
+//! that is committed; so the outcome is the same as that of one block at a time.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use fastledger_crypto::Verifier;
+use fastledger_identity::ChannelConfig;
+use fastledger_wire::protobuf::DECODE_STACK_BYTES;
+use fastledger_wire::{Hash, hash};
+
+use crate::checked::{Chunk, Share};
+use crate::committer::Intent;
+use crate::error::Refusal;
+use crate::gate::Gate;
+use crate::incoming::Incoming;
+use crate::timings::{Stage, Timings};
+
+/// Entries that a worker takes at a time: signatures enough for an efficient batch, shares enough for all workers.
+const SHARE_ENTRIES: usize = 128;
+
+/// A block on its way to the committer.
+pub(crate) struct InFlight {
+    /// The block, or why it is not one.
+    pub incoming: Result<Incoming, Refusal>,
+    pub intent: Intent,
+    pub pieces: Pieces,
+}
+
+/// What the workers will find in a block.
+pub(crate) struct Pieces {
+    /// How many chunks will come.
+    chunks: usize,
+    receiver: Receiver<Piece>,
+}
+
+/// What the workers found in a block.
+pub(crate) struct Checks {
+    pub chunks: Vec<Chunk>,
+    pub data_hash: Hash,
+    pub timings: Timings,
+}
+
+/// One worker's contribution.
+enum Piece {
+    Chunk(usize, Box<Chunk>, Timings),
+    DataHash(Hash, Timings),
+    Defect(String),
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The threads that check blocks ahead of the committer.
+pub(crate) struct Workers {
+    work: Option<Sender<Work>>,
+    threads: Vec<JoinHandle<()>>,
+    verifier: Arc<Verifier>,
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    pub(crate) fn start(count: usize, verifier: Arc<Verifier>) -> std::io::Result<Self> {
+        let (work, queue) = unbounded::<Work>();
+        let threads = (0..count)
+            .map(|number| {
+                let queue = queue.clone();
+                thread(&format!("validate-{number}"), move || queue.into_iter().for_each(|work| work()))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { work: Some(work), threads, verifier })
+    }
+
+    /// Shares a block out; `config` is none at the beginning of a channel, where there is nothing to check against.
+    pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>) -> Pieces {
+        let shares: Vec<_> = match config {
+            Some(_) => incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect(),
+            None => Vec::new(),
+        };
+        let (sender, receiver) = bounded(shares.len() + 1);
+        let chunks = shares.len();
+        for (number, entries) in shares.into_iter().enumerate() {
+            let (Some(config), verifier) = (config.cloned(), Arc::clone(&self.verifier)) else { continue };
+            let share = Share { block: Arc::clone(&incoming.bytes), entries };
+            self.give(sender.clone(), move || {
+                let mut timings = Timings::default();
+                let chunk = Chunk::check(share, &config, &verifier, &mut timings);
+                Piece::Chunk(number, Box::new(chunk), timings)
+            });
+        }
+        let block = incoming.clone();
+        self.give(sender, move || {
+            let (start, mut timings) = (Instant::now(), Timings::default());
+            let data_hash = hash::data_hash(&block.data());
+            timings.since(Stage::Parse, start);
+            Piece::DataHash(data_hash, timings)
+        });
+        Pieces { chunks, receiver }
+    }
+
+    fn give(&self, sender: Sender<Piece>, work: impl FnOnce() -> Piece + Send + 'static) {
+        let task = Box::new(move || {
+            let piece = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Piece::Defect(panic_text(&*panic)));
+            // Nobody listens any more when the pipeline has stopped.
+            drop(sender.send(piece));
+        });
+        if let Some(work) = &self.work {
+            drop(work.send(task));
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.work = None;
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Pieces {
+    /// Of what is not a block nothing is found.
+    pub(crate) fn none() -> Self {
+        Self { chunks: 0, receiver: bounded(0).1 }
+    }
+
+    /// Waits for the workers.
+    pub(crate) fn wait(&self) -> Result<Checks, String> {
+        let mut chunks: Vec<Option<Chunk>> = Vec::new();
+        chunks.resize_with(self.chunks, || None);
+        let (mut data_hash, mut timings) = (None, Timings::default());
+        for _ in 0..=self.chunks {
+            match self.receiver.recv() {
+                Ok(Piece::Chunk(number, chunk, spent)) => {
+                    chunks[number] = Some(*chunk);
+                    timings.add(&spent);
+                }
+                Ok(Piece::DataHash(hash, spent)) => {
+                    data_hash = Some(hash);
+                    timings.add(&spent);
+                }
+                Ok(Piece::Defect(text)) => return Err(text),
+                Err(_) => return Err("a worker is gone".to_owned()),
+            }
+        }
+        match (chunks.into_iter().collect::<Option<Vec<_>>>(), data_hash) {
+            (Some(chunks), Some(data_hash)) => Ok(Checks { chunks, data_hash, timings }),
+            _ => Err("a worker did its share twice".to_owned()),
+        }
+    }
+}
+
+/// Lets a block out of the gate, however its processing ends.
+pub(crate) struct Leaving<'g> {
+    gate: &'g Gate,
+    size: Size,
+}
+
+impl<'g> Leaving<'g> {
+    pub(crate) fn new(gate: &'g Gate, in_flight: &InFlight) -> Self {
+        Self { gate, size: Size::of(&in_flight.incoming) }
+    }
+}
+
+/// What the gate needs to know of a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub bytes: usize,
+    pub is_config: bool,
+}
+
+impl Size {
+    pub(crate) fn of(incoming: &Result<Incoming, Refusal>) -> Self {
+        match incoming {
+            Ok(block) => Self { bytes: block.bytes.len(), is_config: block.is_config },
+            Err(_) => Self { bytes: 0, is_config: false },
+        }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.gate.leave(self.size.bytes, self.size.is_config);
+    }
+}
+
+/// Starts a thread with stack enough for the deepest message.
+pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    Builder::new().name(name.to_owned()).stack_size(DECODE_STACK_BYTES).spawn(run)
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
+}
