@@ -1,2 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-//! fastledger-ledger
+//! The storage of one channel's ledger.
+//!
+//! The block files are the truth: Fabric's own format, appended and synced. Everything else is derived from them and
+//! lives in one LMDB environment, written in one transaction per group of blocks together with the savepoint, so that
+//! it always agrees with itself. When it is behind the block files, the blocks in between are replayed; when it is
+//! missing, all of them are. The ledger judges nothing: it is told each block's effects.
+//!
+//! ```text
+//! <ledger>/LOCK                     held while the ledger is open
+//!          chains/blockfile_NNNNNN  the blocks
+//!          derived/                 LMDB: state, history, indexes, configurations, expiries, explanations
+//!          snapshot/                only in a ledger that began from a snapshot: the truth before its first block
+//! ```
+//!
+//! A block goes through [`Ledger::append`], which makes it durable, [`Ledger::stage`], which makes its effects visible
+//! to new [`View`]s, and [`Ledger::flush`], which writes what was staged to LMDB. The last may run in another thread.
+
+#![deny(unsafe_code)]
+
+mod blockfile;
+mod blocks;
+mod commit;
+mod error;
+mod flush;
+mod gate;
+mod history;
+mod keys;
+mod ledger;
+mod lmdb;
+mod lock;
+mod record;
+mod recovery;
+mod scan;
+mod staged;
+mod stored;
+mod stream;
+mod tail;
+mod values;
+mod view;
+mod writer;
+
+pub use blockfile::{Location, path as block_file_path};
+pub use commit::{CommittedBlock, Expiry, HistoryWrite, expiring_block};
+pub use error::{LedgerError, Result};
+pub use history::KeyModification;
+pub use ledger::{Appended, Ledger, Options};
+pub use record::ChainTip;
+pub use recovery::Recovery;
+pub use stream::{BlockStream, Checks, StoredBlock};
+pub use tail::TornTail;
+pub use values::{Savepoint, TxLocation};
+pub use view::View;
+pub use writer::Durability;

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The keys of each derived store.
+//!
+//! | store            | key                                                             |
+//! |------------------|-----------------------------------------------------------------|
+//! | state            | namespace 00 key; a collection's namespace is `ns$$h<coll>`     |
+//! | history          | length of the state key as two bytes, state key, block, tx      |
+//! | tx ids           | 32 bytes for 64 hex digits                                      |
+//! | other tx ids     | length as four bytes, text                                      |
+//! | expiry           | expiring block, committing block, state key                     |
+//! | config history   | `slscc` 00 chaincode `~collection`, 2^64 - 1 - block            |
+//!
+//! Numbers are order-preserving varints. The state's and the configuration history's keys are those of Fabric's own
+//! databases (`stateleveldb.encodeDataKey` without its `d`, `confighistory.encodeCompositeKey`), and so is their order.
+
+use fastledger_mvcc::state::StateKey;
+use fastledger_wire::Height;
+
+use crate::stored;
+
+const HASHED: &str = "$$h";
+
+/// Appends a state key's stored form; returns the whole key if that is shortened.
+pub(crate) fn state(out: &mut Vec<u8>, key: StateKey<'_>) -> Option<Vec<u8>> {
+    let start = out.len();
+    out.extend_from_slice(key.namespace.as_bytes());
+    if !key.collection.is_empty() {
+        out.extend_from_slice(HASHED.as_bytes());
+        out.extend_from_slice(key.collection.as_bytes());
+    }
+    out.push(0);
+    out.extend_from_slice(key.key);
+    stored::shorten(out, start)
+}
+
+/// The namespace, as stored, and the key of a whole state key (`decodeDataKey`).
+pub(crate) fn split_state(whole: &[u8]) -> Option<(&[u8], &[u8])> {
+    let separator = whole.iter().position(|byte| *byte == 0)?;
+    Some((&whole[..separator], &whole[separator + 1..]))
+}
+
+/// Whether a stored namespace is a collection's (`isHashedDataNs`).
+pub(crate) fn is_hashed(namespace: &[u8]) -> bool {
+    namespace.windows(HASHED.len()).any(|window| window == HASHED.as_bytes())
+}
+
+/// Namespace and collection of a stored namespace (`decodeHashedDataNsColl`); an empty collection for public state.
+pub(crate) fn split_namespace(namespace: &str) -> (&str, &str) {
+    namespace.split_once(HASHED).unwrap_or((namespace, ""))
+}
+
+/// Appends what the history of a key begins with; `state_key` is its stored form.
+pub(crate) fn history_prefix(out: &mut Vec<u8>, state_key: &[u8]) {
+    // A stored key has at most 480 bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "see above")]
+    out.extend_from_slice(&(state_key.len() as u16).to_be_bytes());
+    out.extend_from_slice(state_key);
+}
+
+/// Appends a height so that byte order is its order (`version.Height.ToBytes`).
+pub(crate) fn height(out: &mut Vec<u8>, height: Height) {
+    order_preserving(out, height.block);
+    order_preserving(out, height.tx);
+}
+
+/// Reads a whole height.
+pub(crate) fn split_height(mut bytes: &[u8]) -> Option<Height> {
+    let block = take_order_preserving(&mut bytes)?;
+    let tx = take_order_preserving(&mut bytes)?;
+    bytes.is_empty().then_some(Height { block, tx })
+}
+
+/// Appends a number as its length and its significant bytes (`EncodeOrderPreservingVarUint64`).
+pub(crate) fn order_preserving(out: &mut Vec<u8>, number: u64) {
+    let bytes = number.to_be_bytes();
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
+    out.push((bytes.len() - zeros) as u8);
+    out.extend_from_slice(&bytes[zeros..]);
+}
+
+/// Takes a number off the front of `bytes` (`DecodeOrderPreservingVarUint64`).
+pub(crate) fn take_order_preserving(bytes: &mut &[u8]) -> Option<u64> {
+    let (length, rest) = bytes.split_first()?;
+    let (digits, rest) = rest.split_at_checked(usize::from(*length))?;
+    let mut number = [0; 8];
+    let zeros = number.len().checked_sub(digits.len())?;
+    number[zeros..].copy_from_slice(digits);
+    *bytes = rest;
+    Some(u64::from_be_bytes(number))
+}
+
+/// Which store a transaction id lives in, and its key there.
+pub(crate) enum TxIdKey {
+    /// 64 lower-case hex digits, which nearly all are.
+    Digest([u8; 32]),
+    /// Any other text.
+    Text(Vec<u8>, Option<Vec<u8>>),
+}
+
+/// Length of a transaction id that is a digest.
+pub(crate) const DIGEST_TEXT_BYTES: usize = 64;
+
+/// The key of a transaction id.
+pub(crate) fn tx_id(text: &str) -> TxIdKey {
+    if let Some(digest) = digest(text.as_bytes()) {
+        return TxIdKey::Digest(digest);
+    }
+    let mut key = Vec::with_capacity(4 + text.len());
+    // Beyond 4 GiB no message arrives; such lengths share one prefix and stay apart by the text.
+    key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+    key.extend_from_slice(text.as_bytes());
+    let whole = stored::shorten(&mut key, 0);
+    TxIdKey::Text(key, whole)
+}
+
+fn digest(text: &[u8]) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != DIGEST_TEXT_BYTES {
+        return None;
+    }
+    for (byte, digits) in digest.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = hex_digit(digits[0])? << 4 | hex_digit(digits[1])?;
+    }
+    Some(digest)
+}
+
+fn hex_digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Appends what the expiries of a block begin with.
+pub(crate) fn expiry_prefix(out: &mut Vec<u8>, expiring: u64) {
+    order_preserving(out, expiring);
+}
+
+/// The committing block and the stored state key of an expiry.
+pub(crate) fn split_expiry(key: &[u8]) -> Option<(u64, &[u8])> {
+    let mut rest = key;
+    take_order_preserving(&mut rest)?;
+    let committing = take_order_preserving(&mut rest)?;
+    Some((committing, rest))
+}
+
+/// What every collection configuration's key begins with.
+pub(crate) const COLLECTIONS: &[u8] = b"slscc\0";
+
+/// The whole key of a chaincode's collection configuration as of a block; later blocks sort first.
+pub(crate) fn collections(chaincode: &str, block: u64) -> Vec<u8> {
+    [COLLECTIONS, chaincode.as_bytes(), b"~collection", &(u64::MAX - block).to_be_bytes()].concat()
+}
+
+/// Chaincode and block of a collection configuration's whole key.
+pub(crate) fn split_collections(whole: &[u8]) -> Option<(&str, u64)> {
+    let (name, block) = whole.strip_prefix(COLLECTIONS)?.split_last_chunk::<8>()?;
+    let chaincode = std::str::from_utf8(name.strip_suffix(b"~collection")?).ok()?;
+    Some((chaincode, u64::MAX - u64::from_be_bytes(*block)))
+}

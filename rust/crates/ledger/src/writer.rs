@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Appends records to the block files.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use fastledger_wire::encode;
+
+use crate::blockfile::{self, Location};
+use crate::error::{IoContext, LedgerError, Result};
+
+/// When an appended block is on stable storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When appending returns.
+    EachAppend,
+    /// When the next flush of derived data returns; blocks that were only appended are not yet committed.
+    EachFlush,
+}
+
+/// The end of the last block file.
+#[derive(Debug)]
+pub(crate) struct BlockWriter {
+    dir: PathBuf,
+    file: File,
+    path: PathBuf,
+    number: u32,
+    size: u64,
+    file_bytes: u64,
+    durability: Durability,
+    unsynced: bool,
+    failure: Option<String>,
+}
+
+impl BlockWriter {
+    /// Opens the last block file, makes the first one if there is none, and cuts the last one to `size` bytes.
+    pub(crate) fn open(dir: &Path, end: Option<(u32, u64)>, file_bytes: u64, durability: Durability) -> Result<Self> {
+        let (number, size) = end.unwrap_or((0, 0));
+        let path = blockfile::path(dir, number);
+        let file = if end.is_some() {
+            OpenOptions::new().write(true).open(&path).context("open for writing", &path)?
+        } else {
+            create(dir, &path)?
+        };
+        let writer = Self {
+            dir: dir.to_path_buf(),
+            file,
+            path,
+            number,
+            size,
+            file_bytes,
+            durability,
+            unsynced: false,
+            failure: None,
+        };
+        if writer.file.metadata().context("read", &writer.path)?.len() != size {
+            writer.cut_back()?;
+        }
+        Ok(writer)
+    }
+
+    /// Appends one record, behind its length. On an error the file is again what it was.
+    ///
+    /// A record that does not fit into the file goes into a new one, as `blockfileMgr.addBlock` has it.
+    pub(crate) fn append(&mut self, record: &[u8]) -> Result<Location> {
+        if let Some(reason) = &self.failure {
+            return Err(LedgerError::WriterFailed { reason: reason.clone() });
+        }
+        let mut prefix = Vec::with_capacity(10);
+        encode::varint(&mut prefix, record.len() as u64);
+        let added = (prefix.len() + record.len()) as u64;
+        if self.size + added > self.file_bytes {
+            self.next_file()?;
+        }
+        let location = Location { file: self.number, offset: self.size, length: record.len() as u64 };
+        if let Err(error) = self.write(&prefix, record) {
+            self.undo(&error);
+            return Err(error);
+        }
+        self.size += added;
+        Ok(location)
+    }
+
+    /// Brings to stable storage what was appended.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if !self.unsynced {
+            return Ok(());
+        }
+        if let Err(error) = self.file.sync_data().context("sync", &self.path) {
+            // What the kernel failed to write once it may forget; only reading it back tells what is there.
+            self.failure = Some(error.to_string());
+            return Err(error);
+        }
+        self.unsynced = false;
+        Ok(())
+    }
+
+    fn write(&mut self, prefix: &[u8], record: &[u8]) -> Result<()> {
+        self.file.write_all_at(prefix, self.size).context("append to", &self.path)?;
+        self.file.write_all_at(record, self.size + prefix.len() as u64).context("append to", &self.path)?;
+        self.unsynced = true;
+        if self.durability == Durability::EachAppend { self.sync() } else { Ok(()) }
+    }
+
+    fn undo(&mut self, cause: &LedgerError) {
+        if let Err(error) = self.cut_back() {
+            self.failure = Some(format!("{cause}; then {error}"));
+        }
+    }
+
+    fn cut_back(&self) -> Result<()> {
+        self.file.set_len(self.size).context("cut back", &self.path)?;
+        self.file.sync_all().context("sync", &self.path)
+    }
+
+    fn next_file(&mut self) -> Result<()> {
+        self.sync()?;
+        let path = blockfile::path(&self.dir, self.number + 1);
+        self.file = create(&self.dir, &path)?;
+        self.path = path;
+        self.number += 1;
+        self.size = 0;
+        Ok(())
+    }
+}
+
+/// Makes a block file and its name durable.
+fn create(dir: &Path, path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path).context("create", path)?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|folder| folder.sync_all()).context("sync", dir)
+}
