@@ -11,7 +11,7 @@ const ENTRY_OVERHEAD: usize = 4096;
 
 /// Values by content, at most `capacity` bytes of them by a rough count.
 #[derive(Debug)]
-pub(super) struct GenerationCache<V> {
+pub(crate) struct GenerationCache<V> {
     half_capacity: usize,
     generations: RwLock<Generations<V>>,
 }
@@ -24,13 +24,13 @@ struct Generations<V> {
 }
 
 impl<V: Clone> GenerationCache<V> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let generations = Generations { new: HashMap::default(), old: HashMap::default(), new_bytes: 0 };
         Self { half_capacity: capacity / 2, generations: RwLock::new(generations) }
     }
 
     /// The value of `key`, made by `make` where it is not there.
-    pub(super) fn get_or_insert_with(&self, key: &[u8], make: impl FnOnce() -> V) -> V {
+    pub(crate) fn get_or_insert_with(&self, key: &[u8], make: impl FnOnce() -> V) -> V {
         {
             let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(value) = generations.new.get(key) {

@@ -10,13 +10,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod block_signature;
+mod cache;
+pub mod config;
 mod error;
 mod identity;
 mod key;
 pub mod msp;
+pub mod policy;
 pub mod x509;
 
+pub use config::{ApplicationCapabilities, ChannelCapabilities, ChannelConfig};
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Roles};
 pub use key::{OtherKey, SignatureHash, VerifyingKey};
 pub use msp::{Msp, MspManager, MspVersion};
+pub use policy::{Policy, PolicyManager, PolicyResult, Signers, Unsatisfied};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use fastledger_wire::Message;
 use fastledger_wire::msp::SerializedIdentity;
 
-use super::cache::GenerationCache;
 use super::{Msp, MspVersion};
+use crate::cache::GenerationCache;
 use crate::error::{IdentityError, Result};
 use crate::identity::Identity;
 

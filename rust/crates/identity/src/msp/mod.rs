@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Membership service providers: who belongs to an organisation, and in which role (Fabric's `msp`).
 
-mod cache;
 mod manager;
 mod node_ous;
 mod provider;
@@ -10,6 +9,8 @@ mod validate;
 
 pub use manager::{IDENTITY_CACHE_BYTES, MspManager};
 pub use provider::Msp;
+
+pub(crate) use manager::Provider;
 
 /// How an MSP behaves; the channel's capabilities choose (`msp.MSPVersion`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

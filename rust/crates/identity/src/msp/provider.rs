@@ -80,8 +80,7 @@ impl Msp {
             self.refused(Some(&certificate), CertificateError("public key is neither ECDSA, Ed25519 nor RSA"))
         })?;
         let certificate = Arc::new(certificate);
-        let certificate =
-            self.sanitize(&certificate).map_err(|reason| self.refused(Some(&certificate), reason))?;
+        let certificate = self.sanitize(&certificate).map_err(|reason| self.refused(Some(&certificate), reason))?;
         let chain = self.identity_chain(&certificate);
         let certifiers_identifier = chain.as_ref().ok().map(|chain| self.certifiers_identifier(&chain[1..]));
         let mut identity = Identity {
@@ -109,7 +108,11 @@ impl Msp {
     }
 
     /// The one chain of a certificate (`getUniqueValidationChain`): several would leave open who owns it.
-    pub(super) fn unique_chain(&self, certificate: &Arc<Certificate>, roots: &CertPool) -> Result<Chain, CertificateError> {
+    pub(super) fn unique_chain(
+        &self,
+        certificate: &Arc<Certificate>,
+        roots: &CertPool,
+    ) -> Result<Chain, CertificateError> {
         unique_chain(certificate, roots, &self.intermediate_pool)
     }
 

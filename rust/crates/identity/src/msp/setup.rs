@@ -28,7 +28,8 @@ impl Msp {
 fn set_up(config: &FabricMspConfig<'_>, version: MspVersion) -> Setup<Msp> {
     let mut msp = empty(config, version)?;
     set_up_cas(&mut msp, config)?;
-    msp.revocation_lists = in_order(&config.revocation_list, "CRL", |list| Crl::parse(list).map_err(|e| e.to_string()))?;
+    msp.revocation_lists =
+        in_order(&config.revocation_list, "CRL", |list| Crl::parse(list).map_err(|e| e.to_string()))?;
     check_cas(&mut msp)?;
     set_up_tls_cas(&mut msp, config)?;
     set_up_ou_identifiers(&mut msp, config)?;
@@ -173,7 +174,8 @@ fn set_up_node_ous(msp: &Msp, config: &FabricNodeOus<'_>) -> Setup<Option<NodeOu
             orderer: node_ou(msp, config.orderer_ou_identifier.as_ref())?,
         },
     };
-    let names_a_role = [&node_ous.client, &node_ous.peer, &node_ous.admin, &node_ous.orderer].iter().any(|ou| ou.is_some());
+    let names_a_role =
+        [&node_ous.client, &node_ous.peer, &node_ous.admin, &node_ous.orderer].iter().any(|ou| ou.is_some());
     Ok((config.enable && names_a_role).then_some(node_ous))
 }
 
@@ -217,7 +219,9 @@ fn check_admin(msp: &Msp, pem: &[u8]) -> Setup<()> {
             let units = &admin.certificate().subject().organizational_units;
             let has_role = node_ous.has_role(units, role::CLIENT) || node_ous.has_role(units, role::ADMIN);
             let is_certified = admin.certifiers_identifier.is_some();
-            (has_role && is_certified).then_some(()).ok_or_else(|| format!("({admin}) is neither client nor administrator"))
+            (has_role && is_certified)
+                .then_some(())
+                .ok_or_else(|| format!("({admin}) is neither client nor administrator"))
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use fastledger_wire::msp::role;
 
+use super::MspVersion;
 use super::node_ous::{NodeOu, NodeOus};
 use super::provider::Msp;
-use super::MspVersion;
 use crate::identity::{Identity, Roles};
 use crate::x509::{Certificate, PublicKey};
 
@@ -103,5 +103,8 @@ impl Msp {
 }
 
 fn is_certified(node_ou: &NodeOu, identity: &Identity) -> bool {
-    node_ou.certifiers_identifier.as_ref().is_none_or(|expected| identity.certifiers_identifier.as_ref() == Some(expected))
+    node_ou
+        .certifiers_identifier
+        .as_ref()
+        .is_none_or(|expected| identity.certifiers_identifier.as_ref() == Some(expected))
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::certificate::Certificate;
-use super::der::{BIT_STRING, BOOLEAN, CONSTRUCTED, CONTEXT, Der, GENERALIZED_TIME, INTEGER, OCTET_STRING, SEQUENCE, UTC_TIME};
+use super::der::{
+    BIT_STRING, BOOLEAN, CONSTRUCTED, CONTEXT, Der, GENERALIZED_TIME, INTEGER, OCTET_STRING, SEQUENCE, UTC_TIME,
+};
 use super::ecdsa::EcdsaSignature;
 use super::extensions::authority_key_id;
 use super::name::Name;

@@ -14,7 +14,8 @@ fn is_legacy_label(label: &str) -> bool {
 
 /// Go's `domainNameValid`: loose syntax of a domain, or of a constraint on domains, which may start with a period.
 pub(super) fn is_domain(name: &str, is_constraint: bool) -> bool {
-    let name = if is_constraint { name.strip_prefix('.').filter(|rest| !rest.is_empty()).unwrap_or(name) } else { name };
+    let name =
+        if is_constraint { name.strip_prefix('.').filter(|rest| !rest.is_empty()).unwrap_or(name) } else { name };
     name.is_empty() || labels_are_visible(name)
 }
 

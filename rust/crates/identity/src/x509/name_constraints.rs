@@ -215,7 +215,8 @@ fn allow_email(permitted: &[String], excluded: &[String], (local, domain): &(Str
 fn in_domain(constraint: &str, name: &str) -> bool {
     let Some(start) = name.len().checked_sub(constraint.len()) else { return false };
     let (head, tail) = name.as_bytes().split_at(start);
-    let on_boundary = constraint.is_empty() || constraint.starts_with('.') || head.last().is_none_or(|byte| *byte == b'.');
+    let on_boundary =
+        constraint.is_empty() || constraint.starts_with('.') || head.last().is_none_or(|byte| *byte == b'.');
     on_boundary && tail.eq_ignore_ascii_case(constraint.as_bytes())
 }
 

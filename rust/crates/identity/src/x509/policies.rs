@@ -149,8 +149,12 @@ impl Graph {
 
     fn prune(&mut self) {
         for depth in (1..self.strata.len() - 1).rev() {
-            let with_children: BTreeSet<usize> =
-                self.nodes.iter().filter(|node| !node.is_deleted).flat_map(|node| node.parents.iter().copied()).collect();
+            let with_children: BTreeSet<usize> = self
+                .nodes
+                .iter()
+                .filter(|node| !node.is_deleted)
+                .flat_map(|node| node.parents.iter().copied())
+                .collect();
             let (kept, dropped): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 std::mem::take(&mut self.strata[depth]).into_iter().partition(|(_, node)| with_children.contains(node));
             self.strata[depth] = kept;
@@ -187,7 +191,8 @@ impl Graph {
             [parent] => self.nodes[*node].policy != ANY_POLICY && self.nodes[parent].policy == ANY_POLICY,
             _ => false,
         };
-        self.leaves().contains_key(ANY_POLICY) || self.strata.iter().flat_map(BTreeMap::values).any(|node| below_any(node))
+        self.leaves().contains_key(ANY_POLICY)
+            || self.strata.iter().flat_map(BTreeMap::values).any(|node| below_any(node))
     }
 }
 

@@ -4,8 +4,8 @@
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as aws, RsaParameters};
 
-use super::der::{Der, INTEGER, SEQUENCE};
 use super::der::{CONSTRUCTED, CONTEXT, unsigned};
+use super::der::{Der, INTEGER, SEQUENCE};
 use super::ecdsa::EcdsaSignature;
 use super::key::{PublicKey, rsa_components, verify_ed25519};
 use super::{CertificateError, Result};
@@ -91,7 +91,13 @@ impl SignatureAlgorithm {
     }
 }
 
-fn verify_rsa(parameters: &'static RsaParameters, modulus: &[u8], exponent: &[u8], message: &[u8], signature: &[u8]) -> bool {
+fn verify_rsa(
+    parameters: &'static RsaParameters,
+    modulus: &[u8],
+    exponent: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
     rsa_components(modulus, exponent).verify(parameters, message, signature).is_ok()
 }
 

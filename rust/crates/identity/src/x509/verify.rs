@@ -41,7 +41,8 @@ impl CertPool {
         let mut parents: Vec<_> =
             self.certificates.iter().filter(|member| member.raw_subject == child.raw_issuer).collect();
         parents.sort_by_key(|parent| {
-            let (subject, authority) = (parent.subject_key_id().unwrap_or_default(), &child.extensions.authority_key_id);
+            let (subject, authority) =
+                (parent.subject_key_id().unwrap_or_default(), &child.extensions.authority_key_id);
             if subject == authority.as_slice() {
                 0
             } else if subject.is_empty() || authority.is_empty() {
@@ -149,7 +150,8 @@ impl Search<'_> {
 
 /// Whether subject, key and alternative names already stand in the chain; it keeps cross-signed CAs from looping.
 fn is_in_chain(candidate: &Certificate, chain: &[Arc<Certificate>]) -> bool {
-    let names = |certificate: &Certificate| certificate.extensions.alternative_names.as_ref().map(|(raw, _)| raw.clone());
+    let names =
+        |certificate: &Certificate| certificate.extensions.alternative_names.as_ref().map(|(raw, _)| raw.clone());
     let same_key = chain.iter().filter(|member| {
         member.raw_subject == candidate.raw_subject && member.raw_public_key == candidate.raw_public_key
     });
@@ -171,7 +173,9 @@ fn check_member(certificate: &Certificate, role: Role, chain: &[Arc<Certificate>
         return Err(CertificateError("unhandled critical extension"));
     }
     if now < certificate.not_before() {
-        return Err(CertificateError("an issuer's certificate is not yet valid when this certificate's validity starts"));
+        return Err(CertificateError(
+            "an issuer's certificate is not yet valid when this certificate's validity starts",
+        ));
     }
     if now > certificate.not_after() {
         return Err(CertificateError("a certificate of the chain has expired when this certificate's validity starts"));

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Capabilities: what a channel's configuration says that every node must do (`common/capabilities`).
+
+use fastledger_wire::configtx::Capabilities;
+
+use crate::error::{IdentityError, Result};
+use crate::msp::MspVersion;
+
+/// Refuses the first capability that is not among the known ones.
+fn check_known(group: &'static str, known: &[&str], capabilities: &Capabilities<'_>) -> Result<()> {
+    match capabilities.capabilities.keys().find(|name| !known.contains(*name)) {
+        Some(name) => Err(IdentityError::UnsupportedCapability { group, name: (*name).to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Channel capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelCapabilities {
+    /// How MSPs behave.
+    pub msp_version: MspVersion,
+    /// The consensus type may change.
+    pub consensus_type_migration: bool,
+    /// Orderer organisations have endpoints of their own.
+    pub org_specific_orderer_endpoints: bool,
+    /// BFT consensus is allowed: consenters sign blocks by number, global orderer addresses are forbidden.
+    pub consensus_type_bft: bool,
+}
+
+impl ChannelCapabilities {
+    pub(super) fn new(capabilities: &Capabilities<'_>) -> Result<Self> {
+        check_known("Channel", &["V1_1", "V1_3", "V1_4_2", "V1_4_3", "V2_0", "V3_0"], capabilities)?;
+        let has = |name: &str| capabilities.capabilities.contains_key(name);
+        let since_1_4_2 = has("V1_4_2") || has("V1_4_3") || has("V2_0") || has("V3_0");
+        let msp_version = if has("V3_0") {
+            MspVersion::V3_0
+        } else if has("V1_4_3") || has("V2_0") {
+            MspVersion::V1_4_3
+        } else if has("V1_3") || has("V1_4_2") {
+            MspVersion::V1_3
+        } else if has("V1_1") {
+            MspVersion::V1_1
+        } else {
+            MspVersion::V1_0
+        };
+        Ok(Self {
+            msp_version,
+            consensus_type_migration: since_1_4_2,
+            org_specific_orderer_endpoints: since_1_4_2,
+            consensus_type_bft: has("V3_0"),
+        })
+    }
+}
+
+/// Application capabilities; the fields are the questions that Fabric's `ApplicationCapabilities` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ApplicationCapabilities {
+    /// The configuration may hold ACLs.
+    pub acls: bool,
+    /// A later copy of a transaction in one block is a duplicate.
+    pub forbid_duplicate_tx_id_in_block: bool,
+    /// Private data collections.
+    pub private_channel_data: bool,
+    /// A chaincode's upgrade may change its collections.
+    pub collection_upgrade: bool,
+    /// Stricter validation as of 1.1.
+    pub v1_1_validation: bool,
+    /// Stricter validation as of 1.2.
+    pub v1_2_validation: bool,
+    /// Stricter validation as of 1.3.
+    pub v1_3_validation: bool,
+    /// Validation by the `_lifecycle` of 2.0.
+    pub v2_0_validation: bool,
+    /// The `_lifecycle` of 2.0 is in force for endorsement.
+    pub lifecycle_v2_0: bool,
+    /// Keys may have endorsement policies of their own.
+    pub key_level_endorsement: bool,
+    /// Private data of invalid transactions is kept.
+    pub store_pvt_data_of_invalid_tx: bool,
+    /// Private data may be purged by transaction.
+    pub purge_pvt_data: bool,
+}
+
+impl ApplicationCapabilities {
+    pub(super) fn new(capabilities: &Capabilities<'_>) -> Result<Self> {
+        const EXPERIMENTAL_PVT_DATA: &str = "V1_1_PVTDATA_EXPERIMENTAL";
+        const EXPERIMENTAL_RESOURCES: &str = "V1_1_RESOURCETREE_EXPERIMENTAL";
+        let levels = ["V1_1", "V1_2", "V1_3", "V1_4_2", "V2_0", "V2_5"];
+        let known = [levels.as_slice(), &[EXPERIMENTAL_PVT_DATA, EXPERIMENTAL_RESOURCES]].concat();
+        check_known("Application", &known, capabilities)?;
+        let has = |name: &str| capabilities.capabilities.contains_key(name);
+        let level = levels.iter().rposition(|name| has(name));
+        let since = |name: &str| level.is_some() && level >= levels.iter().position(|known| *known == name);
+        Ok(Self {
+            acls: since("V1_2"),
+            forbid_duplicate_tx_id_in_block: since("V1_1"),
+            private_channel_data: since("V1_2") || has(EXPERIMENTAL_PVT_DATA),
+            collection_upgrade: since("V1_2"),
+            v1_1_validation: since("V1_1"),
+            v1_2_validation: since("V1_2"),
+            v1_3_validation: since("V1_3"),
+            v2_0_validation: since("V2_0"),
+            lifecycle_v2_0: since("V2_0"),
+            key_level_endorsement: since("V1_3"),
+            store_pvt_data_of_invalid_tx: since("V1_4_2"),
+            purge_pvt_data: since("V2_5"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastledger_wire::configtx::Capability;
+
+    use super::*;
+
+    fn named(names: &[&'static str]) -> Capabilities<'static> {
+        Capabilities { capabilities: names.iter().map(|name| (*name, Capability::default())).collect() }
+    }
+
+    #[test]
+    fn levels_include_lower_ones() {
+        let none = ApplicationCapabilities::new(&named(&[])).unwrap();
+        assert_eq!(none, ApplicationCapabilities::default());
+        let v1_3 = ApplicationCapabilities::new(&named(&["V1_3"])).unwrap();
+        assert!(v1_3.acls && v1_3.key_level_endorsement && v1_3.v1_1_validation);
+        assert!(!v1_3.v2_0_validation && !v1_3.store_pvt_data_of_invalid_tx);
+        let experimental = ApplicationCapabilities::new(&named(&["V1_1", "V1_1_PVTDATA_EXPERIMENTAL"])).unwrap();
+        assert!(experimental.private_channel_data && !experimental.collection_upgrade);
+        assert!(ApplicationCapabilities::new(&named(&["V2_5"])).unwrap().purge_pvt_data);
+    }
+
+    #[test]
+    fn unknown_names_are_named() {
+        let error = ChannelCapabilities::new(&named(&["V3_0", "V9_0"])).unwrap_err();
+        assert_eq!(error, IdentityError::UnsupportedCapability { group: "Channel", name: "V9_0".into() });
+        // V1_4_2 exists for channels and applications, V1_2 for applications only.
+        assert!(ChannelCapabilities::new(&named(&["V1_2"])).is_err());
+    }
+
+    #[test]
+    fn msp_version_follows_the_channel() {
+        for (names, version) in [
+            (&[][..], MspVersion::V1_0),
+            (&["V1_1"], MspVersion::V1_1),
+            (&["V1_4_2"], MspVersion::V1_3),
+            (&["V1_4_2", "V1_4_3"], MspVersion::V1_4_3),
+            (&["V2_0"], MspVersion::V1_4_3),
+            (&["V3_0"], MspVersion::V3_0),
+        ] {
+            assert_eq!(ChannelCapabilities::new(&named(names)).unwrap().msp_version, version);
+        }
+    }
+}

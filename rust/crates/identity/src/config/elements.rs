@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A configuration tree as a map from path to element, which is how updates are compared (`configtx/configmap.go`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use fastledger_wire::configtx::{ConfigGroup, ConfigPolicy, ConfigValue};
+
+use super::channel::MAX_CONFIG_DEPTH;
+use crate::error::{IdentityError, Result};
+
+/// Longest name of a channel or a configuration element, in bytes.
+const MAX_NAME_LENGTH: usize = 249;
+
+/// A group, value or policy.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content<'t, 'a> {
+    Group(&'t ConfigGroup<'a>),
+    Value(&'t ConfigValue<'a>),
+    Policy(&'t ConfigPolicy<'a>),
+}
+
+/// Kinds of elements; the same name may stand for one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Group,
+    Value,
+    Policy,
+}
+
+/// An element's kind and the names that lead to it, the root's first and its own last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key<'a> {
+    pub(super) kind: Kind,
+    pub(super) path: Vec<&'a str>,
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Group => "group",
+            Kind::Value => "value",
+            Kind::Policy => "policy",
+        };
+        write!(formatter, "{kind} /{}", self.path.join("/"))
+    }
+}
+
+/// Elements by key.
+pub(super) type Elements<'t, 'a> = BTreeMap<Key<'a>, Content<'t, 'a>>;
+
+impl<'a> Content<'_, 'a> {
+    pub(super) fn version(&self) -> u64 {
+        match self {
+            Self::Group(group) => group.version,
+            Self::Value(value) => value.version,
+            Self::Policy(policy) => policy.version,
+        }
+    }
+
+    pub(super) fn mod_policy(&self) -> &'a str {
+        match self {
+            Self::Group(group) => group.mod_policy,
+            Self::Value(value) => value.mod_policy,
+            Self::Policy(policy) => policy.mod_policy,
+        }
+    }
+}
+
+/// Lists every element of a tree, whose root is named Channel, and checks the names; nothing for no tree.
+pub(super) fn map<'t, 'a>(root: Option<&'t ConfigGroup<'a>>) -> Result<Elements<'t, 'a>> {
+    let mut elements = Elements::new();
+    if let Some(root) = root {
+        check_depth(root)?;
+        add_group(&mut elements, vec!["Channel"], root)?;
+    }
+    Ok(elements)
+}
+
+fn add_group<'t, 'a>(elements: &mut Elements<'t, 'a>, path: Vec<&'a str>, group: &'t ConfigGroup<'a>) -> Result<()> {
+    let below = |name: &&'a str| -> Result<Vec<&'a str>> {
+        check_name(name).map_err(|reason| refused(&path, name, reason))?;
+        Ok(path.iter().chain([name]).copied().collect())
+    };
+    for (name, value) in &group.values {
+        elements.insert(Key { kind: Kind::Value, path: below(name)? }, Content::Value(value));
+    }
+    for (name, policy) in &group.policies {
+        elements.insert(Key { kind: Kind::Policy, path: below(name)? }, Content::Policy(policy));
+    }
+    for (name, sub_group) in &group.groups {
+        add_group(elements, below(name)?, sub_group)?;
+    }
+    elements.insert(Key { kind: Kind::Group, path }, Content::Group(group));
+    Ok(())
+}
+
+fn refused(path: &[&str], name: &str, reason: &str) -> IdentityError {
+    IdentityError::Config(format!("/{}: name {name:?} {reason}", path.join("/")))
+}
+
+/// Refuses trees that nest deeper than [`MAX_CONFIG_DEPTH`]; everything after may recurse.
+pub(super) fn check_depth(root: &ConfigGroup<'_>) -> Result<()> {
+    let mut level: Vec<_> = vec![root];
+    for _ in 0..MAX_CONFIG_DEPTH {
+        if level.is_empty() {
+            return Ok(());
+        }
+        level = level.iter().flat_map(|group| group.groups.values()).collect();
+    }
+    Err(IdentityError::Config(format!("groups are nested deeper than {MAX_CONFIG_DEPTH} levels")))
+}
+
+/// `validateConfigID`.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    match name {
+        "" => Err("is empty"),
+        "." | ".." => Err("is not allowed"),
+        _ if name.len() > MAX_NAME_LENGTH => Err("is longer than 249 characters"),
+        _ if !name.bytes().all(allowed) => Err("holds other characters than letters, digits, dots and dashes"),
+        _ => Ok(()),
+    }
+}
+
+/// `ValidateChannelID`.
+pub(super) fn check_channel_id(channel_id: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let starts_well = channel_id.starts_with(|first: char| first.is_ascii_lowercase());
+    if starts_well && channel_id.len() <= MAX_NAME_LENGTH && channel_id.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(IdentityError::Config(format!(
+        "channel id {channel_id:?} is not a lower-case letter followed by lower-case letters, digits, dots or dashes"
+    )))
+}
+
+/// `validateModPolicy`: names separated by slashes, perhaps after one more.
+pub(super) fn check_mod_policy(mod_policy: &str) -> Result<(), &'static str> {
+    if mod_policy.is_empty() {
+        return Err("is not set");
+    }
+    mod_policy.strip_prefix('/').unwrap_or(mod_policy).split('/').try_for_each(check_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        for good in ["Org1MSP", "a.b-c", "0"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a b", "a/b", "ü", &"x".repeat(250)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+        assert!(check_mod_policy("/Channel/Orderer/Admins").is_ok());
+        assert!(check_mod_policy("Admins").is_ok());
+        for bad in ["", "/", "a//b", "//a"] {
+            assert!(check_mod_policy(bad).is_err(), "{bad}");
+        }
+        assert!(check_channel_id("my-channel.1").is_ok());
+        for bad in ["", "1abc", "Abc", "a_b"] {
+            assert!(check_channel_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let mut tree = ConfigGroup::default();
+        for _ in 0..MAX_CONFIG_DEPTH - 1 {
+            tree = ConfigGroup { groups: [("g", tree)].into(), ..ConfigGroup::default() };
+        }
+        assert!(check_depth(&tree).is_ok());
+        let deeper = ConfigGroup { groups: [("g", tree)].into(), ..ConfigGroup::default() };
+        assert!(check_depth(&deeper).is_err());
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A channel's configuration: read from a configuration block and checked as Fabric's `channelconfig.NewBundle` does.
+
+mod capabilities;
+mod channel;
+mod duration;
+mod elements;
+mod organizations;
+mod sections;
+mod successor;
+mod update;
+mod values;
+
+pub use capabilities::{ApplicationCapabilities, ChannelCapabilities};
+pub use channel::{ChannelConfig, MAX_CONFIG_DEPTH, POLICY_CACHE_BYTES};
+pub use organizations::{AnchorPeer, Organization, Organizations};
+pub use sections::{Application, ChannelConsenter, Consortiums, Orderer};

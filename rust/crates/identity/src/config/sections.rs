@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The sections of a channel's configuration: application, orderer, consortiums.
+
+use std::collections::BTreeMap;
+
+use fastledger_wire::configtx::ConfigGroup;
+use fastledger_wire::configtx::{Acls, BatchSize, BatchTimeout, Capabilities, ConsensusType, Consenter, Orderers};
+use fastledger_wire::messages;
+
+use super::capabilities::{ApplicationCapabilities, ChannelCapabilities};
+use super::duration;
+use super::organizations::{MspCollector, Organizations};
+use super::values::Group;
+use crate::error::Result;
+
+messages! {
+    /// `orderer.KafkaBrokers`, kept by channels that began on Kafka.
+    KafkaBrokers<'a> {
+        1 => brokers: Vec<&'a str>,
+    }
+
+    /// `orderer.ChannelRestrictions`.
+    ChannelRestrictions {
+        1 => max_count: u64,
+    }
+
+    /// `common.Policy` of a consortium.
+    ChannelCreationPolicy<'a> {
+        1 => r#type: i32,
+        2 => value: &'a [u8],
+    }
+}
+
+/// What the application group holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// What validation must do.
+    pub capabilities: ApplicationCapabilities,
+    /// The organisations.
+    pub organizations: Organizations,
+    /// Resources of the ACLs and the absolute path of the policy that guards each.
+    pub acls: BTreeMap<String, String>,
+}
+
+impl Application {
+    pub(super) fn new<'a>(group: &ConfigGroup<'a>, msps: &mut MspCollector<'a>) -> Result<Self> {
+        let group = Group { path: "/Channel/Application", group };
+        group.allow(&["ACLs", "Capabilities"])?;
+        let capabilities = ApplicationCapabilities::new(&group.value::<Capabilities<'_>>("Capabilities")?)?;
+        if group.has("ACLs") && !capabilities.acls {
+            return Err(group.refused("ACLs need application capability V1_2"));
+        }
+        let organizations = msps.organizations(group, &["AnchorPeers"])?;
+        Ok(Self { capabilities, organizations, acls: acls(&group.value("ACLs")?) })
+    }
+
+    /// The MSPs of the application's organisations, each once, sorted.
+    #[must_use]
+    pub fn mspids(&self) -> Vec<&str> {
+        let mut mspids: Vec<_> = self.organizations.values().map(|organization| organization.mspid.as_str()).collect();
+        mspids.sort_unstable();
+        mspids.dedup();
+        mspids
+    }
+}
+
+/// Relative references are to the application's policies; an empty one leaves the default in force.
+fn acls(acls: &Acls<'_>) -> BTreeMap<String, String> {
+    let named = acls.acls.iter().filter(|(_, resource)| !resource.policy_ref.is_empty());
+    named
+        .map(|(name, resource)| {
+            let absolute = match resource.policy_ref {
+                path if path.starts_with('/') => path.to_owned(),
+                relative => format!("/Channel/Application/{relative}"),
+            };
+            ((*name).to_owned(), absolute)
+        })
+        .collect()
+}
+
+/// An orderer of a BFT channel: its number signs blocks in place of its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConsenter {
+    /// The number, unique in the channel.
+    pub id: u32,
+    /// Its MSP.
+    pub mspid: String,
+    /// Its certificate in PEM.
+    pub identity: Vec<u8>,
+    /// Its address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u32,
+}
+
+/// What the orderer group holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orderer {
+    /// `solo`, `kafka`, `etcdraft` or `BFT`.
+    pub consensus_type: String,
+    /// Metadata of the consensus type, encoded.
+    pub consensus_metadata: Vec<u8>,
+    /// `ConsensusType.State`: 0 normal, 1 maintenance.
+    pub consensus_state: i32,
+    /// Limits of a block.
+    pub batch_size: BatchSize,
+    /// How long a transaction may wait for others, in nanoseconds.
+    pub batch_timeout_ns: i64,
+    /// The orderers of a BFT channel.
+    pub consenters: Vec<ChannelConsenter>,
+    /// Names of the orderer capabilities, sorted; a peer need not know them.
+    pub capabilities: Vec<String>,
+    /// The organisations.
+    pub organizations: Organizations,
+}
+
+impl Orderer {
+    pub(super) fn new<'a>(
+        group: &ConfigGroup<'a>,
+        msps: &mut MspCollector<'a>,
+        channel: ChannelCapabilities,
+    ) -> Result<Self> {
+        let group = Group { path: "/Channel/Orderer", group };
+        group.allow(&[
+            "ConsensusType",
+            "BatchSize",
+            "BatchTimeout",
+            "KafkaBrokers",
+            "ChannelRestrictions",
+            "Orderers",
+            "Capabilities",
+        ])?;
+        let consensus: ConsensusType<'_> = group.value("ConsensusType")?;
+        group.value::<KafkaBrokers<'_>>("KafkaBrokers")?;
+        group.value::<ChannelRestrictions>("ChannelRestrictions")?;
+        let capabilities: Capabilities<'_> = group.value("Capabilities")?;
+        let orderers: Orderers<'_> = group.value("Orderers")?;
+        let (batch_size, batch_timeout_ns) = (batch_size(group)?, batch_timeout(group)?);
+        let keys: &[&str] = if channel.org_specific_orderer_endpoints { &["Endpoints"] } else { &[] };
+        let organizations = msps.organizations(group, keys)?;
+        if channel.consensus_type_bft
+            && let Some((name, _)) = organizations.iter().find(|(_, organization)| organization.endpoints.is_empty())
+        {
+            return Err(group.refused(format!("organization {name:?} has no endpoints")));
+        }
+        Ok(Self {
+            consensus_type: consensus.r#type.to_owned(),
+            consensus_metadata: consensus.metadata.to_vec(),
+            consensus_state: consensus.state,
+            batch_size,
+            batch_timeout_ns,
+            consenters: orderers.consenter_mapping.iter().map(consenter).collect(),
+            capabilities: capabilities.capabilities.keys().map(|name| (*name).to_owned()).collect(),
+            organizations,
+        })
+    }
+}
+
+fn consenter(consenter: &Consenter<'_>) -> ChannelConsenter {
+    ChannelConsenter {
+        id: consenter.id,
+        mspid: consenter.msp_id.to_owned(),
+        identity: consenter.identity.to_vec(),
+        host: consenter.host.to_owned(),
+        port: consenter.port,
+    }
+}
+
+fn batch_size(group: Group<'_, '_>) -> Result<BatchSize> {
+    let size: BatchSize = group.value("BatchSize")?;
+    if size.max_message_count == 0 || size.absolute_max_bytes == 0 || size.preferred_max_bytes == 0 {
+        return Err(group.refused("a limit of the batch size is zero"));
+    }
+    if size.preferred_max_bytes > size.absolute_max_bytes {
+        return Err(group.refused("the preferred batch size exceeds the absolute one"));
+    }
+    Ok(size)
+}
+
+fn batch_timeout(group: Group<'_, '_>) -> Result<i64> {
+    let timeout: BatchTimeout<'_> = group.value("BatchTimeout")?;
+    let nanoseconds = duration::nanoseconds(timeout.timeout).filter(|nanoseconds| *nanoseconds > 0);
+    nanoseconds.ok_or_else(|| group.refused(format!("batch timeout {:?} is not a positive duration", timeout.timeout)))
+}
+
+/// Consortiums of a system channel, by name.
+pub type Consortiums = BTreeMap<String, Organizations>;
+
+pub(super) fn consortiums<'a>(group: &ConfigGroup<'a>, msps: &mut MspCollector<'a>) -> Result<Consortiums> {
+    let consortiums = group.groups.iter();
+    consortiums
+        .map(|(name, group)| {
+            let path = format!("/Channel/Consortiums/{name}");
+            let group = Group { path: &path, group };
+            group.allow(&["ChannelCreationPolicy"])?;
+            group.value::<ChannelCreationPolicy<'_>>("ChannelCreationPolicy")?;
+            Ok(((*name).to_owned(), msps.organizations(group, &[])?))
+        })
+        .collect()
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Signature policies: nested NOutOf over principals (`cauthdsl.compile`).
+//!
+//! Evaluation is greedy and in order: a principal takes the first unused signer that satisfies it, every rule of an
+//! NOutOf is tried even when enough have held, and a rule that fails gives back the signers that it took. Policies
+//! nest as deep as a message may, so they are compiled to a flat form and evaluated without recursion.
+
+use std::fmt::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use fastledger_wire::policies::{SignaturePolicy as Rule, SignaturePolicyEnvelope};
+
+use super::principal::Principal;
+use crate::error::{IdentityError, Result};
+use crate::identity::Identity;
+use crate::msp::MspManager;
+
+/// Text of a policy that people are shown; the rest is cut.
+const RENDERED_BYTES: usize = 4096;
+/// Nesting that people are shown.
+const RENDERED_DEPTH: usize = 16;
+
+/// A compiled `SignaturePolicyEnvelope`.
+#[derive(Debug)]
+pub struct SignaturePolicy {
+    principals: Vec<Principal>,
+    /// The root comes first; the rules of an NOutOf stand side by side.
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    SignedBy(usize),
+    NOutOf { n: i32, rules: Range<usize> },
+}
+
+impl SignaturePolicy {
+    /// Compiles a policy for the identities of `msps`. The envelope's version is left to the caller.
+    pub fn compile(envelope: &SignaturePolicyEnvelope<'_>, msps: &MspManager) -> Result<Self> {
+        let root = envelope.rule.as_ref().ok_or_else(|| IdentityError::Policy("it has no rule".into()))?;
+        let nodes = flatten(root, envelope.identities.len())?;
+        let principals = envelope.identities.iter().map(|principal| Principal::compile(principal, msps)).collect();
+        Ok(Self { principals, nodes })
+    }
+
+    /// The principals that the rules refer to.
+    #[must_use]
+    pub fn principals(&self) -> &[Principal] {
+        &self.principals
+    }
+
+    pub(super) fn is_satisfied_by(&self, identities: &[Arc<Identity>]) -> bool {
+        if identities.len() <= 64 {
+            self.run(identities, 0u64)
+        } else {
+            self.run(identities, vec![0u64; identities.len().div_ceil(64)])
+        }
+    }
+
+    fn run<U: Used>(&self, identities: &[Arc<Identity>], none: U) -> bool {
+        let mut open = vec![Gate { rules: 0..1, needed: 1, satisfied: 0, used: none }];
+        loop {
+            let Some(gate) = open.last_mut() else { return false };
+            if let Some(rule) = gate.rules.next() {
+                match &self.nodes[rule] {
+                    Node::SignedBy(principal) => {
+                        let principal = &self.principals[*principal];
+                        let taken = identities.iter().enumerate().find(|(index, identity)| {
+                            !gate.used.contains(*index) && principal.is_satisfied_by(identity)
+                        });
+                        if let Some((index, _)) = taken {
+                            gate.used.insert(index);
+                            gate.satisfied += 1;
+                        }
+                    }
+                    Node::NOutOf { n, rules } => {
+                        let used = gate.used.clone();
+                        open.push(Gate { rules: rules.clone(), needed: i64::from(*n), satisfied: 0, used });
+                    }
+                }
+                continue;
+            }
+            let Some(done) = open.pop() else { return false };
+            let holds = done.satisfied >= done.needed;
+            match open.last_mut() {
+                None => return holds,
+                Some(parent) if holds => {
+                    parent.satisfied += 1;
+                    parent.used = done.used;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The principals in use that none of the identities satisfies.
+    pub(super) fn unmet(&self, identities: &[Arc<Identity>]) -> Vec<String> {
+        let mut referenced: Vec<usize> = self.nodes.iter().filter_map(Node::principal).collect();
+        referenced.sort_unstable();
+        referenced.dedup();
+        let principals = referenced.into_iter().map(|index| &self.principals[index]);
+        let unmet =
+            principals.filter(|principal| !identities.iter().any(|identity| principal.is_satisfied_by(identity)));
+        unmet.map(ToString::to_string).collect()
+    }
+
+    fn render(&self, node: usize, depth: usize, out: &mut String) {
+        match &self.nodes[node] {
+            _ if out.len() > RENDERED_BYTES || depth > RENDERED_DEPTH => out.push('…'),
+            // Writing to a string does not fail.
+            Node::SignedBy(principal) => _ = write!(out, "{}", self.principals[*principal]),
+            Node::NOutOf { n, rules } => {
+                _ = write!(out, "OutOf({n}");
+                for rule in rules.clone() {
+                    out.push_str(", ");
+                    self.render(rule, depth + 1, out);
+                    if out.len() > RENDERED_BYTES {
+                        break;
+                    }
+                }
+                out.push(')');
+            }
+        }
+    }
+}
+
+impl Node {
+    fn principal(&self) -> Option<usize> {
+        match self {
+            Self::SignedBy(principal) => Some(*principal),
+            Self::NOutOf { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for SignaturePolicy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.render(0, 0, &mut text);
+        formatter.write_str(&text)
+    }
+}
+
+/// Lays the rules out breadth first, so that the rules of one gate stand side by side.
+fn flatten(root: &Rule, principals: usize) -> Result<Vec<Node>> {
+    let mut rules = vec![root];
+    let mut nodes = Vec::new();
+    while let Some(rule) = rules.get(nodes.len()).copied() {
+        nodes.push(match rule {
+            Rule::Unset => return Err(IdentityError::Policy("a rule is neither SignedBy nor NOutOf".into())),
+            Rule::SignedBy(index) => {
+                Node::SignedBy(usize::try_from(*index).ok().filter(|i| *i < principals).ok_or_else(|| {
+                    IdentityError::Policy(format!("a rule asks for identity {index}, but there are {principals}"))
+                })?)
+            }
+            Rule::NOutOf(gate) => {
+                let start = rules.len();
+                rules.extend(&gate.rules);
+                Node::NOutOf { n: gate.n, rules: start..rules.len() }
+            }
+        });
+    }
+    Ok(nodes)
+}
+
+/// An NOutOf under evaluation.
+struct Gate<U> {
+    rules: Range<usize>,
+    needed: i64,
+    satisfied: i64,
+    used: U,
+}
+
+/// Which signers are taken.
+trait Used: Clone {
+    fn contains(&self, index: usize) -> bool;
+    fn insert(&mut self, index: usize);
+}
+
+impl Used for u64 {
+    fn contains(&self, index: usize) -> bool {
+        self >> index & 1 == 1
+    }
+
+    fn insert(&mut self, index: usize) {
+        *self |= 1 << index;
+    }
+}
+
+impl Used for Vec<u64> {
+    fn contains(&self, index: usize) -> bool {
+        self[index / 64].contains(index % 64)
+    }
+
+    fn insert(&mut self, index: usize) {
+        self[index / 64].insert(index % 64);
+    }
+}
