@@ -114,7 +114,8 @@ pub(crate) fn tx_id(text: &str) -> TxIdKey {
     TxIdKey::Text(key, whole)
 }
 
-fn digest(text: &[u8]) -> Option<[u8; 32]> {
+/// The bytes of 64 lower-case hex digits.
+pub(crate) fn digest(text: &[u8]) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     if text.len() != DIGEST_TEXT_BYTES {
         return None;

@@ -21,6 +21,7 @@ use crate::ledger::{Chain, Derived, Options};
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
 use crate::record::{self, ChainTip};
+use crate::snapshot;
 use crate::tail::{self, Tail, TornTail};
 use crate::values::Savepoint;
 use crate::writer::sync_dir;
@@ -65,7 +66,12 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let lock = LedgerLock::take(dir)?;
     sync_dir(dir)?;
     let (lmdb, rebuilding) = open_derived(&dir.join(DERIVED), &chains, options)?;
-    let flushed = read_savepoint(&lmdb, SAVEPOINT)?;
+    let mut flushed = read_savepoint(&lmdb, SAVEPOINT)?;
+    let snapshot = dir.join(snapshot::FOLDER);
+    if flushed.is_none() && snapshot.exists() {
+        snapshot::load(&snapshot, &lmdb)?;
+        flushed = read_savepoint(&lmdb, SAVEPOINT)?;
+    }
     let origin = read_savepoint(&lmdb, ORIGIN)?.map(|origin| origin.tip);
     let tip = flushed.map(|savepoint| savepoint.tip);
     let start = flushed.and_then(|savepoint| savepoint.location).map_or((0, 0), |last| (last.file, last.end()));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Walks a store in the byte order of its whole keys.
 
+use std::ops::Bound;
+
 use heed::types::Bytes;
 use heed::{RoRange, RoTxn, WithoutTls};
 
@@ -34,7 +36,12 @@ pub(crate) struct Scan<'t> {
 impl<'t> Scan<'t> {
     /// Starts at the whole key `from`, inclusive.
     pub(crate) fn new(lmdb: &'t Lmdb, txn: &'t RoTxn<'_, WithoutTls>, store: Store, from: &[u8]) -> Result<Self> {
-        let bounds = (std::ops::Bound::Included(stored::lower_bound(from)), std::ops::Bound::Unbounded);
+        // LMDB has no empty keys, and looks none up.
+        let start = match stored::lower_bound(from) {
+            [] => Bound::Unbounded,
+            from => Bound::Included(from),
+        };
+        let bounds = (start, Bound::Unbounded);
         let rows = store.range(txn, &bounds).map_err(|source| lmdb.read_error(source))?;
         Ok(Self { lmdb, rows, ahead: None, group: Vec::new().into_iter(), from: from.to_vec() })
     }
