@@ -197,16 +197,22 @@ impl ChannelConfig {
     }
 
     fn compile_application_policy(&self, encoded: &[u8]) -> Result<Arc<Policy>> {
-        match ApplicationPolicy::decode(encoded) {
-            Ok(ApplicationPolicy::SignaturePolicy(envelope)) => {
-                SignaturePolicy::compile(&envelope, &self.msps).map(|policy| Arc::new(Policy::Signature(policy)))
+        let policy = ApplicationPolicy::decode(encoded)
+            .map_err(|error| IdentityError::Policy(format!("not an ApplicationPolicy: {error}")))?;
+        self.compile(&policy)
+    }
+
+    /// [`Self::application_policy`] of a decoded policy; a policy of its own is compiled anew each time.
+    pub fn compile(&self, policy: &ApplicationPolicy<'_>) -> Result<Arc<Policy>> {
+        match policy {
+            ApplicationPolicy::SignaturePolicy(envelope) => {
+                SignaturePolicy::compile(envelope, &self.msps).map(|policy| Arc::new(Policy::Signature(policy)))
             }
-            Ok(ApplicationPolicy::ChannelConfigPolicyReference(path)) => {
+            ApplicationPolicy::ChannelConfigPolicyReference(path) => {
                 let policy = self.policy(path).cloned();
-                policy.ok_or_else(|| IdentityError::UnknownPolicy(path.to_owned()))
+                policy.ok_or_else(|| IdentityError::UnknownPolicy((*path).to_owned()))
             }
-            Ok(ApplicationPolicy::Unset) => Err(IdentityError::Policy("an ApplicationPolicy without a type".into())),
-            Err(error) => Err(IdentityError::Policy(format!("not an ApplicationPolicy: {error}"))),
+            ApplicationPolicy::Unset => Err(IdentityError::Policy("an ApplicationPolicy without a type".into())),
         }
     }
 

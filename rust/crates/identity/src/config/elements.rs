@@ -102,7 +102,7 @@ fn refused(path: &[&str], name: &str, reason: &str) -> IdentityError {
 /// Refuses trees that nest deeper than [`MAX_CONFIG_DEPTH`]; everything after may recurse.
 pub(super) fn check_depth(root: &ConfigGroup<'_>) -> Result<()> {
     let mut level: Vec<_> = vec![root];
-    for _ in 0..MAX_CONFIG_DEPTH {
+    for _ in 0..=MAX_CONFIG_DEPTH {
         if level.is_empty() {
             return Ok(());
         }
