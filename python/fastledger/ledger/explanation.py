@@ -162,7 +162,8 @@ class Explanation:
         yield f"  block {self.version.block}, place {self.version.tx}: {self.code.name}"
         what = f"{self.type} on channel {self.channel_id}"
         yield f"  {what}, chaincode {self.chaincode}" if self.chaincode else f"  {what}"
-        yield f"  submitted by {self.creator}"
+        if self.creator != Identity("", ""):
+            yield f"  submitted by {self.creator}"
         if self.reason is not None:
             yield "why:"
             yield from (f"  {line}" for line in self.reason.lines())

@@ -11,12 +11,10 @@ from typing import BinaryIO, NamedTuple
 
 from fastledger._core import block_from_record, block_header
 from fastledger.common.errors import InputError
+from fastledger.ledger.torn import MAX_VARINT_BYTES, block_is_torn, record_is_torn
 
 MAX_BLOCK_BYTES = 256 << 20
 """Largest block that is read; it is kept in memory whole, and Fabric's messages end at 100 MiB."""
-
-MAX_VARINT_BYTES = 10
-"""A 64-bit number in protobuf's encoding."""
 
 
 class TornEnd(Exception):
@@ -63,16 +61,7 @@ def block_file(file: BinaryIO, name: str) -> Iterator[Framed]:
 
     Fabric: ``blkstorage/block_serialization.go``.
     """
-    for offset, record, end in _frames(file, name, _varint):
-        if end is None:
-            if _completes(record):
-                raise InputError(f"{name}: damaged at offset {offset}: a record's length is wrong")
-            raise TornEnd(offset, f"it has {len(record)} bytes")
-        try:
-            block = block_from_record(record)
-        except InputError as error:
-            raise InputError(f"{name}: damaged at offset {offset}: {error}") from error
-        yield Framed(block, end)
+    return _blocks(file, name, _varint, block_from_record, record_is_torn)
 
 
 def varint_prefixed(file: BinaryIO, name: str) -> Iterator[Framed]:
@@ -80,7 +69,7 @@ def varint_prefixed(file: BinaryIO, name: str) -> Iterator[Framed]:
 
     Protobuf's own way to write several messages (``writeDelimitedTo``).
     """
-    return _prefixed(file, name, _varint)
+    return _blocks(file, name, _varint, bytes, block_is_torn)
 
 
 def _fixed(layout: str) -> Reader:
@@ -94,13 +83,27 @@ def _fixed(layout: str) -> Reader:
             raise TornEnd(offset, "its length is incomplete")
         return _Length(width, struct.unpack(layout, prefix)[0])
 
-    return lambda file, name: _prefixed(file, name, length)
+    return lambda file, name: _blocks(file, name, length, bytes, block_is_torn)
 
 
-def _prefixed(file: BinaryIO, name: str, length: _ReadLength) -> Iterator[Framed]:
-    for offset, block, end in _frames(file, name, length):
+def _blocks(
+    file: BinaryIO,
+    name: str,
+    read_length: _ReadLength,
+    decode: Callable[[bytes], bytes],
+    is_torn: Callable[[bytes, bytes | None], bool],
+) -> Iterator[Framed]:
+    previous: bytes | None = None
+    for offset, body, end in _frames(file, name, read_length):
         if end is None:
-            raise TornEnd(offset, f"it has {len(block)} bytes")
+            if not is_torn(body, previous):
+                raise InputError(f"{name}: damaged at offset {offset}: a block's length is wrong")
+            raise TornEnd(offset, f"it has {len(body)} bytes")
+        try:
+            block = decode(body)
+            previous = block_header(block)[3]
+        except InputError as error:
+            raise InputError(f"{name}: damaged at offset {offset}: {error}") from error
         yield Framed(block, end)
 
 
@@ -136,37 +139,6 @@ def _varint(file: BinaryIO, name: str, offset: int) -> _Length | None:
         if byte[0] < 0x80:
             return _Length(index + 1, value)
     raise InputError(f"{name}: damaged at offset {offset}: no length of a block stands there")
-
-
-def _completes(record: bytes) -> bool:
-    """Tell whether a record ends before the file does, so that only its length can be wrong."""
-    position = 0
-
-    def number() -> int:
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = record[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80 or shift >= 7 * MAX_VARINT_BYTES:
-                return value
-
-    def skip() -> None:
-        nonlocal position
-        position += number()
-
-    try:
-        number()
-        for _ in range(2):  # data hash and previous hash
-            skip()
-        for _ in range(2):  # transactions, then metadata
-            for _ in range(number()):
-                skip()
-    except IndexError:
-        return False
-    return position <= len(record)
 
 
 _FRAMINGS: tuple[Reader, ...] = (

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# The one door. On a fresh machine `make test` needs Python 3.11 or later, a Rust toolchain and a C compiler, no more.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO ?= cargo
+FUZZ_SECONDS ?= 60
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust/crates -name '*.rs' -o -name Cargo.toml)
+TOOLS := $(VENV)/.tools
+TEST_TOOLS := $(VENV)/.test-tools
+CHECK_TOOLS := $(VENV)/.check-tools
+PROTO_TOOLS := $(VENV)/.proto-tools
+BUILT := $(VENV)/.built
+
+.PHONY: help build demo test test-rust test-python bench check protos fuzz interop clean
+
+help:
+	@echo "make build    the fastledger command, in $(BIN)"
+	@echo "make demo     a real Fabric ledger: validated, tampered with, explained"
+	@echo "make test     all tests"
+	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
+	@echo "make check    formatting, lints, types, layers"
+	@echo "make protos   the Python modules of protos/, generated again"
+	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make interop  comparisons that need other implementations; says what it skips"
+	@echo "make clean    removes what was built"
+
+build: $(BUILT)
+
+$(TOOLS): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "fastledger needs Python 3.11 or later; set PYTHON to one"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --group build
+	@touch $@
+
+$(TEST_TOOLS): $(TOOLS)
+	$(BIN)/pip install --quiet --group test
+	@touch $@
+
+$(CHECK_TOOLS): $(TOOLS)
+	$(BIN)/pip install --quiet --group check
+	@touch $@
+
+$(PROTO_TOOLS): $(TOOLS)
+	$(BIN)/pip install --quiet --group protos
+	@touch $@
+
+# The Python sources are used in place; only the core is built.
+$(BUILT): $(TOOLS) $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+demo: build
+	@$(BIN)/python examples/demo.py
+
+test: test-rust test-python
+
+test-rust:
+	$(CARGO) test --workspace --locked --quiet
+
+test-python: build $(TEST_TOOLS)
+	$(BIN)/pytest
+
+bench: build $(TEST_TOOLS)
+	$(BIN)/python benches/replay.py
+	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
+
+check: build $(CHECK_TOOLS)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/stubtest fastledger._core
+
+protos: $(PROTO_TOOLS)
+	$(BIN)/python protos/generate.py
+
+fuzz:
+	@command -v cargo-fuzz >/dev/null || { echo "fuzzing needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || \
+		{ echo "fuzzing needs a nightly toolchain: rustup toolchain install nightly"; exit 1; }
+	cd rust/fuzz && for target in $$($(CARGO) +nightly fuzz list); do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
+	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos
+	FABRIC_PROTOS_PYTHON=$(abspath .venv-interop/bin/python) $(BIN)/pytest tests/conformance/test_protos_descriptors.py
+	@echo "skipped: Fabric's SDKs and chaincodes (Go, Node, Java), Docker and Kafka: nothing speaks to them yet"
+
+clean:
+	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

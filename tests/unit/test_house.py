@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conventions that would rot if nothing held them."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from corpora import ROOT
+
+import fastledger
+
+PACKAGE = ROOT / "python" / "fastledger"
+# The packages that may talk to the core, and the door that says its version.
+USES_CORE = ("__init__.py", "ledger", "msp", "protoutil", "orderer/consensus")
+
+
+def sources() -> list[Path]:
+    """Every hand-written Python file of the package."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if "protos" not in path.parts]
+
+
+def modules() -> Iterator[str]:
+    for module in pkgutil.walk_packages(fastledger.__path__, "fastledger."):
+        if not module.name.startswith("fastledger.protos") and module.name not in (
+            "fastledger._core",
+            "fastledger.__main__",
+        ):
+            yield module.name
+
+
+def test_only_the_named_packages_use_the_core() -> None:
+    allowed = [PACKAGE / name for name in USES_CORE]
+    for path in sources():
+        imported = {
+            name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            for name in _imported(node)
+        }
+        if any(name.startswith("fastledger._core") for name in imported):
+            assert any(path.is_relative_to(place) for place in allowed), path
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_exports_are_sorted_and_there() -> None:
+    assert fastledger.__all__ == sorted(fastledger.__all__)
+    assert all(hasattr(fastledger, name) for name in fastledger.__all__)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_things_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for attribute, thing in vars(module).items():
+        ours = getattr(thing, "__module__", None) == name
+        if not attribute.startswith("_") and ours and callable(thing):
+            assert inspect.getdoc(thing), f"{name}.{attribute}"
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_every_source_file_names_its_licence() -> None:
+    for path in tracked("*.py", "*.pyi", "*.rs", "*.proto", "Makefile", ".ci/run"):
+        head = path.read_text("utf-8").splitlines()[:2]
+        assert any("SPDX-License-Identifier: Apache-2.0" in line for line in head), path
+
+
+def test_files_stay_small() -> None:
+    for path in sources():
+        assert len(path.read_text("utf-8").splitlines()) <= 500, path
+
+
+def test_paths_named_in_the_documents_exist() -> None:
+    for document in tracked("README.md", "docs/*.md"):
+        text = document.read_text("utf-8")
+        named = re.findall(r"`((?:python|rust|docs|protos|tests|benches|examples)/[\w./-]*)`", text)
+        named += [link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+        for name in named:
+            found = (ROOT / name).exists() or (document.parent / name).exists()
+            assert found, f"{document.name} names {name}"
