@@ -7,7 +7,7 @@ use std::time::Instant;
 use fastledger_crypto::Verifier;
 use fastledger_identity::{ChannelConfig, block_signature};
 use fastledger_ledger::HistoryWrite;
-use fastledger_mvcc::{Conflict, MvccError, StateKey, StateReader, Transaction, Update, UpdateBatch};
+use fastledger_mvcc::{self as mvcc, Conflict, MvccError, StateKey, StateReader, Transaction, Update, UpdateBatch};
 use fastledger_wire::common::metadata_slot;
 use fastledger_wire::{Hash, Height, TxValidationCode};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -18,7 +18,6 @@ use crate::incoming::{self, Incoming};
 use crate::invocation::Rules;
 use crate::judge::{Accepted, Judge, Stop, TxIdIndex};
 use crate::lscc::{self, Upgrade};
-use crate::policies::Policies;
 use crate::timings::{Stage, Timings};
 use crate::transaction::EndorserTransaction;
 use crate::verdict::{Explanation, Invalid, Reason};
@@ -128,11 +127,33 @@ impl Judged<'_> {
 /// What judging a block reads.
 pub(crate) struct World<'w, S, I> {
     pub config: &'w ChannelConfig,
-    pub policies: &'w Policies,
     pub state: &'w S,
     pub tx_ids: &'w I,
-    /// Threads that concurrency control may use.
-    pub workers: usize,
+    pub mvcc: Mvcc,
+}
+
+/// Who does concurrency control; both come to the same verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mvcc {
+    /// The product.
+    Parallel { workers: usize },
+    /// The judge.
+    Sequential,
+}
+
+impl Mvcc {
+    fn validate<'a, S: StateReader>(
+        self,
+        number: u64,
+        transactions: &[Transaction<'a>],
+        state: &S,
+    ) -> Result<mvcc::Outcome<'a>, S::Error> {
+        let outcome = match self {
+            Self::Parallel { workers } => mvcc::parallel::validate(number, transactions, state, workers),
+            Self::Sequential => mvcc::sequential::validate(number, transactions, state),
+        };
+        outcome.map_err(|MvccError::State(error)| error)
+    }
 }
 
 /// Judges a block's transactions.
@@ -145,7 +166,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     let start = Instant::now();
     let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(|chunk| chunk.borrow_dependent()).collect();
     let mut verdicts = Verdicts::new(checked.len());
-    let mut judge = Judge::new(world.config, world.policies, world.state);
+    let mut judge = Judge::new(world.config, world.state);
     let mut accepted = Vec::with_capacity(checked.len());
     for (index, checked) in (0u32..).zip(checked) {
         match judge.judge(checked, world.tx_ids) {
@@ -255,8 +276,7 @@ fn concurrency<'a, S: StateReader, I>(
             Accepted::Config(_) => None,
         })
         .collect();
-    let outcome = fastledger_mvcc::parallel::validate(number, &transactions, world.state, world.workers)
-        .map_err(|MvccError::State(error)| error)?;
+    let outcome = world.mvcc.validate(number, &transactions, world.state)?;
     let conflicting: FxHashSet<u32> = outcome.conflicts.iter().map(|(index, _)| *index).collect();
     let mut batch = outcome.batch;
     let config = accepted.iter().rev().find_map(|(index, accepted)| match accepted {

@@ -2,6 +2,7 @@
 //! A channel: its ledger and the pipeline that validates and commits blocks to it.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -11,12 +12,14 @@ use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Ledger};
 use fastledger_wire::{Hash, TxValidationCode};
 
-use crate::block::BlockRules;
+use crate::block::{BlockRules, Mvcc};
 use crate::committer::{Committer, Intent};
+use crate::definitions::Definition;
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
 use crate::pipeline::{InFlight, Leaving, Pieces, Size, Workers, panic_text, thread};
+use crate::policies;
 use crate::timings::Timings;
 
 /// How a channel works.
@@ -29,6 +32,8 @@ pub struct Options {
     /// Whether entries that are not well-formed envelopes are judged instead of refused with their block: for ledgers
     /// of peers older than the fix of CVE-2023-46132.
     pub allow_malformed: bool,
+    /// Whether concurrency control runs the slow judge instead of the parallel product; their verdicts are the same.
+    pub sequential_mvcc: bool,
     /// How signatures are verified.
     pub verifier: VerifierOptions,
     /// How the ledger is stored.
@@ -41,6 +46,7 @@ impl Default for Options {
             workers: 0,
             verify_block_signatures: true,
             allow_malformed: false,
+            sequential_mvcc: false,
             verifier: VerifierOptions::default(),
             ledger: fastledger_ledger::Options::default(),
         }
@@ -79,6 +85,10 @@ pub struct Channel {
     ledger: Arc<Ledger>,
     config: CurrentConfig,
     gate: Arc<Gate>,
+    /// Goes up with every refusal that was reported: what was submitted before it is void.
+    epoch: AtomicU64,
+    /// Blocks whose outcome was not taken yet.
+    outstanding: AtomicUsize,
     workers: Workers,
     blocks: Option<Sender<InFlight>>,
     results: Receiver<Result<CommitResult, CommitError>>,
@@ -90,9 +100,10 @@ impl Channel {
     ///
     /// Blocks that a crash kept from being indexed are validated again, as they were the first time.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, CommitError> {
-        let (ledger, recovery) = Ledger::open(dir, options.ledger.clone())?;
+        let (ledger, recovery) = Ledger::open(dir, options.ledger)?;
+        let blocks = ledger.blocks(recovery.replay.start)?;
         let channel = Self::start(Arc::new(ledger), options)?;
-        channel.replay(recovery.blocks)?;
+        channel.replay(blocks)?;
         Ok(channel)
     }
 
@@ -103,8 +114,8 @@ impl Channel {
         let config = CurrentConfig::default();
         let rules =
             BlockRules { signatures: options.verify_block_signatures, allow_malformed: options.allow_malformed };
-        let committer =
-            Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, workers)?;
+        let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
+        let committer = Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)?;
         let gate = Arc::new(Gate::default());
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (outcomes, results) = unbounded();
@@ -114,7 +125,17 @@ impl Channel {
         };
         let thread = thread("commit", run).map_err(|error| CommitError::Threads(error.to_string()))?;
         let workers = Workers::start(workers, verifier).map_err(|error| CommitError::Threads(error.to_string()))?;
-        Ok(Self { ledger, config, gate, workers, blocks: Some(blocks), results, thread: Some(thread) })
+        Ok(Self {
+            ledger,
+            config,
+            gate,
+            epoch: AtomicU64::new(0),
+            outstanding: AtomicUsize::new(0),
+            workers,
+            blocks: Some(blocks),
+            results,
+            thread: Some(thread),
+        })
     }
 
     fn replay(&self, blocks: BlockStream) -> Result<(), CommitError> {
@@ -165,22 +186,66 @@ impl Channel {
             Ok(block) => self.workers.share_out(block, config.as_ref()),
             Err(_) => Pieces::none(),
         };
-        let in_flight = InFlight { incoming, intent, pieces };
+        let in_flight = InFlight { incoming, intent, pieces, epoch: self.epoch.load(Ordering::Acquire) };
         match self.blocks.as_ref().map(|blocks| blocks.send(in_flight)) {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(())) => {
+                self.outstanding.fetch_add(1, Ordering::AcqRel);
+                Ok(())
+            }
             _ => Err(CommitError::Stopped),
         }
     }
 
     /// The next block's outcome, in the order of submission; waits for it.
+    ///
+    /// After a refusal the blocks that were submitted behind the refused one are void, and none is in flight.
     pub fn result(&self) -> Result<CommitResult, CommitError> {
-        self.results.recv().unwrap_or(Err(CommitError::Stopped))
+        let outcome = self.next_outcome();
+        if matches!(outcome, Err(CommitError::Refused { .. })) {
+            while self.in_flight() > 0 {
+                drop(self.next_outcome());
+            }
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        outcome
     }
 
-    /// How many blocks are between intake and commit.
+    fn next_outcome(&self) -> Result<CommitResult, CommitError> {
+        if self.in_flight() == 0 {
+            return Err(CommitError::NothingSubmitted);
+        }
+        let outcome = self.results.recv().unwrap_or(Err(CommitError::Stopped));
+        self.outstanding.fetch_sub(1, Ordering::AcqRel);
+        outcome
+    }
+
+    /// Why a transaction is invalid, as JSON; none where it is valid or there is no such transaction.
+    pub fn explain(&self, block: u64, tx: u32) -> Result<Option<String>, CommitError> {
+        let Some(stored) = self.ledger.view()?.explanations(block)? else { return Ok(None) };
+        let explanations: Vec<serde_json::Value> = serde_json::from_slice(&stored).unwrap_or_default();
+        let found = explanations.into_iter().find(|explanation| explanation["tx"] == tx);
+        Ok(found.map(|explanation| explanation["reason"].to_string()))
+    }
+
+    /// A chaincode's endorsement policy as state and configuration now have it, in Fabric's policy language; none where
+    /// there is no usable definition.
+    pub fn policy_of(&self, namespace: &str) -> Result<Option<String>, CommitError> {
+        let Some(config) = self.config() else { return Ok(None) };
+        let definition = Definition::find(&self.ledger.view()?, namespace)?;
+        let Ok(definition) = definition else { return Ok(None) };
+        Ok(policies::describe(&config, definition.policy()).ok())
+    }
+
+    /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.
+    pub fn snapshot_to(&self, dir: &Path) -> Result<(), CommitError> {
+        let config = self.config().ok_or(CommitError::Empty)?;
+        let _ = (dir, config); Err(CommitError::Empty)
+    }
+
+    /// How many blocks were submitted whose outcome was not taken yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.gate.blocks()
+        self.outstanding.load(Ordering::Acquire)
     }
 }
 
@@ -200,13 +265,22 @@ fn commit_all(
     gate: &Gate,
     outcomes: &Sender<Result<CommitResult, CommitError>>,
 ) {
+    let mut void_epoch = None;
     for in_flight in queue {
+        let (epoch, number) = (in_flight.epoch, committer.height());
+        if void_epoch == Some(epoch) {
+            drop(Leaving::new(gate, &in_flight));
+            drop(outcomes.send(Err(CommitError::Void)));
+            continue;
+        }
         let leaving = Leaving::new(gate, &in_flight);
         let idle = queue.is_empty();
         let work = std::panic::AssertUnwindSafe(|| committer.process(in_flight, idle));
         let outcome = std::panic::catch_unwind(work)
-            .unwrap_or_else(|panic| Err(CommitError::Defect { number: committer.height(), text: panic_text(&*panic) }));
-        let broken = matches!(&outcome, Err(error) if !matches!(error, CommitError::Refused { .. }));
+            .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }));
+        let refused = matches!(outcome, Err(CommitError::Refused { .. }));
+        void_epoch = refused.then_some(epoch).or(void_epoch);
+        let broken = outcome.is_err() && !refused;
         if broken {
             gate.stop();
         }

@@ -165,10 +165,8 @@ fn check_signature(
         defer(identity, signature);
         return Err("not verified".to_owned());
     }
-    match identity.key().verify(&[message.head, message.tail], signature) {
-        Ok(()) => Ok(identity),
-        Err(error) => Err(error.to_string()),
-    }
+    identity.verify(&[message.head, message.tail], signature).map_err(|error| error.to_string())?;
+    Ok(identity)
 }
 
 fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {

@@ -59,7 +59,7 @@ fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Option<Vec<u8
     match Definition::find(state, name)? {
         Ok(Definition::Lifecycle { collections, .. }) => Ok(Some(collections)),
         Ok(Definition::Legacy { .. }) => state.value(LSCC, &lscc::collection_key(name)),
-        Ok(Definition::LifecycleItself) | Err(_) => Ok(None),
+        Ok(Definition::LifecycleItself | Definition::SystemChaincode) | Err(_) => Ok(None),
     }
 }
 

@@ -10,9 +10,9 @@ use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{Appended, CommittedBlock, Ledger, LedgerError, Location, View};
 use fastledger_mvcc::{commit_hash, update_bytes};
 use fastledger_wire::common::{Metadata, metadata_slot};
-use fastledger_wire::{Hash, Message, TxValidationCode, block, encode, hash};
+use fastledger_wire::{Hash, Message, TxValidationCode, block, encode};
 
-use crate::block::{self as judging, BlockRules, Judged, Tip, World};
+use crate::block::{self as judging, BlockRules, Judged, Mvcc, Tip, World};
 use crate::channel::{CommitResult, CurrentConfig};
 use crate::collections;
 use crate::error::{CommitError, Refusal};
@@ -21,7 +21,6 @@ use crate::genesis::{self, Genesis};
 use crate::incoming::Incoming;
 use crate::judge::TxIdIndex;
 use crate::pipeline::{Checks, InFlight};
-use crate::policies::Policies;
 use crate::stored_config;
 use crate::timings::{Stage, Timings};
 
@@ -41,10 +40,9 @@ pub(crate) struct Committer {
     ledger: Arc<Ledger>,
     flusher: Flusher,
     config: CurrentConfig,
-    policies: Option<Policies>,
     verifier: Arc<Verifier>,
     rules: BlockRules,
-    workers: usize,
+    mvcc: Mvcc,
     /// After the last block that was judged, which in a replay is not the last one stored.
     tip: Tip,
     commit_hash: Option<Hash>,
@@ -56,7 +54,7 @@ impl Committer {
         config: CurrentConfig,
         verifier: Arc<Verifier>,
         rules: BlockRules,
-        workers: usize,
+        mvcc: Mvcc,
     ) -> Result<Self, CommitError> {
         let flusher = Flusher::start(Arc::clone(&ledger)).map_err(|error| CommitError::Threads(error.to_string()))?;
         let savepoint = ledger.savepoint();
@@ -66,7 +64,7 @@ impl Committer {
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
         let mut committer =
-            Self { ledger, flusher, config, policies: None, verifier, rules, workers, tip, commit_hash };
+            Self { ledger, flusher, config, verifier, rules, mvcc, tip, commit_hash };
         if let Some(stored) = stored_config::load(&committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
@@ -76,7 +74,7 @@ impl Committer {
     /// Takes one block to its end; `idle` says that no other waits behind it.
     pub(crate) fn process(
         &mut self,
-        InFlight { incoming, intent, pieces }: InFlight,
+        InFlight { incoming, intent, pieces, .. }: InFlight,
         idle: bool,
     ) -> Result<CommitResult, CommitError> {
         let expected = self.tip.height;
@@ -107,9 +105,7 @@ impl Committer {
     }
 
     fn put_in_force(&mut self, config: ChannelConfig) {
-        let config = Arc::new(config);
-        self.policies = Some(Policies::new(Arc::clone(&config)));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(config);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(config));
     }
 
     /// Block 0: its configuration is the channel's beginning and is trusted as such.
@@ -143,8 +139,7 @@ impl Committer {
             return Err(refused(refusal));
         }
         let view = self.ledger.view()?;
-        let policies = self.policies.as_ref().ok_or(CommitError::Stopped)?;
-        let world = World { config, policies, state: &view, tx_ids: &LedgerTxIds(&view), workers: self.workers };
+        let world = World { config, state: &view, tx_ids: &LedgerTxIds(&view), mvcc: self.mvcc };
         let mut timings = checks.timings;
         let judged = judging::judge(incoming.number, &checks.chunks, &world, &mut timings)?;
         let next = match judged.config {

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use fastledger_identity::Identity;
+use fastledger_identity::{ChannelConfig, Identity};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 use rustc_hash::FxHashSet;
 
 use crate::definitions::{CollectionGuard, Definition};
-use crate::policies::{Policies, PolicyRef};
+use crate::policies::{self, PolicyRef};
 
 /// Name of the metadata entry that holds a key's endorsement policy (`MetaDataKeys_VALIDATION_PARAMETER`).
 const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
@@ -44,7 +44,7 @@ impl<E> From<Unendorsed> for Failure<E> {
 /// A policy that was satisfied once for the transaction is not evaluated again, and where no write asked for any
 /// other policy the chaincode's own must hold (FAB-9473).
 pub(crate) struct NamespaceCheck<'c, 'a, S> {
-    pub policies: &'c Policies,
+    pub config: &'c ChannelConfig,
     pub state: &'c S,
     /// Keys whose policy an earlier, endorsed transaction of this block changes.
     pub changed: &'c FxHashSet<StateKey<'a>>,
@@ -91,8 +91,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
         let Some(policy) = validation_parameter(&metadata).map_err(|text| self.unendorsed(key, text))? else {
             return Ok(self.collection_policy(collection, satisfied)?);
         };
-        self.policies
-            .evaluate(PolicyRef::Signature(policy), self.endorsers)
+        policies::evaluate(self.config, PolicyRef::Signature(policy), self.endorsers)
             .map_err(|policy| self.unendorsed(key, policy))?;
         satisfied.any = true;
         Ok(())
@@ -121,8 +120,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
             CollectionGuard::Own(policy) => PolicyRef::Decoded(policy),
             CollectionGuard::Organization(msp_id) => PolicyRef::Organization(msp_id),
         };
-        self.policies
-            .evaluate(policy, self.endorsers)
+        policies::evaluate(self.config, policy, self.endorsers)
             .map_err(|policy| Unendorsed { guards: guards(), policy })?;
         satisfied.collections.push(collection);
         satisfied.any = true;
@@ -134,7 +132,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     }
 
     fn chaincode_policy(&self, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
-        self.policies.evaluate(self.definition.policy(), self.endorsers).map_err(|policy| Unendorsed {
+        policies::evaluate(self.config, self.definition.policy(), self.endorsers).map_err(|policy| Unendorsed {
             guards: format!("the endorsement policy of chaincode {:?}", self.namespace),
             policy,
         })?;

@@ -2,7 +2,8 @@
 //! What stops a channel: a block that may not be taken, or a machine that does not work.
 
 use fastledger_ledger::LedgerError;
-use fastledger_wire::{DecodeError, hash};
+use fastledger_wire::DecodeError;
+use fastledger_wire::hash::hex;
 use thiserror::Error;
 
 /// Why a block is refused whole; nothing of it is written.
@@ -27,7 +28,7 @@ pub enum Refusal {
         expected: u64,
     },
     /// The chain is broken.
-    #[error("its previous hash is {}, but the block before it hashes to {}", hash::hex(found), hash::hex(expected))]
+    #[error("its previous hash is {}, but the block before it hashes to {}", hex(found), hex(expected))]
     PreviousHash {
         /// From the block's header.
         found: Vec<u8>,
@@ -35,7 +36,7 @@ pub enum Refusal {
         expected: Vec<u8>,
     },
     /// Header and data do not belong together.
-    #[error("its header says data hash {}, but its data hashes to {}", hash::hex(found), hash::hex(expected))]
+    #[error("its header says data hash {}, but its data hashes to {}", hex(found), hex(expected))]
     DataHash {
         /// From the block's header.
         found: Vec<u8>,
@@ -43,7 +44,7 @@ pub enum Refusal {
         expected: Vec<u8>,
     },
     /// Fewer slots than Fabric gives every block.
-    #[error("it has {0} metadata slots instead of {}", fastledger_wire::common::metadata_slot::COUNT)]
+    #[error("it has {0} metadata slots instead of {count}", count = fastledger_wire::common::metadata_slot::COUNT)]
     Metadata(usize),
     /// An entry is not exactly one envelope.
     #[error("entry {index} is not a well-formed envelope: {text}")]
@@ -103,6 +104,15 @@ pub enum CommitError {
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Threads(String),
+    /// The block was submitted behind one that was refused.
+    #[error("the block was submitted behind one that was refused; submit it again")]
+    Void,
+    /// There is nothing to take a snapshot of.
+    #[error("the ledger is empty")]
+    Empty,
+    /// An outcome was asked for, but no block is in flight.
+    #[error("no block is in flight")]
+    NothingSubmitted,
     /// An earlier block stopped the pipeline.
     #[error("the pipeline has stopped; open the ledger again")]
     Stopped,

@@ -59,10 +59,6 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    pub(crate) fn blocks(&self) -> usize {
-        self.lock().blocks
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -27,7 +27,7 @@ pub struct Rules {
 impl Rules {
     /// The rules of a channel's configuration.
     pub(crate) fn of(config: &ChannelConfig) -> Self {
-        let capabilities = config.application_capabilities();
+        let capabilities = config.application().map(|application| application.capabilities).unwrap_or_default();
         Self {
             v1_1_validation: capabilities.v1_1_validation,
             v1_2_validation: capabilities.v1_2_validation,

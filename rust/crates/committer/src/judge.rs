@@ -17,7 +17,7 @@ use crate::definitions::{Definition, LSCC, Unusable};
 use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
 use crate::invocation::{Invocation, Rules, is_system_chaincode, never_invokable, never_written};
 use crate::lscc;
-use crate::policies::{Policies, PolicyRef};
+use crate::policies::{self, PolicyRef};
 use crate::transaction::{Body, EndorserTransaction};
 use crate::verdict::{Invalid, Reason};
 
@@ -57,7 +57,6 @@ impl<E> From<Invalid> for Stop<E> {
 pub(crate) struct Judge<'j, 'a, S> {
     config: &'j ChannelConfig,
     rules: Rules,
-    policies: &'j Policies,
     state: &'j S,
     definitions: FxHashMap<&'a str, Arc<Result<Definition, Unusable>>>,
     changed_policies: FxHashSet<StateKey<'a>>,
@@ -65,11 +64,10 @@ pub(crate) struct Judge<'j, 'a, S> {
 
 impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     /// Begins a block; `state` is what was committed before it.
-    pub(crate) fn new(config: &'j ChannelConfig, policies: &'j Policies, state: &'j S) -> Self {
+    pub(crate) fn new(config: &'j ChannelConfig, state: &'j S) -> Self {
         Self {
             config,
             rules: Rules::of(config),
-            policies,
             state,
             definitions: FxHashMap::default(),
             changed_policies: FxHashSet::default(),
@@ -205,7 +203,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         endorsers: &[Arc<Identity>],
     ) -> Result<(), Stop<S::Error>> {
         let check = NamespaceCheck {
-            policies: self.policies,
+            config: self.config,
             state: self.state,
             changed: &self.changed_policies,
             namespace,
@@ -229,13 +227,12 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         let guards = format!("the endorsement policy of chaincode {namespace:?}");
         let endorsers = first_endorsers(tx, &checked.endorsements)
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards: guards.clone(), policy }))?;
-        self.policies
-            .evaluate(definition.policy(), endorsers.as_slice())
+        policies::evaluate(self.config, definition.policy(), endorsers.as_slice())
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards, policy }))
     }
 
     fn lscc_invocation(&self, tx: &EndorserTransaction<'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
-        let lookup = LsccLookup { state: self.state, policies: self.policies, creator: checked.creator.as_ref().ok() };
+        let lookup = LsccLookup { state: self.state, config: self.config, creator: checked.creator.as_ref().ok() };
         lscc::validate_invocation(tx, self.rules, &lookup).map_err(|failure| {
             match failure {
                 lscc::Failure::Policy(text) => {
@@ -295,7 +292,7 @@ fn first_endorsers(
 
 struct LsccLookup<'l, S> {
     state: &'l S,
-    policies: &'l Policies,
+    config: &'l ChannelConfig,
     creator: Option<&'l Arc<Identity>>,
 }
 
@@ -309,6 +306,6 @@ impl<S: StateReader> lscc::Lookup for LsccLookup<'_, S> {
 
     fn creator_satisfies(&self, policy: &[u8]) -> Result<(), String> {
         let creator: Vec<_> = self.creator.into_iter().cloned().collect();
-        self.policies.evaluate(PolicyRef::Signature(policy), &creator)
+        policies::evaluate(self.config, PolicyRef::Signature(policy), &creator)
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct InFlight {
     pub incoming: Result<Incoming, Refusal>,
     pub intent: Intent,
     pub pieces: Pieces,
+    /// See `Channel::epoch`.
+    pub epoch: u64,
 }
 
 /// What the workers will find in a block.

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The policies that transactions are held against, compiled once for each configuration.
+//! The policies that transactions are held against, under one configuration.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use fastledger_identity::{ChannelConfig, Identity, Policy};
+use fastledger_wire::encode;
 use fastledger_wire::policies::ApplicationPolicy;
-use rustc_hash::FxHashMap;
 
 /// Where `_lifecycle`'s own policy stands (`lifecycle.LifecycleEndorsementPolicyRef`).
 const LIFECYCLE_ENDORSEMENT: &str = "/Channel/Application/LifecycleEndorsement";
-
-/// Most bytes of policies that are kept compiled; what comes after is compiled each time.
-///
-/// Keys may carry policies of their own, so a chaincode can bring as many as it has keys.
-const MAX_CACHED_BYTES: usize = 32 << 20;
 
 /// Names a policy.
 #[derive(Debug, Clone, Copy)]
@@ -32,84 +27,95 @@ pub(crate) enum PolicyRef<'p> {
     AnyMember,
 }
 
-type Compiled = Result<Arc<Policy>, String>;
-
-/// Evaluates policies under one configuration.
-#[derive(Debug)]
-pub(crate) struct Policies {
-    config: Arc<ChannelConfig>,
-    application: Cache,
-    signature: Cache,
+/// Whether these signers, each listed once, satisfy the policy; an error says which policy it is, or what is wrong
+/// with it.
+pub(crate) fn evaluate(config: &ChannelConfig, policy: PolicyRef<'_>, signers: &[Arc<Identity>]) -> Result<(), String> {
+    let policy = find(config, policy)?;
+    if policy.is_satisfied_by(signers) { Ok(()) } else { Err(policy.to_string()) }
 }
 
-#[derive(Debug, Default)]
-struct Cache(RwLock<Cached>);
-
-#[derive(Debug, Default)]
-struct Cached {
-    policies: FxHashMap<Box<[u8]>, Compiled>,
-    bytes: usize,
+/// The policy in Fabric's policy language, or what is wrong with it.
+pub(crate) fn describe(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<String, String> {
+    find(config, policy).map(|policy| policy.to_string())
 }
 
-impl Policies {
-    pub(crate) fn new(config: Arc<ChannelConfig>) -> Self {
-        Self { config, application: Cache::default(), signature: Cache::default() }
-    }
-
-    /// Whether these signers, each listed once, satisfy the policy; an error says which policy it is, or what is wrong
-    /// with it.
-    pub(crate) fn evaluate(&self, policy: PolicyRef<'_>, signers: &[Arc<Identity>]) -> Result<(), String> {
-        let policy = self.find(policy)?;
-        if policy.is_satisfied_by(signers) { Ok(()) } else { Err(policy.to_string()) }
-    }
-
-    /// The policy in Fabric's policy language.
-    pub(crate) fn describe(&self, policy: PolicyRef<'_>) -> Result<String, String> {
-        self.find(policy).map(|policy| policy.to_string())
-    }
-
-    fn find(&self, policy: PolicyRef<'_>) -> Compiled {
-        let config = &*self.config;
-        match policy {
-            PolicyRef::Application(bytes) => {
-                self.application.get(bytes, || config.application_policy(bytes).map_err(|error| error.to_string()))
+fn find(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Arc<Policy>, String> {
+    let found = match policy {
+        PolicyRef::Application(encoded) => config.application_policy(encoded),
+        PolicyRef::Signature(encoded) => config.signature_policy(encoded),
+        PolicyRef::Decoded(policy) => config.compile(policy),
+        PolicyRef::LifecycleEndorsement => match config.policy(LIFECYCLE_ENDORSEMENT) {
+            Some(policy) => Ok(Arc::clone(policy)),
+            None => {
+                let members = application_members(config);
+                config.signature_policy(&signed_by_members(members.len() / 2 + 1, &members))
             }
-            PolicyRef::Signature(bytes) => {
-                self.signature.get(bytes, || config.signature_policy(bytes).map_err(|error| error.to_string()))
-            }
-            PolicyRef::Decoded(policy) => config.compile(policy).map_err(|error| error.to_string()),
-            PolicyRef::LifecycleEndorsement => match config.policy(LIFECYCLE_ENDORSEMENT) {
-                Some(policy) => Ok(policy),
-                None => config.majority_of_members().map_err(|error| error.to_string()),
-            },
-            PolicyRef::Organization(msp_id) => self.organization(msp_id),
-            PolicyRef::AnyMember => config.any_member().map_err(|error| error.to_string()),
-        }
-    }
+        },
+        PolicyRef::Organization(msp_id) => return organization(config, msp_id),
+        PolicyRef::AnyMember => config.signature_policy(&signed_by_members(1, &application_members(config))),
+    };
+    found.map_err(|error| error.to_string())
+}
 
-    fn organization(&self, msp_id: &str) -> Compiled {
-        let organization = self
-            .config
-            .application_organization(msp_id)
-            .ok_or_else(|| format!("no organisation of the channel has MSP {msp_id:?}"))?;
-        match self.config.policy(&format!("/Channel/Application/{organization}/Endorsement")) {
-            Some(policy) => Ok(policy),
-            None => self.config.member_of(msp_id).map_err(|error| error.to_string()),
-        }
+fn organization(config: &ChannelConfig, msp_id: &str) -> Result<Arc<Policy>, String> {
+    let organizations = config.application().map(|application| &application.organizations);
+    let name = organizations
+        .and_then(|organizations| organizations.iter().find(|(_, organization)| organization.mspid == msp_id))
+        .map(|(name, _)| name)
+        .ok_or_else(|| format!("no organisation of the channel has MSP {msp_id:?}"))?;
+    match config.policy(&format!("/Channel/Application/{name}/Endorsement")) {
+        Some(policy) => Ok(Arc::clone(policy)),
+        None => config.signature_policy(&signed_by_members(1, &[msp_id])).map_err(|error| error.to_string()),
     }
 }
 
-impl Cache {
-    fn get(&self, bytes: &[u8], compile: impl FnOnce() -> Compiled) -> Compiled {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).policies.get(bytes) {
-            return known.clone();
-        }
-        let compiled = compile();
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if cached.bytes + bytes.len() <= MAX_CACHED_BYTES {
-            cached.bytes += bytes.len();
-            cached.policies.insert(bytes.into(), compiled.clone());
-        }
-        compiled
+/// MSP ids of the application organisations, sorted as Fabric's policies have them.
+fn application_members(config: &ChannelConfig) -> Vec<&str> {
+    let mut members = config.application().map_or_else(Vec::new, |application| application.mspids());
+    members.sort_unstable();
+    members
+}
+
+/// An encoded `SignaturePolicyEnvelope` that asks for members of `n` of the MSPs (`policydsl.SignedByNOutOfGivenRole`).
+fn signed_by_members(n: usize, msp_ids: &[&str]) -> Vec<u8> {
+    let mut n_out_of = Vec::new();
+    encode::varint_field(&mut n_out_of, 1, n as u64);
+    for index in 0..msp_ids.len() as u64 {
+        // The index of the first principal is 0, and is written all the same: it says which case of the oneof this is.
+        let mut signed_by = vec![1 << 3];
+        encode::varint(&mut signed_by, index);
+        encode::present_field(&mut n_out_of, 2, &signed_by);
+    }
+    let mut rule = Vec::new();
+    encode::present_field(&mut rule, 2, &n_out_of);
+    let mut envelope = Vec::new();
+    encode::present_field(&mut envelope, 2, &rule);
+    for msp_id in msp_ids {
+        // Classification ROLE and role MEMBER are both 0, which protobuf leaves out.
+        let mut role = Vec::new();
+        encode::bytes_field(&mut role, 1, msp_id.as_bytes());
+        let mut principal = Vec::new();
+        encode::bytes_field(&mut principal, 2, &role);
+        encode::present_field(&mut envelope, 3, &principal);
+    }
+    envelope
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed_by_members;
+    use fastledger_wire::Message;
+    use fastledger_wire::msp::MspRole;
+    use fastledger_wire::policies::{SignaturePolicy, SignaturePolicyEnvelope};
+
+    #[test]
+    fn members_policies_decode_to_what_they_ask_for() {
+        let bytes = signed_by_members(2, &["Org1MSP", "Org2MSP"]);
+        let envelope = SignaturePolicyEnvelope::decode(&bytes).expect("decodes");
+        let Some(SignaturePolicy::NOutOf(rule)) = envelope.rule else { panic!("{envelope:?}") };
+        assert_eq!((rule.n, rule.rules), (2, vec![SignaturePolicy::SignedBy(0), SignaturePolicy::SignedBy(1)]));
+        let roles: Vec<_> =
+            envelope.identities.iter().map(|id| MspRole::decode(id.principal).expect("decodes")).collect();
+        assert_eq!(roles[1], MspRole { msp_identifier: "Org2MSP", role: 0 });
     }
 }

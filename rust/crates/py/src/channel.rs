@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The ledger as Python sees it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fastledger_committer::{Channel, CommitError, Options};
+use fastledger_ledger::{Durability, Ledger as Storage, StoredBlock, TxLocation};
+use fastledger_mvcc::{StateKey, StateReader};
+use fastledger_wire::{Height, block};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::result::{CommitResult, Location, encode};
+use crate::state::{Scope, StateIterator, VersionedValue};
+use crate::{door, error};
+
+/// One channel's ledger and the pipeline that commits to it.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct Ledger {
+    path: PathBuf,
+    options: Options,
+    channel: RwLock<Option<Arc<Channel>>>,
+}
+
+impl Ledger {
+    fn channel(&self, py: Python<'_>) -> PyResult<Arc<Channel>> {
+        let channel = self.channel.read().unwrap_or_else(PoisonError::into_inner).clone();
+        channel.ok_or_else(|| error::input(py, format!("ledger {} is closed", self.path.display())))
+    }
+
+    /// Reads the ledger without the GIL.
+    fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&Storage) -> fastledger_ledger::Result<T> + Send,
+    ) -> PyResult<T> {
+        let channel = self.channel(py)?;
+        door::work(py, || read(channel.ledger()), error::ledger)
+    }
+}
+
+#[pymethods]
+impl Ledger {
+    #[staticmethod]
+    #[pyo3(signature = (path, *, create=true, workers=0, durable=true, verify_block_signatures=true, allow_malformed=false, engine="auto"))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        create: bool,
+        workers: usize,
+        durable: bool,
+        verify_block_signatures: bool,
+        allow_malformed: bool,
+        engine: &str,
+    ) -> PyResult<Self> {
+        let sequential_mvcc = match engine {
+            "auto" | "parallel" => false,
+            "sequential" => true,
+            other => {
+                return Err(error::input(py, format!("engine {other:?} is not one of auto, parallel, sequential")));
+            }
+        };
+        if !create && !path.join("chains").is_dir() {
+            return Err(error::input(py, format!("{} is not a ledger: it has no folder chains", path.display())));
+        }
+        let mut options =
+            Options { workers, verify_block_signatures, allow_malformed, sequential_mvcc, ..Options::default() };
+        if !durable {
+            options.ledger.durability = Durability::EachFlush;
+        }
+        let channel = door::work(py, || Channel::open(&path, &options), error::commit)?;
+        Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))) })
+    }
+
+    #[staticmethod]
+    fn restore(py: Python<'_>, snapshot: PathBuf, path: PathBuf) -> PyResult<()> {
+        door::work(py, || Storage::import_snapshot(&snapshot, &path), error::ledger)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        let channel = self.channel.write().unwrap_or_else(PoisonError::into_inner).take();
+        py.detach(|| drop(channel));
+    }
+
+    #[getter]
+    fn height(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.channel(py)?.ledger().height())
+    }
+
+    #[getter]
+    fn channel_id(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.channel(py)?.config().map(|config| config.channel_id().to_owned()))
+    }
+
+    #[getter]
+    fn last_header_hash<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let tip = self.channel(py)?.ledger().tip();
+        Ok(tip.map(|tip| PyBytes::new(py, &tip.header_hash)))
+    }
+
+    #[getter]
+    fn last_commit_hash<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let hash = self.channel(py)?.ledger().last_commit_hash();
+        Ok(hash.map(|hash| PyBytes::new(py, &hash)))
+    }
+
+    fn submit(&self, py: Python<'_>, block: &[u8]) -> PyResult<()> {
+        let (channel, block) = (self.channel(py)?, Arc::<[u8]>::from(block));
+        door::work(py, || channel.submit(block), error::commit)
+    }
+
+    fn result(&self, py: Python<'_>) -> PyResult<CommitResult> {
+        let channel = self.channel(py)?;
+        door::work(py, || channel.result(), error::commit).map(CommitResult)
+    }
+
+    fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.channel(py)?.in_flight())
+    }
+
+    fn validate(&self, py: Python<'_>, block: &[u8]) -> PyResult<CommitResult> {
+        let (channel, block) = (self.channel(py)?, Arc::<[u8]>::from(block));
+        let judge = || {
+            channel.submit_for_judgement(block)?;
+            channel.result()
+        };
+        door::work(py, judge, error::commit).map(CommitResult)
+    }
+
+    fn get(&self, py: Python<'_>, namespace: &str, key: &str) -> PyResult<Option<VersionedValue>> {
+        self.get_hash(py, namespace, "", key.as_bytes())
+    }
+
+    fn get_hash(
+        &self,
+        py: Python<'_>,
+        namespace: &str,
+        collection: &str,
+        key_hash: &[u8],
+    ) -> PyResult<Option<VersionedValue>> {
+        let key = StateKey { namespace, collection, key: key_hash };
+        Ok(self.read(py, |ledger| ledger.view()?.get(key))?.map(Into::into))
+    }
+
+    fn range(&self, py: Python<'_>, namespace: String, start: &str, end: String) -> PyResult<StateIterator> {
+        let view = self.read(py, Storage::view)?;
+        Ok(StateIterator::new(view, Scope::Namespace { namespace, end }, start))
+    }
+
+    fn state(&self, py: Python<'_>) -> PyResult<StateIterator> {
+        let view = self.read(py, Storage::view)?;
+        Ok(StateIterator::new(view, Scope::Everything, ""))
+    }
+
+    fn history(&self, py: Python<'_>, namespace: &str, key: &str) -> PyResult<Vec<(u64, u64)>> {
+        let heights = self.read(py, |ledger| ledger.view()?.history(namespace, key))?;
+        Ok(heights.into_iter().map(|Height { block, tx }| (block, tx)).collect())
+    }
+
+    fn block<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let stored = self.read(py, |ledger| ledger.block(number))?;
+        block_bytes(py, &stored)
+    }
+
+    fn block_by_hash<'py>(&self, py: Python<'py>, header_hash: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let hash = header_hash
+            .try_into()
+            .map_err(|_| error::input(py, format!("a header hash has 32 bytes, not {}", header_hash.len())))?;
+        let stored = self.read(py, |ledger| ledger.block_by_hash(&hash))?;
+        stored.map(|stored| block_bytes(py, &stored)).transpose()
+    }
+
+    fn find(&self, py: Python<'_>, tx_id: &str) -> PyResult<Option<Location>> {
+        match self.read(py, |ledger| ledger.view()?.tx_location(tx_id))? {
+            Some(TxLocation::Block { height, code }) => {
+                Ok(Some(Location { block: height.block, tx: height.tx, code }))
+            }
+            Some(TxLocation::Snapshot) => Err(error::not_found(
+                py,
+                format!("transaction {tx_id} is older than the snapshot that this ledger began from"),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    fn explain(&self, py: Python<'_>, block: u64, tx: u32) -> PyResult<Option<String>> {
+        let channel = self.channel(py)?;
+        door::work(py, || channel.explain(block, tx), error::commit)
+    }
+
+    fn policy_of(&self, py: Python<'_>, namespace: &str) -> PyResult<Option<String>> {
+        let channel = self.channel(py)?;
+        door::work(py, || channel.policy_of(namespace), error::commit)
+    }
+
+    fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let channel = self.channel(py)?;
+        door::work(py, || channel.snapshot_to(&path), error::commit)
+    }
+
+    fn rebuild(&self, py: Python<'_>) -> PyResult<u64> {
+        self.close(py);
+        let rebuild = || -> Result<Channel, CommitError> {
+            Storage::drop_derived(&self.path)?;
+            Channel::open(&self.path, &self.options)
+        };
+        let channel = door::work(py, rebuild, error::commit)?;
+        let height = channel.ledger().height();
+        *self.channel.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(channel));
+        Ok(height)
+    }
+}
+
+fn block_bytes<'py>(py: Python<'py>, stored: &StoredBlock) -> PyResult<Bound<'py, PyBytes>> {
+    let decoded = block::decode_record(&stored.record)
+        .map_err(|failure| error::input(py, format!("block {} cannot be decoded: {failure}", stored.number)))?;
+    Ok(PyBytes::new(py, &encode(&decoded)))
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every error of the core as one of the exception classes that Python owns (`fastledger.common.errors`).
+
+use std::any::Any;
+
+use fastledger_committer::CommitError;
+use fastledger_ledger::LedgerError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+fn raise<'py>(py: Python<'py>, class: &str, arguments: impl IntoPyObject<'py, Target = PyTuple, Error = PyErr>) -> PyErr {
+    let exception = py
+        .import("fastledger.common.errors")
+        .and_then(|errors| errors.getattr(class))
+        .and_then(|class| class.call1(arguments.into_pyobject(py)?));
+    match exception {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// What was handed in cannot be used.
+pub(crate) fn input(py: Python<'_>, text: String) -> PyErr {
+    raise(py, "InputError", (text,))
+}
+
+/// What was asked for does not exist.
+pub(crate) fn not_found(py: Python<'_>, text: String) -> PyErr {
+    raise(py, "NotFound", (text,))
+}
+
+/// A panic: our defect.
+pub(crate) fn defect(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    raise(py, "FastledgerError", (format!("a defect of fastledger, please report it: {text}"),))
+}
+
+/// An error of the committer.
+pub(crate) fn commit(py: Python<'_>, error: CommitError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        CommitError::Refused { number, refusal } => raise(py, "BlockRefused", (number, refusal.to_string())),
+        CommitError::Ledger(error) => ledger(py, error),
+        CommitError::Replay { .. } | CommitError::StoredConfig(_) => raise(py, "LedgerCorrupted", (text,)),
+        CommitError::NothingSubmitted | CommitError::Void | CommitError::Empty => input(py, text),
+        CommitError::Stopped | CommitError::Threads(_) | CommitError::Defect { .. } => {
+            raise(py, "FastledgerError", (text,))
+        }
+    }
+}
+
+/// An error of the ledger.
+pub(crate) fn ledger(py: Python<'_>, error: LedgerError) -> PyErr {
+    let text = error.to_string();
+    let class = match error {
+        LedgerError::InUse { .. } => "LedgerLocked",
+        LedgerError::DamagedBlockFile { .. } | LedgerError::DamagedDerived { .. } => "LedgerCorrupted",
+        LedgerError::NoSuchBlock { .. } => "NotFound",
+        LedgerError::NotARecord(_)
+        | LedgerError::TooLarge { .. }
+        | LedgerError::Option { .. }
+        | LedgerError::Snapshot { .. } => "InputError",
+        LedgerError::Io { .. }
+        | LedgerError::NotNext { .. }
+        | LedgerError::WriterFailed { .. }
+        | LedgerError::Derived { .. }
+        | LedgerError::GrowthBlocked { .. } => "LedgerIo",
+    };
+    raise(py, class, (text,))
+}
