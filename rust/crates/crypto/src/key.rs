@@ -2,11 +2,16 @@
 //! Public keys: points of P-256, checked once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
 use crate::library;
+use crate::p256::{self, Point};
+
+/// Hashes keys the same way for the whole process, and in no way that anybody outside can foresee.
+static FINGERPRINTS: OnceLock<RandomState> = OnceLock::new();
 
 /// Why a byte string is not a P-256 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,18 +30,19 @@ pub struct PublicKey(Arc<Inner>);
 
 struct Inner {
     sec1: [u8; 65],
-    library: library::Key,
+    point: Point,
+    fingerprint: u64,
+    library: OnceLock<Option<library::Key>>,
 }
 
 impl PublicKey {
     /// Reads an uncompressed SEC 1 point: `04`, x and y, 65 bytes.
     pub fn from_sec1(bytes: &[u8]) -> Result<Self, KeyError> {
         let sec1: [u8; 65] = bytes.try_into().map_err(|_| KeyError::Encoding)?;
-        if sec1[0] != 4 {
-            return Err(KeyError::Encoding);
-        }
-        let library = library::Key::new(&sec1).ok_or(KeyError::NotOnCurve)?;
-        Ok(Self(Arc::new(Inner { sec1, library })))
+        let [4, coordinates @ ..] = &sec1 else { return Err(KeyError::Encoding) };
+        let point = p256::point(coordinates).ok_or(KeyError::NotOnCurve)?;
+        let fingerprint = FINGERPRINTS.get_or_init(RandomState::new).hash_one(coordinates);
+        Ok(Self(Arc::new(Inner { sec1, point, fingerprint, library: OnceLock::new() })))
     }
 
     /// The point as `04 ‖ x ‖ y`.
@@ -45,14 +51,25 @@ impl PublicKey {
         self.0.sec1
     }
 
-    pub(crate) fn library(&self) -> &library::Key {
-        &self.0.library
+    /// The point in plain coordinates.
+    pub(crate) fn point(&self) -> &Point {
+        &self.0.point
+    }
+
+    /// A hash of the point; equal keys have equal ones.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.0.fingerprint
+    }
+
+    /// The library's form of the key; `None` if the library refuses a point that we accept, which it must not.
+    pub(crate) fn library(&self) -> Option<&library::Key> {
+        self.0.library.get_or_init(|| library::Key::new(&self.0.sec1)).as_ref()
     }
 }
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.sec1 == other.0.sec1
+        Arc::ptr_eq(&self.0, &other.0) || self.0.sec1 == other.0.sec1
     }
 }
 

@@ -4,9 +4,11 @@
 //! A permissioned ledger sees the same few keys sign very many messages, nothing about verification is
 //! secret, and signatures arrive in blocks. This crate is built on these three facts; it never signs.
 
+mod cache;
 mod der;
 mod key;
 mod library;
+mod p256;
 mod sha256;
 mod verifier;
 

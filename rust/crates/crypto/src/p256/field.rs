@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the algorithms above ask of arithmetic modulo p, one element or several side by side.
+
+use super::limbs::{self, Limbs};
+use super::table::Entry;
+
+/// The prime of P-256 (SP 800-186, 3.2.1.3): 2^256 − 2^224 + 2^192 + 2^96 − 1.
+pub(crate) const PRIME: Limbs = [0xffff_ffff_ffff_ffff, 0x0000_0000_ffff_ffff, 0, 0xffff_ffff_0000_0001];
+
+/// One bit for each lane, lane 0 lowest.
+pub(crate) type Mask = u8;
+
+/// `LANES` elements of the field modulo p, in Montgomery form.
+///
+/// Reductions are lazy. An element is *tight* when it is below 2p and *loose* when below 8p; every operation says
+/// what it takes and gives. Tight is loose as well. An implementation may keep everything below p.
+pub(crate) trait Field: Copy + Send {
+    /// Elements in one value; at most 8.
+    const LANES: usize;
+
+    /// One, in all lanes.
+    fn one() -> Self;
+
+    /// The same plain number in all lanes.
+    fn constant(value: &Limbs) -> Self;
+
+    /// Gathers the x halves of `LANES` entries, as they are stored. Tight.
+    fn gather_x(entries: &[&Entry]) -> Self;
+
+    /// Gathers the y halves.
+    fn gather_y(entries: &[&Entry]) -> Self;
+
+    /// Writes one x and one y to each of `LANES` entries, below p. Takes tight.
+    fn scatter(x: Self, y: Self, entries: &mut [Entry]);
+
+    /// Brings plain numbers below 2^256 into Montgomery form. Tight.
+    fn encode(self) -> Self;
+
+    /// a·b: tight from a tight and a loose one.
+    fn mul(self, loose: Self) -> Self;
+
+    /// a²: tight from tight.
+    fn square(self) -> Self;
+
+    /// a + b: loose (below 4p) from tight ones.
+    fn add(self, other: Self) -> Self;
+
+    /// a − b: loose (below 4p) from tight ones.
+    fn sub(self, other: Self) -> Self;
+
+    /// The same element, tight from loose.
+    fn tighten(self) -> Self;
+
+    /// 2^SHIFT·a for SHIFT up to 3: tight, from tight.
+    fn scale<const SHIFT: u32>(self) -> Self;
+
+    /// 3·a: tight, from tight.
+    fn triple(self) -> Self;
+
+    /// −a where the mask says so: tight, from below p.
+    fn negate_where(self, mask: Mask) -> Self;
+
+    /// ±a − b, minus where the mask says so: loose, from a below p and b tight.
+    fn signed_sub(self, negative: Mask, other: Self) -> Self;
+
+    /// a² − 2b − c: tight, from a and b tight and c below 4p.
+    fn square_sub(self, doubled: Self, other: Self) -> Self;
+
+    /// a·b − c: tight, from a and c tight and b loose.
+    fn mul_sub(self, loose: Self, other: Self) -> Self;
+
+    /// Lanes that hold zero. Takes tight.
+    fn zeros(self) -> Mask;
+
+    /// `self` where the mask says so, `other` elsewhere.
+    fn select(mask: Mask, chosen: Self, other: Self) -> Self;
+
+    /// The inverses of all lanes, tight from tight; `None` if any lane holds zero.
+    fn invert(self) -> Option<Self>;
+
+    /// Brings an entry's cache line near.
+    fn prefetch(entry: &Entry);
+
+    /// Lanes that exist.
+    fn all_lanes() -> Mask {
+        u8::MAX >> (8 - Self::LANES)
+    }
+}
+
+/// Whether four limbs spell a number below p.
+pub(crate) fn is_canonical(value: &Limbs) -> bool {
+    limbs::less(value, &PRIME)
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tables of a point's multiples: every digit's point, ready to add.
+
+use super::digits::Window;
+use super::field::Field;
+use super::limbs::Limbs;
+use super::point::{self, Jacobian};
+use super::sum::{Signed, Sums};
+
+/// Most vectors of additions that share an inversion while a table is filled: enough to make it cheap, few enough
+/// for the second-level cache.
+const VECTORS_AT_ONCE: usize = 256;
+
+/// An affine point, one cache line: in an engine's own Montgomery form, or of plain coordinates where said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(64))]
+pub(crate) struct Entry {
+    pub(crate) x: Limbs,
+    pub(crate) y: Limbs,
+}
+
+/// The odd multiples (2j + 1)·2^(w·i)·Q of a point Q, for every digit position i and every odd value.
+pub(crate) struct Table {
+    window: Window,
+    /// Position by position.
+    entries: Vec<Entry>,
+}
+
+impl Table {
+    /// The entry of a digit, its sign aside.
+    #[inline(always)]
+    pub(crate) fn entry(&self, position: usize, index: usize) -> &Entry {
+        &self.entries[position * self.window.values() + index]
+    }
+
+    /// What a table with this window takes.
+    pub(crate) const fn bytes(window: Window) -> usize {
+        window.count * window.values() * size_of::<Entry>()
+    }
+}
+
+/// Builds the tables of points given by their plain coordinates.
+#[inline(always)]
+pub(crate) fn build<F: Field>(points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
+    let size = window.count * window.values();
+    let mut tables = Vec::with_capacity(points.len());
+    tables.resize_with(points.len(), || Table { window, entries: vec![Entry::default(); size] });
+    let mut rows: Vec<&mut [Entry]> =
+        tables.iter_mut().flat_map(|table| table.entries.chunks_exact_mut(window.values())).collect();
+    fill(points, window, &mut rows, sums);
+    tables
+}
+
+/// Fills one row for each position of each point: row i·count + k gets the odd multiples of 2^(w·k)·Qᵢ.
+///
+/// The first of a row is a power of two times Q; each round adds the next power of two to the odd multiples known so
+/// far, which gives as many more. No two points that meet here are equal or opposite: their factors are less than
+/// 2^256 − 2^248 apart, and the order of Q is more.
+#[inline(always)]
+pub(crate) fn fill<F: Field>(points: &[Entry], window: Window, rows: &mut [&mut [Entry]], sums: &mut Sums<F>) {
+    let powers = powers_of_two::<F>(points, window.bits * window.count);
+    let power = |row: usize, round: usize| {
+        let (point, position) = (row / window.count, row % window.count);
+        powers.get(point, position * window.bits + round)
+    };
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = *power(i, 0);
+    }
+    let mut places = Vec::with_capacity(VECTORS_AT_ONCE * F::LANES);
+    for round in 1..window.bits {
+        let known = 1 << (round - 1);
+        for row in 0..rows.len() {
+            for column in 0..known {
+                places.push((row, column));
+                if places.len() == places.capacity() {
+                    extend(rows, known, &mut places, |row| power(row, round), sums);
+                }
+            }
+        }
+        extend(rows, known, &mut places, |row| power(row, round), sums);
+    }
+}
+
+/// Adds the power of its row to the entry at each place, and puts the sum `known` places on. Empties `places`.
+#[inline(always)]
+fn extend<'a, F: Field>(
+    rows: &mut [&mut [Entry]],
+    known: usize,
+    places: &mut Vec<(usize, usize)>,
+    power: impl Fn(usize) -> &'a Entry,
+    sums: &mut Sums<F>,
+) {
+    let Some(&last) = places.last() else { return };
+    let count = places.len().div_ceil(F::LANES);
+    // Lanes left over repeat the last place.
+    places.resize(count * F::LANES, last);
+    let known_multiples: Vec<&Entry> = places.iter().map(|&(row, column)| &rows[row][column]).collect();
+    let powers: Vec<&Entry> = places.iter().map(|&(row, _)| power(row)).collect();
+    let positive = vec![0; count];
+    sums.reset(count);
+    sums.load(count, &Signed { entries: &known_multiples, negative: &positive, next: &[] });
+    sums.add(count, &Signed { entries: &powers, negative: &positive, next: &[] });
+    let mut vector = [Entry::default(); 8];
+    for (i, places) in places.chunks_exact(F::LANES).enumerate() {
+        F::scatter(sums.x[i], sums.y[i], &mut vector[..F::LANES]);
+        for (entry, &(row, column)) in vector.iter().zip(places) {
+            rows[row][column + known] = *entry;
+        }
+    }
+    places.clear();
+}
+
+/// The first eight of some points; the last one stands in for those missing.
+pub(crate) fn vector(points: &[Entry]) -> [&Entry; 8] {
+    std::array::from_fn(|i| &points[i.min(points.len() - 1)])
+}
+
+/// The points 2^e·Q of several Q.
+struct Powers {
+    /// Groups of `lanes` points; in a group, exponent by exponent.
+    entries: Vec<Entry>,
+    exponents: usize,
+    lanes: usize,
+}
+
+impl Powers {
+    fn get(&self, point: usize, exponent: usize) -> &Entry {
+        let (group, lane) = (point / self.lanes, point % self.lanes);
+        &self.entries[(group * self.exponents + exponent) * self.lanes + lane]
+    }
+}
+
+/// Doubles each point `exponents` − 1 times.
+#[inline(always)]
+fn powers_of_two<F: Field>(points: &[Entry], exponents: usize) -> Powers {
+    let mut powers = Vec::with_capacity(points.len().div_ceil(F::LANES) * exponents);
+    for points in points.chunks(F::LANES) {
+        let point = vector(points);
+        let mut power = Jacobian { x: F::gather_x(&point).encode(), y: F::gather_y(&point).encode(), z: F::one() };
+        powers.push(power);
+        for _ in 1..exponents {
+            power = power.double();
+            powers.push(power);
+        }
+    }
+    point::normalize(&mut powers);
+    let mut entries = vec![Entry::default(); powers.len() * F::LANES];
+    for (power, entries) in powers.iter().zip(entries.chunks_exact_mut(F::LANES)) {
+        F::scatter(power.x, power.y, entries);
+    }
+    Powers { entries, exponents, lanes: F::LANES }
+}
