@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use fastledger_wire::{Hash, Height, block, hash};
+use fastledger_wire::{Hash, Height, hash};
 
 use crate::blockfile::{self, BlockFile, Location};
 use crate::error::{LedgerError, Result};
@@ -64,8 +64,7 @@ impl Ledger {
     /// A transaction's envelope.
     pub fn transaction(&self, height: Height) -> Result<Vec<u8>> {
         let stored = self.block(height.block)?;
-        let decoded = block::decode_record(&stored.record)?;
-        let data = decoded.data.unwrap_or_default().data;
+        let (_, data) = record::decode(&stored.record).map_err(|reason| self.damage(&stored.location, reason))?;
         let envelope = usize::try_from(height.tx).ok().and_then(|tx| data.get(tx)).ok_or_else(|| {
             let reason = format!("block {} has no transaction {}", height.block, height.tx);
             self.damage(&stored.location, reason)

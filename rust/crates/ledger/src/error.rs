@@ -4,7 +4,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fastledger_wire::DecodeError;
 use thiserror::Error;
 
 /// Why the ledger cannot do what it was asked to do.
@@ -47,8 +46,11 @@ pub enum LedgerError {
         reason: String,
     },
     /// Bytes that are not a block record.
-    #[error("not a block record: {0}")]
-    NotARecord(#[from] DecodeError),
+    #[error("not a block record: {reason}")]
+    NotARecord {
+        /// Why not.
+        reason: String,
+    },
     /// An earlier write failed in a way that could not be undone in place.
     #[error("the ledger accepts no more blocks since writing failed ({reason}); close it and open it again")]
     WriterFailed {

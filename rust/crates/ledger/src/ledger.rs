@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use fastledger_wire::{Hash, block};
+use fastledger_wire::Hash;
 use rustc_hash::FxHashSet;
 
 use crate::blockfile::Location;
@@ -212,11 +212,12 @@ impl Ledger {
 
     /// Appends the next block, given as its record ([`fastledger_wire::block::encode_record`]).
     ///
+    /// It must follow the chain; that its data hash is right the caller has made sure of.
+    ///
     /// With [`Durability::EachAppend`] it is on stable storage when this returns. On an error the block file is what it
     /// was before.
     pub fn append(&self, record: &[u8]) -> Result<Appended> {
-        block::decode_record(record)?;
-        let header = record::header(record)?;
+        let (header, _) = record::decode(record).map_err(|reason| LedgerError::NotARecord { reason })?;
         let mut writer = lock(&self.writer);
         let tip = record::follow(self.chain().tip.as_ref(), &header)
             .map_err(|reason| LedgerError::NotNext { number: header.number, reason })?;

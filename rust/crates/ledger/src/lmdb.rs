@@ -29,7 +29,7 @@ const MAX_READERS: u32 = 1022;
 const LOCK_FILE_BYTES: usize = (MAX_READERS as usize + 16) * 64;
 
 /// How long growing waits for open views; one that the waiting thread itself holds would never be closed.
-const GROWTH_PATIENCE: Duration = Duration::from_secs(10);
+const GROWTH_PATIENCE: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
 
 /// The smallest map that is tried when the address space is short, in bytes.
 const MIN_MAP_BYTES: usize = 1 << 26;
@@ -187,11 +187,6 @@ impl Lmdb {
     pub(crate) fn read_error(&self, source: heed::Error) -> LedgerError {
         error("read", &self.path, source)
     }
-
-    #[cfg(test)]
-    pub(crate) fn map_bytes(&self) -> usize {
-        self.env.info().map_size
-    }
 }
 
 fn error(action: &'static str, path: &Path, source: heed::Error) -> LedgerError {
@@ -285,4 +280,45 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         channel_config,
         meta,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: usize = 1 << 20;
+
+    fn fill(lmdb: &Lmdb, round: u32) -> Result<()> {
+        lmdb.write(|txn, stores| {
+            (0..100u32).try_for_each(|i| stores.state.put(txn, &(round * 100 + i).to_be_bytes(), &[7; 3000]))
+        })
+    }
+
+    #[test]
+    fn a_full_map_grows_and_keeps_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        let lmdb = Lmdb::open(dir.path(), SMALL).unwrap();
+        for round in 0..20 {
+            fill(&lmdb, round).unwrap();
+        }
+        assert!(lmdb.env.info().map_size > 4 << 20);
+        assert_eq!(lmdb.stores.state.len(&lmdb.read().unwrap()).unwrap(), 2000);
+        drop(lmdb);
+        let lmdb = Lmdb::open(dir.path(), SMALL).unwrap();
+        assert_eq!(lmdb.stores.state.len(&lmdb.read().unwrap()).unwrap(), 2000);
+    }
+
+    #[test]
+    fn a_reader_that_stays_blocks_growth_with_an_error_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let lmdb = Lmdb::open(dir.path(), SMALL).unwrap();
+        let reader = lmdb.read().unwrap();
+        let (round, error) = (0..20).find_map(|round| Some((round, fill(&lmdb, round).err()?))).unwrap();
+        assert!(matches!(error, LedgerError::GrowthBlocked { views: 1, .. }), "{error}");
+        assert_eq!(lmdb.stores.state.len(&reader).unwrap(), 0);
+        drop(reader);
+        assert_eq!(lmdb.stores.state.len(&lmdb.read().unwrap()).unwrap(), u64::from(round) * 100);
+        fill(&lmdb, round).unwrap();
+        assert_eq!(lmdb.stores.state.len(&lmdb.read().unwrap()).unwrap(), u64::from(round) * 100 + 100);
+    }
 }

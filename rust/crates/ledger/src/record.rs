@@ -2,6 +2,7 @@
 //! Reads what the ledger needs of a block's record: its header, and what holds record and chain together.
 
 use fastledger_wire::common::BlockHeader;
+use fastledger_wire::encode::varint_len;
 use fastledger_wire::protobuf::{DecodeError, Reader};
 use fastledger_wire::{Hash, block, hash};
 
@@ -20,16 +21,34 @@ pub(crate) fn header(head: &[u8]) -> Result<BlockHeader<'_>, DecodeError> {
     Ok(BlockHeader { number, previous_hash, data_hash })
 }
 
-/// Decodes a whole record and checks that its header's data hash is that of its data.
-pub(crate) fn check_data(record: &[u8]) -> Result<(), String> {
+/// Decodes a record that must be one block, encoded as Fabric encodes it, and nothing more.
+pub(crate) fn decode(record: &[u8]) -> Result<(BlockHeader<'_>, Vec<&[u8]>), String> {
     let block = block::decode_record(record).map_err(|error| error.to_string())?;
     let header = block.header.unwrap_or_default();
-    let data = block.data.unwrap_or_default();
-    if hash::data_hash(&data.data) == header.data_hash {
+    let data = block.data.unwrap_or_default().data;
+    if encoded_len(&header, &data, &block.metadata.unwrap_or_default().metadata) == record.len() {
+        Ok((header, data))
+    } else {
+        Err(format!("more than block {} stands in its record", header.number))
+    }
+}
+
+/// Checks a record, and that its header's data hash is that of its data.
+pub(crate) fn check(record: &[u8]) -> Result<(), String> {
+    let (header, data) = decode(record)?;
+    if hash::data_hash(&data) == header.data_hash {
         Ok(())
     } else {
         Err(format!("block {} does not have the data hash that its header states", header.number))
     }
+}
+
+/// Length of [`block::encode_record`]'s result.
+fn encoded_len(header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]) -> usize {
+    let prefixed = |bytes: &&[u8]| varint_len(bytes.len() as u64) + bytes.len();
+    let list = |entries: &[&[u8]]| varint_len(entries.len() as u64) + entries.iter().map(prefixed).sum::<usize>();
+    let hashes = prefixed(&header.data_hash) + prefixed(&header.previous_hash);
+    varint_len(header.number) + hashes + list(data) + list(metadata)
 }
 
 /// The last block of a chain, as far as the next one depends on it.

@@ -171,7 +171,7 @@ fn check_last_block(chains: &Path, savepoint: &Savepoint, last: &Location) -> Re
     if header_hash != Ok(savepoint.tip.header_hash) {
         return Err(file.damage(last.offset, format!("block {} does not stand there", savepoint.tip.number)));
     }
-    record::check_data(&record).map_err(|reason| file.damage(last.offset, reason))?;
+    record::check(&record).map_err(|reason| file.damage(last.offset, reason))?;
     Ok(None)
 }
 

@@ -74,7 +74,7 @@ impl BlockStream {
                     if self.checks == Checks::Hashes {
                         let damage = |reason| file.damage(location.offset, reason);
                         self.tip = Some(record::follow(self.tip.as_ref(), &header).map_err(damage)?);
-                        record::check_data(&block.record).map_err(damage)?;
+                        record::check(&block.record).map_err(damage)?;
                     }
                     self.offset = location.end();
                     self.left -= 1;

@@ -13,7 +13,7 @@ use fastledger_wire::protobuf::Reader;
 use fastledger_wire::{Hash, encode};
 
 use crate::blockfile::{self, BlockFile, Frame, Location};
-use crate::error::Result;
+use crate::error::{LedgerError, Result};
 use crate::record::{self, ChainTip, HEAD_BYTES, MIN_RECORD_BYTES};
 
 /// A block that the block files hold.
@@ -70,14 +70,14 @@ pub(crate) fn scan(dir: &Path, start: (u32, u64), tip: Option<ChainTip>) -> Resu
         if let Stop::Wrong(offset, reason) | Stop::Broken(offset, reason) = &stop
             && later_bytes(dir, number + 1, files)?
         {
-            return Err(file.damage(*offset, reason));
+            return Err(tail.blame(&file, *offset, reason));
         }
         match stop {
             Stop::End => offset = 0,
             Stop::Wrong(offset, _) => return tail.cut(&file, offset),
             Stop::Broken(offset, reason) => {
                 if continues(&file, offset, tail.tip.as_ref())? {
-                    return Err(file.damage(offset, reason));
+                    return Err(tail.blame(&file, offset, &reason));
                 }
                 return tail.cut(&file, offset);
             }
@@ -105,18 +105,27 @@ impl Tail {
                     offset = location.end();
                 }
                 // A torn append never has anything behind it.
-                Err(reason) if location.end() < file.size => return Err(file.damage(offset, reason)),
+                Err(reason) if location.end() < file.size => return Err(self.blame(file, offset, &reason)),
                 Err(reason) => return Ok(Stop::Wrong(offset, reason)),
             }
         }
     }
 
+    /// The damage that keeps the chain from going on at `offset`: there, or in the record before, if its length is wrong.
+    fn blame(&self, file: &BlockFile, offset: u64, reason: &str) -> LedgerError {
+        self.check_before(file).err().unwrap_or_else(|| file.damage(offset, reason))
+    }
+
+    /// Checks the last block found, which ends where `file` goes wrong.
+    fn check_before(&self, file: &BlockFile) -> Result<()> {
+        let Some(last) = self.blocks.last() else { return Ok(()) };
+        let holder = BlockFile::open(file.path.parent().unwrap_or(&file.path), last.location.file)?;
+        let record = holder.record(&last.location)?;
+        record::check(&record).map_err(|reason| holder.damage(last.location.offset, reason))
+    }
+
     fn cut(mut self, file: &BlockFile, offset: u64) -> Result<Self> {
-        if let Some(last) = self.blocks.last() {
-            let holder = BlockFile::open(parent(&file.path), last.location.file)?;
-            record::check_data(&holder.record(&last.location)?)
-                .map_err(|reason| holder.damage(last.location.offset, reason))?;
-        }
+        self.check_before(file)?;
         let torn = TornTail { path: file.path.clone(), offset, bytes: file.size - offset };
         self.torn = Some((file.number, torn));
         Ok(self)
@@ -126,7 +135,7 @@ impl Tail {
     fn check_last(mut self, dir: &Path, files: u32) -> Result<Self> {
         let Some(last) = self.blocks.last().copied() else { return Ok(self) };
         let file = BlockFile::open(dir, last.location.file)?;
-        let Err(reason) = record::check_data(&file.record(&last.location)?) else { return Ok(self) };
+        let Err(reason) = record::check(&file.record(&last.location)?) else { return Ok(self) };
         if later_bytes(dir, file.number + 1, files)? {
             return Err(file.damage(last.location.offset, reason));
         }
@@ -134,10 +143,6 @@ impl Tail {
         self.tip = self.before;
         self.cut(&file, last.location.offset)
     }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
 }
 
 /// Whether any file from `number` on holds anything; an empty one is left by a crash right after it was made.
@@ -179,6 +184,6 @@ fn is_block_at(rest: &[u8], start: usize, previous: Option<&Hash>) -> bool {
         let length = reader.varint().ok().filter(|length| *length >= MIN_RECORD_BYTES);
         let starts_here = reader.rest().len() == rest.len() - start;
         let record = length.filter(|_| starts_here).and_then(|length| reader.take(length).ok());
-        record.is_some_and(|record| record::check_data(record).is_ok())
+        record.is_some_and(|record| record::check(record).is_ok())
     })
 }

@@ -91,8 +91,18 @@ impl View {
         &self,
         visit: &mut dyn FnMut(StateKey<'_>, VersionedValue<'static>) -> ControlFlow<()>,
     ) -> Result<()> {
+        self.all_states_from(StateKey { namespace: "", collection: "", key: &[] }, visit)
+    }
+
+    /// [`Self::all_states`] from `first` (inclusive) on.
+    pub fn all_states_from(
+        &self,
+        first: StateKey<'_>,
+        visit: &mut dyn FnMut(StateKey<'_>, VersionedValue<'static>) -> ControlFlow<()>,
+    ) -> Result<()> {
         let mut damaged = None;
-        self.visit_states(&[], None, &mut |whole, value| {
+        let (from, _) = bounds(first.namespace, first.collection, first.key, &[]);
+        self.visit_states(&from, None, &mut |whole, value| {
             let split = keys::split_state(whole);
             let named = split.and_then(|(namespace, key)| Some((std::str::from_utf8(namespace).ok()?, key)));
             let Some((namespace, key)) = named else {

@@ -321,7 +321,9 @@ fn a_view_does_not_change() {
 fn what_does_not_follow_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, _) = open(dir.path());
-    assert!(matches!(ledger.append(b"nonsense"), Err(LedgerError::NotARecord(_))));
+    assert!(matches!(ledger.append(b"nonsense"), Err(LedgerError::NotARecord { .. })));
+    let trailing = [record(0, b"", 1, 10), vec![0]].concat();
+    assert!(matches!(ledger.append(&trailing), Err(LedgerError::NotARecord { .. })));
     assert!(matches!(ledger.append(&record(1, b"", 1, 10)), Err(LedgerError::NotNext { number: 1, .. })));
     assert!(matches!(ledger.append(&record(0, b"x", 1, 10)), Err(LedgerError::NotNext { number: 0, .. })));
     let zero = append(&ledger, 1, 10);
