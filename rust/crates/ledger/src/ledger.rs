@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::blockfile::Location;
 use crate::commit::CommittedBlock;
-use crate::error::{LedgerError, Result};
+use crate::error::{IoContext, LedgerError, Result};
 use crate::flush;
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
@@ -157,6 +157,16 @@ impl Ledger {
             _lock: opened.lock,
         };
         Ok((ledger, opened.recovery))
+    }
+
+    /// Deletes everything that is derived from the blocks of the closed ledger in `dir`; opening it builds it anew.
+    pub fn drop_derived(dir: &Path) -> Result<()> {
+        let _lock = LedgerLock::take(dir)?;
+        let derived = dir.join(recovery::DERIVED);
+        match std::fs::remove_dir_all(&derived) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("delete", &derived),
+            _ => Ok(()),
+        }
     }
 
     /// The number of blocks, those before a snapshot included.

@@ -76,7 +76,8 @@ impl Ledger {
 
     #[staticmethod]
     fn restore(py: Python<'_>, snapshot: PathBuf, path: PathBuf) -> PyResult<()> {
-        door::work(py, || Storage::import_snapshot(&snapshot, &path), error::ledger)
+        let import = || Storage::import_snapshot(&snapshot, &path, Options::default().ledger).map(drop);
+        door::work(py, import, error::ledger)
     }
 
     fn close(&self, py: Python<'_>) {

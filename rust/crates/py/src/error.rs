@@ -6,13 +6,13 @@ use std::any::Any;
 use fastledger_committer::CommitError;
 use fastledger_ledger::LedgerError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::call::PyCallArgs;
 
-fn raise<'py>(py: Python<'py>, class: &str, arguments: impl IntoPyObject<'py, Target = PyTuple, Error = PyErr>) -> PyErr {
+fn raise<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
     let exception = py
         .import("fastledger.common.errors")
         .and_then(|errors| errors.getattr(class))
-        .and_then(|class| class.call1(arguments.into_pyobject(py)?));
+        .and_then(|class| class.call1(arguments));
     match exception {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -57,7 +57,7 @@ pub(crate) fn ledger(py: Python<'_>, error: LedgerError) -> PyErr {
         LedgerError::InUse { .. } => "LedgerLocked",
         LedgerError::DamagedBlockFile { .. } | LedgerError::DamagedDerived { .. } => "LedgerCorrupted",
         LedgerError::NoSuchBlock { .. } => "NotFound",
-        LedgerError::NotARecord(_)
+        LedgerError::NotARecord { .. }
         | LedgerError::TooLarge { .. }
         | LedgerError::Option { .. }
         | LedgerError::Snapshot { .. } => "InputError",
