@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transactions per second, milliseconds per stage and CPU per transaction, end to end.
+
+Every run is a process of its own that replays a whole ledger durably, block file fsynced per block.
+The parallel and the sequential way of finding conflicts alternate, so that both see the same machine.
+
+    python benches/replay.py [CORPUS.tar.zst or folder ...] [--runs N] [--workers N]
+
+Without arguments it takes the corpora whose names begin with perf-, from the folder
+FASTLEDGER_CORPUS (../shared/corpus if it is not set).
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import fastledger
+from fastledger.ledger import sources
+
+ROOT = Path(__file__).parents[1]
+CORPORA = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
+ENGINES = ("parallel", "sequential")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure replays.")
+    parser.add_argument("corpora", nargs="*", type=Path)
+    parser.add_argument("--runs", type=int, default=3, help="replays per engine (default 3)")
+    parser.add_argument("--workers", type=int, default=0, help="0 takes one per core")
+    parser.add_argument("--one", choices=ENGINES, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.corpora[0], arguments.one, arguments.workers)))
+        return
+    corpora = arguments.corpora or sorted(CORPORA.rglob("perf-*.tar.zst"))
+    if not corpora:
+        raise SystemExit(f"no perf-*.tar.zst under {CORPORA}; name a ledger, or set FASTLEDGER_CORPUS")
+    cores = len(os.sched_getaffinity(0))
+    print(f"fastledger {fastledger.__version__}, {cores} cores, durable, {arguments.runs} runs each")
+    for corpus in corpora:
+        compare(corpus, arguments.runs, arguments.workers)
+
+
+def compare(corpus: Path, runs: int, workers: int) -> None:
+    found: dict[str, list[dict[str, Any]]] = {engine: [] for engine in ENGINES}
+    for _ in range(runs):
+        for engine in ENGINES:
+            found[engine].append(in_a_process(corpus, engine, workers))
+    outcomes = {run["commit_hash"] for each in found.values() for run in each}
+    if len(outcomes) != 1:
+        raise SystemExit(f"{corpus.name}: the runs differ: {outcomes}")
+    print(f"\n{corpus.name}: {found[ENGINES[0]][0]['transactions']:,} transactions")
+    for engine in ENGINES:
+        show(engine, found[engine])
+
+
+def in_a_process(corpus: Path, engine: str, workers: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, str(corpus), "--one", engine, "--workers", str(workers)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def measure(corpus: Path, engine: Any, workers: int) -> dict[str, Any]:
+    """Replay once; reading and decompressing the corpus is not measured."""
+    with sources.open(corpus) as source:
+        blocks = list(source)
+    stages: dict[str, float] = {}
+    transactions = 0
+    # Beside the working tree: a temporary folder may be memory, whose fsync is free.
+    with (
+        tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT) as folder,
+        fastledger.open(Path(folder) / "ledger", workers=workers, engine=engine) as ledger,
+    ):
+        cpu, start = cpu_s(), time.perf_counter()
+        for commit in ledger.commit_all(blocks):
+            transactions += len(commit.filter)
+            for stage, ms in commit.stage_ms.items():
+                stages[stage] = stages.get(stage, 0.0) + ms
+        seconds, cpu = time.perf_counter() - start, cpu_s() - cpu
+        commit_hash = ledger.last_commit_hash
+    return {
+        "transactions": transactions,
+        "seconds": seconds,
+        "cpu_s": cpu,
+        "stage_ms": stages,
+        "commit_hash": commit_hash.hex() if commit_hash else None,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def show(engine: str, runs: list[dict[str, Any]]) -> None:
+    best = max(runs, key=lambda run: run["transactions"] / run["seconds"])
+    rates = [run["transactions"] / run["seconds"] for run in runs]
+    transactions = best["transactions"]
+    verify_s = best["stage_ms"]["verify"] / 1000
+    print(
+        f"  {engine:10}  {median(rates):>9,.0f} tx/s median, {max(rates):,.0f} best; CPU per "
+        f"transaction {1e6 * best['cpu_s'] / transactions:.1f} µs, without signature verification "
+        f"{1e6 * (best['cpu_s'] - verify_s) / transactions:.1f} µs; peak {best['peak_mb']:.0f} MB"
+    )
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in best["stage_ms"].items())
+    print(f"  {'':10}  ms per stage, summed over threads: {stages}")
+
+
+if __name__ == "__main__":
+    main()
