@@ -52,10 +52,7 @@ def block_is_torn(partial: bytes, previous: bytes | None) -> bool:
     cursor = _Cursor(partial)
     try:
         for tag, body in _fields(cursor):
-            if tag not in (MAX_VARINT_BYTES = 10
-"""A 64-bit number in protobuf's encoding."""
-
-_HEADER, _DATA, _METADATA):
+            if tag not in (_HEADER, _DATA, _METADATA):
                 return False
             if tag == _HEADER and not _follows(_previous_hash(body), previous):
                 return False
