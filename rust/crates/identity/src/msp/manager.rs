@@ -31,6 +31,13 @@ pub struct MspManager {
 }
 
 impl MspManager {
+    /// Manages X.509 MSPs, all set up with this version; of two with one name the last counts.
+    #[must_use]
+    pub fn from_msps(version: MspVersion, msps: impl IntoIterator<Item = Msp>) -> Self {
+        let named = msps.into_iter().map(|msp| (msp.name().into(), Provider::Fabric(Box::new(msp))));
+        Self::new(version, named.collect())
+    }
+
     pub(crate) fn new(version: MspVersion, msps: BTreeMap<Box<str>, Provider>) -> Self {
         Self { version, msps, identities: GenerationCache::new(IDENTITY_CACHE_BYTES) }
     }

@@ -162,6 +162,25 @@ mod tests {
         assert_eq!(contents("-----BEGIN X-----\n-----END X-----\n"), Some(vec![]));
     }
 
+    /// Thousands of shuffled texts, each with what Go's `pem.Decode` makes of it.
+    #[test]
+    fn agrees_with_go() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pem.json.zst");
+        let cases = std::fs::File::open(path).expect("the vectors");
+        let cases: serde_json::Value = serde_json::from_reader(zstd::Decoder::new(cases).unwrap()).unwrap();
+        for case in cases.as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let Some(block) = PemBlock::first(text.as_bytes()) else {
+                assert_eq!(case["found"], false, "{text:?}");
+                continue;
+            };
+            assert_eq!(case["found"], true, "{text:?}");
+            assert_eq!(block.label, case["label"].as_str().unwrap().as_bytes(), "{text:?}");
+            assert_eq!(BASE64.encode(&block.contents), case["bytes"].as_str().unwrap(), "{text:?}");
+            assert_eq!(block.rest, case["rest"].as_str().unwrap().as_bytes(), "{text:?}");
+        }
+    }
+
     #[test]
     fn tells_what_follows() {
         let block = PemBlock::first(b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\nmore").unwrap();
