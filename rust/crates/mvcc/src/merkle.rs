@@ -115,6 +115,7 @@ pub(crate) fn encode_result(out: &mut Vec<u8>, key: &str, version: Height) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
     use crate::sequential::summary;

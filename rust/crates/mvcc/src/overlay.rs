@@ -2,12 +2,11 @@
 //! What the valid transactions of a block have changed so far.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use fastledger_wire::rwset::RangeQueryInfo;
 use hashbrown::HashTable;
 
-use crate::phantom::Changes;
+use crate::phantom::{Change, Changes};
 use crate::state::{StateKey, Update, UpdateBatch};
 
 /// The updates of a block, found by hash, and by range where the block has range queries.
@@ -52,21 +51,17 @@ impl<'a> Overlay<'a> {
     /// What has changed among the keys that a range query looks at.
     pub(crate) fn changes(&self, namespace: &'a str, query: &RangeQueryInfo<'a>) -> Changes<'a> {
         let Some(by_key) = &self.by_key else { return Changes::default() };
-        let version = |index: &usize| {
+        let change = |(key, index): (&StateKey<'a>, &usize)| {
             let update = &self.updates[*index];
-            update.state.is_some().then_some(update.version)
+            Change { key: key.key, version: update.state.is_some().then_some(update.version) }
         };
         let start = StateKey { namespace, collection: "", key: query.start_key.as_bytes() };
-        let end = query.end_key.as_bytes();
-        let inside = by_key
-            .range((Bound::Included(start), Bound::Unbounded))
-            .take_while(|(key, _)| {
-                key.namespace == namespace && key.collection.is_empty() && (end.is_empty() || key.key < end)
-            })
-            .map(|(key, index)| (key.key, version(index)));
-        let end_key = StateKey { key: end, ..start };
-        let end_key = if query.itr_exhausted { None } else { by_key.get(&end_key) };
-        Changes { inside: inside.collect(), end_key: end_key.map(version) }
+        let end = StateKey { key: query.end_key.as_bytes(), ..start };
+        let inside = by_key.range(start..).take_while(|(key, _)| {
+            key.namespace == namespace && key.collection.is_empty() && (end.key.is_empty() || key.key < end.key)
+        });
+        let end_key = if query.itr_exhausted { None } else { by_key.get_key_value(&end) };
+        Changes { inside: inside.map(change).collect(), end_key: end_key.map(change) }
     }
 
     pub(crate) fn into_batch(self) -> UpdateBatch<'a> {

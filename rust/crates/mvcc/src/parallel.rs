@@ -70,15 +70,16 @@ pub fn validate<'a, R: StateReader>(
     let hasher = RandomState::new();
     let speculations = speculate_all(txs, state, &hasher, workers)?;
     let writes = speculations.iter().map(|speculation| speculation.writes.len()).sum();
-    let mut overlay = Overlay::new(writes, txs.iter().any(has_range_queries));
+    let overlay = Overlay::new(writes, txs.iter().any(has_range_queries));
+    let mut settlement = Settlement { state, overlay, staged: Vec::new() };
     let mut conflicts = Vec::new();
     for (tx, speculation) in txs.iter().zip(speculations) {
         let version = Height { block: block_number, tx: u64::from(tx.index) };
-        if let Some(conflict) = settle(tx, version, speculation, &mut overlay, state)? {
+        if let Some(conflict) = settlement.settle(tx, version, speculation)? {
             conflicts.push((tx.index, conflict));
         }
     }
-    Ok(Outcome { conflicts, batch: overlay.into_batch() })
+    Ok(Outcome { conflicts, batch: settlement.overlay.into_batch() })
 }
 
 fn has_range_queries(tx: &Transaction<'_>) -> bool {
@@ -113,7 +114,12 @@ fn speculate_all<'a, R: StateReader>(
     workers: usize,
 ) -> Result<Vec<Speculation<'a>>, R::Error> {
     let speculate = |share: &[Transaction<'a>]| -> Result<Vec<Speculation<'a>>, R::Error> {
-        share.iter().map(|tx| speculate(tx, state, hasher)).collect()
+        let mut speculator = Speculator { state, hasher, writes: Vec::new() };
+        let mut speculations = Vec::with_capacity(share.len());
+        for tx in share {
+            speculations.push(speculator.speculate(tx)?);
+        }
+        Ok(speculations)
     };
     let helpers = workers.min(txs.len() / WORTH_A_THREAD).saturating_sub(1);
     if helpers == 0 {
@@ -148,34 +154,48 @@ fn speculate_all<'a, R: StateReader>(
     Ok(speculations)
 }
 
-fn speculate<'a, R: StateReader>(
-    tx: &Transaction<'a>,
-    state: &R,
-    hasher: &RandomState,
-) -> Result<Speculation<'a>, R::Error> {
-    let mut speculation = Speculation::default();
-    for (number, check) in checks(tx.rwset).enumerate() {
-        let (hash, conflict) = match check {
-            Check::Read { key, expected } => {
-                let found = state.version(key)?;
-                let conflict = Conflict::Read { key, expected, found, in_block: None };
-                (hasher.hash_one(key), (found != expected).then_some(conflict))
+struct Speculator<'s, 'a, R> {
+    state: &'s R,
+    hasher: &'s RandomState,
+    /// Empty between transactions.
+    writes: Vec<KeyWrite<'a>>,
+}
+
+impl<'a, R: StateReader> Speculator<'_, 'a, R> {
+    fn speculate(&mut self, tx: &Transaction<'a>) -> Result<Speculation<'a>, R::Error> {
+        let mut speculation = Speculation::default();
+        for (number, check) in checks(tx.rwset).enumerate() {
+            let (hash, conflict) = self.check(check)?;
+            speculation.hashes.push(hash);
+            let Some(conflict) = conflict else { continue };
+            let irredeemable = matches!(conflict, Conflict::Read { .. });
+            speculation.failures.push((number, conflict));
+            if irredeemable {
+                return Ok(speculation);
             }
-            Check::ReadOfNowhere { key, expected } => (0, read_of_nowhere(key, expected)),
-            Check::Range { namespace, query } => (0, phantom::check(namespace, query, state, &Changes::default())?),
-        };
-        speculation.hashes.push(hash);
-        let Some(conflict) = conflict else { continue };
-        let final_failure = matches!(conflict, Conflict::Read { .. });
-        speculation.failures.push((number, conflict));
-        if final_failure {
-            return Ok(speculation);
+        }
+        writes::collect(tx.rwset, &mut self.writes);
+        speculation.writes.reserve_exact(self.writes.len());
+        for write in self.writes.drain(..) {
+            speculation.writes.push(prepare(&write, self.state, self.hasher)?);
+        }
+        Ok(speculation)
+    }
+
+    /// The hash of a key that is read, and the conflict with committed state.
+    fn check(&self, check: Check<'a>) -> Result<(u64, Option<Conflict<'a>>), R::Error> {
+        match check {
+            Check::Read { key, expected } => {
+                let found = self.state.version(key)?;
+                let conflict = Conflict::Read { key, expected, found, in_block: None };
+                Ok((self.hasher.hash_one(key), (found != expected).then_some(conflict)))
+            }
+            Check::ReadOfNowhere { key, expected } => Ok((0, read_of_nowhere(key, expected))),
+            Check::Range { namespace, query } => {
+                Ok((0, phantom::check(namespace, query, self.state, &Changes::default())?))
+            }
         }
     }
-    let mut writes = Vec::new();
-    writes::collect(tx.rwset, &mut writes);
-    speculation.writes = writes.iter().map(|write| prepare(write, state, hasher)).collect::<Result<_, R::Error>>()?;
-    Ok(speculation)
 }
 
 fn prepare<'a, R: StateReader>(write: &KeyWrite<'a>, state: &R, hasher: &RandomState) -> Result<Write<'a>, R::Error> {
@@ -189,54 +209,65 @@ fn prepare<'a, R: StateReader>(write: &KeyWrite<'a>, state: &R, hasher: &RandomS
     Ok(Write { hash: hasher.hash_one(key), key, effect, inherited })
 }
 
-/// Finds a transaction's conflict, or lets its writes take effect.
-fn settle<'a, R: StateReader>(
-    tx: &Transaction<'a>,
-    version: Height,
-    speculation: Speculation<'a>,
-    overlay: &mut Overlay<'a>,
-    state: &R,
-) -> Result<Option<Conflict<'a>>, R::Error> {
-    let mut failures = speculation.failures.into_iter().peekable();
-    for ((number, check), hash) in checks(tx.rwset).enumerate().zip(speculation.hashes) {
-        let speculated = failures.next_if(|(failed, _)| *failed == number).map(|(_, conflict)| conflict);
-        let conflict = match check {
-            Check::Read { key, expected } => match overlay.get(hash, key) {
-                Some(update) => Some(overwritten(update, expected)),
-                None => speculated,
-            },
-            Check::ReadOfNowhere { .. } => speculated,
-            Check::Range { namespace, query } => {
-                let changes = overlay.changes(namespace, query);
-                if changes.is_empty() { speculated } else { phantom::check(namespace, query, state, &changes)? }
+/// The block in order.
+struct Settlement<'s, 'a, R> {
+    state: &'s R,
+    overlay: Overlay<'a>,
+    /// Updates of one transaction, which take effect together.
+    staged: Vec<(u64, Update<'a>)>,
+}
+
+impl<'a, R: StateReader> Settlement<'_, 'a, R> {
+    /// Finds a transaction's conflict, or lets its writes take effect.
+    fn settle(
+        &mut self,
+        tx: &Transaction<'a>,
+        version: Height,
+        speculation: Speculation<'a>,
+    ) -> Result<Option<Conflict<'a>>, R::Error> {
+        let mut failures = speculation.failures.into_iter().peekable();
+        for ((number, check), hash) in checks(tx.rwset).enumerate().zip(speculation.hashes) {
+            let speculated = failures.next_if(|(failed, _)| *failed == number).map(|(_, conflict)| conflict);
+            let conflict = match check {
+                Check::Read { key, expected } => match self.overlay.get(hash, key) {
+                    Some(update) => Some(overwritten(update, expected)),
+                    None => speculated,
+                },
+                Check::ReadOfNowhere { .. } => speculated,
+                Check::Range { namespace, query } => {
+                    let changes = self.overlay.changes(namespace, query);
+                    if changes.is_empty() {
+                        speculated
+                    } else {
+                        phantom::check(namespace, query, self.state, &changes)?
+                    }
+                }
+            };
+            if conflict.is_some() {
+                return Ok(conflict);
             }
-        };
-        if conflict.is_some() {
-            return Ok(conflict);
         }
+        Ok(self.apply(speculation.writes, version).err())
     }
-    Ok(apply(speculation.writes, version, overlay))
+
+    /// Puts all updates that the writes make, or none if one of them cannot be.
+    fn apply(&mut self, writes: Vec<Write<'a>>, version: Height) -> Result<(), Conflict<'a>> {
+        self.staged.clear();
+        for write in writes {
+            let hash = write.hash;
+            let update = update(write, version, &self.overlay)?;
+            self.staged.extend(update.map(|update| (hash, update)));
+        }
+        for (hash, update) in self.staged.drain(..) {
+            self.overlay.put(hash, update);
+        }
+        Ok(())
+    }
 }
 
 fn overwritten<'a>(update: &Update<'a>, expected: Option<Height>) -> Conflict<'a> {
     let found = update.state.is_some().then_some(update.version);
     Conflict::Read { key: update.key, expected, found, in_block: Some(update.writer()) }
-}
-
-/// Puts all updates that the writes make, or none if one of them cannot be.
-fn apply<'a>(writes: Vec<Write<'a>>, version: Height, overlay: &mut Overlay<'a>) -> Option<Conflict<'a>> {
-    let mut updates = Vec::with_capacity(writes.len());
-    for write in writes {
-        let hash = write.hash;
-        match update(write, version, overlay) {
-            Ok(update) => updates.extend(update.map(|update| (hash, update))),
-            Err(conflict) => return Some(conflict),
-        }
-    }
-    for (hash, update) in updates {
-        overlay.put(hash, update);
-    }
-    None
 }
 
 /// `Ok(None)` for a write that does nothing, `Err` for one that cannot be.

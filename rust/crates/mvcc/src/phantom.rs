@@ -11,13 +11,20 @@ use crate::conflict::{Conflict, Difference};
 use crate::merkle::MerkleTree;
 use crate::state::{StateKey, StateReader};
 
-/// What the block's earlier transactions did to the keys of a range; a deleted key has no version.
+/// What the block's earlier transactions did to the keys of a range.
 #[derive(Debug, Default)]
 pub(crate) struct Changes<'c> {
     /// From start to end, in key order.
-    pub(crate) inside: Vec<(&'c [u8], Option<Height>)>,
+    pub(crate) inside: Vec<Change<'c>>,
     /// Of the end key, which is looked at when the simulation stopped there.
-    pub(crate) end_key: Option<Option<Height>>,
+    pub(crate) end_key: Option<Change<'c>>,
+}
+
+/// A key that was written, and its version now; `None`: it was deleted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'c> {
+    pub(crate) key: &'c [u8],
+    pub(crate) version: Option<Height>,
 }
 
 impl Changes<'_> {
@@ -55,21 +62,21 @@ fn compare<'a, R: StateReader>(
     let mut pending = changes.inside.iter().peekable();
     let mut flow = ControlFlow::Continue(());
     state.range(namespace, query.start_key, query.end_key, &mut |key, version| {
-        while let Some((changed, now)) = pending.next_if(|(changed, _)| *changed < key) {
-            flow = expected.meet(changed, *now);
+        while let Some(before) = pending.next_if(|change| change.key < key) {
+            flow = expected.meet(before.key, before.version);
             if flow.is_break() {
                 return ControlFlow::Break(());
             }
         }
-        let now = pending.next_if(|(changed, _)| *changed == key).map_or(Some(version), |(_, now)| *now);
-        flow = expected.meet(key, now);
+        let version = pending.next_if(|change| change.key == key).map_or(Some(version), |change| change.version);
+        flow = expected.meet(key, version);
         if flow.is_break() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if flow.is_break() {
         return Ok(flow);
     }
-    for (changed, now) in pending {
-        flow = expected.meet(changed, *now);
+    for behind in pending {
+        flow = expected.meet(behind.key, behind.version);
         if flow.is_break() {
             return Ok(flow);
         }
@@ -88,7 +95,7 @@ fn end_key_version<R: StateReader>(
 ) -> Result<Option<Height>, R::Error> {
     match changes.end_key {
         _ if query.itr_exhausted => Ok(None),
-        Some(changed) => Ok(changed),
+        Some(end) => Ok(end.version),
         None => state.version(StateKey { namespace, collection: "", key: query.end_key.as_bytes() }),
     }
 }

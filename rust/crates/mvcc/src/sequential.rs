@@ -35,6 +35,9 @@ pub fn validate<'a, R: StateReader>(
     Ok(Outcome { conflicts, batch: UpdateBatch { updates: block.updates.into_values().collect() } })
 }
 
+/// A result of a range query: key and version.
+type Found = (Box<[u8]>, Height);
+
 /// Committed state with the updates of the block's valid transactions so far.
 struct BlockState<'s, 'a, R> {
     state: &'s R,
@@ -87,7 +90,7 @@ impl<'a, R: StateReader> BlockState<'_, 'a, R> {
     }
 
     /// All results that the query gives now.
-    fn results(&self, namespace: &str, query: &RangeQueryInfo<'_>) -> Result<Vec<(Box<[u8]>, Height)>, R::Error> {
+    fn results(&self, namespace: &str, query: &RangeQueryInfo<'_>) -> Result<Vec<Found>, R::Error> {
         let mut results = BTreeMap::new();
         self.state.range(namespace, query.start_key, query.end_key, &mut |key, version| {
             results.insert(Box::from(key), version);
@@ -153,7 +156,7 @@ fn is_inside(key: StateKey<'_>, namespace: &str, query: &RangeQueryInfo<'_>) -> 
         && (query.end_key.is_empty() || key.key < query.end_key.as_bytes())
 }
 
-fn first_difference<'a>(expected: &'a [KvRead<'a>], found: Vec<(Box<[u8]>, Height)>) -> Option<Difference<'a>> {
+fn first_difference<'a>(expected: &'a [KvRead<'a>], found: Vec<Found>) -> Option<Difference<'a>> {
     let seen: Vec<_> = expected.iter().map(|read| (read.key, read.version.as_ref().map(Height::from))).collect();
     let same = |index: usize| match (seen.get(index), found.get(index)) {
         (Some((key, version)), Some((found, now))) => key.as_bytes() == &**found && *version == Some(*now),
@@ -163,13 +166,13 @@ fn first_difference<'a>(expected: &'a [KvRead<'a>], found: Vec<(Box<[u8]>, Heigh
     Some(Difference::Result { expected: seen.get(index).copied(), found: found.into_iter().nth(index) })
 }
 
-fn is_summary(expected: &QueryReadsMerkleSummary<'_>, found: &[(Box<[u8]>, Height)]) -> bool {
+fn is_summary(expected: &QueryReadsMerkleSummary<'_>, found: &[Found]) -> bool {
     summary(found, expected.max_degree)
         .is_some_and(|summary| summary.level == expected.max_level && summary.hashes == expected.max_level_hashes)
 }
 
 /// The merkle summary, level by level; `None` when there is none.
-pub(crate) fn summary(results: &[(Box<[u8]>, Height)], degree: u32) -> Option<Summary> {
+pub(crate) fn summary(results: &[Found], degree: u32) -> Option<Summary> {
     let degree = usize::try_from(degree).ok().filter(|degree| *degree >= merkle::MIN_DEGREE as usize)?;
     if results.len() <= degree {
         return None;

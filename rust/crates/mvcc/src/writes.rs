@@ -148,6 +148,7 @@ fn hashed_write<'a>(key: StateKey<'a>, write: &KvWriteHash<'a>) -> KeyWrite<'a> 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
     use fastledger_wire::hash::sha256;

@@ -15,14 +15,23 @@ type Keys = BTreeMap<Vec<u8>, VersionedValue<'static>>;
 /// Keys by namespace and collection; [`MemoryState::apply`] commits a block to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryState {
-    keys: BTreeMap<String, BTreeMap<String, Keys>>,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Namespace {
+    public: Keys,
+    collections: BTreeMap<String, Keys>,
 }
 
 impl MemoryState {
     /// Sets a key, or deletes it.
     pub fn put(&mut self, key: StateKey<'_>, value: Option<VersionedValue<'static>>) {
-        let collections = self.keys.entry(key.namespace.to_owned()).or_default();
-        let keys = collections.entry(key.collection.to_owned()).or_default();
+        let namespace = self.namespaces.entry(key.namespace.to_owned()).or_default();
+        let keys = match key.collection {
+            "" => &mut namespace.public,
+            collection => namespace.collections.entry(collection.to_owned()).or_default(),
+        };
         match value {
             Some(value) => keys.insert(key.key.to_vec(), value),
             None => keys.remove(key.key),
@@ -43,15 +52,20 @@ impl MemoryState {
 
     /// All keys in order.
     pub fn iter(&self) -> impl Iterator<Item = (StateKey<'_>, &VersionedValue<'static>)> {
-        self.keys.iter().flat_map(|(namespace, collections)| {
-            collections.iter().flat_map(move |(collection, keys)| {
+        self.namespaces.iter().flat_map(|(namespace, inside)| {
+            let collections = inside.collections.iter().map(|(collection, keys)| (collection.as_str(), keys));
+            std::iter::once(("", &inside.public)).chain(collections).flat_map(move |(collection, keys)| {
                 keys.iter().map(move |(key, value)| (StateKey { namespace, collection, key }, value))
             })
         })
     }
 
     fn find(&self, key: StateKey<'_>) -> Option<&VersionedValue<'static>> {
-        self.keys.get(key.namespace)?.get(key.collection)?.get(key.key)
+        let namespace = self.namespaces.get(key.namespace)?;
+        match key.collection {
+            "" => namespace.public.get(key.key),
+            collection => namespace.collections.get(collection)?.get(key.key),
+        }
     }
 }
 
@@ -77,9 +91,9 @@ impl StateReader for MemoryState {
         end: &str,
         visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Infallible> {
-        let Some(keys) = self.keys.get(namespace).and_then(|collections| collections.get("")) else { return Ok(()) };
+        let Some(Namespace { public, .. }) = self.namespaces.get(namespace) else { return Ok(()) };
         let inside = |key: &[u8]| end.is_empty() || key < end.as_bytes();
-        for (key, value) in keys.range(start.as_bytes().to_vec()..).take_while(|(key, _)| inside(key)) {
+        for (key, value) in public.range(start.as_bytes().to_vec()..).take_while(|(key, _)| inside(key)) {
             if visit(key, value.version).is_break() {
                 break;
             }

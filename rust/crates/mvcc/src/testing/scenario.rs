@@ -45,7 +45,7 @@ impl Scenario {
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut choices = Choices { bytes };
         let mut scenario = Self { state: state(&mut choices), rwsets: Vec::new() };
-        for _ in 0..1 + choices.below(MAX_TXS) {
+        for _ in 0..=choices.below(MAX_TXS) {
             let rwset = choices.tx(&scenario.view());
             scenario.rwsets.push(rwset);
         }
@@ -207,7 +207,7 @@ struct Range {
 
 impl Range {
     fn choose(choices: &mut Choices<'_>, namespace: &str, view: &MemoryState) -> Self {
-        let (start_key, end_key) = (choices.of(&KEYS), choices.of(&KEYS));
+        let (start_key, end_key) = (choices.of(&KEYS[..4]), choices.of(&KEYS));
         let itr_exhausted = !choices.rarely(3);
         let mut results = Vec::new();
         let Ok(()) = view.range(namespace, start_key, end_key, &mut |key, version| {
@@ -218,15 +218,15 @@ impl Range {
             let Ok(last) = view.version(StateKey { namespace, collection: "", key: end_key.as_bytes() });
             results.extend(last.map(|version| (Box::from(end_key.as_bytes()), version)));
         }
-        let degree = u32::try_from(choices.below(5)).unwrap_or_default();
+        let degree = choices.of(&[2, 2, 3, 4, 1, 0]);
         let summary = sequential::summary(&results, degree).map(|summary| (summary.level, summary.hashes));
         Self { start_key, end_key, itr_exhausted, results, degree, summary: summary.unwrap_or_default() }
     }
 
     fn query(&self, choices: &mut Choices<'_>) -> RangeQueryInfo<'_> {
-        let mut reads_info = match choices.below(4) {
+        let mut reads_info = match choices.below(6) {
             0 if self.results.is_empty() => ReadsInfo::Unset,
-            0 | 1 => ReadsInfo::ReadsMerkleHashes(QueryReadsMerkleSummary {
+            choice if choice == 0 || self.summary.0 > 0 => ReadsInfo::ReadsMerkleHashes(QueryReadsMerkleSummary {
                 max_degree: self.degree,
                 max_level: self.summary.0,
                 max_level_hashes: self.summary.1.iter().map(fastledger_wire::Hash::as_slice).collect(),
