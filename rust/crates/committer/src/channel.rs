@@ -239,7 +239,8 @@ impl Channel {
     /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.
     pub fn snapshot_to(&self, dir: &Path) -> Result<(), CommitError> {
         let config = self.config().ok_or(CommitError::Empty)?;
-        let _ = (dir, config); Err(CommitError::Empty)
+        let _ = (dir, config);
+        Err(CommitError::Empty)
     }
 
     /// How many blocks were submitted whose outcome was not taken yet.

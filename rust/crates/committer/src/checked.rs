@@ -126,7 +126,12 @@ fn check_entry<'a>(
         })
     };
     let message = Message { head: signed.payload, tail: &[] };
-    let creator = pending(None, creator(signed.channel_header.channel_id, signed.signature_header.creator, config), message, signed.signature);
+    let creator = pending(
+        None,
+        creator(signed.channel_header.channel_id, signed.signature_header.creator, config),
+        message,
+        signed.signature,
+    );
     let endorsements = match &signed.body {
         Ok(Body::Endorser(tx)) => tx
             .endorsements

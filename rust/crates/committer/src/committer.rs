@@ -63,8 +63,7 @@ impl Committer {
             header_hash: savepoint.map(|savepoint| savepoint.tip.header_hash),
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
-        let mut committer =
-            Self { ledger, flusher, config, verifier, rules, mvcc, tip, commit_hash };
+        let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, tip, commit_hash };
         if let Some(stored) = stored_config::load(&committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
@@ -110,10 +109,8 @@ impl Committer {
 
     /// Block 0: its configuration is the channel's beginning and is trusted as such.
     fn begin(&mut self, incoming: &Incoming, checks: &Checks, intent: Intent) -> Result<CommitResult, CommitError> {
-        let Genesis { config, judged, tx_id } = genesis::judge(incoming).map_err(|refusal| CommitError::Refused {
-            number: incoming.number,
-            refusal: Box::new(refusal),
-        })?;
+        let Genesis { config, judged, tx_id } = genesis::judge(incoming)
+            .map_err(|refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) })?;
         let view = self.ledger.view()?;
         let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
         let stored_config = judged.config.map(|(_, envelope)| stored_config::encode(config.channel_id(), envelope));
@@ -144,9 +141,11 @@ impl Committer {
         let judged = judging::judge(incoming.number, &checks.chunks, &world, &mut timings)?;
         let next = match judged.config {
             None => None,
-            Some((index, envelope)) => Some(config.apply(envelope).map_err(|error| {
-                refused(Refusal::Config { index: index as usize, text: error.to_string() })
-            })?),
+            Some((index, envelope)) => Some(
+                config
+                    .apply(envelope)
+                    .map_err(|error| refused(Refusal::Config { index: index as usize, text: error.to_string() }))?,
+            ),
         };
         let start = Instant::now();
         let codes: Vec<u8> = judged.codes.iter().map(|code| *code as u8).collect();
@@ -205,7 +204,12 @@ impl Committer {
     }
 
     /// A block that is in the block file must be judged as it was when it came there.
-    fn replayed(&self, incoming: &Incoming, outcome: &Outcome<'_>, location: Location) -> Result<Appended, CommitError> {
+    fn replayed(
+        &self,
+        incoming: &Incoming,
+        outcome: &Outcome<'_>,
+        location: Location,
+    ) -> Result<Appended, CommitError> {
         let metadata = incoming.metadata();
         let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
         if stored != outcome.codes() {
@@ -222,13 +226,7 @@ impl Committer {
         Ok(Appended { tip, location })
     }
 
-    fn store(
-        &self,
-        number: u64,
-        appended: Appended,
-        outcome: &Outcome<'_>,
-        view: &View,
-    ) -> Result<(), LedgerError> {
+    fn store(&self, number: u64, appended: Appended, outcome: &Outcome<'_>, view: &View) -> Result<(), LedgerError> {
         let batch = &outcome.judged.batch;
         self.ledger.stage(&CommittedBlock {
             tip: appended.tip,

@@ -6,7 +6,9 @@
 //! stop a channel, here it makes invalid the transactions that need it (see [`Unusable`]).
 
 use fastledger_mvcc::{StateKey, StateReader, UpdateBatch};
-use fastledger_wire::lifecycle::{ChaincodeData, ChaincodeEndorsementInfo, ChaincodeValidationInfo, StateData, StateMetadata};
+use fastledger_wire::lifecycle::{
+    ChaincodeData, ChaincodeEndorsementInfo, ChaincodeValidationInfo, StateData, StateMetadata,
+};
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
 use fastledger_wire::{DecodeError, Message};

@@ -77,12 +77,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     }
 
     /// `checkSBAndCCEP`.
-    fn key(
-        &self,
-        collection: &'a str,
-        key: &'a [u8],
-        satisfied: &mut Satisfied<'a>,
-    ) -> Result<(), Failure<S::Error>> {
+    fn key(&self, collection: &'a str, key: &'a [u8], satisfied: &mut Satisfied<'a>) -> Result<(), Failure<S::Error>> {
         let key = StateKey { namespace: self.namespace, collection, key };
         if self.changed.contains(&key) {
             return Err(self.unendorsed(key, "it was changed by an earlier transaction of the same block").into());

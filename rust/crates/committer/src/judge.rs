@@ -93,8 +93,11 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             return Err(Invalid::rule(TxValidationCode::DuplicateTxid, text).into());
         }
         let invocation = Invocation::of(tx, &self.rules)?;
-        let result =
-            if self.rules.v2_0_validation { self.v20(&invocation, checked) } else { self.v14(&invocation, tx, checked) };
+        let result = if self.rules.v2_0_validation {
+            self.v20(&invocation, checked)
+        } else {
+            self.v14(&invocation, tx, checked)
+        };
         result.map_err(|failure| match failure {
             Stop::Invalid(mut invalid) => {
                 invalid.describe_endorsements(tx, &checked.endorsements);
@@ -233,13 +236,11 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
 
     fn lscc_invocation(&self, tx: &EndorserTransaction<'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
         let lookup = LsccLookup { state: self.state, config: self.config, creator: checked.creator.as_ref().ok() };
-        lscc::validate_invocation(tx, self.rules, &lookup).map_err(|failure| {
-            match failure {
-                lscc::Failure::Policy(text) => {
-                    Stop::Invalid(Invalid::rule(TxValidationCode::EndorsementPolicyFailure, text))
-                }
-                lscc::Failure::Broken(error) => Stop::Broken(error),
+        lscc::validate_invocation(tx, self.rules, &lookup).map_err(|failure| match failure {
+            lscc::Failure::Policy(text) => {
+                Stop::Invalid(Invalid::rule(TxValidationCode::EndorsementPolicyFailure, text))
             }
+            lscc::Failure::Broken(error) => Stop::Broken(error),
         })
     }
 
@@ -272,10 +273,7 @@ fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
 
 /// The signature set of the 1.2 plugin: of each identity only the first endorsement counts, even where its signature
 /// is bad and a later one's is good, and one that cannot be decoded spoils them all (`deduplicateIdentity`).
-fn first_endorsers(
-    tx: &EndorserTransaction<'_>,
-    endorsements: &[EndorsementCheck],
-) -> Result<Signers, String> {
+fn first_endorsers(tx: &EndorserTransaction<'_>, endorsements: &[EndorsementCheck]) -> Result<Signers, String> {
     let mut seen = FxHashSet::default();
     let mut endorsers = Signers::default();
     for (endorsement, check) in tx.endorsements.iter().zip(endorsements) {

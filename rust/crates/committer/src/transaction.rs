@@ -83,7 +83,10 @@ impl<'a> Entry<'a> {
         let payload = match Payload::decode(envelope.payload) {
             Ok(payload) => payload,
             Err(error) => {
-                return Self::malformed(TxValidationCode::BadPayload, format!("the payload cannot be decoded: {error}"));
+                return Self::malformed(
+                    TxValidationCode::BadPayload,
+                    format!("the payload cannot be decoded: {error}"),
+                );
             }
         };
         let Some(header) = payload.header else {
@@ -108,13 +111,7 @@ impl<'a> Entry<'a> {
         };
         let signed = common_header(channel_header, signature_header).map(|(channel_header, signature_header)| {
             let body = body(header, &channel_header, &computed_tx_id, data);
-            Signed {
-                payload: envelope.payload,
-                signature: envelope.signature,
-                channel_header,
-                signature_header,
-                body,
-            }
+            Signed { payload: envelope.payload, signature: envelope.signature, channel_header, signature_header, body }
         });
         Self { indexed_tx_id, signed }
     }
@@ -186,8 +183,8 @@ fn endorser_transaction<'a>(
     let action_header =
         SignatureHeader::decode(action.header).map_err(|error| format!("the action's signature header: {error}"))?;
     signature_header_complete(&action_header).map_err(|text| format!("in the action, {text}"))?;
-    let payload = ChaincodeActionPayload::decode(action.payload)
-        .map_err(|error| format!("chaincode action payload: {error}"))?;
+    let payload =
+        ChaincodeActionPayload::decode(action.payload).map_err(|error| format!("chaincode action payload: {error}"))?;
     let Some(endorsed) = payload.action else {
         return Err("the chaincode action payload has no action".to_owned());
     };

@@ -2,38 +2,21 @@
 //! The LSCC invocations of ledgers that Fabric 1.4.12 made, against its verdicts (`tests/vectors/fabric-1.4`).
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
 
+use fastledger_vectors::Corpus;
 use fastledger_wire::TxValidationCode;
 use fastledger_wire::common::Block;
 
 use super::super::*;
 use crate::transaction::{Body, Entry};
 
-const TAR_RECORD: usize = 512;
 /// Slot of the block's metadata that holds one code per transaction.
 const TRANSACTIONS_FILTER: usize = 2;
 
-/// The files of an archive whose names begin so, in the order of their names.
-fn files(archive: &str, prefix: &str) -> Vec<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/vectors/fabric-1.4").join(archive);
-    let mut tar = Vec::new();
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    zstd::Decoder::new(file).and_then(|mut archive| archive.read_to_end(&mut tar)).expect("a zstd archive");
-    let mut found = BTreeMap::new();
-    let mut rest = tar.as_slice();
-    while let Some((header, after)) = rest.split_at_checked(TAR_RECORD).filter(|(header, _)| header[0] != 0) {
-        let text = |field: &[u8]| String::from_utf8_lossy(field).trim_matches(['\0', ' ']).to_owned();
-        let size = usize::from_str_radix(&text(&header[124..136]), 8).expect("a size in octal");
-        let name = text(&header[..100]);
-        if name.starts_with(prefix) && Path::new(&name).extension() == Some("block".as_ref()) {
-            found.insert(name, after[..size].to_vec());
-        }
-        rest = &after[size.next_multiple_of(TAR_RECORD)..];
-    }
-    assert!(!found.is_empty(), "{archive} has no {prefix}*.block");
-    found.into_values().collect()
+/// The blocks that a 1.4 peer committed.
+fn committed(name: &str) -> Vec<Vec<u8>> {
+    let corpus = Corpus::open(&format!("fabric-1.4/{name}")).expect("it is kept in tests/vectors");
+    corpus.committed_blocks().into_iter().map(<[u8]>::to_vec).collect()
 }
 
 /// The state of `lscc`, and a creator who satisfies every policy or none.
@@ -129,7 +112,7 @@ fn the_cli_runs_deploy_upgrade_and_getid() {
     let v1_1 = Rules { v1_1_validation: true, ..Rules::default() };
     let v1_4 = Rules { v1_2_validation: true, private_channel_data: true, ..v1_1 };
     for (name, rules) in [("v14", v1_4), ("v11", v1_1), ("tls", v1_4)] {
-        let verdicts = replay(&files(&format!("{name}.tar.zst"), &format!("{name}/mychannel/peer_")), rules);
+        let verdicts = replay(&committed(name), rules);
         agree(&verdicts);
         let seen: Vec<_> = verdicts.iter().map(|verdict| (verdict.block, verdict.upgraded.as_deref())).collect();
         assert_eq!(seen, [(3, None), (10, Some("mycc:2.0")), (15, None)], "{name}");
@@ -140,7 +123,7 @@ fn the_cli_runs_deploy_upgrade_and_getid() {
 #[test]
 fn collections_of_pvt14_are_judged_as_fabric_did() {
     let rules = Rules { v1_1_validation: true, v1_2_validation: true, private_channel_data: true, ..Rules::default() };
-    let verdicts = replay(&files("pvt14.tar.zst", "pvt14/blocks_peer/"), rules);
+    let verdicts = replay(&committed("pvt14"), rules);
     agree(&verdicts);
     let blocks: Vec<_> = verdicts.iter().map(|verdict| verdict.block).collect();
     assert_eq!(blocks, [2, 3, 3, 39, 40, 41, 43, 45, 47]);
