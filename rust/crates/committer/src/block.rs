@@ -66,7 +66,7 @@ pub(crate) fn check_block(
     if incoming.metadata_slots() < metadata_slot::COUNT {
         return Err(Refusal::Metadata(incoming.metadata_slots()));
     }
-    let found = incoming.data().first().and_then(|entry| incoming::channel_id(entry));
+    let found = incoming.data().first().copied().and_then(incoming::channel_id);
     if !rules.allow_malformed || found.is_some() {
         let found = found.unwrap_or_default();
         if found != config.channel_id() {
@@ -86,7 +86,7 @@ pub(crate) fn malformed(incoming: &Incoming, chunks: &[Chunk]) -> Option<Refusal
     if incoming.is_config {
         return None;
     }
-    let entries = chunks.iter().flat_map(|chunk| chunk.borrow_dependent());
+    let entries = chunks.iter().flat_map(Chunk::borrow_dependent);
     entries.enumerate().find_map(|(index, checked)| {
         let text = checked.well_formed.as_ref().err()?.clone();
         Some(Refusal::Malformed { index, text })
@@ -164,7 +164,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     timings: &mut Timings,
 ) -> Result<Judged<'a>, S::Error> {
     let start = Instant::now();
-    let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(|chunk| chunk.borrow_dependent()).collect();
+    let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(Chunk::borrow_dependent).collect();
     let mut verdicts = Verdicts::new(checked.len());
     let mut judge = Judge::new(world.config, world.state);
     let mut accepted = Vec::with_capacity(checked.len());
@@ -175,7 +175,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
             Err(Stop::Broken(error)) => return Err(error),
         }
     }
-    across_transactions(&accepted, &Rules::of(world.config), &mut verdicts);
+    across_transactions(&accepted, Rules::of(world.config), &mut verdicts);
     accepted.retain(|(index, _)| verdicts.is_valid(*index));
     timings.since(Stage::Policy, start);
     let start = Instant::now();
@@ -211,7 +211,7 @@ impl Verdicts {
 }
 
 /// Verdicts that take the whole block: an id used twice, a chaincode upgraded under other transactions.
-fn across_transactions<'a>(accepted: &[(u32, Accepted<'_, 'a>)], rules: &Rules, verdicts: &mut Verdicts) {
+fn across_transactions(accepted: &[(u32, Accepted<'_, '_>)], rules: Rules, verdicts: &mut Verdicts) {
     if rules.v2_0_validation || rules.forbid_duplicate_tx_id_in_block {
         duplicate_ids(accepted, verdicts);
     }
@@ -242,7 +242,7 @@ fn duplicate_ids(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) 
 }
 
 /// `invalidTXsForUpgradeCC`: of several upgrades the last one stands, and nothing else of an upgraded chaincode does.
-fn upgraded_chaincodes<'a>(accepted: &[(u32, Accepted<'_, 'a>)], verdicts: &mut Verdicts) {
+fn upgraded_chaincodes(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) {
     let conflict = |text| Invalid::rule(TxValidationCode::ChaincodeVersionConflict, text);
     let mut upgrades: FxHashMap<&str, u32> = FxHashMap::default();
     for (index, tx) in endorser_transactions(accepted) {
@@ -300,7 +300,7 @@ fn concurrency<'a, S: StateReader, I>(
         })
         .collect();
     for (index, conflict) in outcome.conflicts {
-        verdicts.invalid(index, Invalid { code: conflict.code(), reason: conflict_reason(conflict) });
+        verdicts.invalid(index, Invalid { code: conflict.code(), reason: Box::new(conflict_reason(conflict)) });
     }
     verdicts.reasons.sort_by_key(|(index, _)| *index);
     Ok(Judged { codes: verdicts.codes, reasons: verdicts.reasons, batch, history, config })

@@ -18,6 +18,7 @@ use crate::definitions::Definition;
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
+use crate::invocation::Rules;
 use crate::pipeline::{InFlight, Leaving, Pieces, Size, Workers, panic_text, thread};
 use crate::policies;
 use crate::timings::Timings;
@@ -110,7 +111,7 @@ impl Channel {
     fn start(ledger: Arc<Ledger>, options: &Options) -> Result<Self, CommitError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if options.workers == 0 { cores } else { options.workers };
-        let verifier = Arc::new(Verifier::new(options.verifier.clone()));
+        let verifier = Arc::new(Verifier::new(options.verifier));
         let config = CurrentConfig::default();
         let rules =
             BlockRules { signatures: options.verify_block_signatures, allow_malformed: options.allow_malformed };
@@ -187,13 +188,12 @@ impl Channel {
             Err(_) => Pieces::none(),
         };
         let in_flight = InFlight { incoming, intent, pieces, epoch: self.epoch.load(Ordering::Acquire) };
-        match self.blocks.as_ref().map(|blocks| blocks.send(in_flight)) {
-            Some(Ok(())) => {
-                self.outstanding.fetch_add(1, Ordering::AcqRel);
-                Ok(())
-            }
-            _ => Err(CommitError::Stopped),
+        let sent = self.blocks.as_ref().is_some_and(|blocks| blocks.send(in_flight).is_ok());
+        if !sent {
+            return Err(CommitError::Stopped);
         }
+        self.outstanding.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     /// The next block's outcome, in the order of submission; waits for it.
@@ -233,14 +233,14 @@ impl Channel {
         let Some(config) = self.config() else { return Ok(None) };
         let definition = Definition::find(&self.ledger.view()?, namespace)?;
         let Ok(definition) = definition else { return Ok(None) };
-        Ok(policies::describe(&config, definition.policy()).ok())
+        Ok(policies::describe(&config, definition.policy(Rules::of(&config))).ok())
     }
 
     /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.
     pub fn snapshot_to(&self, dir: &Path) -> Result<(), CommitError> {
         let config = self.config().ok_or(CommitError::Empty)?;
-        let _ = (dir, config);
-        Err(CommitError::Empty)
+        self.ledger.export_snapshot(dir, config.channel_id())?;
+        Ok(())
     }
 
     /// How many blocks were submitted whose outcome was not taken yet.

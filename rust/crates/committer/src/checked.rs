@@ -154,7 +154,7 @@ fn creator(channel_id: &str, creator: &[u8], config: &ChannelConfig) -> Result<A
         return Err(format!("channel {channel_id:?} has no MSPs here, this is {:?}", config.channel_id()));
     }
     let identity = config.msps().identity(creator).map_err(|error| error.to_string())?;
-    identity.validity().map_err(|error| error.to_string())?;
+    identity.validity().map_err(ToString::to_string)?;
     Ok(identity)
 }
 
@@ -183,7 +183,7 @@ fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {
         .zip(digests)
         .filter_map(|(pending, digest)| match pending.identity.key() {
             VerifyingKey::P256(key) => Some(Job { key, digest, signature: pending.signature }),
-            _ => None,
+            VerifyingKey::Other(_) => None,
         })
         .collect();
     let mut valid = vec![false; jobs.len()];

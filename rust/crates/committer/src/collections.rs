@@ -2,6 +2,7 @@
 //! What a block means for private data: when hashed keys expire, and which collection configurations it brings.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 
 use fastledger_ledger::{Expiry, expiring_block};
 use fastledger_mvcc::{StateReader, UpdateBatch};
@@ -25,13 +26,9 @@ pub(crate) fn expiries<'a, S: StateReader>(
         if collection.is_empty() {
             continue;
         }
-        let life = match lives.get(&(namespace, collection)) {
-            Some(life) => *life,
-            None => {
-                let life = block_to_live(state, namespace, collection)?;
-                lives.insert((namespace, collection), life);
-                life
-            }
+        let life = match lives.entry((namespace, collection)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(block_to_live(state, namespace, collection)?),
         };
         if let Some(expiring_block) = expiring_block(block_number, life) {
             expiries.push(Expiry { key: update.key, expiring_block });
@@ -63,13 +60,14 @@ fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Option<Vec<u8
     }
 }
 
+/// A chaincode's name and its encoded `CollectionConfigPackage`, never an empty one.
+pub(crate) type NamedPackage<'a> = (&'a str, Cow<'a, [u8]>);
+
 /// The collections of every chaincode that a block defines or upgrades (`confighistory.Mgr.HandleStateUpdates`).
-///
-/// Gives the chaincode's name and its encoded `CollectionConfigPackage`, never an empty one.
 pub(crate) fn collection_updates<'a, S: StateReader>(
     batch: &UpdateBatch<'a>,
     state: &S,
-) -> Result<Vec<(&'a str, Cow<'a, [u8]>)>, S::Error> {
+) -> Result<Vec<NamedPackage<'a>>, S::Error> {
     let mut names: Vec<&'a str> = batch.updates.iter().filter_map(updated_chaincode).collect();
     names.sort_unstable();
     names.dedup();

@@ -14,6 +14,7 @@ use fastledger_wire::{Hash, Message, TxValidationCode, block, encode};
 
 use crate::block::{self as judging, BlockRules, Judged, Mvcc, Tip, World};
 use crate::channel::{CommitResult, CurrentConfig};
+use crate::checked::Chunk;
 use crate::collections;
 use crate::error::{CommitError, Refusal};
 use crate::flusher::Flusher;
@@ -64,7 +65,7 @@ impl Committer {
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
         let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, tip, commit_hash };
-        if let Some(stored) = stored_config::load(&committer.ledger.view()?)? {
+        if let Some(stored) = stored_config::load(&committer.ledger, &committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
         Ok(committer)
@@ -113,8 +114,7 @@ impl Committer {
             .map_err(|refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) })?;
         let view = self.ledger.view()?;
         let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
-        let stored_config = judged.config.map(|(_, envelope)| stored_config::encode(config.channel_id(), envelope));
-        let block = Outcome { judged, tx_ids, commit_hash: None, stored_config };
+        let block = Outcome { judged, tx_ids, commit_hash: None };
         let result = self.conclude(incoming, checks, block, &view, intent, checks.timings)?;
         if intent != Intent::Judge {
             self.put_in_force(config);
@@ -152,8 +152,7 @@ impl Committer {
         let commit_hash = commit_hash(&codes, &update_bytes(&judged.batch), self.commit_hash.as_ref());
         timings.since(Stage::Mvcc, start);
         let tx_ids = tx_ids(checks, &codes);
-        let stored_config = judged.config.map(|(_, envelope)| stored_config::encode(config.channel_id(), envelope));
-        let block = Outcome { judged, tx_ids, commit_hash: Some(commit_hash), stored_config };
+        let block = Outcome { judged, tx_ids, commit_hash: Some(commit_hash) };
         let result = self.conclude(incoming, checks, block, &view, intent, timings)?;
         if let Some(next) = next
             && intent != Intent::Judge
@@ -235,7 +234,7 @@ impl Committer {
             tx_ids: outcome.tx_ids.clone(),
             history: outcome.judged.history.clone(),
             commit_hash: outcome.commit_hash,
-            channel_config: outcome.stored_config.as_deref(),
+            channel_config: None,
             collection_configs: collections::collection_updates(batch, view)?,
             expiries: collections::expiries(number, batch, view)?,
             explanations: Cow::Owned(outcome.judged.explanations()),
@@ -251,8 +250,6 @@ struct Outcome<'a> {
     /// Indexed id and code of every transaction.
     tx_ids: Vec<(Cow<'a, str>, u8)>,
     commit_hash: Option<Hash>,
-    /// The new configuration in the form that the ledger keeps.
-    stored_config: Option<Vec<u8>>,
 }
 
 impl Outcome<'_> {
@@ -279,7 +276,7 @@ fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
 }
 
 fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(Cow<'a, str>, u8)> {
-    let entries = checks.chunks.iter().flat_map(|chunk| chunk.borrow_dependent());
+    let entries = checks.chunks.iter().flat_map(Chunk::borrow_dependent);
     entries.zip(codes).map(|(checked, code)| (Cow::Borrowed(&*checked.entry.indexed_tx_id), *code)).collect()
 }
 

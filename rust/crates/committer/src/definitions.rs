@@ -13,6 +13,7 @@ use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
 use fastledger_wire::{DecodeError, Message};
 
+use crate::invocation::Rules;
 use crate::policies::PolicyRef;
 
 /// Namespace of the 2.x lifecycle.
@@ -124,9 +125,11 @@ impl Definition {
     }
 
     /// The chaincode's endorsement policy.
-    pub(crate) fn policy(&self) -> PolicyRef<'_> {
+    pub(crate) fn policy(&self, rules: Rules) -> PolicyRef<'_> {
         match self {
             Self::Lifecycle { policy, .. } => PolicyRef::Application(policy),
+            // 2.x rules wrap it into an ApplicationPolicy, and so lose sight of its version.
+            Self::Legacy { policy, .. } if rules.v2_0_validation => PolicyRef::WrappedSignature(policy),
             Self::Legacy { policy, .. } => PolicyRef::Signature(policy),
             Self::LifecycleItself => PolicyRef::LifecycleEndorsement,
             Self::SystemChaincode => PolicyRef::AnyMember,

@@ -11,6 +11,7 @@ use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 use rustc_hash::FxHashSet;
 
 use crate::definitions::{CollectionGuard, Definition};
+use crate::invocation::Rules;
 use crate::policies::{self, PolicyRef};
 
 /// Name of the metadata entry that holds a key's endorsement policy (`MetaDataKeys_VALIDATION_PARAMETER`).
@@ -45,6 +46,7 @@ impl<E> From<Unendorsed> for Failure<E> {
 /// other policy the chaincode's own must hold (FAB-9473).
 pub(crate) struct NamespaceCheck<'c, 'a, S> {
     pub config: &'c ChannelConfig,
+    pub rules: Rules,
     pub state: &'c S,
     /// Keys whose policy an earlier, endorsed transaction of this block changes.
     pub changed: &'c FxHashSet<StateKey<'a>>,
@@ -80,21 +82,17 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     fn key(&self, collection: &'a str, key: &'a [u8], satisfied: &mut Satisfied<'a>) -> Result<(), Failure<S::Error>> {
         let key = StateKey { namespace: self.namespace, collection, key };
         if self.changed.contains(&key) {
-            return Err(self.unendorsed(key, "it was changed by an earlier transaction of the same block").into());
+            return Err(unendorsed(key, "it was changed by an earlier transaction of the same block").into());
         }
         let metadata = self.state.metadata(key).map_err(Failure::Broken)?;
-        let Some(policy) = validation_parameter(&metadata).map_err(|text| self.unendorsed(key, text))? else {
+        let Some(policy) = validation_parameter(&metadata).map_err(|text| unendorsed(key, text))? else {
             return Ok(self.collection_policy(collection, satisfied)?);
         };
-        policies::evaluate(self.config, PolicyRef::Signature(policy), self.endorsers)
-            .map_err(|policy| self.unendorsed(key, policy))?;
+        let policy =
+            if self.rules.v2_0_validation { PolicyRef::WrappedSignature(policy) } else { PolicyRef::Signature(policy) };
+        policies::evaluate(self.config, policy, self.endorsers).map_err(|policy| unendorsed(key, policy))?;
         satisfied.any = true;
         Ok(())
-    }
-
-    fn unendorsed(&self, key: StateKey<'_>, policy: impl Into<String>) -> Unendorsed {
-        let name = crate::verdict::KeyName::from(key);
-        Unendorsed { guards: format!("the policy of key {:?}", name.key), policy: policy.into() }
     }
 
     /// `CheckCCEPIfNotChecked`.
@@ -127,14 +125,18 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     }
 
     fn chaincode_policy(&self, satisfied: &mut Satisfied<'a>) -> Result<(), Unendorsed> {
-        policies::evaluate(self.config, self.definition.policy(), self.endorsers).map_err(|policy| Unendorsed {
-            guards: format!("the endorsement policy of chaincode {:?}", self.namespace),
-            policy,
+        policies::evaluate(self.config, self.definition.policy(self.rules), self.endorsers).map_err(|policy| {
+            Unendorsed { guards: format!("the endorsement policy of chaincode {:?}", self.namespace), policy }
         })?;
         satisfied.chaincode = true;
         satisfied.any = true;
         Ok(())
     }
+}
+
+fn unendorsed(key: StateKey<'_>, policy: impl Into<String>) -> Unendorsed {
+    let name = crate::verdict::KeyName::from(key);
+    Unendorsed { guards: format!("the policy of key {:?}", name.key), policy: policy.into() }
 }
 
 /// Every written key as (collection, key), in the order in which Fabric checks them.

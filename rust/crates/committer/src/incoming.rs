@@ -40,15 +40,11 @@ impl Incoming {
         }
         let metadata = block.metadata.unwrap_or_default().metadata;
         let range = |slice: &[u8]| range_in(&bytes, slice);
-        Ok(Self {
-            number: header.number,
-            previous_hash: range(header.previous_hash),
-            data_hash: range(header.data_hash),
-            is_config: matches!(data.as_slice(), [entry] if is_config(entry)),
-            entries: data.iter().map(|entry| range(entry)).collect(),
-            metadata: metadata.iter().map(|slot| range(slot)).collect(),
-            bytes: Arc::clone(&bytes),
-        })
+        let ranges = |slices: &[&[u8]]| slices.iter().map(|slice| range(slice)).collect();
+        let (previous_hash, data_hash) = (range(header.previous_hash), range(header.data_hash));
+        let (number, entries, metadata) = (header.number, ranges(&data), ranges(&metadata));
+        let is_config = matches!(data.as_slice(), [entry] if is_config(entry));
+        Ok(Self { bytes, number, previous_hash, data_hash, entries, metadata, is_config })
     }
 
     /// Reads a record of a block file.

@@ -56,7 +56,7 @@ pub(crate) struct Invocation<'t, 'a> {
 
 impl<'t, 'a> Invocation<'t, 'a> {
     /// Holds the transaction's parts against each other, in Fabric's order of checks.
-    pub(crate) fn of(tx: &'t EndorserTransaction<'a>, rules: &Rules) -> Result<Self, Invalid> {
+    pub(crate) fn of(tx: &'t EndorserTransaction<'a>, rules: Rules) -> Result<Self, Invalid> {
         let other = |text: String| Invalid::rule(TxValidationCode::InvalidOtherReason, text);
         let extension = tx.header_extension.as_ref().map_err(|error| {
             Invalid::rule(TxValidationCode::BadHeaderExtension, format!("header extension: {error}"))
@@ -84,7 +84,7 @@ impl<'t, 'a> Invocation<'t, 'a> {
     }
 }
 
-fn same_chaincode(invoked: &str, ran: &str, version: &str, rules: &Rules) -> Result<(), Invalid> {
+fn same_chaincode(invoked: &str, ran: &str, version: &str, rules: Rules) -> Result<(), Invalid> {
     let code =
         if rules.v2_0_validation { TxValidationCode::InvalidChaincode } else { TxValidationCode::InvalidOtherReason };
     if invoked.is_empty() {
@@ -107,7 +107,7 @@ fn own_event(encoded: &[u8], chaincode: &str) -> Result<(), String> {
     Err(format!("the event is of chaincode {:?}, but {chaincode:?} was invoked", event.chaincode_id))
 }
 
-fn guarded_namespaces<'a>(rwset: &TxRwSet<'a>, rules: &Rules, own: Option<&'a str>) -> Result<Vec<&'a str>, Invalid> {
+fn guarded_namespaces<'a>(rwset: &TxRwSet<'a>, rules: Rules, own: Option<&'a str>) -> Result<Vec<&'a str>, Invalid> {
     let mut seen = rustc_hash::FxHashSet::default();
     let mut namespaces = Vec::from_iter(own);
     for namespace in &rwset.namespaces {
@@ -123,7 +123,7 @@ fn guarded_namespaces<'a>(rwset: &TxRwSet<'a>, rules: &Rules, own: Option<&'a st
 }
 
 /// `txWritesToNamespace`: before the capabilities that introduced them, hashes and metadata do not count as writes.
-fn writes(namespace: &NsRwSet<'_>, rules: &Rules) -> bool {
+fn writes(namespace: &NsRwSet<'_>, rules: Rules) -> bool {
     let (hashes_count, metadata_counts) =
         if rules.v2_0_validation { (true, true) } else { (rules.private_channel_data, rules.key_level_endorsement) };
     !namespace.public.writes.is_empty()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The verdict on each transaction of a block up to its endorsement policies, in block order.
 //!
-//! Two generations of Fabric's validator live here: that of channels with application capability V2_0 or later
+//! Two generations of Fabric's validator live here: that of channels with application capability `V2_0` or later
 //! (`txvalidator/v20`) and that of earlier ones (`txvalidator/v14` with the built-in v1.2 and v1.3 plugins).
 
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             let text = format!("transaction {} stands in an earlier block", tx.tx_id);
             return Err(Invalid::rule(TxValidationCode::DuplicateTxid, text).into());
         }
-        let invocation = Invocation::of(tx, &self.rules)?;
+        let invocation = Invocation::of(tx, self.rules)?;
         let result = if self.rules.v2_0_validation {
             self.v20(&invocation, checked)
         } else {
@@ -133,7 +133,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         if is_system_chaincode(invocation.chaincode) {
             return self.system_chaincode(invocation, tx, checked);
         }
-        self.only_own_writes(invocation)?;
+        only_own_writes(invocation)?;
         for namespace in &invocation.namespaces {
             let definition = self.definition(namespace)?;
             let definition = definition
@@ -153,18 +153,6 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             self.built_in_plugin(invocation, namespace, definition, tx, checked)?;
         }
         Ok(())
-    }
-
-    /// A 1.x chaincode may write to LSCC's namespace as little as to that of a system chaincode it cannot call.
-    fn only_own_writes(&self, invocation: &Invocation<'_, 'a>) -> Result<(), Invalid> {
-        let foreign = invocation.namespaces.iter().find(|namespace| **namespace == LSCC || never_written(namespace));
-        match foreign {
-            Some(namespace) => {
-                let text = format!("chaincode {:?} writes to {namespace:?}", invocation.chaincode);
-                Err(Invalid::rule(TxValidationCode::IllegalWriteset, text))
-            }
-            None => Ok(()),
-        }
     }
 
     fn system_chaincode(
@@ -207,6 +195,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     ) -> Result<(), Stop<S::Error>> {
         let check = NamespaceCheck {
             config: self.config,
+            rules: self.rules,
             state: self.state,
             changed: &self.changed_policies,
             namespace,
@@ -230,7 +219,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         let guards = format!("the endorsement policy of chaincode {namespace:?}");
         let endorsers = first_endorsers(tx, &checked.endorsements)
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards: guards.clone(), policy }))?;
-        policies::evaluate(self.config, definition.policy(), endorsers.as_slice())
+        policies::evaluate(self.config, definition.policy(self.rules), endorsers.as_slice())
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards, policy }))
     }
 
@@ -259,15 +248,27 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     }
 }
 
+/// A 1.x chaincode may write to LSCC's namespace as little as to that of a system chaincode it cannot call.
+fn only_own_writes(invocation: &Invocation<'_, '_>) -> Result<(), Invalid> {
+    let foreign = invocation.namespaces.iter().find(|namespace| **namespace == LSCC || never_written(namespace));
+    match foreign {
+        Some(namespace) => {
+            let text = format!("chaincode {:?} writes to {namespace:?}", invocation.chaincode);
+            Err(Invalid::rule(TxValidationCode::IllegalWriteset, text))
+        }
+        None => Ok(()),
+    }
+}
+
 fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
     Invalid {
         code: TxValidationCode::EndorsementPolicyFailure,
-        reason: Reason::Policy {
+        reason: Box::new(Reason::Policy {
             namespace: namespace.to_owned(),
             guards: unendorsed.guards,
             policy: unendorsed.policy,
             endorsements: Vec::new(),
-        },
+        }),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum PolicyRef<'p> {
     Application(&'p [u8]),
     /// An encoded `SignaturePolicyEnvelope`.
     Signature(&'p [u8]),
+    /// An encoded `SignaturePolicyEnvelope` that is evaluated as part of an `ApplicationPolicy`: of any version.
+    WrappedSignature(&'p [u8]),
     /// A decoded `ApplicationPolicy`.
     Decoded(&'p ApplicationPolicy<'p>),
     /// That of `_lifecycle`'s own namespace (`LifecycleEndorsementPolicyAsBytes`).
@@ -43,18 +45,21 @@ fn find(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Arc<Policy>, St
     let found = match policy {
         PolicyRef::Application(encoded) => config.application_policy(encoded),
         PolicyRef::Signature(encoded) => config.signature_policy(encoded),
+        PolicyRef::WrappedSignature(encoded) => config.key_policy(encoded),
         PolicyRef::Decoded(policy) => config.compile(policy),
-        PolicyRef::LifecycleEndorsement => match config.policy(LIFECYCLE_ENDORSEMENT) {
-            Some(policy) => Ok(Arc::clone(policy)),
-            None => {
-                let members = application_members(config);
-                config.signature_policy(&signed_by_members(members.len() / 2 + 1, &members))
-            }
-        },
+        PolicyRef::LifecycleEndorsement => return lifecycle_endorsement(config),
         PolicyRef::Organization(msp_id) => return organization(config, msp_id),
         PolicyRef::AnyMember => config.signature_policy(&signed_by_members(1, &application_members(config))),
     };
     found.map_err(|error| error.to_string())
+}
+
+fn lifecycle_endorsement(config: &ChannelConfig) -> Result<Arc<Policy>, String> {
+    if let Some(policy) = config.policy(LIFECYCLE_ENDORSEMENT) {
+        return Ok(Arc::clone(policy));
+    }
+    let members = application_members(config);
+    config.signature_policy(&signed_by_members(members.len() / 2 + 1, &members)).map_err(|error| error.to_string())
 }
 
 fn organization(config: &ChannelConfig, msp_id: &str) -> Result<Arc<Policy>, String> {
@@ -92,11 +97,11 @@ fn signed_by_members(n: usize, msp_ids: &[&str]) -> Vec<u8> {
     encode::present_field(&mut envelope, 2, &rule);
     for msp_id in msp_ids {
         // Classification ROLE and role MEMBER are both 0, which protobuf leaves out.
-        let mut role = Vec::new();
-        encode::bytes_field(&mut role, 1, msp_id.as_bytes());
-        let mut principal = Vec::new();
-        encode::bytes_field(&mut principal, 2, &role);
-        encode::present_field(&mut envelope, 3, &principal);
+        let mut member = Vec::new();
+        encode::bytes_field(&mut member, 1, msp_id.as_bytes());
+        let mut identity = Vec::new();
+        encode::bytes_field(&mut identity, 2, &member);
+        encode::present_field(&mut envelope, 3, &identity);
     }
     envelope
 }

@@ -18,7 +18,7 @@ pub struct Invalid {
     /// What goes into the block's transactions filter.
     pub code: TxValidationCode,
     /// What a person is told.
-    pub reason: Reason,
+    pub reason: Box<Reason>,
 }
 
 /// The fact that decided a transaction.
@@ -104,7 +104,7 @@ pub struct EndorsementOutcome {
 impl Invalid {
     /// Adds to a failed policy what became of every endorsement.
     pub(crate) fn describe_endorsements(&mut self, tx: &EndorserTransaction<'_>, checks: &[EndorsementCheck]) {
-        let Reason::Policy { endorsements, .. } = &mut self.reason else { return };
+        let Reason::Policy { endorsements, .. } = &mut *self.reason else { return };
         *endorsements = tx
             .endorsements
             .iter()
@@ -116,7 +116,7 @@ impl Invalid {
 
     /// A broken rule.
     pub fn rule(code: TxValidationCode, text: impl Into<String>) -> Self {
-        Self { code, reason: Reason::Rule { text: text.into() } }
+        Self { code, reason: Box::new(Reason::Rule { text: text.into() }) }
     }
 }
 

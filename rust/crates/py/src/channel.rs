@@ -175,9 +175,7 @@ impl Ledger {
 
     fn find(&self, py: Python<'_>, tx_id: &str) -> PyResult<Option<Location>> {
         match self.read(py, |ledger| ledger.view()?.tx_location(tx_id))? {
-            Some(TxLocation::Block { height, code }) => {
-                Ok(Some(Location { block: height.block, tx: height.tx, code }))
-            }
+            Some(TxLocation::Block { height, code }) => Ok(Some(Location { block: height.block, tx: height.tx, code })),
             Some(TxLocation::Snapshot) => Err(error::not_found(
                 py,
                 format!("transaction {tx_id} is older than the snapshot that this ledger began from"),

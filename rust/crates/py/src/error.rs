@@ -5,8 +5,8 @@ use std::any::Any;
 
 use fastledger_committer::CommitError;
 use fastledger_ledger::LedgerError;
-use pyo3::prelude::*;
 use pyo3::call::PyCallArgs;
+use pyo3::prelude::*;
 
 fn raise<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
     let exception = py

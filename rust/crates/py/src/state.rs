@@ -122,11 +122,8 @@ impl StateIterator {
                 })?;
             }
             Scope::Everything => {
-                let from = mvcc::StateKey {
-                    namespace: &start.namespace,
-                    collection: &start.collection,
-                    key: &start.key,
-                };
+                let from =
+                    mvcc::StateKey { namespace: &start.namespace, collection: &start.collection, key: &start.key };
                 self.view.all_states_from(from, &mut take)?;
             }
         }

@@ -11,7 +11,7 @@ use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use rustc_hash::FxHashSet;
 
 use super::file::Reader;
-use super::metadata::{ADDITIONAL, SIGNABLE, SnapshotMetadata};
+use super::metadata::{ADDITIONAL, SIGNABLE, SignableMetadata, SnapshotMetadata};
 use super::{CONFIG_HISTORY, FilePair, PRIVATE_STATE_HASHES, PUBLIC_STATE, SnapshotRecord, TX_IDS};
 use crate::commit::{Expiry, expiring_block, put_collections, put_expiry, put_state, put_tx_id};
 use crate::error::{IoContext, LedgerError, Result};
@@ -50,6 +50,17 @@ impl Ledger {
                 Err(error)
             }
         }
+    }
+}
+
+impl Ledger {
+    /// The channel that the snapshot names from which this ledger began; none if it began with block 0.
+    pub fn snapshot_channel(&self) -> Result<Option<String>> {
+        let folder = self.dir.join(FOLDER);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        SignableMetadata::read(&folder).map(|metadata| Some(metadata.channel_name))
     }
 }
 

@@ -42,6 +42,18 @@ pub struct SignableMetadata {
     pub state_db_type: String,
 }
 
+impl SignableMetadata {
+    /// Reads the file without checking anything that it states.
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        Self::decode(dir, &read_file(&dir.join(SIGNABLE))?)
+    }
+
+    fn decode(dir: &Path, json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json)
+            .map_err(|error| LedgerError::Snapshot { path: dir.join(SIGNABLE), reason: error.to_string() })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct AdditionalMetadata {
     snapshot_hash: String,
@@ -77,8 +89,7 @@ impl SnapshotMetadata {
     pub fn verify(dir: &Path) -> Result<Self> {
         let wrong = |name: &str, reason: String| LedgerError::Snapshot { path: dir.join(name), reason };
         let encoded = read_file(&dir.join(SIGNABLE))?;
-        let signable: SignableMetadata =
-            serde_json::from_slice(&encoded).map_err(|error| wrong(SIGNABLE, error.to_string()))?;
+        let signable = SignableMetadata::decode(dir, &encoded)?;
         let additional: AdditionalMetadata = serde_json::from_slice(&read_file(&dir.join(ADDITIONAL))?)
             .map_err(|error| wrong(ADDITIONAL, error.to_string()))?;
         let snapshot_hash = hash::sha256(&[&encoded]);
