@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions per second, milliseconds per stage and CPU per transaction, end to end.
 
-Every run is a process of its own that replays a whole ledger durably, block file fsynced per block.
-The parallel and the sequential way of finding conflicts alternate, so that both see the same machine.
+Every run is a process of its own that replays a whole ledger durably, the block file fsynced per
+block. The parallel and the sequential way of finding conflicts alternate, so that both see the
+same machine.
 
     python benches/replay.py [CORPUS.tar.zst or folder ...] [--runs N] [--workers N]
 
@@ -42,9 +43,13 @@ def main() -> None:
         return
     corpora = arguments.corpora or sorted(CORPORA.rglob("perf-*.tar.zst"))
     if not corpora:
-        raise SystemExit(f"no perf-*.tar.zst under {CORPORA}; name a ledger, or set FASTLEDGER_CORPUS")
+        raise SystemExit(
+            f"no perf-*.tar.zst under {CORPORA}; name a ledger, or set FASTLEDGER_CORPUS"
+        )
     cores = len(os.sched_getaffinity(0))
-    print(f"fastledger {fastledger.__version__}, {cores} cores, durable, {arguments.runs} runs each")
+    print(
+        f"fastledger {fastledger.__version__}, {cores} cores, durable, {arguments.runs} runs each"
+    )
     for corpus in corpora:
         compare(corpus, arguments.runs, arguments.workers)
 

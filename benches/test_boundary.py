@@ -4,12 +4,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import corpora
 import pytest
-from corpora import Corpus
 from pytest_benchmark.fixture import BenchmarkFixture
 
+import corpora
 import fastledger
+from corpora import Corpus
 from fastledger import _core
 from fastledger.ledger.records import Commit
 

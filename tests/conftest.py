@@ -4,11 +4,11 @@
 import os
 from pathlib import Path
 
-import corpora
 import pytest
-from corpora import Corpus, OpenCorpus
 
+import corpora
 import fastledger
+from corpora import Corpus, OpenCorpus
 
 
 @pytest.fixture(scope="session")

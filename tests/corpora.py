@@ -60,7 +60,10 @@ class Corpus:
     def __init__(self, archive: Path, folder: Path) -> None:
         self.name = archive.name.removesuffix(".tar.zst")
         self.archive = archive
-        with zstandard.open(archive, "rb") as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with (
+            zstandard.open(archive, "rb") as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
+        ):
             tar.extractall(folder, filter="data")
         self.folder = folder / self.name
 

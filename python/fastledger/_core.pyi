@@ -4,6 +4,17 @@
 from collections.abc import Mapping
 from typing import final
 
+__all__ = [
+    "CommitResult",
+    "Ledger",
+    "Location",
+    "StateIterator",
+    "VersionedValue",
+    "__version__",
+    "block_from_record",
+    "block_header",
+]
+
 __version__: str
 
 @final
@@ -82,7 +93,7 @@ class Ledger:
         allow_malformed: bool = False,
         engine: str = "auto",
     ) -> Ledger:
-        """Opens a ledger; with `create` also begins one in an empty or missing folder, else that is an InputError.
+        """Opens a ledger, or with `create` begins one; without, a missing one is an InputError.
 
         `engine` is auto, parallel or sequential.
         """
@@ -107,8 +118,9 @@ class Ledger:
     def result(self) -> CommitResult:
         """The next block's outcome, in order; raises what stopped the pipeline.
 
-        A result means that the block is durable. After a refusal (`BlockRefused`) the blocks submitted behind the
-        refused one are dropped, `in_flight` is 0, and the ledger takes a block of the refused number again.
+        A result means that the block is durable. After a refusal (`BlockRefused`) the blocks
+        submitted behind the refused one are dropped, `in_flight` is 0, and the ledger takes a block
+        of the refused number again.
         """
 
     def in_flight(self) -> int:
@@ -134,11 +146,11 @@ class Ledger:
     def block_by_hash(self, header_hash: bytes) -> bytes | None: ...
     def find(self, tx_id: str) -> Location | None: ...
     def explain(self, block: int, tx: int) -> str | None:
-        """JSON of the reason that the ledger kept for an invalid transaction: `kind` is rule, policy, read or phantom.
+        """JSON of the reason that the ledger kept for an invalid transaction, by its `kind`.
 
-        rule: text. policy: namespace, guards, policy, endorsements [{msp_id, subject, outcome}]. read: key {namespace,
-        collection, key}, expected, found ("block:tx" or null), written_in_block_by. phantom: namespace, start_key,
-        end_key, difference.
+        rule: text. policy: namespace, guards, policy, endorsements [{msp_id, subject, outcome}].
+        read: key {namespace, collection, key}, expected, found ("block:tx" or null),
+        written_in_block_by. phantom: namespace, start_key, end_key, difference.
         """
 
     def policy_of(self, namespace: str) -> str | None:

@@ -7,12 +7,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import corpora
 import pytest
 
-from corpora import Corpus, OpenCorpus
-
+import corpora
 import fastledger
+from corpora import Corpus, OpenCorpus
 from fastledger import Commit
 from fastledger.ledger.state_dump import write_state
 

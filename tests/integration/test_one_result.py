@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from corpora import Corpus, OpenCorpus
 
 import fastledger
+from corpora import Corpus, OpenCorpus
 from fastledger import Commit, Ledger
 
 CORPORA = ["small", "bypass", "pvt14"]

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from corpora import Corpus
 
 import fastledger
+from corpora import Corpus
 
 
 def block_files(ledger: Path) -> list[Path]:
@@ -175,8 +175,13 @@ def test_a_full_disk_is_told_and_damages_nothing(small: Corpus, tmp_path: Path) 
     check(ledger, small, tmp_path)
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_with_something_else_is_left_alone(
+    small: Corpus, tmp_path: Path, create: bool
+) -> None:
     (tmp_path / "precious").write_text("mine")
-    with pytest.raises(fastledger.FastledgerError, match=str(tmp_path)):
-        fastledger.open(tmp_path, create=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+    for folder in (tmp_path, small.folder):
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(fastledger.InputError, match=str(folder)):
+            fastledger.open(folder, create=create)
+        assert sorted(folder.rglob("*")) == before

@@ -2,24 +2,25 @@
 """Whatever is done to a block, it is judged or refused; nothing crashes and nothing is written."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from corpora import Corpus, OpenCorpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastledger
+from corpora import Corpus, OpenCorpus
 from fastledger.ledger import sources
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil import transaction
 from fastledger.protoutil.inspect import block_to_dict
 
-settings.register_profile("fast", deadline=None, max_examples=60)
+settings.register_profile("fast", deadline=None, max_examples=400)
 settings.register_profile("slow", deadline=None, max_examples=5000)
-settings.load_profile("fast")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 START = 20
@@ -27,7 +28,9 @@ START = 20
 
 
 @pytest.fixture(scope="module")
-def ledger(open_corpus: OpenCorpus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[fastledger.Ledger]:
+def ledger(
+    open_corpus: OpenCorpus, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[fastledger.Ledger]:
     path = tmp_path_factory.mktemp("mutants") / "ledger"
     blocks = open_corpus("bypass").blocks("orderer")
     with fastledger.open(path, verify_block_signatures=False, allow_malformed=True) as opened:

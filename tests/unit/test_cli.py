@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from corpora import Corpus
 
 import fastledger
+from corpora import Corpus
 from fastledger.cli.main import main
 from fastledger.protos.common.common_pb2 import Block
 
@@ -79,7 +79,9 @@ def test_validate_keeps_and_continues_a_ledger(small: Corpus, tmp_path: Path) ->
     assert run("validate", few, "--ledger", ledger).exit_code == 0
     result = run("validate", small.folder, "--ledger", ledger, "--json", report, "--workers", 1)
     assert result.exit_code == 0, result.stderr
-    assert [b["number"] for b in json.loads(report.read_text("utf-8"))["blocks"]] == [*range(10, 84)]
+    assert [b["number"] for b in json.loads(report.read_text("utf-8"))["blocks"]] == [
+        *range(10, 84)
+    ]
     again = run("validate", small.folder, "--ledger", ledger, "--json", report)
     assert again.exit_code == 0
     assert json.loads(report.read_text("utf-8"))["blocks"] == []

@@ -7,9 +7,9 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from corpora import ROOT, Corpus
 
 import fastledger
+from corpora import ROOT, Corpus
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

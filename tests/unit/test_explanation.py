@@ -11,21 +11,21 @@ from fastledger.ledger.explanation import Explanation
 from fastledger.ledger.records import Height
 from fastledger.protoutil.certificate import Identity
 
+POLICY = "AND('Org1MSP.peer','Org2MSP.peer')"
 KEPT = {
     "rule": ({"text": "the nonce is empty"}, ["the nonce is empty"]),
     "policy": (
         {
             "namespace": "basic",
             "guards": "chaincode basic",
-            "policy": "AND('Org1MSP.peer','Org2MSP.peer')",
+            "policy": POLICY,
             "endorsements": [
                 {"msp_id": "Org1MSP", "subject": "peer0", "outcome": "valid"},
                 {"msp_id": "", "subject": "", "outcome": "no identity"},
             ],
         },
         [
-            "the endorsement policy of chaincode basic is not satisfied: "
-            "AND('Org1MSP.peer','Org2MSP.peer')",
+            f"the endorsement policy of chaincode basic is not satisfied: {POLICY}",
             "endorsed by peer0 (Org1MSP): valid",
             "endorsed by an unreadable certificate (no MSP): no identity",
         ],

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from corpora import ROOT
 
 import fastledger
+from corpora import ROOT
 
 PACKAGE = ROOT / "python" / "fastledger"
 # The packages that may talk to the core, and the door that says its version.
@@ -58,7 +58,7 @@ def test_the_exports_are_sorted_and_there() -> None:
     assert all(hasattr(fastledger, name) for name in fastledger.__all__)
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", sorted(modules()))
 def test_public_things_are_documented(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__
@@ -92,7 +92,7 @@ def test_paths_named_in_the_documents_exist() -> None:
     for document in tracked("README.md", "docs/*.md"):
         text = document.read_text("utf-8")
         named = re.findall(r"`((?:python|rust|docs|protos|tests|benches|examples)/[\w./-]*)`", text)
-        named += [link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+        named += re.findall(r"\]\(([^)#:]+)\)", text)
         for name in named:
             found = (ROOT / name).exists() or (document.parent / name).exists()
             assert found, f"{document.name} names {name}"

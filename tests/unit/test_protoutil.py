@@ -5,11 +5,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import corpora
 import pytest
 
+import corpora
 from corpora import Corpus, OpenCorpus
-
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import InputError
 from fastledger.protos.common import common_pb2, configtx_pb2
@@ -31,9 +30,7 @@ def test_blocks_and_transactions_are_read_as_recorded(open_corpus: OpenCorpus, n
     assert [
         (block.number, block.header_hash, block.data_hash, block.codes, block.commit_hash)
         for block in parsed
-    ] == [
-        (v.number, v.header_hash, v.data_hash, v.codes, v.commit_hash) for v in corpus.verdicts
-    ]
+    ] == [(v.number, v.header_hash, v.data_hash, v.codes, v.commit_hash) for v in corpus.verdicts]
     for recorded in corpus.transactions:
         found = transaction.parse(parsed[recorded["block"]].envelopes[recorded["index"]])
         if recorded["code_name"] == "VALID" and recorded["txid"]:

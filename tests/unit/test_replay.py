@@ -4,9 +4,9 @@
 from pathlib import Path
 
 import pytest
-from corpora import Corpus
 
 import fastledger
+from corpora import Corpus
 from fastledger.ledger import sources
 from fastledger.ledger.replay import Replay, Summary
 from fastledger.protos.common.common_pb2 import Block, Metadata

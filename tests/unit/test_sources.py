@@ -12,7 +12,6 @@ import pytest
 import zstandard
 
 from corpora import Corpus, OpenCorpus
-
 from fastledger.common.errors import InputError
 from fastledger.ledger import archive, framing, sources
 from fastledger.protoutil import block as blocks
@@ -111,9 +110,7 @@ def test_one_file_with_a_length_before_each_block(
 
 
 def test_one_block_and_a_renamed_block_file(small: Corpus, tmp_path: Path) -> None:
-    assert read(small.folder / "genesis.block") == [
-        (small.folder / "genesis.block").read_bytes()
-    ]
+    assert read(small.folder / "genesis.block") == [(small.folder / "genesis.block").read_bytes()]
     path = tmp_path / "backup.bin"
     path.write_bytes(framed([record_of(block) for block in small.blocks()]))
     assert read(path) == small.blocks()

@@ -3,12 +3,13 @@
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 from fastledger import _core
 from fastledger.common.codes import TxValidationCode
-from fastledger.common.errors import FastledgerError, NotFound
+from fastledger.common.errors import FastledgerError, InputError, LedgerIo, NotFound
 from fastledger.ledger import explanation
 from fastledger.ledger.explanation import Explanation, ReadConflict
 from fastledger.ledger.records import (
@@ -61,7 +62,8 @@ def open(
             other), or ``auto``.
 
     Raises:
-        InputError: There is no ledger, and `create` is false; or an argument is out of range.
+        InputError: There is no ledger and `create` is false, or the folder holds something else,
+            or an argument is out of range.
         LedgerLocked: Somebody has the ledger open.
         LedgerCorrupted: The ledger's files contradict themselves.
         LedgerIo: The folder cannot be used.
@@ -71,6 +73,7 @@ def open(
         ...     ledger.height
         0
     """
+    _check_folder(Path(path), create)
     return Ledger(
         _core.Ledger.open(
             fspath(path),
@@ -82,6 +85,20 @@ def open(
             engine=engine,
         )
     )
+
+
+def _check_folder(path: Path, create: bool) -> None:
+    """Keep a mistyped path from being answered with a new ledger, or from being written into."""
+    try:
+        # A peer's own folders have a `chains`, too, but neither of these.
+        if (path / "LOCK").is_file() or (path / "chains" / "blockfile_000000").is_file():
+            return
+        if not create:
+            raise InputError(f"{path}: there is no ledger")
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(f"{path}: neither a ledger nor empty; choose another folder")
+    except OSError as error:
+        raise LedgerIo(f"{path}: cannot be read: {error}") from error
 
 
 def restore(snapshot: str | PathLike[str], path: str | PathLike[str]) -> None:
@@ -200,7 +217,7 @@ class Ledger:
             >>> with open(tmp_path / "ledger") as ledger, sources.open(corpus) as source:
             ...     codes = Counter(c for commit in ledger.commit_all(source) for c in commit.codes)
             >>> codes[TxValidationCode.VALID], codes[TxValidationCode.MVCC_READ_CONFLICT]
-            (155, 17)
+            (160, 23)
         """
         core = self._core
         try:
@@ -274,7 +291,7 @@ class Ledger:
         Example:
             >>> with open(ledger_path) as ledger:
             ...     [entry.key for entry in ledger.range("anyorg", "n", "o")]
-            [b'nv']
+            [b'n2', b'nv', b'nw']
         """
         for found in self._core.range(namespace, start, end):
             yield _entry(found)
@@ -350,7 +367,7 @@ class Ledger:
         Example:
             >>> with open(ledger_path) as ledger:
             ...     str(ledger.transaction(conflict_tx_id).version)
-            '21:1'
+            '30:1'
         """
         found = self._core.find(tx_id)
         if found is None:
