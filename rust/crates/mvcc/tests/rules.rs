@@ -7,6 +7,7 @@ use fastledger_mvcc::testing::{MemoryState, transactions};
 use fastledger_mvcc::{
     Conflict, Difference, Outcome, StateKey, Update, UpdateBatch, VersionedValue, parallel, sequential,
 };
+use fastledger_wire::hash::sha256;
 use fastledger_wire::rwset::{
     CollHashedRwSet, HashedRwSet, KvMetadataEntry, KvMetadataWrite, KvRead, KvReadHash, KvWrite, KvWriteHash, NsRwSet,
     QueryReads, QueryReadsMerkleSummary, RangeQueryInfo, ReadsInfo, TxRwSet, Version,
@@ -301,6 +302,26 @@ fn a_phantom_names_the_first_difference() {
         let expected = Conflict::Phantom { namespace: "cc", start_key: "a", end_key: "", difference };
         assert_eq!(outcome(&state, &txs).conflicts, [(0, expected)]);
     }
+}
+
+/// Three results, degree two: one leaf over all of them, at level 1.
+#[test]
+fn a_summary_holds_with_its_hash_its_level_and_its_degree() {
+    let state = state(&[("a", "1", ""), ("b", "1", ""), ("c", "1", "")]);
+    // kv_reads (1) { key (1), version (2) { block_num (1) 1 } }
+    let results = b"abc".map(|key| [0x0a, 7, 0x0a, 1, key, 0x12, 2, 0x08, 1]);
+    let hash: &[u8] = sha256(&[results.as_flattened()]).to_vec().leak();
+    let range = |degree, level, hashes| cc("cc").range(("a", "", true), merkle(degree, level, hashes)).tx();
+    let txs = [
+        range(2, 1, vec![hash]),
+        range(2, 2, vec![hash]),
+        range(2, 0, vec![hash]),
+        range(3, 1, vec![hash]),
+        range(2, 1, vec![hash, hash]),
+        range(2, 1, Vec::new()),
+        range(2, 1, vec![&hash[1..]]),
+    ];
+    assert_eq!(codes(&state, &txs), [VALID, PHANTOM, PHANTOM, PHANTOM, PHANTOM, PHANTOM, PHANTOM]);
 }
 
 /// Each of these makes a real peer crash or stop; see the crate's documentation.
