@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A channel: its ledger and the pipeline that validates and commits blocks to it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,17 +10,18 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity::ChannelConfig;
-use fastledger_ledger::{BlockStream, Ledger};
+use fastledger_ledger::{BlockStream, Durability, Ledger};
 use fastledger_wire::{Hash, TxValidationCode};
 
 use crate::block::{BlockRules, Mvcc};
 use crate::committer::{Committer, Intent};
 use crate::definitions::Definition;
+use crate::durable::{self, Leaving};
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
 use crate::invocation::Rules;
-use crate::pipeline::{InFlight, Leaving, Pieces, Size, Workers, panic_text, thread};
+use crate::pipeline::{InFlight, Pieces, Size, Workers, panic_text, thread};
 use crate::policies;
 use crate::timings::Timings;
 
@@ -37,7 +39,9 @@ pub struct Options {
     pub sequential_mvcc: bool,
     /// How signatures are verified.
     pub verifier: VerifierOptions,
-    /// How the ledger is stored.
+    /// Whether a result says that its block is on stable storage.
+    pub durable: bool,
+    /// How the ledger is stored; its own durability is overruled.
     pub ledger: fastledger_ledger::Options,
 }
 
@@ -49,6 +53,7 @@ impl Default for Options {
             allow_malformed: false,
             sequential_mvcc: false,
             verifier: VerifierOptions::default(),
+            durable: true,
             ledger: fastledger_ledger::Options::default(),
         }
     }
@@ -75,6 +80,9 @@ pub struct CommitResult {
     pub timings: Timings,
 }
 
+/// A result, or why there is none.
+pub(crate) type Outcome = Result<CommitResult, CommitError>;
+
 /// The configuration in force, shared between intake and committer.
 pub(crate) type CurrentConfig = Arc<RwLock<Option<Arc<ChannelConfig>>>>;
 
@@ -92,8 +100,8 @@ pub struct Channel {
     outstanding: AtomicUsize,
     workers: Workers,
     blocks: Option<Sender<InFlight>>,
-    results: Receiver<Result<CommitResult, CommitError>>,
-    thread: Option<JoinHandle<()>>,
+    results: Receiver<Outcome>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Channel {
@@ -101,7 +109,9 @@ impl Channel {
     ///
     /// Blocks that a crash kept from being indexed are validated again, as they were the first time.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, CommitError> {
-        let (ledger, recovery) = Ledger::open(dir, options.ledger)?;
+        // Blocks are synced in groups, beside the committer; see `durable`.
+        let storage = fastledger_ledger::Options { durability: Durability::EachFlush, ..options.ledger };
+        let (ledger, recovery) = Ledger::open(dir, storage)?;
         let blocks = ledger.blocks(recovery.replay.start)?;
         let channel = Self::start(Arc::new(ledger), options)?;
         channel.replay(blocks)?;
@@ -119,13 +129,15 @@ impl Channel {
         let committer = Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)?;
         let gate = Arc::new(Gate::default());
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
+        let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
         let (outcomes, results) = unbounded();
-        let run = {
-            let gate = Arc::clone(&gate);
-            move || commit_all(committer, &queue, &gate, &outcomes)
-        };
-        let thread = thread("commit", run).map_err(|error| CommitError::Threads(error.to_string()))?;
-        let workers = Workers::start(workers, verifier).map_err(|error| CommitError::Threads(error.to_string()))?;
+        let threads = (|| {
+            let sync = durable::start(Arc::clone(&ledger), options.durable, Arc::clone(&gate), waiting, outcomes)?;
+            let stopping = Arc::clone(&gate);
+            let commit = thread("commit", move || commit_all(committer, &queue, &stopping, &judged))?;
+            std::io::Result::Ok((vec![commit, sync], Workers::start(workers, verifier)?))
+        })();
+        let (threads, workers) = threads.map_err(|error| CommitError::Threads(error.to_string()))?;
         Ok(Self {
             ledger,
             config,
@@ -135,7 +147,7 @@ impl Channel {
             workers,
             blocks: Some(blocks),
             results,
-            thread: Some(thread),
+            threads,
         })
     }
 
@@ -179,7 +191,7 @@ impl Channel {
 
     fn enter(&self, incoming: Result<Incoming, Refusal>, intent: Intent) -> Result<(), CommitError> {
         let size = Size::of(&incoming);
-        if !self.gate.enter(size.bytes, size.is_config) {
+        if !self.gate.enter(size) {
             return Err(CommitError::Stopped);
         }
         let config = self.config();
@@ -253,41 +265,38 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.blocks = None;
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }
 }
 
 /// The committer's thread: every block gets one outcome; a broken ledger or a defect ends the channel.
-fn commit_all(
-    mut committer: Committer,
-    queue: &Receiver<InFlight>,
-    gate: &Gate,
-    outcomes: &Sender<Result<CommitResult, CommitError>>,
-) {
+fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate, judged: &Sender<Leaving>) {
     let mut void_epoch = None;
     for in_flight in queue {
-        let (epoch, number) = (in_flight.epoch, committer.height());
-        if void_epoch == Some(epoch) {
-            drop(Leaving::new(gate, &in_flight));
-            drop(outcomes.send(Err(CommitError::Void)));
-            continue;
+        let (epoch, size) = (in_flight.epoch, Size::of(&in_flight.incoming));
+        let outcome = if void_epoch == Some(epoch) {
+            Err(CommitError::Void)
+        } else {
+            process(&mut committer, in_flight, queue.is_empty())
+        };
+        if matches!(outcome, Err(CommitError::Refused { .. })) {
+            void_epoch = Some(epoch);
         }
-        let leaving = Leaving::new(gate, &in_flight);
-        let idle = queue.is_empty();
-        let work = std::panic::AssertUnwindSafe(|| committer.process(in_flight, idle));
-        let outcome = std::panic::catch_unwind(work)
-            .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }));
-        let refused = matches!(outcome, Err(CommitError::Refused { .. }));
-        void_epoch = refused.then_some(epoch).or(void_epoch);
-        let broken = outcome.is_err() && !refused;
+        let broken =
+            matches!(&outcome, Err(error) if !matches!(error, CommitError::Refused { .. } | CommitError::Void));
         if broken {
             gate.stop();
         }
-        drop(leaving);
-        if outcomes.send(outcome).is_err() || broken {
+        if judged.send(Leaving { outcome, size }).is_err() || broken {
             break;
         }
     }
+}
+
+fn process(committer: &mut Committer, in_flight: InFlight, idle: bool) -> Outcome {
+    let number = committer.height();
+    catch_unwind(AssertUnwindSafe(|| committer.process(in_flight, idle)))
+        .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }))
 }

@@ -98,6 +98,9 @@ pub enum CommitError {
         /// What differs.
         what: &'static str,
     },
+    /// A block was written, but not brought to stable storage.
+    #[error("the block may not survive a power cut: {0}")]
+    NotDurable(String),
     /// The configuration in the derived stores cannot be read.
     #[error("the stored channel configuration is damaged ({0}); rebuild the ledger")]
     StoredConfig(String),

@@ -3,12 +3,14 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::pipeline::Size;
+
 /// Most blocks in the pipeline: enough to keep every stage busy, few enough to bound memory and latency.
-pub const MAX_BLOCKS_AHEAD: usize = 8;
+pub const MAX_BLOCKS_AHEAD: usize = 16;
 
 /// Most bytes of blocks in the pipeline, unless a single block is larger. What is made of a block takes about as much
 /// memory again.
-pub const MAX_BYTES_AHEAD: usize = 48 << 20;
+pub const MAX_BYTES_AHEAD: usize = 64 << 20;
 
 /// Counts the blocks between intake and commit.
 ///
@@ -30,26 +32,26 @@ struct State {
 
 impl Gate {
     /// Waits for room and enters; false when the pipeline has stopped.
-    pub(crate) fn enter(&self, bytes: usize, is_config: bool) -> bool {
+    pub(crate) fn enter(&self, size: Size) -> bool {
         let mut state = self.lock();
-        while !state.stopped && !state.has_room(bytes) {
+        while !state.stopped && !state.has_room(size.bytes) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.stopped {
             return false;
         }
         state.blocks += 1;
-        state.bytes += bytes;
-        state.config_inside |= is_config;
+        state.bytes += size.bytes;
+        state.config_inside |= size.is_config;
         true
     }
 
     /// Leaves after commit.
-    pub(crate) fn leave(&self, bytes: usize, is_config: bool) {
+    pub(crate) fn leave(&self, size: Size) {
         let mut state = self.lock();
         state.blocks -= 1;
-        state.bytes -= bytes;
-        state.config_inside &= !is_config;
+        state.bytes -= size.bytes;
+        state.config_inside &= !size.is_config;
         self.changed.notify_all();
     }
 
@@ -73,7 +75,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD};
+    use super::{Gate, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD, Size};
+
+    const BLOCK: Size = Size { bytes: 1, is_config: false };
+    const CONFIG: Size = Size { bytes: 1, is_config: true };
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -81,7 +86,7 @@ mod tests {
     fn enters(gate: &Gate, bytes: usize) -> bool {
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
-            scope.spawn(move || sender.send(gate.enter(bytes, false)));
+            scope.spawn(move || sender.send(gate.enter(Size { bytes, is_config: false })));
             let entered = receiver.recv_timeout(Duration::from_millis(50)).is_ok();
             if !entered {
                 gate.stop();
@@ -94,25 +99,25 @@ mod tests {
     fn the_gate_holds_back_what_is_too_much() {
         let full = Gate::default();
         for _ in 0..MAX_BLOCKS_AHEAD {
-            assert!(full.enter(1, false));
+            assert!(full.enter(BLOCK));
         }
         assert!(!enters(&full, 1));
 
         let large = Gate::default();
-        assert!(large.enter(MAX_BYTES_AHEAD + 1, false), "a large block may be alone");
+        assert!(large.enter(Size { bytes: MAX_BYTES_AHEAD + 1, is_config: false }), "a large block may be alone");
         assert!(!enters(&large, 1));
     }
 
     #[test]
     fn a_configuration_block_closes_the_gate_behind_it() {
         let gate = Gate::default();
-        assert!(gate.enter(1, false) && gate.enter(1, true));
-        gate.leave(1, false);
+        assert!(gate.enter(BLOCK) && gate.enter(CONFIG));
+        gate.leave(BLOCK);
         assert!(!enters(&gate, 1));
 
         let gate = Gate::default();
-        assert!(gate.enter(1, true));
-        gate.leave(1, true);
+        assert!(gate.enter(CONFIG));
+        gate.leave(CONFIG);
         assert!(enters(&gate, 1));
     }
 }

@@ -24,6 +24,7 @@ mod checked;
 mod collections;
 mod committer;
 mod definitions;
+mod durable;
 mod endorsement;
 mod error;
 mod flusher;

@@ -26,7 +26,6 @@ use fastledger_wire::{Hash, hash};
 use crate::checked::{Chunk, Share};
 use crate::committer::Intent;
 use crate::error::Refusal;
-use crate::gate::Gate;
 use crate::incoming::Incoming;
 use crate::timings::{Stage, Timings};
 
@@ -166,18 +165,6 @@ impl Pieces {
     }
 }
 
-/// Lets a block out of the gate, however its processing ends.
-pub(crate) struct Leaving<'g> {
-    gate: &'g Gate,
-    size: Size,
-}
-
-impl<'g> Leaving<'g> {
-    pub(crate) fn new(gate: &'g Gate, in_flight: &InFlight) -> Self {
-        Self { gate, size: Size::of(&in_flight.incoming) }
-    }
-}
-
 /// What the gate needs to know of a block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
@@ -191,12 +178,6 @@ impl Size {
             Ok(block) => Self { bytes: block.bytes.len(), is_config: block.is_config },
             Err(_) => Self { bytes: 0, is_config: false },
         }
-    }
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.gate.leave(self.size.bytes, self.size.is_config);
     }
 }
 

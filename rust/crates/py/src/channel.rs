@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fastledger_committer::{Channel, CommitError, Options};
-use fastledger_ledger::{Durability, Ledger as Storage, StoredBlock, TxLocation};
+use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
 use pyo3::prelude::*;
@@ -65,11 +65,14 @@ impl Ledger {
         if !create && !path.join("chains").is_dir() {
             return Err(error::input(py, format!("{} is not a ledger: it has no folder chains", path.display())));
         }
-        let mut options =
-            Options { workers, verify_block_signatures, allow_malformed, sequential_mvcc, ..Options::default() };
-        if !durable {
-            options.ledger.durability = Durability::EachFlush;
-        }
+        let options = Options {
+            workers,
+            verify_block_signatures,
+            allow_malformed,
+            sequential_mvcc,
+            durable,
+            ..Options::default()
+        };
         let channel = door::work(py, || Channel::open(&path, &options), error::commit)?;
         Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))) })
     }

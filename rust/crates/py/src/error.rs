@@ -42,6 +42,7 @@ pub(crate) fn commit(py: Python<'_>, error: CommitError) -> PyErr {
     match error {
         CommitError::Refused { number, refusal } => raise(py, "BlockRefused", (number, refusal.to_string())),
         CommitError::Ledger(error) => ledger(py, error),
+        CommitError::NotDurable(_) => raise(py, "LedgerIo", (text,)),
         CommitError::Replay { .. } | CommitError::StoredConfig(_) => raise(py, "LedgerCorrupted", (text,)),
         CommitError::NothingSubmitted | CommitError::Void | CommitError::Empty => input(py, text),
         CommitError::Stopped | CommitError::Threads(_) | CommitError::Defect { .. } => {

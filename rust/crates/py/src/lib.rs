@@ -3,6 +3,8 @@
 //!
 //! Bytes go in, handles and plain values come out. Every call that does work leaves the GIL through [`door::work`].
 
+#![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
+
 mod channel;
 mod door;
 mod error;
