@@ -123,8 +123,7 @@ impl<'a> BlockSignatures<'a> {
                 Ok(()) => format!("signature {index} by {signer} holds but does not satisfy it"),
                 Err(reason) => format!("signature {index} holds, but {reason}"),
             },
-            (_, Err(reason)) => format!("signature {index}: {reason}"),
-            (Err(reason), Ok(())) => format!("signature {index}: {reason}"),
+            (_, Err(reason)) | (Err(reason), Ok(())) => format!("signature {index}: {reason}"),
         };
         let lines: Vec<_> = self.jobs.iter().zip(verdicts).enumerate().map(line).collect();
         if lines.is_empty() { "there are no signatures".to_owned() } else { lines.join("; ") }

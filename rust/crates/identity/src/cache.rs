@@ -61,6 +61,7 @@ impl<V: Clone> GenerationCache<V> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

@@ -69,7 +69,7 @@ impl Identity {
 
     /// The MSP's verdict (`Identity.Validate`): chain, revocation and organizational units.
     pub fn validity(&self) -> Result<(), &IdentityError> {
-        self.validity.as_ref().map(|()| ())
+        self.validity.as_ref().copied()
     }
 
     /// The roles that the identity satisfies in a policy; a revoked administrator may still be one.

@@ -32,7 +32,9 @@ impl SignatureHash {
             Self::Sha3 => &SHA3_256,
             Self::Unknown => return None,
         });
-        message.iter().for_each(|part| context.update(part));
+        for part in message {
+            context.update(part);
+        }
         Some(context.finish())
     }
 }

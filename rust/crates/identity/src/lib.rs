@@ -6,6 +6,9 @@
 //! policies, which take identities whose signatures were verified before. Verdicts on identities are remembered by
 //! content for as long as the configuration is in force.
 //!
+//! Policies and configurations are recursive messages that outsiders send: decode them on threads with
+//! [`fastledger_wire::protobuf::DECODE_STACK_BYTES`] of stack. Whatever is compiled of them is flat or bounded.
+//!
 //! Idemix MSPs are recognised, but their identities are refused as not supported.
 
 #![forbid(unsafe_code)]

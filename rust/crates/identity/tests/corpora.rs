@@ -116,6 +116,6 @@ fn creator_verdict(transaction: &Transaction<'_>, config: &ChannelConfig) -> Res
         return Err("another channel".into());
     }
     let creator = config.msps().identity(transaction.creator).map_err(|error| error.to_string())?;
-    creator.validity().map_err(|error| error.to_string())?;
+    creator.validity().map_err(ToString::to_string)?;
     creator.verify(&[transaction.payload], transaction.signature).map_err(|error| error.to_string())
 }

@@ -109,6 +109,7 @@ impl ApplicationCapabilities {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use fastledger_wire::configtx::Capability;
 

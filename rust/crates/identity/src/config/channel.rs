@@ -171,7 +171,7 @@ impl ChannelConfig {
         &self.consortium
     }
 
-    /// Orderer addresses that belong to no organisation (before V1_4_2).
+    /// Orderer addresses that belong to no organisation (before `V1_4_2`).
     #[must_use]
     pub fn orderer_addresses(&self) -> &[String] {
         &self.orderer_addresses
@@ -223,7 +223,7 @@ impl ChannelConfig {
         })
     }
 
-    /// The policy of an encoded `common.SignaturePolicyEnvelope` of any version, as keys have it from V2_0 on.
+    /// The policy of an encoded `common.SignaturePolicyEnvelope` of any version, as keys have it from `V2_0` on.
     pub fn key_policy(&self, encoded: &[u8]) -> Result<Arc<Policy>> {
         self.key_policies.get_or_insert_with(encoded, || {
             let envelope = decode_envelope(encoded)?;

@@ -65,6 +65,7 @@ fn digits(text: &str) -> (&str, &str) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::nanoseconds;
 

@@ -144,6 +144,7 @@ pub(super) fn check_mod_policy(mod_policy: &str) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

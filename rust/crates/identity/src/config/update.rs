@@ -47,7 +47,7 @@ impl ChannelConfig {
         if let Some(key) = write_set.keys().find(|key| !current.contains_key(*key)) {
             return Err(refused(format!("{key} of the write set does not appear in the result")));
         }
-        let result = group_at(&current, vec!["Channel"])?;
+        let result = group_at(&current, &["Channel"])?;
         if channel_group.as_ref() != Some(&result) {
             return Err(refused("the update does not produce the configuration that stands beside it"));
         }
@@ -127,7 +127,7 @@ fn refused(reason: impl Into<String>) -> IdentityError {
     IdentityError::ConfigUpdate(reason.into())
 }
 
-/// Opens the CONFIG_UPDATE transaction that the orderer was sent.
+/// Opens the `CONFIG_UPDATE` transaction that the orderer was sent.
 fn config_update_envelope<'a>(envelope: &Envelope<'a>) -> Result<ConfigUpdateEnvelope<'a>> {
     let payload: Payload<'a> = decode("Payload of the update", envelope.payload)?;
     let header = payload.header.ok_or_else(|| refused("the update has no header"))?;
@@ -163,14 +163,14 @@ fn mod_policy_of<'p>(root: &'p PolicyManager, key: &Key<'_>, mod_policy: &str) -
 }
 
 /// Puts the tree together again (`recurseConfigMap`).
-fn group_at<'a>(elements: &Elements<'_, 'a>, path: Vec<&'a str>) -> Result<ConfigGroup<'a>> {
+fn group_at<'a>(elements: &Elements<'_, 'a>, path: &[&'a str]) -> Result<ConfigGroup<'a>> {
     let below = |name: &'a str| -> Vec<&'a str> { path.iter().copied().chain([name]).collect() };
     let missing = |key: &Key<'_>| refused(format!("{key} is missing"));
-    let key = Key { kind: Kind::Group, path: path.clone() };
+    let key = Key { kind: Kind::Group, path: path.to_vec() };
     let Some(Content::Group(listed)) = elements.get(&key) else { return Err(missing(&key)) };
     let mut group = ConfigGroup { version: listed.version, mod_policy: listed.mod_policy, ..ConfigGroup::default() };
     for name in listed.groups.keys() {
-        group.groups.insert(name, group_at(elements, below(name))?);
+        group.groups.insert(name, group_at(elements, &below(name))?);
     }
     for name in listed.values.keys() {
         let key = Key { kind: Kind::Value, path: below(name) };

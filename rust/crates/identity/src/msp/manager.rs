@@ -11,6 +11,7 @@ use super::{Msp, MspVersion};
 use crate::cache::GenerationCache;
 use crate::error::{IdentityError, Result};
 use crate::identity::Identity;
+use crate::x509::Certificate;
 
 /// Bytes that the identities of one configuration may take in the cache: about ten thousand of them.
 pub const IDENTITY_CACHE_BYTES: usize = 64 << 20;
@@ -67,6 +68,13 @@ impl MspManager {
     /// The outcome is remembered by the bytes, so equal bytes give the same `Arc`.
     pub fn identity(&self, serialized: &[u8]) -> Result<Arc<Identity>> {
         self.identities.get_or_insert_with(serialized, || self.read(serialized).map(Arc::new))
+    }
+
+    /// Whether the bytes are an identity in the one form that gossip passes on (`IsWellFormed`): a single PEM block of
+    /// type CERTIFICATE and nothing after it, the certificate's ECDSA signature in canonical DER.
+    #[must_use]
+    pub fn is_well_formed(&self, serialized: &[u8]) -> bool {
+        SerializedIdentity::decode(serialized).is_ok_and(|identity| Certificate::is_canonical_pem(identity.id_bytes))
     }
 
     fn read(&self, serialized: &[u8]) -> Result<Identity> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Signature policies: nested NOutOf over principals (`cauthdsl.compile`).
+//! Signature policies: nested `NOutOf` over principals (`cauthdsl.compile`).
 //!
 //! Evaluation is greedy and in order: a principal takes the first unused signer that satisfies it, every rule of an
-//! NOutOf is tried even when enough have held, and a rule that fails gives back the signers that it took. Policies
+//! `NOutOf` is tried even when enough have held, and a rule that fails gives back the signers that it took. Policies
 //! nest as deep as a message may, so they are compiled to a flat form and evaluated without recursion.
 
 use std::fmt::{self, Write};
@@ -25,7 +25,7 @@ const RENDERED_DEPTH: usize = 16;
 #[derive(Debug)]
 pub struct SignaturePolicy {
     principals: Vec<Principal>,
-    /// The root comes first; the rules of an NOutOf stand side by side.
+    /// The root comes first; the rules of an `NOutOf` stand side by side.
     nodes: Vec<Node>,
 }
 
@@ -164,7 +164,7 @@ fn flatten(root: &Rule, principals: usize) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// An NOutOf under evaluation.
+/// An `NOutOf` under evaluation.
 struct Gate<U> {
     rules: Range<usize>,
     needed: i64,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One parsed certificate (Go's `x509.ParseCertificate`).
 
-use super::der::{BIT_STRING, CONSTRUCTED, CONTEXT, Der, INTEGER, SEQUENCE, push_element, unsigned};
+use super::der::{BIT_STRING, CONSTRUCTED, CONTEXT, Der, SEQUENCE, push_element, unsigned};
+use super::ecdsa::EcdsaSignature;
 use super::extensions::Extensions;
 use super::key::PublicKey;
 use super::name::Name;
@@ -85,6 +86,17 @@ impl Certificate {
             public_key,
             extensions,
         })
+    }
+
+    /// Whether `text` is one PEM block of type CERTIFICATE (or of none) that ends the text, and the certificate's
+    /// signature, if ECDSA, is in its canonical form.
+    pub(crate) fn is_canonical_pem(text: &[u8]) -> bool {
+        let Some(block) = PemBlock::first(text).filter(|block| block.rest.is_empty()) else { return false };
+        matches!(block.label, b"CERTIFICATE" | b"")
+            && Self::from_der(&block.contents).is_ok_and(|certificate| {
+                let canonical = |signature: EcdsaSignature| signature.to_der() == certificate.signature;
+                !certificate.is_ecdsa_signed() || EcdsaSignature::lenient(&certificate.signature).is_ok_and(canonical)
+            })
     }
 
     /// The same certificate with another signature value, encoded anew.
@@ -186,7 +198,7 @@ impl Certificate {
 
 fn version(tbs: &mut Der<'_>) -> Result<u64> {
     let Some(mut explicit) = tbs.optional(CONTEXT | CONSTRUCTED, "malformed version")? else { return Ok(1) };
-    let version = unsigned(explicit.contents(INTEGER, "malformed version")?).filter(|version| *version <= 2);
+    let version = unsigned(explicit.integer("malformed version")?).filter(|version| *version <= 2);
     match version {
         Some(version) if explicit.is_empty() => Ok(version + 1),
         _ => Err(CertificateError("malformed or unsupported version")),

@@ -178,12 +178,18 @@ impl<'a> Der<'a> {
     }
 }
 
-/// The value of INTEGER contents, `None` when negative or not below 2^63.
-pub(super) fn unsigned(contents: &[u8]) -> Option<u64> {
-    if contents.len() > 8 || contents.first()? & 0x80 != 0 {
+/// The value of INTEGER contents, `None` where it does not fit 64 bits with sign.
+pub(super) fn signed(contents: &[u8]) -> Option<i64> {
+    if contents.len() > 8 {
         return None;
     }
-    Some(contents.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    let sign = if contents.first()? & 0x80 == 0 { 0 } else { -1 };
+    Some(contents.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte)))
+}
+
+/// The value of INTEGER contents, `None` when negative or not below 2^63.
+pub(super) fn unsigned(contents: &[u8]) -> Option<u64> {
+    u64::try_from(signed(contents)?).ok()
 }
 
 fn is_oid(contents: &[u8]) -> bool {
@@ -207,15 +213,14 @@ fn is_arc(arc: &[u8]) -> bool {
 pub(super) fn push_element(out: &mut Vec<u8>, tag: u8, contents: &[&[u8]]) {
     let length: usize = contents.iter().map(|part| part.len()).sum();
     out.push(tag);
-    match u8::try_from(length) {
-        Ok(short @ 0..=0x7f) => out.push(short),
-        _ => {
-            let bytes = length.to_be_bytes();
-            let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
-            #[expect(clippy::cast_possible_truncation, reason = "at most eight length bytes")]
-            out.push(0x80 | (bytes.len() - first) as u8);
-            out.extend_from_slice(&bytes[first..]);
-        }
+    if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
+        out.push(short);
+    } else {
+        let bytes = length.to_be_bytes();
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
+        #[expect(clippy::cast_possible_truncation, reason = "at most eight length bytes")]
+        out.push(0x80 | (bytes.len() - first) as u8);
+        out.extend_from_slice(&bytes[first..]);
     }
     for part in contents {
         out.extend_from_slice(part);
@@ -223,6 +228,7 @@ pub(super) fn push_element(out: &mut Vec<u8>, tag: u8, contents: &[&[u8]]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

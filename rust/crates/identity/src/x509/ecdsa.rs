@@ -83,6 +83,7 @@ pub(super) fn subtract(minuend: &[u8], subtrahend: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

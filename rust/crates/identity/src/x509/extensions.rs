@@ -118,7 +118,7 @@ impl Extensions {
             35 => self.authority_key_id = authority_key_id(der)?,
             36 => self.policies.read_constraints(der)?,
             37 => self.extended_key_usage = extended_key_usage(der)?,
-            54 => self.policies.inhibit_any = Some(der.unsigned("malformed inhibitAnyPolicy")?),
+            54 => self.policies.read_inhibit_any(der)?,
             _ => return Ok(false),
         }
         Ok(true)

@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
 };
 use p224::ecdsa::signature::hazmat::PrehashVerifier;
 
-use super::der::{Der, SEQUENCE};
+use super::der::{Der, SEQUENCE, unsigned};
 use super::ecdsa::{self, EcdsaSignature};
 use super::{CertificateError, Result};
 
@@ -210,7 +210,11 @@ fn ec(parameters: &[u8], bits: &[u8]) -> Result<PublicKey> {
 fn rsa(bits: &[u8]) -> Result<PublicKey> {
     let mut numbers = Der::new(bits).nested(SEQUENCE, "malformed RSA key")?;
     let modulus = positive(numbers.integer("malformed RSA modulus")?)?;
-    let exponent = positive(numbers.integer("malformed RSA exponent")?)?;
+    let exponent = numbers.integer("malformed RSA exponent")?;
+    if unsigned(exponent).is_none_or(|exponent| exponent == 0) {
+        return Err(CertificateError("RSA exponent is not a positive number of 63 bits"));
+    }
+    let exponent = positive(exponent)?;
     Ok(PublicKey::Rsa { modulus, exponent })
 }
 

@@ -20,6 +20,7 @@ mod policies;
 mod sanitize;
 mod signature;
 mod time;
+mod uri;
 mod verify;
 
 pub use certificate::Certificate;

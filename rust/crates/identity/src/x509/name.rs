@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Distinguished names: the attributes that an MSP looks at, and a text form for people.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::der::{
     BMP_STRING, Der, IA5_STRING, NUMERIC_STRING, PRINTABLE_STRING, SEQUENCE, SET, T61_STRING, UTF8_STRING,
@@ -42,7 +42,8 @@ impl Name {
     fn add(&mut self, kind: &[u8], value: String) {
         if let Some(label) = label(kind) {
             let comma = if self.text.is_empty() { "" } else { "," };
-            self.text.push_str(&format!("{comma}{label}={value}"));
+            // Writing to a string does not fail.
+            _ = write!(self.text, "{comma}{label}={value}");
         }
         match kind {
             COMMON_NAME => self.common_name = value,
@@ -93,7 +94,7 @@ pub(super) fn ascii(value: &[u8], allowed: impl Fn(u8) -> bool) -> Option<String
     all.then(|| value.iter().copied().map(char::from).collect())
 }
 
-/// X.680's PrintableString, and the `*` and `&` that real certificates use.
+/// X.680's `PrintableString`, and the `*` and `&` that real certificates use.
 fn is_printable(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(&byte)
 }
@@ -114,6 +115,7 @@ fn bmp(value: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

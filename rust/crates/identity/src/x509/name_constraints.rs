@@ -3,9 +3,9 @@
 
 use super::certificate::Certificate;
 use super::der::{CONSTRUCTED, CONTEXT, Der, SEQUENCE};
-use super::host::{is_domain, mailbox, uri_host};
+use super::host::{is_domain, mailbox};
 use super::name::ascii;
-use super::{CertificateError, Result};
+use super::{CertificateError, Result, uri};
 
 const EMAIL: u8 = CONTEXT | 1;
 const DNS: u8 = CONTEXT | 2;
@@ -17,7 +17,7 @@ const IP: u8 = CONTEXT | 7;
 pub(super) struct AlternativeNames {
     dns: Vec<String>,
     emails: Vec<String>,
-    uris: Vec<String>,
+    uri_hosts: Vec<String>,
     ips: Vec<Vec<u8>>,
 }
 
@@ -30,7 +30,7 @@ impl AlternativeNames {
             match tag {
                 EMAIL => names.emails.push(ia5(value)?),
                 DNS => names.dns.push(ia5(value)?),
-                URI => names.uris.push(uri(value)?),
+                URI => names.uri_hosts.push(uri_host(value)?),
                 IP if matches!(value.len(), 4 | 16) => names.ips.push(value.to_vec()),
                 IP => return Err(CertificateError("IP address of another length than 4 or 16")),
                 _ => {}
@@ -40,7 +40,7 @@ impl AlternativeNames {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.dns.is_empty() && self.emails.is_empty() && self.uris.is_empty() && self.ips.is_empty()
+        self.dns.is_empty() && self.emails.is_empty() && self.uri_hosts.is_empty() && self.ips.is_empty()
     }
 }
 
@@ -48,12 +48,10 @@ fn ia5(value: &[u8]) -> Result<String> {
     ascii(value, |byte| byte < 0x80).ok_or(CertificateError("name is not an IA5String"))
 }
 
-/// Go parses the whole URI; we look at what a well-formed one cannot hold and at the host.
-fn uri(value: &[u8]) -> Result<String> {
-    let uri = ia5(value)?;
-    let well_formed = !uri.starts_with(':') && uri.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    let host_is_valid = uri_host(&uri).is_none_or(|host| is_domain(&host, false));
-    if well_formed && host_is_valid { Ok(uri) } else { Err(CertificateError("malformed URI")) }
+/// The host of a URI, empty where it has none.
+fn uri_host(value: &[u8]) -> Result<String> {
+    let host = uri::host(&ia5(value)?).filter(|host| is_domain(host, false));
+    host.ok_or(CertificateError("malformed URI"))
 }
 
 /// Names that are permitted, or excluded.
@@ -101,10 +99,9 @@ impl NameConstraints {
         for name in &names.dns {
             allow_domain(&permitted.dns, &excluded.dns, name)?;
         }
-        for uri in &names.uris {
-            let host = uri_host(uri).filter(|host| !is_ip_address(host));
-            let host = host.ok_or(CertificateError("URI without a domain under name constraints"))?;
-            allow_domain(&permitted.uris, &excluded.uris, &host)?;
+        for host in &names.uri_hosts {
+            let domain = uri::domain(host).ok_or(CertificateError("URI without a domain under name constraints"))?;
+            allow_domain(&permitted.uris, &excluded.uris, &domain)?;
         }
         for address in &names.emails {
             let parsed = mailbox(address).ok_or(CertificateError("malformed mailbox under name constraints"))?;
@@ -171,7 +168,7 @@ fn network(value: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
 }
 
 fn is_ip_address(host: &str) -> bool {
-    host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok()
+    host.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn contains((address, mask): &(Vec<u8>, Vec<u8>), ip: &[u8]) -> bool {
@@ -221,6 +218,7 @@ fn in_domain(constraint: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

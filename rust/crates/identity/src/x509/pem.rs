@@ -95,9 +95,10 @@ fn ends_line(after_end: &[u8], label: &[u8]) -> bool {
 
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let ignored = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    let packed: Cow<'_, [u8]> = match text.iter().any(ignored) {
-        true => text.iter().copied().filter(|byte| !ignored(byte)).collect(),
-        false => Cow::Borrowed(text),
+    let packed: Cow<'_, [u8]> = if text.iter().any(ignored) {
+        text.iter().copied().filter(|byte| !ignored(byte)).collect()
+    } else {
+        Cow::Borrowed(text)
     };
     BASE64.decode(packed).ok()
 }
@@ -121,6 +122,7 @@ fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificate::Certificate;
-use super::der::{CONTEXT, Der, OBJECT_IDENTIFIER, SEQUENCE, unsigned};
+use super::der::{CONTEXT, Der, OBJECT_IDENTIFIER, SEQUENCE, signed};
 use super::{CertificateError, Result};
 
 const ANY_POLICY: &[u8] = &[0x55, 0x1d, 0x20, 0];
@@ -22,7 +22,7 @@ pub(super) struct CertificatePolicies {
     mappings: Vec<(Oid, Oid)>,
     require_explicit: Option<u64>,
     inhibit_mapping: Option<u64>,
-    pub(super) inhibit_any: Option<u64>,
+    inhibit_any: Option<u64>,
 }
 
 impl CertificatePolicies {
@@ -52,17 +52,28 @@ impl CertificatePolicies {
         Ok(())
     }
 
+    pub(super) fn read_inhibit_any(&mut self, mut der: Der<'_>) -> Result<()> {
+        const WHAT: &str = "malformed inhibitAnyPolicy";
+        self.inhibit_any = skipped_certificates(der.integer(WHAT)?, WHAT)?;
+        Ok(())
+    }
+
     pub(super) fn read_constraints(&mut self, mut der: Der<'_>) -> Result<()> {
         const WHAT: &str = "malformed policy constraints";
         let mut fields = der.nested(SEQUENCE, WHAT)?;
         for (number, limit) in [(0, &mut self.require_explicit), (1, &mut self.inhibit_mapping)] {
             if fields.next_is(CONTEXT | number) {
-                let value = fields.tagged_integer(CONTEXT | number, WHAT)?;
-                *limit = Some(unsigned(value).ok_or(CertificateError(WHAT))?);
+                *limit = skipped_certificates(fields.tagged_integer(CONTEXT | number, WHAT)?, WHAT)?;
             }
         }
         Ok(())
     }
+}
+
+/// How many more certificates a limit lets pass; a negative one is read and has no effect.
+fn skipped_certificates(contents: &[u8], what: &'static str) -> Result<Option<u64>> {
+    let limit = signed(contents).ok_or(CertificateError(what))?;
+    Ok(u64::try_from(limit).ok())
 }
 
 /// Whether a chain, leaf first, satisfies the policies of its CAs; its last certificate is the trust anchor.
@@ -158,7 +169,9 @@ impl Graph {
             let (kept, dropped): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 std::mem::take(&mut self.strata[depth]).into_iter().partition(|(_, node)| with_children.contains(node));
             self.strata[depth] = kept;
-            dropped.into_values().for_each(|node| self.nodes[node].is_deleted = true);
+            for node in dropped.into_values() {
+                self.nodes[node].is_deleted = true;
+            }
         }
     }
 
@@ -191,8 +204,7 @@ impl Graph {
             [parent] => self.nodes[*node].policy != ANY_POLICY && self.nodes[parent].policy == ANY_POLICY,
             _ => false,
         };
-        self.leaves().contains_key(ANY_POLICY)
-            || self.strata.iter().flat_map(BTreeMap::values).any(|node| below_any(node))
+        self.leaves().contains_key(ANY_POLICY) || self.strata.iter().flat_map(BTreeMap::values).any(below_any)
     }
 }
 

@@ -4,8 +4,7 @@
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as aws, RsaParameters};
 
-use super::der::{CONSTRUCTED, CONTEXT, unsigned};
-use super::der::{Der, INTEGER, SEQUENCE};
+use super::der::{CONSTRUCTED, CONTEXT, Der, SEQUENCE, unsigned};
 use super::ecdsa::EcdsaSignature;
 use super::key::{PublicKey, rsa_components, verify_ed25519};
 use super::{CertificateError, Result};
@@ -126,9 +125,9 @@ fn pss(parameters: &[u8]) -> Option<SignatureAlgorithm> {
     let hash = hash_identifier(&mut explicit(0)?)?;
     let mut mgf = explicit(1)?.nested(SEQUENCE, WHAT).ok()?;
     let mut salt = explicit(2)?;
-    let salt = unsigned(salt.contents(INTEGER, WHAT).ok()?)?;
+    let salt = unsigned(salt.integer(WHAT).ok()?)?;
     if let Some(mut trailer) = fields.optional(CONTEXT | CONSTRUCTED | 3, WHAT).ok()?
-        && unsigned(trailer.contents(INTEGER, WHAT).ok()?)? != 1
+        && unsigned(trailer.integer(WHAT).ok()?)? != 1
     {
         return None;
     }

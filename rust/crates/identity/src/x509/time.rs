@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! UTCTime and GeneralizedTime as Go reads them: seconds may be left out of a UTCTime, zone offsets are allowed.
+//! `UTCTime` and `GeneralizedTime` as Go reads them: seconds may be left out of a `UTCTime`, zone offsets are allowed.
 
 use super::der::{Der, GENERALIZED_TIME, UTC_TIME};
 use super::{CertificateError, Result};
@@ -90,6 +90,7 @@ fn number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
 

@@ -33,10 +33,10 @@ type member struct {
 
 type edit func(*x509.Certificate)
 
-func p256() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
-func p224() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)) }
-func p384() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) }
-func p521() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)) }
+func p256() crypto.Signer    { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+func p224() crypto.Signer    { return must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)) }
+func p384() crypto.Signer    { return must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) }
+func p521() crypto.Signer    { return must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)) }
 func rsa2048() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) }
 func ed() crypto.Signer {
 	_, key, err := ed25519.GenerateKey(rand.Reader)

@@ -41,5 +41,6 @@ func main() {
 	write("msps.json", mspCases())
 	write("certificates.json", certificateCases())
 	write("pem.json", pemCases())
+	write("uris.json", uriCases())
 	write("config_updates.json", updateCases())
 }

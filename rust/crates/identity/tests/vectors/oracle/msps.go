@@ -39,6 +39,7 @@ type principalCase struct {
 type identityCase struct {
 	Name       string `json:"name"`
 	Serialized []byte `json:"serialized"`
+	WellFormed bool   `json:"well_formed"`
 	Readable   bool   `json:"readable"`
 	Valid      bool   `json:"valid"`
 	Error      string `json:"error,omitempty"`
@@ -126,7 +127,7 @@ func usual(issuer *member) []candidate {
 		dated("older than its CA", epoch.AddDate(-5, 0, 0), epoch.AddDate(5, 0, 0)),
 		dated("starts as its CA ends", issuer.cert.NotAfter, issuer.cert.NotAfter.AddDate(1, 0, 0)),
 		dated("starts a second before its CA", issuer.cert.NotBefore.Add(-time.Second), epoch),
-		dated("starts two seconds before its CA", issuer.cert.NotBefore.Add(-2 * time.Second), epoch),
+		dated("starts two seconds before its CA", issuer.cert.NotBefore.Add(-2*time.Second), epoch),
 		dated("ends as it starts", epoch, epoch),
 		dated("ends a second after it starts", epoch, epoch.Add(time.Second)),
 		{name: "the CA itself", who: issuer},
@@ -162,7 +163,9 @@ func extended(issuer *member) []candidate {
 	}
 	return []candidate{
 		one("client auth only", func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }),
-		one("server auth", func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth} }),
+		one("server auth", func(t *x509.Certificate) {
+			t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+		}),
 		one("any use", func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }),
 		one("unknown use", func(t *x509.Certificate) { t.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} }),
 		one("unknown extension", unknown(false)), one("unknown critical extension", unknown(true)),
@@ -280,6 +283,8 @@ func run(name string, version int, c *mb.FabricMSPConfig, candidates []candidate
 			bytes = serialized(mspid, one.who.pem)
 		}
 		entry := identityCase{Name: one.name, Serialized: bytes}
+		outer := &mb.SerializedIdentity{}
+		entry.WellFormed = proto.Unmarshal(bytes, outer) == nil && instance.IsWellFormed(outer) == nil
 		identity, err := instance.DeserializeIdentity(bytes)
 		if err != nil {
 			entry.Error = err.Error()
@@ -450,13 +455,21 @@ func setupCases(root *member, members []candidate) []mspCase {
 
 	// Certificates that must not be CAs.
 	add("root is no CA", config(both(), ca("x", nil, p256(), func(t *x509.Certificate) { t.IsCA = false })), nil, nil)
-	add("root without key identifier", config(both(), ca("x", nil, p256(), func(t *x509.Certificate) { t.IsCA = true; t.SubjectKeyId = nil; t.IsCA = false; t.BasicConstraintsValid = false; t.KeyUsage = 0 })), nil, nil)
+	add("root without key identifier", config(both(), ca("x", nil, p256(), func(t *x509.Certificate) {
+		t.IsCA = true
+		t.SubjectKeyId = nil
+		t.IsCA = false
+		t.BasicConstraintsValid = false
+		t.KeyUsage = 0
+	})), nil, nil)
 	add("root may not sign", config(both(), ca("x", nil, p256(), func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageDigitalSignature })), nil, nil)
 	anyUse := ca("x", nil, p256(), func(t *x509.Certificate) { t.KeyUsage = 0 })
 	add("root without key usage", config(both(), anyUse), few(anyUse), nil)
 	mail := ca("x", nil, p256(), func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} })
 	add("root for mail only", config(both(), mail), few(mail), nil)
-	server := ca("x", nil, p256(), func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth} })
+	server := ca("x", nil, p256(), func(t *x509.Certificate) {
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	})
 	add("root for servers and clients", config(both(), server), few(server), nil)
 	add("no roots", config(both()), nil, nil)
 	add("root is garbage", config(func(c *mb.FabricMSPConfig) { c.RootCerts = [][]byte{[]byte("x")} }), nil, nil)

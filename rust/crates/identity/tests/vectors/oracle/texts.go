@@ -51,8 +51,41 @@ func pemCases() []pemCase {
 	return cases
 }
 
+type uriCase struct {
+	URI  string  `json:"uri"`
+	Host *string `json:"host"` // nil where a certificate with this name is refused
+}
+
+// uriCases shuffles pieces of URIs; Go's reader of certificates is asked, which also wants the host to be a domain.
+func uriCases() []uriCase {
+	random := mathrand.New(mathrand.NewSource(11))
+	pieces := []string{
+		"http", "https", "spiffe", "urn", "1a", "a+b", ":", "//", "/", "//", "example.com", "a.b", "..", ".", "%41", "%25", "%2", "%zz", "%e4",
+		"@", "user", "user:pw", "[::1]", "[fe80::1%25en0]", "[fe80::1%25%20x]", "[fe80::1%25]", "[1.2.3.4]", "[::1", "]", "[", ":80", ":8x", ":", "?", "?q=%", "#f", "#%", "{", " ", "*", "<", "\"", "|", "\\", "^", "~", "!", "::", "10.0.0.1",
+	}
+	var cases []uriCase
+	for range 6000 {
+		var text strings.Builder
+		if random.Intn(2) == 0 {
+			text.WriteString([]string{"http://", "spiffe://", "https://", "//", "x:", "ftp://u@"}[random.Intn(6)])
+		}
+		for range random.Intn(6) {
+			text.WriteString(pieces[random.Intn(len(pieces))])
+		}
+		one := uriCase{URI: text.String()}
+		value := element(0x30, element(0x86, []byte(one.URI)))
+		der := withExtensions(extension(value, false, 2, 5, 29, 17))
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			one.Host = &cert.URIs[0].Host
+		}
+		cases = append(cases, one)
+	}
+	return cases
+}
+
 type certificateCase struct {
-	Base  int    `json:"base"`
+	Base  int    `json:"base"` // -1 where the certificate stands here
+	Der   []byte `json:"der,omitempty"`
 	Edits []int  `json:"edits"` // kind (0 set, 1 insert, 2 delete), offset, byte; repeated
 	Reads bool   `json:"reads"`
 	OUs   string `json:"ous,omitempty"`
@@ -61,19 +94,19 @@ type certificateCase struct {
 	CA    bool   `json:"ca,omitempty"`
 }
 
-type certificateCases_ struct {
+type certificateVectors struct {
 	Bases [][]byte          `json:"bases"`
 	Cases []certificateCase `json:"cases"`
 }
 
 // certificateCases mutates certificates of all kinds, keeping the lengths of DER consistent half of the time.
-func certificateCases() certificateCases_ {
+func certificateCases() certificateVectors {
 	random := mathrand.New(mathrand.NewSource(5))
 	root := ca("root", nil, p256(), func(t *x509.Certificate) {
 		t.PermittedDNSDomains = []string{"example.com"}
 		t.MaxPathLen = 3
 	})
-	var result certificateCases_
+	var result certificateVectors
 	result.Bases = append(result.Bases, root.cert.Raw)
 	for _, one := range append(extended(root), keyed(root)...) {
 		result.Bases = append(result.Bases, one.who.cert.Raw)
@@ -96,14 +129,19 @@ func certificateCases() certificateCases_ {
 			der = edited(der, kind, offset, value)
 		}
 		one := certificateCase{Base: base, Edits: edits}
-		if cert, err := x509.ParseCertificate(der); err == nil {
-			one.Reads = true
-			one.OUs = strings.Join(cert.Subject.OrganizationalUnit, "|") + "/" + cert.Subject.CommonName
-			one.From, one.To, one.CA = cert.NotBefore.Unix(), cert.NotAfter.Unix(), cert.IsCA
-		}
+		describe(&one, der)
 		result.Cases = append(result.Cases, one)
 	}
+	result.Cases = append(result.Cases, handmade()...)
 	return result
+}
+
+func describe(one *certificateCase, der []byte) {
+	if cert, err := x509.ParseCertificate(der); err == nil {
+		one.Reads = true
+		one.OUs = strings.Join(cert.Subject.OrganizationalUnit, "|") + "/" + cert.Subject.CommonName
+		one.From, one.To, one.CA = cert.NotBefore.Unix(), cert.NotAfter.Unix(), cert.IsCA
+	}
 }
 
 func edited(der []byte, kind, offset, value int) []byte {

@@ -350,7 +350,9 @@ func attempts(config *cb.Config) []attempt {
 		{name: "new value of version one", change: func(root *cb.ConfigGroup) { delete(orderer(root).Values, "BatchTimeout") }, signers: everyone, update: bump(func(root *cb.ConfigGroup) {
 			orderer(root).Values["KafkaBrokers"] = &cb.ConfigValue{Version: 1, ModPolicy: "Admins"}
 		})},
-		{name: "new value", change: func(root *cb.ConfigGroup) { value(orderer(root), "KafkaBrokers", &ob.KafkaBrokers{Brokers: []string{"b:1"}}) }, signers: everyone},
+		{name: "new value", change: func(root *cb.ConfigGroup) {
+			value(orderer(root), "KafkaBrokers", &ob.KafkaBrokers{Brokers: []string{"b:1"}})
+		}, signers: everyone},
 		{name: "new value by too few", change: func(root *cb.ConfigGroup) { value(orderer(root), "KafkaBrokers", &ob.KafkaBrokers{}) }, signers: admins},
 		{name: "new value without mod policy", change: func(root *cb.ConfigGroup) {
 			value(orderer(root), "KafkaBrokers", &ob.KafkaBrokers{})
@@ -415,14 +417,18 @@ func attempts(config *cb.Config) []attempt {
 			value(application(root), "ACLs", &pb.ACLs{})
 			capability(application, "V1_1")(root)
 		}, signers: everyone},
-		{name: "global orderer addresses", change: func(root *cb.ConfigGroup) { value(root, "OrdererAddresses", &cb.OrdererAddresses{Addresses: []string{"a:1"}}) }, signers: everyone},
+		{name: "global orderer addresses", change: func(root *cb.ConfigGroup) {
+			value(root, "OrdererAddresses", &cb.OrdererAddresses{Addresses: []string{"a:1"}})
+		}, signers: everyone},
 		{name: "orderer organisation without endpoints", change: func(root *cb.ConfigGroup) { delete(orderer(root).Groups[ordererOrg].Values, "Endpoints") }, signers: everyone},
 		{name: "consensus type changes", change: func(root *cb.ConfigGroup) {
 			value(orderer(root), "ConsensusType", &ob.ConsensusType{Type: "BFT"})
 		}, signers: everyone},
 		{name: "another hashing algorithm", change: func(root *cb.ConfigGroup) { value(root, "HashingAlgorithm", &cb.HashingAlgorithm{Name: "SHA3_256"}) }, signers: everyone},
 		{name: "unknown hashing algorithm", change: func(root *cb.ConfigGroup) { value(root, "HashingAlgorithm", &cb.HashingAlgorithm{Name: "MD5"}) }, signers: everyone},
-		{name: "narrow hashing structure", change: func(root *cb.ConfigGroup) { value(root, "BlockDataHashingStructure", &cb.BlockDataHashingStructure{Width: 2}) }, signers: everyone},
+		{name: "narrow hashing structure", change: func(root *cb.ConfigGroup) {
+			value(root, "BlockDataHashingStructure", &cb.BlockDataHashingStructure{Width: 2})
+		}, signers: everyone},
 		{name: "a policy is dropped", change: func(root *cb.ConfigGroup) { delete(application(root).Policies, "Endorsement") }, signers: everyone},
 		{name: "a policy without content", change: func(root *cb.ConfigGroup) { application(root).Policies["Endorsement"].Policy = nil }, signers: everyone},
 		{name: "a policy of unknown type", change: func(root *cb.ConfigGroup) { application(root).Policies["Endorsement"].Policy.Type = 2 }, signers: everyone},
