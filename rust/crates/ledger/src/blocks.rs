@@ -48,7 +48,7 @@ impl Ledger {
         };
         let number = match unindexed {
             Some(number) => Some(number),
-            None => self.indexed_number(header_hash)?,
+            None => self.view_with(1)?.block_with_hash(header_hash)?,
         };
         number.map(|number| self.block(number)).transpose()
     }
@@ -95,13 +95,6 @@ impl Ledger {
         found
             .and_then(BlockEntry::decode)
             .ok_or_else(|| self.lmdb.damaged(format!("the index entry of block {number}")))
-    }
-
-    fn indexed_number(&self, header_hash: &Hash) -> Result<Option<u64>> {
-        let txn = self.lmdb.read()?;
-        let found = self.lmdb.stores.block_hashes.get(&txn, header_hash).map_err(|e| self.lmdb.read_error(e))?;
-        let decode = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes);
-        found.map(decode).transpose().map_err(|_| self.lmdb.damaged("a block hash"))
     }
 
     /// The block before `number`, as far as a chain that goes on from it needs it.

@@ -2,16 +2,18 @@
 //! From a validated block to the changes of the derived stores.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use fastledger_mvcc::state::{StateKey, UpdateBatch};
 use fastledger_wire::{Hash, Height};
 
 use crate::blockfile::Location;
+use crate::changes::Changes;
 use crate::error::Result;
 use crate::keys::{self, TxIdKey};
+use crate::layer::Layer;
 use crate::record::ChainTip;
-use crate::staged::{Changes, Keep, StagedBlock};
-use crate::stored;
+use crate::staged::StagedBlock;
 use crate::values::{Savepoint, StateValue, TxLocation};
 use crate::view::View;
 
@@ -75,19 +77,22 @@ impl StagedBlock {
     pub(crate) fn new(block: &CommittedBlock<'_>, before: &View) -> Result<Self> {
         let number = block.tip.number;
         let (mut state, metadata_namespaces) = state_changes(block.updates);
-        let mut expiry = expiry_changes(number, &block.expiries);
-        before.expire(number, block.updates, &mut state, &mut expiry)?;
-        state.seal(Keep::Last);
-        expiry.seal(Keep::Last);
+        let mut expiry = Changes::default();
+        for scheduled in &block.expiries {
+            put_expiry(&mut expiry, number, scheduled);
+        }
+        expire(before, number, block.updates, &mut state, &mut expiry)?;
         let (tx_ids, other_tx_ids) = tx_id_changes(number, &block.tx_ids);
+        let mut config_history = Changes::default();
+        for (chaincode, package) in &block.collection_configs {
+            put_collections(&mut config_history, &keys::collections(chaincode, number), package);
+        }
+        let history = history_changes(number, &block.history);
+        let block_hashes = block_hash_change(&block.tip);
+        let stores = [state, history, tx_ids, other_tx_ids, config_history, expiry, block_hashes];
         Ok(Self {
             savepoint: Savepoint { tip: block.tip, commit_hash: block.commit_hash, location: Some(block.location) },
-            state,
-            history: history_changes(number, &block.history),
-            tx_ids,
-            other_tx_ids,
-            config_history: config_changes(number, &block.collection_configs),
-            expiry,
+            layer: Arc::new(Layer::new(number, stores)?),
             explanations: block.explanations.to_vec(),
             channel_config: block.channel_config.map(<[u8]>::to_vec),
             metadata_namespaces,
@@ -104,7 +109,7 @@ fn state_changes(batch: &UpdateBatch<'_>) -> (Changes, Vec<String>) {
     let mut namespaces: Vec<String> = Vec::new();
     for update in &batch.updates {
         let Some((value, metadata)) = &update.state else {
-            changes.delete(|out| drop(keys::state(out, update.key)));
+            changes.delete(|out| keys::state(out, update.key));
             continue;
         };
         if !metadata.is_empty() && namespaces.last().is_none_or(|last| last != update.key.namespace) {
@@ -117,31 +122,19 @@ fn state_changes(batch: &UpdateBatch<'_>) -> (Changes, Vec<String>) {
 
 /// Adds a state's new value.
 pub(crate) fn put_state(changes: &mut Changes, key: StateKey<'_>, value: StateValue<'_>) {
-    changes.put(
-        |out| keys::state(out, key),
-        |out, whole| {
-            stored::put_whole(out, whole.as_deref());
-            value.encode(out);
-        },
-    );
+    changes.put(|out| keys::state(out, key), |out| value.encode(out));
 }
 
 fn history_changes(block: u64, writes: &[HistoryWrite<'_>]) -> Changes {
     let bytes = writes.iter().map(|write| write.namespace.len() + write.key.len() + 24).sum();
     let mut changes = Changes::with_capacity(writes.len(), bytes);
-    let mut state_key = Vec::new();
     for write in writes {
-        state_key.clear();
-        keys::state(&mut state_key, StateKey { namespace: write.namespace, collection: "", key: write.key });
-        changes.put(
-            |out| {
-                keys::history_prefix(out, &state_key);
-                keys::height(out, Height { block, tx: write.tx });
-            },
-            |_, ()| (),
-        );
+        let key = |out: &mut Vec<u8>| {
+            keys::history_prefix(out, write.namespace, write.key);
+            keys::height(out, Height { block, tx: write.tx });
+        };
+        changes.put(key, |_| ());
     }
-    changes.seal(Keep::Last);
     changes
 }
 
@@ -152,68 +145,62 @@ fn tx_id_changes(block: u64, tx_ids: &[(Cow<'_, str>, u8)]) -> (Changes, Changes
         let location = TxLocation::Block { height: Height { block, tx }, code: *code };
         put_tx_id(&mut digests, &mut texts, text, location);
     }
-    // Of several transactions with one id, the first is the one that is found (`blockIndex.getTxIDVal`).
-    digests.seal(Keep::First);
-    texts.seal(Keep::First);
     (digests, texts)
 }
 
 /// Adds a transaction id to the store that it belongs to.
 pub(crate) fn put_tx_id(digests: &mut Changes, texts: &mut Changes, text: &str, location: TxLocation) {
     match keys::tx_id(text) {
-        TxIdKey::Digest(digest) => {
-            digests.put(|out| out.extend_from_slice(&digest), |out, ()| location.encode(out));
-        }
-        TxIdKey::Text(key, whole) => texts.put(
-            |out| out.extend_from_slice(&key),
-            |out, ()| {
-                stored::put_whole(out, whole.as_deref());
-                location.encode(out);
-            },
-        ),
+        TxIdKey::Digest(digest) => digests.put(|out| out.extend_from_slice(&digest), |out| location.encode(out)),
+        TxIdKey::Text(key) => texts.put(|out| out.extend_from_slice(&key), |out| location.encode(out)),
     }
-}
-
-fn config_changes(block: u64, configs: &[(&str, Cow<'_, [u8]>)]) -> Changes {
-    let mut changes = Changes::default();
-    for (chaincode, package) in configs {
-        put_collections(&mut changes, &keys::collections(chaincode, block), package);
-    }
-    changes.seal(Keep::Last);
-    changes
 }
 
 /// Adds a collection configuration under its whole key.
 pub(crate) fn put_collections(changes: &mut Changes, key: &[u8], package: &[u8]) {
-    changes.put(
-        |out| {
-            let start = out.len();
-            out.extend_from_slice(key);
-            stored::shorten(out, start)
-        },
-        |out, whole| {
-            stored::put_whole(out, whole.as_deref());
-            out.extend_from_slice(package);
-        },
-    );
-}
-
-fn expiry_changes(committing: u64, expiries: &[Expiry<'_>]) -> Changes {
-    let mut changes = Changes::default();
-    for expiry in expiries {
-        put_expiry(&mut changes, committing, expiry);
-    }
-    changes
+    changes.put(|out| out.extend_from_slice(key), |out| out.extend_from_slice(package));
 }
 
 /// Schedules the deletion of a key that `committing` wrote.
 pub(crate) fn put_expiry(changes: &mut Changes, committing: u64, expiry: &Expiry<'_>) {
-    changes.put(
-        |out| {
-            keys::expiry_prefix(out, expiry.expiring_block);
-            keys::order_preserving(out, committing);
-            keys::state(out, expiry.key);
-        },
-        |_, ()| (),
-    );
+    changes.put(|out| keys::expiry(out, expiry.expiring_block, committing, expiry.key), |_| ());
+}
+
+fn block_hash_change(tip: &ChainTip) -> Changes {
+    let mut changes = Changes::with_capacity(1, 48);
+    changes.put(|out| out.extend_from_slice(&tip.header_hash), |out| out.extend_from_slice(&tip.number.to_be_bytes()));
+    changes
+}
+
+/// Adds the deletion of the hashed keys that expire with a block, and clears their schedule.
+///
+/// A key goes only if its version is still that of the scheduled block, and if the block itself does not write it
+/// (`PurgeMgr.prepareWorkingsetFor`, `AddExpiredEntriesToUpdateBatch`).
+fn expire(
+    before: &View,
+    block: u64,
+    updates: &UpdateBatch<'_>,
+    state: &mut Changes,
+    expiry: &mut Changes,
+) -> Result<()> {
+    for scheduled in before.expiring_with(block)? {
+        if let Some((committing, key)) = keys::split_expiry(&scheduled)
+            && before.whole_version(key)?.is_some_and(|version| version.block == committing)
+            && !writes(updates, key)
+        {
+            state.delete(|out| out.extend_from_slice(key));
+        }
+        expiry.delete(|out| out.extend_from_slice(&scheduled));
+    }
+    Ok(())
+}
+
+/// Whether a batch writes a whole key of a collection.
+fn writes(updates: &UpdateBatch<'_>, key: &[u8]) -> bool {
+    let mut whole = Vec::new();
+    updates.updates.iter().filter(|update| !update.key.collection.is_empty()).any(|update| {
+        whole.clear();
+        keys::state(&mut whole, update.key);
+        whole == key
+    })
 }

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Writes staged blocks to LMDB: one transaction, every store in key order, the savepoint with it.
+//! Writes staged blocks to LMDB, and what has gathered there to its stores.
+//!
+//! A page of a store that is changed at random costs far more to write than the few bytes that change in it. So a
+//! flush writes each block's changes as one value into the journal, which is all that makes them durable, and keeps
+//! them in memory as a layer over the stores. Layers are brought together, sixteen at a time, so that few have to be
+//! looked into. When they take more memory than allowed, the oldest is merged into the stores: in key order, a slice
+//! with each flush, so that no flush takes long and changes of neighbouring keys share a page. A layer is looked up
+//! before the stores until all of it is there; then it and its part of the journal are dropped. After a crash the
+//! journal is read back, and a merge that was under way begins again, which changes nothing that it did.
 
 use std::sync::Arc;
 
@@ -7,9 +15,11 @@ use fastledger_wire::encode;
 use heed::{PutFlags, RwTxn};
 use rustc_hash::FxHashSet;
 
+use crate::changes::{Change, Keep};
 use crate::error::Result;
+use crate::layer::{Kind, Layer};
 use crate::lmdb::{Lmdb, Store, Stores};
-use crate::staged::{Change, Changes, Keep, StagedBlock, merged};
+use crate::staged::StagedBlock;
 use crate::tail::BlockEntry;
 use crate::values::Savepoint;
 
@@ -22,66 +32,109 @@ pub(crate) const ORIGIN: &[u8] = b"origin";
 /// Key of the list of namespaces with key metadata (`metadataHint`).
 pub(crate) const METADATA_NAMESPACES: &[u8] = b"metadata_namespaces";
 
+/// Changes that a flush merges at least while a layer is being merged.
+const MIN_SLICE: usize = 256;
+
 /// Key of the offset at which a block file's last indexed block ends.
 pub(crate) fn file_end(file: u32) -> Vec<u8> {
     [b"file_end".as_slice(), &file.to_be_bytes()].concat()
 }
 
-/// Writes the changes of consecutive blocks.
-pub(crate) fn write(lmdb: &Lmdb, blocks: &[Arc<StagedBlock>], namespaces: &FxHashSet<String>) -> Result<()> {
-    let changes = |of: fn(&StagedBlock) -> &Changes, keep| merged(blocks.iter().map(|block| of(block)), keep);
-    let state = changes(|block| &block.state, Keep::Last);
-    let history = changes(|block| &block.history, Keep::Last);
-    let tx_ids = changes(|block| &block.tx_ids, Keep::First);
-    let other_tx_ids = changes(|block| &block.other_tx_ids, Keep::First);
-    let config_history = changes(|block| &block.config_history, Keep::Last);
-    let expiry = changes(|block| &block.expiry, Keep::Last);
+/// A layer that is on its way into the stores.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    layer: Arc<Layer>,
+    /// The next change: index into [`Kind::ALL`], position in that store's changes.
+    at: (usize, usize),
+}
+
+impl Merge {
+    pub(crate) fn new(layer: Arc<Layer>) -> Self {
+        Self { layer, at: (0, 0) }
+    }
+
+    /// Whether everything is in the stores.
+    pub(crate) fn is_done(&self) -> bool {
+        self.at.0 == Kind::ALL.len()
+    }
+
+    /// Puts the next changes into the stores, and returns where to go on.
+    fn write_slice(&self, txn: &mut RwTxn<'_>, stores: &Stores, mut budget: usize) -> heed::Result<(usize, usize)> {
+        let (mut index, mut position) = self.at;
+        while let Some(kind) = Kind::ALL.get(index).copied() {
+            let changes = &self.layer[kind];
+            let end = changes.len().min(position + budget);
+            apply(txn, kind.store(stores), kind.keep(), changes.slice(position..end))?;
+            budget -= end - position;
+            if end < changes.len() {
+                return Ok((index, end));
+            }
+            (index, position) = (index + 1, 0);
+        }
+        for block in self.layer.first..=self.layer.last {
+            stores.journal.delete(txn, &block.to_be_bytes())?;
+        }
+        Ok((index, position))
+    }
+}
+
+/// Writes consecutive blocks, and a slice of the merge that is under way.
+pub(crate) fn write(
+    lmdb: &Lmdb,
+    blocks: &[Arc<StagedBlock>],
+    namespaces: &FxHashSet<String>,
+    merge: Option<&mut Merge>,
+) -> Result<()> {
+    let journal: Vec<_> = blocks.iter().map(|block| block.layer.encode()).collect();
+    // Twice what comes in goes out, so that a merge ends before the next one must begin.
+    let budget = MIN_SLICE + 2 * blocks.iter().map(|block| block.layer.changes()).sum::<usize>();
+    let mut merged_to = None;
     lmdb.write(|txn, stores| {
-        apply(txn, stores.state, &state)?;
-        apply(txn, stores.history, &history)?;
-        apply_new(txn, stores.tx_ids, &tx_ids)?;
-        apply_new(txn, stores.other_tx_ids, &other_tx_ids)?;
-        apply(txn, stores.config_history, &config_history)?;
-        apply(txn, stores.expiry, &expiry)?;
-        for block in blocks {
-            put_block(txn, stores, block)?;
+        for (block, changes) in blocks.iter().zip(&journal) {
+            put_block(txn, stores, block, changes)?;
         }
         if blocks.iter().any(|block| !block.metadata_namespaces.is_empty()) {
             put_namespaces(txn, stores, namespaces)?;
         }
-        blocks.last().map_or(Ok(()), |last| put_savepoint(txn, stores, &last.savepoint))
-    })
-}
-
-/// Puts and deletes, in key order.
-pub(crate) fn apply(txn: &mut RwTxn<'_>, store: Store, changes: &[Change<'_>]) -> heed::Result<()> {
-    for (key, value) in changes {
-        match value {
-            Some(value) => store.put(txn, key, value)?,
-            None => drop(store.delete(txn, key)?),
+        if let Some(last) = blocks.last() {
+            put_savepoint(txn, stores, &last.savepoint)?;
         }
+        merged_to = merge.as_ref().map(|merge| merge.write_slice(txn, stores, budget)).transpose()?;
+        Ok(())
+    })?;
+    if let (Some(merge), Some(at)) = (merge, merged_to) {
+        merge.at = at;
     }
     Ok(())
 }
 
-/// Puts what is not there yet, in key order.
-pub(crate) fn apply_new(txn: &mut RwTxn<'_>, store: Store, changes: &[Change<'_>]) -> heed::Result<()> {
-    for (key, value) in changes {
-        if let Some(value) = value {
+/// Puts and deletes, in key order; with [`Keep::First`] only what is not there yet.
+pub(crate) fn apply<'a>(
+    txn: &mut RwTxn<'_>,
+    store: Store,
+    keep: Keep,
+    changes: impl Iterator<Item = Change<'a>>,
+) -> heed::Result<()> {
+    for Change { key, value, deleted } in changes {
+        if deleted {
+            store.delete(txn, key)?;
+        } else if keep == Keep::First {
             store.get_or_put_with_flags(txn, PutFlags::empty(), key, value)?;
+        } else {
+            store.put(txn, key, value)?;
         }
     }
     Ok(())
 }
 
-fn put_block(txn: &mut RwTxn<'_>, stores: &Stores, block: &StagedBlock) -> heed::Result<()> {
+fn put_block(txn: &mut RwTxn<'_>, stores: &Stores, block: &StagedBlock, changes: &[u8]) -> heed::Result<()> {
     let tip = block.tip();
     let number = tip.number.to_be_bytes();
+    stores.journal.put_with_flags(txn, PutFlags::APPEND, &number, changes)?;
     if let Some(location) = block.savepoint.location {
         let mut entry = Vec::new();
         BlockEntry { location, header_hash: tip.header_hash }.encode(&mut entry);
         stores.blocks.put_with_flags(txn, PutFlags::APPEND, &number, &entry)?;
-        stores.block_hashes.put(txn, &tip.header_hash, &number)?;
         stores.meta.put(txn, &file_end(location.file), &location.end().to_be_bytes())?;
     }
     if !block.explanations.is_empty() {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The keys of each derived store.
+//! The keys of each derived store; [`crate::stored`] says what becomes of long ones.
 //!
 //! | store            | key                                                             |
 //! |------------------|-----------------------------------------------------------------|
 //! | state            | namespace 00 key; a collection's namespace is `ns$$h<coll>`     |
-//! | history          | length of the state key as two bytes, state key, block, tx      |
+//! | history          | length of the state key as two bytes, state key, block, tx; of  |
+//! |                  | a long state key two bytes ff and its SHA-256                   |
 //! | tx ids           | 32 bytes for 64 hex digits                                      |
 //! | other tx ids     | length as four bytes, text                                      |
 //! | expiry           | expiring block, committing block, state key                     |
@@ -14,15 +15,14 @@
 //! databases (`stateleveldb.encodeDataKey` without its `d`, `confighistory.encodeCompositeKey`), and so is their order.
 
 use fastledger_mvcc::state::StateKey;
-use fastledger_wire::Height;
+use fastledger_wire::{Height, hash};
 
 use crate::stored;
 
 const HASHED: &str = "$$h";
 
-/// Appends a state key's stored form; returns the whole key if that is shortened.
-pub(crate) fn state(out: &mut Vec<u8>, key: StateKey<'_>) -> Option<Vec<u8>> {
-    let start = out.len();
+/// Appends a whole state key.
+pub(crate) fn state(out: &mut Vec<u8>, key: StateKey<'_>) {
     out.extend_from_slice(key.namespace.as_bytes());
     if !key.collection.is_empty() {
         out.extend_from_slice(HASHED.as_bytes());
@@ -30,7 +30,13 @@ pub(crate) fn state(out: &mut Vec<u8>, key: StateKey<'_>) -> Option<Vec<u8>> {
     }
     out.push(0);
     out.extend_from_slice(key.key);
-    stored::shorten(out, start)
+}
+
+/// Appends a state key's stored form.
+pub(crate) fn stored_state(out: &mut Vec<u8>, key: StateKey<'_>) {
+    let start = out.len();
+    state(out, key);
+    stored::shorten(out, start);
 }
 
 /// The namespace, as stored, and the key of a whole state key (`decodeDataKey`).
@@ -49,12 +55,25 @@ pub(crate) fn split_namespace(namespace: &str) -> (&str, &str) {
     namespace.split_once(HASHED).unwrap_or((namespace, ""))
 }
 
-/// Appends what the history of a key begins with; `state_key` is its stored form.
-pub(crate) fn history_prefix(out: &mut Vec<u8>, state_key: &[u8]) {
-    // A stored key has at most 480 bytes.
-    #[expect(clippy::cast_possible_truncation, reason = "see above")]
-    out.extend_from_slice(&(state_key.len() as u16).to_be_bytes());
-    out.extend_from_slice(state_key);
+/// Longer state keys stand in the history by their hash, in bytes: nobody needs their order there.
+const MAX_HISTORY_KEY_BYTES: usize = 400;
+
+/// Appends what the history of a public key begins with.
+pub(crate) fn history_prefix(out: &mut Vec<u8>, namespace: &str, key: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 2]);
+    state(out, StateKey { namespace, collection: "", key });
+    let length = out.len() - start - 2;
+    let mark = match u16::try_from(length) {
+        Ok(short) if length <= MAX_HISTORY_KEY_BYTES => short,
+        _ => {
+            let digest = hash::sha256(&[&out[start + 2..]]);
+            out.truncate(start + 2);
+            out.extend_from_slice(&digest);
+            u16::MAX
+        }
+    };
+    out[start..start + 2].copy_from_slice(&mark.to_be_bytes());
 }
 
 /// Appends a height so that byte order is its order (`version.Height.ToBytes`).
@@ -90,28 +109,22 @@ pub(crate) fn take_order_preserving(bytes: &mut &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(number))
 }
 
-/// Which store a transaction id lives in, and its key there.
+/// Which store a transaction id lives in, and its whole key there.
 pub(crate) enum TxIdKey {
     /// 64 lower-case hex digits, which nearly all are.
     Digest([u8; 32]),
     /// Any other text.
-    Text(Vec<u8>, Option<Vec<u8>>),
+    Text(Vec<u8>),
 }
-
-/// Length of a transaction id that is a digest.
-pub(crate) const DIGEST_TEXT_BYTES: usize = 64;
 
 /// The key of a transaction id.
 pub(crate) fn tx_id(text: &str) -> TxIdKey {
     if let Some(digest) = digest(text.as_bytes()) {
         return TxIdKey::Digest(digest);
     }
-    let mut key = Vec::with_capacity(4 + text.len());
     // Beyond 4 GiB no message arrives; such lengths share one prefix and stay apart by the text.
-    key.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-    key.extend_from_slice(text.as_bytes());
-    let whole = stored::shorten(&mut key, 0);
-    TxIdKey::Text(key, whole)
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    TxIdKey::Text([&length.to_be_bytes(), text.as_bytes()].concat())
 }
 
 /// The bytes of 64 lower-case hex digits.
@@ -126,6 +139,9 @@ pub(crate) fn digest(text: &[u8]) -> Option<[u8; 32]> {
     Some(digest)
 }
 
+/// Length of a transaction id that is a digest.
+const DIGEST_TEXT_BYTES: usize = 64;
+
 fn hex_digit(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),
@@ -139,7 +155,14 @@ pub(crate) fn expiry_prefix(out: &mut Vec<u8>, expiring: u64) {
     order_preserving(out, expiring);
 }
 
-/// The committing block and the stored state key of an expiry.
+/// Appends the key of an expiry.
+pub(crate) fn expiry(out: &mut Vec<u8>, expiring: u64, committing: u64, key: StateKey<'_>) {
+    expiry_prefix(out, expiring);
+    order_preserving(out, committing);
+    state(out, key);
+}
+
+/// The committing block and the whole state key of an expiry.
 pub(crate) fn split_expiry(key: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = key;
     take_order_preserving(&mut rest)?;

@@ -11,7 +11,9 @@ use rustc_hash::FxHashSet;
 use crate::blockfile::Location;
 use crate::commit::CommittedBlock;
 use crate::error::{IoContext, LedgerError, Result};
-use crate::flush;
+use crate::flush::{self, Merge};
+use crate::layer::Layer;
+use crate::layers::Layers;
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
 use crate::record::{self, ChainTip};
@@ -38,6 +40,10 @@ pub struct Options {
     /// Address space of the derived data to begin with, in bytes; it is doubled when full. It takes neither memory nor
     /// disk, and is halved where the operating system grants less.
     pub map_bytes: usize,
+    /// Memory for changes that wait in layers over the stores for being merged into them, in bytes. What is over it
+    /// is merged with every flush; more memory means fewer page writes per change, and a journal that takes longer to
+    /// read when the ledger is opened (about a quarter of a second for the default).
+    pub layer_bytes: usize,
     /// Threads that read from one view without waiting for each other.
     pub lanes: usize,
 }
@@ -49,6 +55,7 @@ impl Default for Options {
             block_file_bytes: 64 << 20,
             durability: Durability::EachAppend,
             map_bytes: 64 << 30,
+            layer_bytes: 64 << 20,
             lanes: threads.clamp(2, 8),
         }
     }
@@ -59,6 +66,9 @@ impl Options {
         let refuse = |name, value: usize, allowed| Err(LedgerError::Option { name, value: value as u64, allowed });
         if self.lanes == 0 || self.lanes > 64 {
             return refuse("lanes", self.lanes, "1 to 64");
+        }
+        if self.layer_bytes > 1 << 31 {
+            return refuse("layer_bytes", self.layer_bytes, "at most 2 GiB");
         }
         if self.map_bytes < 1 << 20 || self.map_bytes > 1 << 44 || !self.map_bytes.is_multiple_of(1 << 16) {
             return refuse("map_bytes", self.map_bytes, "a multiple of 64 KiB from 1 MiB to 16 TiB");
@@ -100,6 +110,13 @@ impl Chain {
     pub(crate) fn first_unindexed(&self) -> u64 {
         self.height() - self.unindexed.len() as u64
     }
+
+    /// Drops what the index holds now, up to a block.
+    fn indexed(&mut self, last: u64) {
+        let indexed = (last + 1).saturating_sub(self.first_unindexed());
+        let indexed = usize::try_from(indexed).unwrap_or(usize::MAX).min(self.unindexed.len());
+        self.unindexed.drain(..indexed);
+    }
 }
 
 /// What the views see.
@@ -107,6 +124,8 @@ impl Chain {
 pub(crate) struct Derived {
     /// What LMDB holds.
     pub(crate) flushed: Option<Savepoint>,
+    /// What LMDB holds in its journal only.
+    pub(crate) journaled: Layers,
     /// What LMDB does not hold yet, oldest first.
     pub(crate) staged: Vec<Arc<StagedBlock>>,
     /// Namespaces that have ever had key metadata.
@@ -114,8 +133,13 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    fn savepoint(&self) -> Option<Savepoint> {
+    pub(crate) fn savepoint(&self) -> Option<Savepoint> {
         self.staged.last().map_or(self.flushed, |block| Some(block.savepoint))
+    }
+
+    /// Everything over LMDB's stores, oldest first.
+    pub(crate) fn layers(&self) -> Vec<Arc<Layer>> {
+        self.journaled.iter().chain(self.staged.iter().map(|block| &block.layer)).cloned().collect()
     }
 }
 
@@ -131,7 +155,8 @@ pub struct Ledger {
     chain: RwLock<Chain>,
     derived: RwLock<Derived>,
     staging: Mutex<()>,
-    flushing: Mutex<()>,
+    /// Held while flushing; the layer that is on its way into the stores.
+    flushing: Mutex<Option<Merge>>,
     _lock: LedgerLock,
 }
 
@@ -153,7 +178,7 @@ impl Ledger {
             chain: RwLock::new(opened.chain),
             derived: RwLock::new(opened.derived),
             staging: Mutex::new(()),
-            flushing: Mutex::new(()),
+            flushing: Mutex::new(None),
             _lock: opened.lock,
         };
         Ok((ledger, opened.recovery))
@@ -201,19 +226,17 @@ impl Ledger {
 
     /// A view of the state after the last staged block.
     pub fn view(&self) -> Result<View> {
+        self.view_with(self.options.lanes)
+    }
+
+    /// A view with so many lanes.
+    pub(crate) fn view_with(&self, lanes: usize) -> Result<View> {
         loop {
             {
                 // While this is held nothing more is staged, so no flush can bring LMDB beyond the view's height.
                 let derived = self.derived();
                 if let Some(pass) = self.lmdb.try_enter() {
-                    return View::new(
-                        Arc::clone(&self.lmdb),
-                        &pass,
-                        self.options.lanes,
-                        derived.staged.clone(),
-                        derived.savepoint(),
-                        Arc::clone(&derived.metadata_namespaces),
-                    );
+                    return View::new(&self.lmdb, &pass, lanes, &derived);
                 }
             }
             self.lmdb.wait();
@@ -238,6 +261,15 @@ impl Ledger {
         Ok(Appended { tip, location })
     }
 
+    /// Brings to stable storage every block that was appended; others may append meanwhile.
+    pub fn sync(&self) -> Result<()> {
+        let pending = lock(&self.writer).begin_sync()?;
+        match pending {
+            Some(pending) => pending.run().inspect_err(|error| lock(&self.writer).fail(error)),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the effects of the next block visible to views that are created from now on.
     pub fn stage(&self, block: &CommittedBlock<'_>) -> Result<()> {
         let _one_at_a_time = lock(&self.staging);
@@ -259,24 +291,40 @@ impl Ledger {
     ///
     /// On an error everything stays staged, and flushing may be tried again.
     pub fn flush(&self) -> Result<()> {
-        let _one_at_a_time = lock(&self.flushing);
+        let mut merge = lock(&self.flushing);
         let (blocks, namespaces) = {
             let derived = self.derived();
+            if merge.is_none() && derived.journaled.memory() > self.options.layer_bytes {
+                *merge = derived.journaled.oldest().cloned().map(Merge::new);
+            }
             (derived.staged.clone(), Arc::clone(&derived.metadata_namespaces))
         };
         let Some(last) = blocks.last() else { return Ok(()) };
         lock(&self.writer).sync()?;
-        flush::write(&self.lmdb, &blocks, &namespaces)?;
+        flush::write(&self.lmdb, &blocks, &namespaces, merge.as_mut())?;
+        self.chain_mut().indexed(last.tip().number);
         {
-            let mut chain = self.chain_mut();
-            let indexed = (last.tip().number + 1).saturating_sub(chain.first_unindexed());
-            let indexed = usize::try_from(indexed).unwrap_or(usize::MAX).min(chain.unindexed.len());
-            chain.unindexed.drain(..indexed);
+            let mut derived = self.derived_mut();
+            derived.flushed = Some(last.savepoint);
+            derived.staged.drain(..blocks.len());
+            for block in &blocks {
+                derived.journaled.push(Arc::clone(&block.layer));
+            }
+            if merge.as_ref().is_some_and(Merge::is_done) {
+                derived.journaled.drop_oldest();
+                *merge = None;
+            }
         }
-        let mut derived = self.derived_mut();
-        derived.flushed = Some(last.savepoint);
-        derived.staged.drain(..blocks.len());
-        Ok(())
+        self.bring_layers_together(usize::from(merge.is_some()))
+    }
+
+    /// Keeps layers few; not those that are being merged into the stores, which are the oldest `but`.
+    fn bring_layers_together(&self, but: usize) -> Result<()> {
+        loop {
+            let Some(ripe) = self.derived().journaled.ripe(but) else { return Ok(()) };
+            let Some(merged) = ripe.merged()? else { return Ok(()) };
+            self.derived_mut().journaled.replace(&ripe, merged);
+        }
     }
 
     /// Stages and flushes consecutive blocks.

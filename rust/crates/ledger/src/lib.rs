@@ -20,18 +20,21 @@
 
 mod blockfile;
 mod blocks;
+mod changes;
 mod commit;
 mod error;
 mod flush;
 mod gate;
 mod history;
 mod keys;
+mod layer;
+mod layers;
 mod ledger;
 mod lmdb;
 mod lock;
+mod merged;
 mod record;
 mod recovery;
-mod scan;
 mod snapshot;
 mod staged;
 mod stored;

@@ -34,10 +34,16 @@ const GROWTH_PATIENCE: Duration = if cfg!(test) { Duration::from_millis(20) } el
 /// The smallest map that is tried when the address space is short, in bytes.
 const MIN_MAP_BYTES: usize = 1 << 26;
 
+/// The operating system's number of an I/O error.
+const EIO: i32 = 5;
+
+/// Bytes that a disk which is not full takes.
+const PROBE_BYTES: usize = 4096;
+
 /// The largest map that growing makes, in bytes.
 const MAX_MAP_BYTES: usize = 1 << 44;
 
-const STORES: [&str; 11] = [
+const STORES: [&str; 12] = [
     "state",
     "history",
     "blocks",
@@ -48,6 +54,7 @@ const STORES: [&str; 11] = [
     "expiry",
     "explanations",
     "channel_config",
+    "journal",
     "meta",
 ];
 
@@ -64,6 +71,7 @@ pub(crate) struct Stores {
     pub(crate) expiry: Store,
     pub(crate) explanations: Store,
     pub(crate) channel_config: Store,
+    pub(crate) journal: Store,
     pub(crate) meta: Store,
 }
 
@@ -137,11 +145,23 @@ impl Lmdb {
             };
             match attempt {
                 Err(heed::Error::Mdb(MdbError::MapFull)) => self.grow()?,
-                other => {
-                    other.map_err(|source| error("write", &self.path, source))?;
-                    return self.fill_file();
-                }
+                Err(source) => return Err(error("write", &self.path, self.name_full_disk(source))),
+                Ok(()) => return self.fill_file(),
             }
+        }
+    }
+
+    /// LMDB calls it an I/O error when the disk takes only a part of what is written.
+    fn name_full_disk(&self, source: heed::Error) -> heed::Error {
+        let heed::Error::Io(io_error) = &source else { return source };
+        let probe = self.path.join("probe");
+        let tried = fs::write(&probe, [0; PROBE_BYTES]);
+        drop(fs::remove_file(&probe));
+        match tried {
+            Err(full) if full.kind() == ErrorKind::StorageFull && io_error.raw_os_error() == Some(EIO) => {
+                heed::Error::Io(full)
+            }
+            _ => source,
         }
     }
 
@@ -204,7 +224,7 @@ fn allocate_lock_file(path: &Path) -> Result<()> {
     }
     let mut file: File =
         OpenOptions::new().write(true).create(true).truncate(true).open(path).context("create", path)?;
-    file.write_all(&[0; LOCK_FILE_BYTES]).and_then(|()| file.sync_all()).context("write", path)
+    file.write_all(&vec![0; LOCK_FILE_BYTES]).and_then(|()| file.sync_all()).context("write", path)
 }
 
 fn open_env(path: &Path, map_bytes: usize) -> heed::Result<heed::Env<WithoutTls>> {
@@ -212,7 +232,7 @@ fn open_env(path: &Path, map_bytes: usize) -> heed::Result<heed::Env<WithoutTls>
     loop {
         match open_env_of(path, bytes) {
             Err(heed::Error::Io(error)) if error.kind() == ErrorKind::OutOfMemory && bytes > MIN_MAP_BYTES => {
-                bytes /= 2
+                bytes /= 2;
             }
             other => return other,
         }
@@ -221,7 +241,7 @@ fn open_env(path: &Path, map_bytes: usize) -> heed::Result<heed::Env<WithoutTls>
 
 fn open_env_of(path: &Path, map_bytes: usize) -> heed::Result<heed::Env<WithoutTls>> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    #[expect(clippy::cast_possible_truncation, reason = "eleven")]
+    #[expect(clippy::cast_possible_truncation, reason = "twelve")]
     options.map_size(map_bytes).max_readers(MAX_READERS).max_dbs(STORES.len() as u32);
     // SAFETY: flags are unsafe because some of them drop LMDB's guarantees; NO_META_SYNC keeps integrity (see above)
     // and NO_READ_AHEAD only advises the kernel.
@@ -265,6 +285,7 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         expiry,
         explanations,
         channel_config,
+        journal,
         meta,
     ] = stores;
     Ok(Stores {
@@ -278,6 +299,7 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         expiry,
         explanations,
         channel_config,
+        journal,
         meta,
     })
 }

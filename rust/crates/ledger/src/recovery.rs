@@ -17,6 +17,7 @@ use rustc_hash::FxHashSet;
 use crate::blockfile::{self, BlockFile, Location};
 use crate::error::{IoContext, LedgerError, Result};
 use crate::flush::{METADATA_NAMESPACES, ORIGIN, SAVEPOINT, file_end};
+use crate::layers::Layers;
 use crate::ledger::{Chain, Derived, Options};
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
@@ -65,7 +66,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
     fs::create_dir_all(&chains).context("create folder", &chains)?;
     let lock = LedgerLock::take(dir)?;
     sync_dir(dir)?;
-    let (lmdb, rebuilding) = open_derived(&dir.join(DERIVED), &chains, options)?;
+    let (lmdb, journaled, rebuilding) = open_derived(&dir.join(DERIVED), &chains, options)?;
     let mut flushed = read_savepoint(&lmdb, SAVEPOINT)?;
     let snapshot = dir.join(snapshot::FOLDER);
     if flushed.is_none() && snapshot.exists() {
@@ -83,7 +84,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
         rebuilding: rebuilding.filter(|_| height(tail.tip) > 0),
     };
     let metadata_namespaces = Arc::new(read_metadata_namespaces(&lmdb)?);
-    let derived = Derived { flushed, staged: Vec::new(), metadata_namespaces };
+    let derived = Derived { flushed, journaled, staged: Vec::new(), metadata_namespaces };
     let chain = Chain { origin, tip: tail.tip, unindexed: tail.blocks.into() };
     let end = last_file(&chains)?;
     Ok(Opened { lock, lmdb, chains, chain, derived, end, recovery })
@@ -94,13 +95,11 @@ fn height(tip: Option<ChainTip>) -> u64 {
 }
 
 /// Opens the derived data; begins it anew, and says why, if what is there cannot be used.
-fn open_derived(path: &Path, chains: &Path, options: &Options) -> Result<(Lmdb, Option<String>)> {
+fn open_derived(path: &Path, chains: &Path, options: &Options) -> Result<(Lmdb, Layers, Option<String>)> {
     let reason = if path.join("data.mdb").exists() {
-        match Lmdb::open(path, options.map_bytes) {
-            Ok(lmdb) => match unusable(&lmdb, chains)? {
-                None => return Ok((lmdb, None)),
-                Some(reason) => reason,
-            },
+        match Lmdb::open(path, options.map_bytes).and_then(|lmdb| use_derived(lmdb, chains)) {
+            Ok(Usable::Yes(lmdb, layers)) => return Ok((lmdb, layers, None)),
+            Ok(Usable::No(reason)) => reason,
             Err(error) if is_damage(&error) => error.to_string(),
             Err(error) => return Err(error),
         }
@@ -112,7 +111,33 @@ fn open_derived(path: &Path, chains: &Path, options: &Options) -> Result<(Lmdb, 
     }
     let lmdb = Lmdb::open(path, options.map_bytes)?;
     lmdb.write(|txn, stores| stores.meta.put(txn, FORMAT_KEY, FORMAT))?;
-    Ok((lmdb, Some(reason)))
+    Ok((lmdb, Layers::default(), Some(reason)))
+}
+
+/// Derived data, or why it cannot be used with the block files.
+enum Usable {
+    Yes(Lmdb, Layers),
+    No(String),
+}
+
+fn use_derived(lmdb: Lmdb, chains: &Path) -> Result<Usable> {
+    let format = read_meta(&lmdb, FORMAT_KEY)?;
+    if format.as_deref() != Some(FORMAT) {
+        return Ok(Usable::No("the derived data is in another format".into()));
+    }
+    let Some(savepoint) = read_savepoint(&lmdb, SAVEPOINT)? else {
+        return Ok(Usable::No("the derived data holds no savepoint".into()));
+    };
+    if let Some(last) = savepoint.location {
+        for file in 0..last.file {
+            check_full_file(&lmdb, chains, file)?;
+        }
+        if let Some(reason) = check_last_block(chains, &savepoint, &last)? {
+            return Ok(Usable::No(reason));
+        }
+    }
+    let layers = Layers::load(&lmdb, savepoint.tip.number)?;
+    Ok(Usable::Yes(lmdb, layers))
 }
 
 fn is_damage(error: &LedgerError) -> bool {
@@ -124,22 +149,6 @@ fn is_damage(error: &LedgerError) -> bool {
         ),
         _ => false,
     }
-}
-
-/// Why the derived data cannot be used with the block files, if so.
-fn unusable(lmdb: &Lmdb, chains: &Path) -> Result<Option<String>> {
-    let format = read_meta(lmdb, FORMAT_KEY)?;
-    if format.as_deref() != Some(FORMAT) {
-        return Ok(Some("the derived data is in another format".into()));
-    }
-    let Some(savepoint) = read_savepoint(lmdb, SAVEPOINT)? else {
-        return Ok(Some("the derived data holds no savepoint".into()));
-    };
-    let Some(last) = savepoint.location else { return Ok(None) };
-    for file in 0..last.file {
-        check_full_file(lmdb, chains, file)?;
-    }
-    check_last_block(chains, &savepoint, &last)
 }
 
 /// A file before the last one must end where its last block does.

@@ -4,7 +4,7 @@
 //! LMDB's keys end at 511 bytes; Fabric's have no end. A key of up to [`SHORT_BYTES`] is stored as it is. A longer one
 //! is stored as its first [`SHORT_BYTES`] bytes and the SHA-256 of the whole, and the whole stands before the value.
 //! So a stored key is long exactly if it has more than [`SHORT_BYTES`] bytes, byte order holds between all keys that
-//! differ in their first [`SHORT_BYTES`] bytes, and the others stand together: [`crate::scan`] sorts those.
+//! differ in their first [`SHORT_BYTES`] bytes, and the others stand together: [`crate::merged`] sorts those.
 
 use fastledger_wire::protobuf::Reader;
 use fastledger_wire::{encode, hash};

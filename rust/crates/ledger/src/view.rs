@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A view of the ledger as of the end of one block: LMDB as of some commit, and over it the blocks staged since.
+//! A view of the ledger as of the end of one block: LMDB as of some commit, and over it the layers of later blocks.
 //!
 //! LMDB allows one thread at a time into a transaction. A view therefore holds several, its lanes, and each thread
-//! prefers one of its own. Lanes may be as of different commits: what those differ in is staged, and so is looked up
-//! before LMDB is.
+//! prefers one of its own. Lanes may be as of different commits: what those differ in is in the layers, which are
+//! looked up before LMDB is.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -11,16 +11,19 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use fastledger_mvcc::state::{StateKey, StateReader, UpdateBatch, VersionedValue};
+use fastledger_mvcc::state::{StateKey, StateReader, VersionedValue};
 use fastledger_wire::{Hash, Height};
 use rustc_hash::FxHashSet;
 
+use crate::changes;
 use crate::error::{LedgerError, Result};
 use crate::gate::Pass;
 use crate::keys::{self, TxIdKey};
-use crate::lmdb::{Lmdb, ReadTxn, Store, Stores};
-use crate::scan::Scan;
-use crate::staged::{self, Changes, StagedBlock};
+use crate::layer::{Kind, Layer};
+use crate::ledger::Derived;
+use crate::lmdb::{Lmdb, ReadTxn};
+use crate::merged::Merged;
+use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
 
@@ -32,25 +35,28 @@ const RANGE_CHUNK_ROWS: usize = 256;
 /// It may be shared between threads, and commits go on beside it. LMDB keeps what an open view sees, so a view that
 /// is kept for long makes the derived data grow; nor can the map grow while any view is open.
 pub struct View {
-    lmdb: Arc<Lmdb>,
+    pub(crate) lmdb: Arc<Lmdb>,
     lanes: Box<[Mutex<ReadTxn>]>,
-    /// Oldest first.
+    /// What is not in LMDB's stores, oldest first.
+    pub(crate) layers: Vec<Arc<Layer>>,
+    /// What is not in LMDB at all, oldest first.
     staged: Vec<Arc<StagedBlock>>,
-    savepoint: Option<Savepoint>,
+    pub(crate) savepoint: Option<Savepoint>,
     metadata_namespaces: Arc<FxHashSet<String>>,
 }
 
 impl View {
-    pub(crate) fn new(
-        lmdb: Arc<Lmdb>,
-        pass: &Pass,
-        lanes: usize,
-        staged: Vec<Arc<StagedBlock>>,
-        savepoint: Option<Savepoint>,
-        metadata_namespaces: Arc<FxHashSet<String>>,
-    ) -> Result<Self> {
-        let lanes = (0..lanes).map(|_| lmdb.read_with(pass.clone()).map(Mutex::new)).collect::<Result<_>>()?;
-        Ok(Self { lmdb, lanes, staged, savepoint, metadata_namespaces })
+    /// The caller keeps `derived` from changing meanwhile: what is flushed later must not reach LMDB before the lanes
+    /// are open.
+    pub(crate) fn new(lmdb: &Arc<Lmdb>, pass: &Pass, lanes: usize, derived: &Derived) -> Result<Self> {
+        Ok(Self {
+            lanes: (0..lanes).map(|_| lmdb.read_with(pass.clone()).map(Mutex::new)).collect::<Result<_>>()?,
+            lmdb: Arc::clone(lmdb),
+            layers: derived.layers(),
+            staged: derived.staged.clone(),
+            savepoint: derived.savepoint(),
+            metadata_namespaces: Arc::clone(&derived.metadata_namespaces),
+        })
     }
 
     /// The number of blocks whose effects the view shows.
@@ -122,51 +128,38 @@ impl View {
 
     /// Where a transaction id was seen first.
     pub fn tx_location(&self, tx_id: &str) -> Result<Option<TxLocation>> {
-        let stored = match keys::tx_id(tx_id) {
-            TxIdKey::Digest(digest) => {
-                self.oldest(|block| &block.tx_ids, |stores| stores.tx_ids, &digest, |bytes| bytes.to_vec())?
-            }
-            TxIdKey::Text(key, _) => self.oldest(
-                |block| &block.other_tx_ids,
-                |stores| stores.other_tx_ids,
-                &key,
-                |bytes| stored::split(&key, bytes).map_or(Vec::new(), |(_, value)| value.to_vec()),
-            )?,
+        let (kind, mut key) = match keys::tx_id(tx_id) {
+            TxIdKey::Digest(digest) => (Kind::TxIds, digest.to_vec()),
+            TxIdKey::Text(key) => (Kind::OtherTxIds, key),
         };
-        let Some(stored) = stored else { return Ok(None) };
-        TxLocation::decode(&stored).map(Some).ok_or_else(|| self.lmdb.damaged("a transaction id"))
+        stored::shorten(&mut key, 0);
+        let decode = |stored: &[u8]| {
+            let location = stored::split(&key, stored).and_then(|(_, value)| TxLocation::decode(value));
+            location.ok_or_else(|| self.lmdb.damaged("a transaction id"))
+        };
+        // The first one counts: LMDB's stores are older than any layer.
+        {
+            let lane = self.lane();
+            let found = kind.store(&self.lmdb.stores).get(&lane, &key).map_err(|e| self.lmdb.read_error(e))?;
+            if let Some(found) = found {
+                return decode(found).map(Some);
+            }
+        }
+        let hash = changes::hash(&key);
+        self.layers.iter().find_map(|layer| layer[kind].get(&key, hash)).map(|change| decode(change.value)).transpose()
     }
 
     /// The heights of the valid transactions that wrote a public key, newest first.
     ///
     /// What they wrote is in the blocks: [`Ledger::history`](crate::Ledger::history) reads it.
     pub fn history(&self, namespace: &str, key: &str) -> Result<Vec<Height>> {
-        let mut state_key = Vec::new();
-        keys::state(&mut state_key, StateKey { namespace, collection: "", key: key.as_bytes() });
         let mut prefix = Vec::new();
-        keys::history_prefix(&mut prefix, &state_key);
+        keys::history_prefix(&mut prefix, namespace, key.as_bytes());
         let mut heights = Vec::new();
-        let mut add = |key: &[u8]| match keys::split_height(&key[prefix.len()..]) {
-            Some(height) => {
-                heights.push(height);
-                Ok(())
-            }
-            None => Err(self.lmdb.damaged("a history key")),
-        };
-        {
-            let lane = self.lane();
-            for pair in self.lmdb.stores.history.prefix_iter(&lane, &prefix).map_err(|e| self.lmdb.read_error(e))? {
-                add(pair.map_err(|e| self.lmdb.read_error(e))?.0)?;
-            }
+        for key in self.keys_with_prefix(Kind::History, &prefix)? {
+            let height = keys::split_height(&key[prefix.len()..]);
+            heights.push(height.ok_or_else(|| self.lmdb.damaged("a history key"))?);
         }
-        for block in &self.staged {
-            for (key, _) in block.history.from(&prefix).take_while(|(key, _)| key.starts_with(&prefix)) {
-                add(key)?;
-            }
-        }
-        heights.sort_unstable();
-        // A lane may be as of a commit that has some of the staged blocks already.
-        heights.dedup();
         heights.reverse();
         Ok(heights)
     }
@@ -176,32 +169,11 @@ impl View {
     pub fn collection_config_below(&self, block: u64, chaincode: &str) -> Result<Option<(u64, Vec<u8>)>> {
         let Some(newest) = block.checked_sub(1) else { return Ok(None) };
         let from = keys::collections(chaincode, newest);
-        let name = &from[..from.len() - 8];
-        let mut found: Option<(u64, Vec<u8>)> = None;
-        let mut consider = |whole: &[u8], package: &[u8]| {
-            if let Some((_, block)) = keys::split_collections(whole)
-                && found.as_ref().is_none_or(|(other, _)| *other < block)
-            {
-                found = Some((block, package.to_vec()));
-            }
-        };
-        {
-            let lane = self.lane();
-            let mut scan = Scan::new(&self.lmdb, &lane, self.lmdb.stores.config_history, &from)?;
-            if let Some(row) = scan.next()?
-                && row.key.starts_with(name)
-            {
-                consider(row.key, row.value);
-            }
-        }
-        for (stored, value) in self.staged.iter().flat_map(|block| block.config_history.from(&[])) {
-            let pair = value.and_then(|value| stored::split(stored, value));
-            let (whole, package) = pair.ok_or_else(|| self.lmdb.damaged("a collection configuration"))?;
-            if whole.starts_with(name) && whole.len() == from.len() && whole >= from.as_slice() {
-                consider(whole, package);
-            }
-        }
-        Ok(found)
+        let lane = self.lane();
+        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, Kind::ConfigHistory, &from)?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let found = keys::split_collections(row.key).filter(|(name, _)| *name == chaincode);
+        Ok(found.map(|(_, block)| (block, row.value.to_vec())))
     }
 
     /// The channel configuration in force after the view's last block, and the block that set it.
@@ -226,6 +198,17 @@ impl View {
         found.map_err(|e| self.lmdb.read_error(e))
     }
 
+    /// The number of the block whose header has a hash.
+    pub(crate) fn block_with_hash(&self, header_hash: &Hash) -> Result<Option<u64>> {
+        let hash = changes::hash(header_hash);
+        if let Some(change) = self.layers.iter().find_map(|layer| layer[Kind::BlockHashes].get(header_hash, hash)) {
+            return self.number(change.value).map(Some);
+        }
+        let lane = self.lane();
+        let found = self.lmdb.stores.block_hashes.get(&lane, header_hash).map_err(|e| self.lmdb.read_error(e))?;
+        found.map(|number| self.number(number)).transpose()
+    }
+
     fn number(&self, key: &[u8]) -> Result<u64> {
         key.try_into().map(u64::from_be_bytes).map_err(|_| self.lmdb.damaged("a block number"))
     }
@@ -236,146 +219,85 @@ impl View {
             let value = stored::split(key, bytes).and_then(|(_, value)| StateValue::decode(value));
             value.map(&read).ok_or_else(|| self.lmdb.damaged("a state"))
         };
-        let hash = staged::hash(key);
-        for block in self.staged.iter().rev() {
-            if let Some(change) = block.state.get(key, hash) {
-                return change.map(decode).transpose();
-            }
+        let hash = changes::hash(key);
+        if let Some(change) = self.layers.iter().rev().find_map(|layer| layer[Kind::State].get(key, hash)) {
+            return if change.deleted { Ok(None) } else { decode(change.value).map(Some) };
         }
         let lane = self.lane();
         let found = self.lmdb.stores.state.get(&lane, key).map_err(|e| self.lmdb.read_error(e))?;
         found.map(decode).transpose()
     }
 
-    /// Reads what the oldest block says of a key: LMDB goes before staged blocks.
-    fn oldest<T>(
-        &self,
-        changes: impl Fn(&StagedBlock) -> &Changes,
-        store: impl Fn(&Stores) -> Store,
-        key: &[u8],
-        read: impl Fn(&[u8]) -> T,
-    ) -> Result<Option<T>> {
-        {
-            let lane = self.lane();
-            let found = store(&self.lmdb.stores).get(&lane, key).map_err(|e| self.lmdb.read_error(e))?;
-            if let Some(found) = found {
-                return Ok(Some(read(found)));
+    /// The version of a whole state key.
+    pub(crate) fn whole_version(&self, key: &[u8]) -> Result<Option<Height>> {
+        let mut stored = key.to_vec();
+        stored::shorten(&mut stored, 0);
+        self.state(&stored, |value| value.version)
+    }
+
+    /// The schedule of what expires with a block.
+    pub(crate) fn expiring_with(&self, block: u64) -> Result<Vec<Vec<u8>>> {
+        let mut prefix = Vec::new();
+        keys::expiry_prefix(&mut prefix, block);
+        self.keys_with_prefix(Kind::Expiry, &prefix)
+    }
+
+    fn keys_with_prefix(&self, kind: Kind, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let lane = self.lane();
+        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, kind, prefix)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            if !row.key.starts_with(prefix) {
+                break;
             }
+            found.push(row.key.to_vec());
         }
-        let hash = staged::hash(key);
-        Ok(self.staged.iter().find_map(|block| changes(block).get(key, hash).flatten()).map(read))
+        Ok(found)
     }
 
     /// Visits whole state keys from `from` to `to` in order.
+    ///
+    /// Rows are gathered in chunks, so that `visit` may use the view.
     fn visit_states(
         &self,
         from: &[u8],
         to: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], StateValue<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let overlay = Overlay::new(&self.staged, from, to).ok_or_else(|| self.lmdb.damaged("a staged state"))?;
-        let mut puts = overlay.puts.into_iter().peekable();
         let mut next = Some(from.to_vec());
         while let Some(start) = next {
-            let (rows, resume) = self.chunk(&start, to, &overlay.changed)?;
-            next = resume;
+            let (rows, resume) = self.chunk(&start, to)?;
             for (key, value) in rows {
-                while let Some((put, value)) = puts.next_if(|(put, _)| *put < key.as_slice()) {
-                    if self.visit_one(put, value, visit)?.is_break() {
-                        return Ok(());
-                    }
-                }
-                if self.visit_one(&key, &value, visit)?.is_break() {
+                let value = StateValue::decode(&value).ok_or_else(|| self.lmdb.damaged("a state"))?;
+                if visit(&key, value).is_break() {
                     return Ok(());
                 }
             }
-        }
-        for (put, value) in puts {
-            if self.visit_one(put, value, visit)?.is_break() {
-                return Ok(());
-            }
+            next = resume;
         }
         Ok(())
     }
 
-    fn visit_one(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        visit: &mut dyn FnMut(&[u8], StateValue<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        let value = StateValue::decode(value).ok_or_else(|| self.lmdb.damaged("a state"))?;
-        Ok(visit(key, value))
-    }
-
-    /// Some rows of LMDB that no staged block changes, and where to go on.
+    /// Some rows, and where to go on.
     #[expect(clippy::type_complexity, reason = "rows, and the key to resume at")]
-    fn chunk(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-        changed: &FxHashSet<&[u8]>,
-    ) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>)> {
+    fn chunk(&self, from: &[u8], to: Option<&[u8]>) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>)> {
         let lane = self.lane();
-        let mut scan = Scan::new(&self.lmdb, &lane, self.lmdb.stores.state, from)?;
+        let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, Kind::State, from)?;
         let mut rows = Vec::new();
-        while let Some(row) = scan.next()? {
+        while let Some(row) = merged.next()? {
             if to.is_some_and(|to| row.key >= to) {
-                return Ok((rows, None));
+                break;
             }
             if rows.len() == RANGE_CHUNK_ROWS {
                 return Ok((rows, Some(row.key.to_vec())));
             }
-            if !changed.contains(row.stored) {
-                rows.push((row.key.to_vec(), row.value.to_vec()));
-            }
+            rows.push((row.key.to_vec(), row.value.to_vec()));
         }
         Ok((rows, None))
     }
 
-    /// Adds to a block's changes the deletion of the hashed keys that expire with it, and clears their schedule.
-    ///
-    /// A key goes only if its version is still that of the scheduled block, and if the block itself does not write it
-    /// (`PurgeMgr.prepareWorkingsetFor`, `AddExpiredEntriesToUpdateBatch`).
-    pub(crate) fn expire(
-        &self,
-        block: u64,
-        updates: &UpdateBatch<'_>,
-        state: &mut Changes,
-        expiry: &mut Changes,
-    ) -> Result<()> {
-        for scheduled in self.expiring_with(block)? {
-            let (committing, key) = keys::split_expiry(&scheduled).ok_or_else(|| self.lmdb.damaged("an expiry"))?;
-            let version = self.state(key, |value| value.version)?;
-            if version.is_some_and(|version| version.block == committing) && !writes(updates, key) {
-                state.delete(|out| out.extend_from_slice(key));
-            }
-            expiry.delete(|out| out.extend_from_slice(&scheduled));
-        }
-        Ok(())
-    }
-
-    fn expiring_with(&self, block: u64) -> Result<Vec<Vec<u8>>> {
-        let mut prefix = Vec::new();
-        keys::expiry_prefix(&mut prefix, block);
-        let mut found = Vec::new();
-        {
-            let lane = self.lane();
-            for pair in self.lmdb.stores.expiry.prefix_iter(&lane, &prefix).map_err(|e| self.lmdb.read_error(e))? {
-                found.push(pair.map_err(|e| self.lmdb.read_error(e))?.0.to_vec());
-            }
-        }
-        for staged in &self.staged {
-            let from = staged.expiry.from(&prefix).take_while(|(key, _)| key.starts_with(&prefix));
-            found.extend(from.filter(|(_, value)| value.is_some()).map(|(key, _)| key.to_vec()));
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
-
     /// A lane that is free, the thread's own if possible.
-    fn lane(&self) -> MutexGuard<'_, ReadTxn> {
+    pub(crate) fn lane(&self) -> MutexGuard<'_, ReadTxn> {
         let own = OWN_LANE.get() % self.lanes.len();
         let lanes = self.lanes[own..].iter().chain(&self.lanes[..own]);
         for lane in lanes {
@@ -395,16 +317,6 @@ thread_local! {
     static OWN_LANE: Cell<usize> = Cell::new(LANES_TAKEN.fetch_add(1, Ordering::Relaxed));
 }
 
-/// Whether a batch writes a stored key.
-fn writes(updates: &UpdateBatch<'_>, key: &[u8]) -> bool {
-    let mut stored = Vec::new();
-    updates.updates.iter().filter(|update| !update.key.collection.is_empty()).any(|update| {
-        stored.clear();
-        keys::state(&mut stored, update.key);
-        stored == key
-    })
-}
-
 /// The first whole key of a range of a namespace, and the first behind it.
 fn bounds(namespace: &str, collection: &str, start: &[u8], end: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let hashed = if collection.is_empty() { [""; 2] } else { ["$$h", collection] };
@@ -412,39 +324,6 @@ fn bounds(namespace: &str, collection: &str, start: &[u8], end: &[u8]) -> (Vec<u
     let from = [space.as_bytes(), &[0], start].concat();
     let to = if end.is_empty() { [space.as_bytes(), &[1]].concat() } else { [space.as_bytes(), &[0], end].concat() };
     (from, to)
-}
-
-/// What staged blocks do to a range of states.
-struct Overlay<'a> {
-    /// Stored keys of all changes.
-    changed: FxHashSet<&'a [u8]>,
-    /// Whole keys and values of what is there afterwards, in order.
-    puts: Vec<(&'a [u8], &'a [u8])>,
-}
-
-impl<'a> Overlay<'a> {
-    fn new(staged: &'a [Arc<StagedBlock>], from: &[u8], to: Option<&[u8]>) -> Option<Self> {
-        let mut overlay = Self { changed: FxHashSet::default(), puts: Vec::new() };
-        let last = to.map(stored::lower_bound);
-        for block in staged.iter().rev() {
-            for (key, value) in block.state.from(stored::lower_bound(from)) {
-                if last.is_some_and(|last| &key[..key.len().min(last.len())] > last) {
-                    break;
-                }
-                if !overlay.changed.insert(key) {
-                    continue;
-                }
-                if let Some(value) = value {
-                    let (whole, value) = stored::split(key, value)?;
-                    if whole >= from && to.is_none_or(|to| whole < to) {
-                        overlay.puts.push((whole, value));
-                    }
-                }
-            }
-        }
-        overlay.puts.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        Some(overlay)
-    }
 }
 
 impl StateReader for View {
@@ -490,7 +369,7 @@ fn with_stored<T>(key: StateKey<'_>, work: impl FnOnce(&[u8]) -> T) -> T {
     KEY.with(|cell| {
         let mut buffer = cell.take();
         buffer.clear();
-        keys::state(&mut buffer, key);
+        keys::stored_state(&mut buffer, key);
         let done = work(&buffer);
         cell.set(buffer);
         done

@@ -15,7 +15,8 @@ use crate::error::{IoContext, LedgerError, Result};
 pub enum Durability {
     /// When appending returns.
     EachAppend,
-    /// When the next flush of derived data returns; blocks that were only appended are not yet committed.
+    /// When [`Ledger::sync`](crate::Ledger::sync) or the next flush of derived data returns; until then a block that was
+    /// appended is not committed.
     EachFlush,
 }
 
@@ -84,16 +85,30 @@ impl BlockWriter {
 
     /// Brings to stable storage what was appended.
     pub(crate) fn sync(&mut self) -> Result<()> {
+        match self.begin_sync()? {
+            Some(sync) => sync.run().inspect_err(|error| self.fail(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// What has to be synced, if anything, for a caller who lets others append meanwhile; a failure must come back
+    /// through [`Self::fail`].
+    pub(crate) fn begin_sync(&mut self) -> Result<Option<PendingSync>> {
+        if let Some(reason) = &self.failure {
+            return Err(LedgerError::WriterFailed { reason: reason.clone() });
+        }
         if !self.unsynced {
-            return Ok(());
+            return Ok(None);
         }
-        if let Err(error) = self.file.sync_data().context("sync", &self.path) {
-            // What the kernel failed to write once it may forget; only reading it back tells what is there.
-            self.failure = Some(error.to_string());
-            return Err(error);
-        }
+        let file = self.file.try_clone().context("sync", &self.path)?;
         self.unsynced = false;
-        Ok(())
+        Ok(Some(PendingSync { file, path: self.path.clone() }))
+    }
+
+    /// Takes no more blocks: what the kernel failed to write once it may forget, and only reading it back tells what is
+    /// there.
+    pub(crate) fn fail(&mut self, error: &LedgerError) {
+        self.failure = Some(error.to_string());
     }
 
     fn write(&mut self, prefix: &[u8], record: &[u8]) -> Result<()> {
@@ -122,6 +137,20 @@ impl BlockWriter {
         self.number += 1;
         self.size = 0;
         Ok(())
+    }
+}
+
+/// Appended bytes on their way to stable storage.
+#[derive(Debug)]
+pub(crate) struct PendingSync {
+    file: File,
+    path: PathBuf,
+}
+
+impl PendingSync {
+    /// Waits until they are there.
+    pub(crate) fn run(&self) -> Result<()> {
+        self.file.sync_data().context("sync", &self.path)
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use fastledger_ledger::{Ledger, LedgerError, TxLocation, View};
 use fastledger_mvcc::state::StateReader;
 use fastledger_wire::Height;
-use support::{Effects, ModelKey, append, key, open, record, state_key};
+use support::{Effects, ModelKey, append, in_layers_and_merged, key, open, record, state_key};
 
 fn range(view: &View, namespace: &str, start: &str, end: &str) -> Vec<(Vec<u8>, Height)> {
     let mut found = Vec::new();
@@ -24,8 +24,12 @@ fn names(found: &[(Vec<u8>, Height)]) -> Vec<String> {
     found.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect()
 }
 
-/// Runs a check on a ledger with everything staged, then flushed, then reopened.
+/// Runs a check on a ledger with everything staged, then flushed, then reopened; in layers, and merged.
 fn in_every_stage(fill: impl Fn(&Ledger), check: impl Fn(&Ledger)) {
+    in_layers_and_merged(|| in_three_stages(&fill, &check));
+}
+
+fn in_three_stages(fill: impl Fn(&Ledger), check: impl Fn(&Ledger)) {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, recovery) = open(dir.path());
     assert_eq!(recovery.replay, 0..0);
@@ -241,14 +245,11 @@ fn hashed_keys_expire_unless_written_since() {
     let hash_of = |name: &str| key("cc", "coll", &fastledger_wire::hash::sha256(&[name.as_bytes()]));
     let expiring = fastledger_ledger::expiring_block(1, 3).unwrap();
     assert_eq!(expiring, 5);
-    for flush_each in [false, true] {
+    in_layers_and_merged(|| {
         let dir = tempfile::tempdir().unwrap();
         let (ledger, _) = open(dir.path());
         let next = |effects: Effects| {
             effects.stage(&ledger);
-            if flush_each {
-                ledger.flush().unwrap();
-            }
         };
         let exists = |name: &str| ledger.view().unwrap().version(state_key(&hash_of(name))).unwrap().is_some();
         next(Effects::default());
@@ -270,7 +271,7 @@ fn hashed_keys_expire_unless_written_since() {
         assert!(!exists("rewritten"));
         ledger.flush().unwrap();
         assert_eq!(names.map(exists), [true, false, false, true]);
-    }
+    });
 }
 
 #[test]

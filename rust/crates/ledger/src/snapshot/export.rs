@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Writes a snapshot from one read transaction, while commits go on.
+//! Writes a snapshot from a view, while commits go on.
 
 use std::cmp::Ordering;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fastledger_wire::encode::bytes_field;
 use fastledger_wire::{Hash, hash};
-use heed::types::Bytes;
-use heed::{RoIter, RoTxn, WithoutTls};
+use heed::{RoTxn, WithoutTls};
 
 use super::file::{CountedWriter, Writer};
 use super::metadata::{SignableMetadata, SnapshotMetadata};
 use super::{CONFIG_HISTORY, FilePair, PRIVATE_STATE_HASHES, PUBLIC_STATE, TX_IDS};
 use crate::error::{IoContext, LedgerError, Result};
-use crate::flush::SAVEPOINT;
 use crate::keys;
+use crate::layer::Kind;
 use crate::ledger::Ledger;
-use crate::lmdb::Lmdb;
-use crate::scan::{Row, Scan};
+use crate::merged::Merged;
 use crate::values::{Savepoint, StateValue};
+use crate::view::View;
 use crate::writer::sync_dir;
 
-/// The kind of state database that Fabric names for LevelDB; the files do not depend on it.
+/// The kind of state database that Fabric names for its embedded one; the files do not depend on it.
 const STATE_DB_TYPE: &str = "SimpleKeyValueDB";
 
-/// A read transaction and what belongs to it.
+/// What a snapshot is made of: a view, with a read transaction for itself.
 struct Source<'t> {
-    lmdb: &'t Lmdb,
+    view: &'t View,
     txn: &'t RoTxn<'static, WithoutTls>,
 }
 
@@ -43,16 +42,14 @@ impl Ledger {
         if dir.exists() {
             return Err(refuse("the folder exists already; choose a new one"));
         }
-        self.flush()?;
-        let txn = self.lmdb.read()?;
-        let source = Source { lmdb: &self.lmdb, txn: &txn };
-        let savepoint = source.savepoint()?.ok_or_else(|| refuse("a ledger without blocks has no snapshot"))?;
+        let view = self.view_with(1)?;
+        let savepoint = view.savepoint.ok_or_else(|| refuse("a ledger without blocks has no snapshot"))?;
         let partial = dir.with_file_name(format!("{}.partial", dir.file_name().unwrap_or_default().display()));
         if partial.exists() {
             fs::remove_dir_all(&partial).context("remove", &partial)?;
         }
         fs::create_dir_all(&partial).context("create folder", &partial)?;
-        let metadata = source.write_files(&partial, channel, &savepoint)?;
+        let metadata = Source { view: &view, txn: &view.lane() }.write_files(&partial, channel, &savepoint)?;
         sync_dir(&partial)?;
         fs::rename(&partial, dir).context("rename to", dir)?;
         sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
@@ -60,11 +57,13 @@ impl Ledger {
     }
 }
 
-impl Source<'_> {
-    fn savepoint(&self) -> Result<Option<Savepoint>> {
-        let found = self.lmdb.stores.meta.get(self.txn, SAVEPOINT).map_err(|e| self.lmdb.read_error(e))?;
-        let decode = |bytes| Savepoint::decode(bytes).ok_or_else(|| self.lmdb.damaged("the savepoint"));
-        found.map(decode).transpose()
+impl<'t> Source<'t> {
+    fn rows(&self, kind: Kind) -> Result<Merged<'t>> {
+        Merged::new(&self.view.lmdb, self.txn, &self.view.layers, kind, &[])
+    }
+
+    fn damaged(&self, what: &str) -> LedgerError {
+        self.view.lmdb.damaged(what)
     }
 
     fn write_files(&self, dir: &Path, channel: &str, savepoint: &Savepoint) -> Result<SnapshotMetadata> {
@@ -89,10 +88,10 @@ impl Source<'_> {
     /// Every id once, by length and then bytes, as they lie in Fabric's index. The empty one is left out, as there.
     fn tx_ids(&self, dir: &Path) -> Result<FileHashes> {
         let mut writer = CountedWriter::new(dir, TX_IDS);
-        let digests = self.lmdb.stores.tx_ids.iter(self.txn).map_err(|e| self.lmdb.read_error(e))?;
-        let mut digests = Digests { source: self, rows: digests };
-        let mut texts = Scan::new(self.lmdb, self.txn, self.lmdb.stores.other_tx_ids, &[])?;
-        let (mut digest, mut text) = (digests.next()?, self.next_text(&mut texts)?);
+        let mut digests = self.rows(Kind::TxIds)?;
+        let mut texts = self.rows(Kind::OtherTxIds)?;
+        let mut digest = digests.next()?.map(|row| hash::hex(row.key));
+        let mut text = self.next_text(&mut texts)?;
         loop {
             let order = match (&digest, text) {
                 (None, None) => return writer.finish(),
@@ -102,7 +101,7 @@ impl Source<'_> {
             };
             if order.is_lt() {
                 writer.entry()?.bytes(digest.as_deref().unwrap_or_default().as_bytes())?;
-                digest = digests.next()?;
+                digest = digests.next()?.map(|row| hash::hex(row.key));
             } else {
                 let id = text.unwrap_or_default();
                 if !id.is_empty() {
@@ -113,15 +112,15 @@ impl Source<'_> {
         }
     }
 
-    fn next_text<'t>(&self, texts: &mut Scan<'t>) -> Result<Option<&'t [u8]>> {
+    fn next_text(&self, texts: &mut Merged<'t>) -> Result<Option<&'t [u8]>> {
         let Some(row) = texts.next()? else { return Ok(None) };
-        let text = row.key.split_at_checked(4).ok_or_else(|| self.lmdb.damaged("a transaction id"))?.1;
+        let text = row.key.split_at_checked(4).ok_or_else(|| self.damaged("a transaction id"))?.1;
         Ok(Some(text))
     }
 
     fn config_history(&self, dir: &Path) -> Result<FileHashes> {
         let mut writer = CountedWriter::new(dir, CONFIG_HISTORY);
-        let mut rows = Scan::new(self.lmdb, self.txn, self.lmdb.stores.config_history, &[])?;
+        let mut rows = self.rows(Kind::ConfigHistory)?;
         while let Some(row) = rows.next()? {
             let data = writer.entry()?;
             data.bytes(row.key)?;
@@ -133,39 +132,22 @@ impl Source<'_> {
     fn states(&self, dir: &Path) -> Result<FileHashes> {
         let mut public = StateWriter::new(dir, PUBLIC_STATE);
         let mut hashes = StateWriter::new(dir, PRIVATE_STATE_HASHES);
-        let mut rows = Scan::new(self.lmdb, self.txn, self.lmdb.stores.state, &[])?;
+        let mut rows = self.rows(Kind::State)?;
         while let Some(row) = rows.next()? {
-            let (namespace, key) = keys::split_state(row.key).ok_or_else(|| self.lmdb.damaged("a state key"))?;
+            let (namespace, key) = keys::split_state(row.key).ok_or_else(|| self.damaged("a state key"))?;
+            let value = StateValue::decode(row.value).ok_or_else(|| self.damaged("a state"))?;
             let writer = if keys::is_hashed(namespace) { &mut hashes } else { &mut public };
-            writer.add(namespace, key, &self.value(&row)?)?;
+            writer.add(namespace, key, &value)?;
         }
         let mut files = public.finish()?;
         files.extend(hashes.finish()?);
         Ok(files)
     }
-
-    fn value<'t>(&self, row: &Row<'t>) -> Result<StateValue<'t>> {
-        StateValue::decode(row.value).ok_or_else(|| self.lmdb.damaged("a state"))
-    }
-}
-
-/// Transaction ids that are digests, as text.
-struct Digests<'s, 't> {
-    source: &'s Source<'t>,
-    rows: RoIter<'t, Bytes, Bytes>,
-}
-
-impl Digests<'_, '_> {
-    fn next(&mut self) -> Result<Option<String>> {
-        let Some(row) = self.rows.next() else { return Ok(None) };
-        let (digest, _) = row.map_err(|e| self.source.lmdb.read_error(e))?;
-        Ok(Some(hash::hex(digest)))
-    }
 }
 
 /// Writes states, and counts them by namespace.
 struct StateWriter {
-    dir: std::path::PathBuf,
+    dir: PathBuf,
     pair: FilePair,
     data: Option<Writer>,
     namespaces: Vec<(Vec<u8>, u64)>,

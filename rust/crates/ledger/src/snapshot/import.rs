@@ -13,15 +13,16 @@ use rustc_hash::FxHashSet;
 use super::file::Reader;
 use super::metadata::{ADDITIONAL, SIGNABLE, SignableMetadata, SnapshotMetadata};
 use super::{CONFIG_HISTORY, FilePair, PRIVATE_STATE_HASHES, PUBLIC_STATE, SnapshotRecord, TX_IDS};
+use crate::changes::Changes;
 use crate::commit::{Expiry, expiring_block, put_collections, put_expiry, put_state, put_tx_id};
 use crate::error::{IoContext, LedgerError, Result};
-use crate::flush::{ORIGIN, apply, apply_new, put_namespaces, put_savepoint};
+use crate::flush::{ORIGIN, apply, put_namespaces, put_savepoint};
 use crate::keys;
+use crate::layer::{Kind, Layer};
 use crate::ledger::{Ledger, Options};
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
 use crate::recovery::{CHAINS, DERIVED};
-use crate::staged::{Changes, Keep, merged};
 use crate::values::{StateValue, TxLocation};
 use crate::writer::sync_dir;
 
@@ -215,21 +216,19 @@ impl Load<'_> {
     }
 
     fn write_batch(&mut self) -> Result<()> {
-        let mut batch = std::mem::take(&mut self.batch);
-        for changes in [&mut batch.state, &mut batch.expiry, &mut batch.config_history] {
-            changes.seal(Keep::Last);
-        }
-        batch.tx_ids.seal(Keep::First);
-        batch.other_tx_ids.seal(Keep::First);
-        let one = |changes| merged(std::iter::once(changes), Keep::First);
-        let (state, expiry, config_history) = (one(&batch.state), one(&batch.expiry), one(&batch.config_history));
-        let (tx_ids, other_tx_ids) = (one(&batch.tx_ids), one(&batch.other_tx_ids));
+        let batch = std::mem::take(&mut self.batch);
+        let stores = [
+            batch.state,
+            Changes::default(),
+            batch.tx_ids,
+            batch.other_tx_ids,
+            batch.config_history,
+            batch.expiry,
+            Changes::default(),
+        ];
+        let layer = Layer::new(0, stores)?;
         self.lmdb.write(|txn, stores| {
-            apply(txn, stores.state, &state)?;
-            apply(txn, stores.expiry, &expiry)?;
-            apply(txn, stores.config_history, &config_history)?;
-            apply_new(txn, stores.tx_ids, &tx_ids)?;
-            apply_new(txn, stores.other_tx_ids, &other_tx_ids)
+            Kind::ALL.into_iter().try_for_each(|kind| apply(txn, kind.store(stores), kind.keep(), layer[kind].all()))
         })
     }
 }

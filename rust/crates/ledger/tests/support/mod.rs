@@ -4,15 +4,31 @@
 #![allow(dead_code, reason = "every test file uses some of it")]
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::path::Path;
 
-use fastledger_ledger::{Appended, CommittedBlock, Durability, Expiry, HistoryWrite, Ledger, Options, Recovery};
+use fastledger_ledger::{Appended, CommittedBlock, Expiry, HistoryWrite, Ledger, Options, Recovery};
 use fastledger_mvcc::state::{StateKey, Update, UpdateBatch};
 use fastledger_wire::common::BlockHeader;
 use fastledger_wire::{Hash, Height, block, hash};
 
+/// Small enough for every way of the changes to be taken: staged, journaled, together, merged.
 pub fn options() -> Options {
-    Options { map_bytes: 16 << 20, durability: Durability::EachAppend, ..Options::default() }
+    Options { map_bytes: 16 << 20, layer_bytes: LAYER_BYTES.get(), ..Options::default() }
+}
+
+thread_local! {
+    static LAYER_BYTES: Cell<usize> = const { Cell::new(20_000) };
+    static FLUSH_EACH: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test with everything in layers, and with everything merged as soon as possible.
+pub fn in_layers_and_merged(test: impl Fn()) {
+    for (layer_bytes, flush_each) in [(64 << 20, false), (64 << 20, true), (0, true)] {
+        LAYER_BYTES.set(layer_bytes);
+        FLUSH_EACH.set(flush_each);
+        test();
+    }
 }
 
 pub fn open(dir: &Path) -> (Ledger, Recovery) {
@@ -117,6 +133,9 @@ impl Effects {
     pub fn stage(&self, ledger: &Ledger) -> Appended {
         let appended = append(ledger, 1, 100);
         self.with(&appended, |block| ledger.stage(block)).unwrap();
+        if FLUSH_EACH.get() {
+            ledger.flush().unwrap();
+        }
         appended
     }
 
