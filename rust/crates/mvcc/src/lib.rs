@@ -26,7 +26,6 @@ mod checks;
 pub mod commit_hash;
 mod conflict;
 mod merkle;
-mod overlay;
 pub mod parallel;
 mod phantom;
 pub mod sequential;

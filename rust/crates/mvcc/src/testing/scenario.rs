@@ -24,6 +24,8 @@ const KEYS: [&str; 8] = ["", "a", "aa", "b", "c", "d", "e", "\u{10ffff}"];
 /// As key hashes they are not UTF-8 in two cases, which a collection without a name turns into public keys.
 const HASHES: [&[u8]; 4] = [b"b", &[0xff], &[0x80, 0x01], b"hash"];
 const VALUES: [&[u8]; 4] = [b"", b"1", b"2", b"three"];
+/// Longer than what speculation keeps.
+const LONG_METADATA: &[u8] = &[b'm'; 300];
 /// How often a write is repeated; the last three are where sums overflow.
 const REPEATS: [usize; 8] = [1, 1, 1, 2, 3, 32, 64, 128];
 
@@ -110,7 +112,7 @@ impl Choices<'_> {
     fn commit(&mut self, state: &mut MemoryState, key: StateKey<'static>) {
         let value = self.of(&VALUES);
         if !value.is_empty() {
-            let metadata: &[u8] = if self.rarely(3) { b"\x12\x03\x0a\x01m" } else { b"" };
+            let metadata: &[u8] = self.of(&[b"", b"", b"\x12\x03\x0a\x01m", LONG_METADATA]);
             let version = Height { block: 1 + self.below(3) as u64, tx: self.below(2) as u64 };
             state.put(key, Some(VersionedValue { value: value.into(), metadata: metadata.into(), version }));
         }

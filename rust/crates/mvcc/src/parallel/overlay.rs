@@ -10,7 +10,7 @@ use crate::phantom::{Change, Changes};
 use crate::state::{StateKey, Update, UpdateBatch};
 
 /// The updates of a block, found by hash, and by range where the block has range queries.
-pub(crate) struct Overlay<'a> {
+pub(super) struct Overlay<'a> {
     updates: Vec<Update<'a>>,
     /// Of each update's key.
     hashes: Vec<u64>,
@@ -19,7 +19,7 @@ pub(crate) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub(crate) fn new(capacity: usize, with_ranges: bool) -> Self {
+    pub(super) fn new(capacity: usize, with_ranges: bool) -> Self {
         Self {
             updates: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
@@ -28,12 +28,12 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    pub(crate) fn get(&self, hash: u64, key: StateKey<'_>) -> Option<&Update<'a>> {
+    pub(super) fn get(&self, hash: u64, key: StateKey<'_>) -> Option<&Update<'a>> {
         let found = self.by_hash.find(hash, |index| self.updates[*index].key == key)?;
         self.updates.get(*found)
     }
 
-    pub(crate) fn put(&mut self, hash: u64, update: Update<'a>) {
+    pub(super) fn put(&mut self, hash: u64, update: Update<'a>) {
         let key = update.key;
         if let Some(index) = self.by_hash.find(hash, |index| self.updates[*index].key == key) {
             self.updates[*index] = update;
@@ -49,7 +49,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// What has changed among the keys that a range query looks at.
-    pub(crate) fn changes(&self, namespace: &'a str, query: &RangeQueryInfo<'a>) -> Changes<'a> {
+    pub(super) fn changes(&self, namespace: &'a str, query: &RangeQueryInfo<'a>) -> Changes<'a> {
         let Some(by_key) = &self.by_key else { return Changes::default() };
         let change = |(key, index): (&StateKey<'a>, &usize)| {
             let update = &self.updates[*index];
@@ -64,7 +64,7 @@ impl<'a> Overlay<'a> {
         Changes { inside: inside.map(change).collect(), end_key: end_key.map(change) }
     }
 
-    pub(crate) fn into_batch(self) -> UpdateBatch<'a> {
+    pub(super) fn into_batch(self) -> UpdateBatch<'a> {
         let mut updates = self.updates;
         updates.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         UpdateBatch { updates }
