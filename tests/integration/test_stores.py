@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stores that are missing, damaged, in use, or cannot be written."""
 
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -128,18 +128,32 @@ def test_a_second_handle_is_turned_away(ledger: Path, small: Corpus, tmp_path: P
     check(ledger, small, tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_told(ledger: Path, small: Corpus, tmp_path: Path) -> None:
-    folders = [ledger, *(path for path in ledger.rglob("*") if path.is_dir())]
-    try:
-        for folder in folders:
-            folder.chmod(0o500)
-        with pytest.raises(fastledger.LedgerIo, match=str(ledger)):
-            fastledger.open(ledger)
-    finally:
-        for folder in folders:
-            folder.chmod(0o700)
-    check(ledger, small, tmp_path)
+READ_ONLY = """
+import os, sys, fastledger
+if os.geteuid() == 0:  # who may write everywhere
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    fastledger.open(sys.argv[1])
+except fastledger.LedgerIo as error:
+    print(error)
+"""
+
+
+def test_a_read_only_folder_is_told(small_ledger: Path, small: Corpus, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        ledger = Path(shutil.copytree(small_ledger, Path(parent) / "ledger"))
+        everything = [ledger, *ledger.rglob("*")]
+        for path in everything:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        Path(parent).chmod(0o755)
+        command = [sys.executable, "-c", READ_ONLY, str(ledger)]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        for path in everything:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        assert str(ledger) in told
+        check(ledger, small, tmp_path)
 
 
 FULL = """

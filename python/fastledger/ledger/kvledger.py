@@ -220,13 +220,21 @@ class Ledger:
             (160, 23)
         """
         core = self._core
+        stopped: FastledgerError | None = None
         try:
             for block in blocks:
-                core.submit(block)
+                try:
+                    core.submit(block)
+                except FastledgerError as error:
+                    # One of the outcomes that were not taken yet says why.
+                    stopped = error
+                    break
                 if core.in_flight() >= PIPELINE_BLOCKS:
                     yield Commit.of(core.result())
             while core.in_flight():
                 yield Commit.of(core.result())
+            if stopped:
+                raise stopped
         finally:
             self._drain()
 
