@@ -138,3 +138,50 @@ fn positive(contents: &[u8]) -> Result<[u8; 32], SignatureError> {
     value[start..].copy_from_slice(magnitude);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unhex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+
+    /// der.go asked Go's reader and applied Fabric's checks.
+    #[test]
+    fn reads_what_go_reads() {
+        let (mut accepted, mut refused) = (0, 0);
+        for line in include_str!("../tests/vectors/der.txt").lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split(' ');
+            let der = unhex(words.next().unwrap().trim_matches('-'));
+            let expected = match words.collect::<Vec<_>>()[..] {
+                [r, s] => Some(Signature { r: unhex(r).try_into().unwrap(), s: unhex(s).try_into().unwrap() }),
+                _ => None,
+            };
+            assert_eq!(Signature::from_der(&der).ok(), expected, "{line}");
+            *if expected.is_some() { &mut accepted } else { &mut refused } += 1;
+        }
+        assert!(accepted > 100 && refused > 500);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let error = |der: &[u8]| Signature::from_der(der).unwrap_err();
+        assert_eq!(error(&[]), SignatureError::Truncated);
+        assert_eq!(error(&[0x30, 3, 2, 1, 1]), SignatureError::Truncated);
+        assert_eq!(error(&[0x31, 0]), SignatureError::Tag);
+        assert_eq!(error(&[0x30, 0x80]), SignatureError::Length);
+        assert_eq!(error(&[0x30, 5, 2, 2, 0, 1, 2]), SignatureError::Integer);
+        assert_eq!(error(&[0x30, 6, 2, 1, 0, 2, 1, 1]), SignatureError::NotPositive);
+        assert_eq!(error(&[0x30, 6, 2, 1, 1, 2, 1, 0xff]), SignatureError::NotPositive);
+        let mut high = vec![0x30, 0x25, 2, 1, 1, 2, 0x20];
+        high.extend(HALF_ORDER);
+        assert!(Signature::from_der(&high).is_ok());
+        *high.last_mut().unwrap() += 1;
+        assert_eq!(error(&high), SignatureError::HighS);
+        let mut large = vec![0x30, 0x26, 2, 0x21, 1];
+        large.extend([0; 32]);
+        large.extend([2, 1, 1]);
+        assert_eq!(error(&large), SignatureError::TooLarge);
+    }
+}

@@ -4,6 +4,8 @@
 //! A permissioned ledger sees the same few keys sign very many messages, nothing about verification is
 //! secret, and signatures arrive in blocks. This crate is built on these three facts; it never signs.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 mod cache;
 mod der;
 mod key;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The face of the crate: batches in, verdicts out.
 
-use crate::cache::{self, Cache};
+use crate::cache::Cache;
 use crate::der::Signature;
 use crate::key::PublicKey;
 use crate::p256::{self, Arithmetic, CHUNK, Claim, Point, Table};
@@ -55,7 +55,7 @@ enum Method {
     /// One by one.
     Library,
     /// By tables for frequent keys.
-    Tables { engine: Engine, arithmetic: &'static dyn Arithmetic, cache: Cache },
+    Tables { engine: Engine, arithmetic: &'static dyn Arithmetic, cache: Cache<Table> },
 }
 
 /// The uses of a key that cost as much more without its table as the table costs: measured, see benches.
@@ -153,18 +153,30 @@ impl<K> Group<K> {
     }
 }
 
-fn verify_chunk(engine: Engine, arithmetic: &dyn Arithmetic, cache: &Cache, jobs: &[Job<'_>], valid: &mut [bool]) {
+fn verify_chunk(
+    engine: Engine,
+    arithmetic: &dyn Arithmetic,
+    cache: &Cache<Table>,
+    jobs: &[Job<'_>],
+    valid: &mut [bool],
+) {
     let mut tables = cache.snapshot();
-    let mut missed = jobs.iter().map(|job| job.key).filter(|key| cache::find(&tables, key).is_none()).peekable();
-    if missed.peek().is_some() && cache.missed(missed, arithmetic) {
-        tables = cache.snapshot();
+    let mut missed = jobs.iter().map(|job| job.key).filter(|key| tables.find(key).is_none()).peekable();
+    if missed.peek().is_some() {
+        let build = |keys: &[PublicKey]| {
+            let points: Vec<Point> = keys.iter().map(|key| *key.point()).collect();
+            arithmetic.build(&points)
+        };
+        if cache.missed(missed, build) {
+            tables = cache.snapshot();
+        }
     }
     let mut frequent = Group::<&Table>::with_capacity(jobs.len());
     let mut rare = Group::<Point>::with_capacity(0);
     for (place, job) in jobs.iter().enumerate() {
         valid[place] = false;
         let Some(claim) = Claim::new(&job.digest, &job.signature.r, &job.signature.s) else { continue };
-        match cache::find(&tables, job.key) {
+        match tables.find(job.key) {
             Some(table) => frequent.push(place, claim, table),
             None if engine == Engine::Ifma => rare.push(place, claim, *job.key.point()),
             None => valid[place] = verify_by_library(job),

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A batch of signatures, from scalars to verdicts.
 
+use std::marker::PhantomData;
+
 use super::digits::{Digit, Digits, Window};
 use super::field::{Field, Mask, PRIME};
-use super::ladder;
 use super::limbs::{self, Limbs};
 use super::scalar;
-use super::sum::{Signed, Sums};
+use super::sum::{Entries, Source, Sums};
 use super::table::{Entry, Table};
 
 /// Digits of the generator's scalars: its one table of 5 MiB serves every signature.
@@ -38,143 +39,98 @@ impl Claim {
     }
 }
 
-/// The buffers of a batch, kept from one to the next.
-pub(crate) struct Workspace<F> {
-    pub(crate) sums: Sums<F>,
-    inverses: Vec<Limbs>,
+/// 1/s of the claims of a batch.
+#[derive(Default)]
+pub(crate) struct Inverses {
+    /// 2^256/s modulo n.
+    scaled: Vec<Limbs>,
     scratch: Vec<Limbs>,
 }
 
-impl<F: Field> Workspace<F> {
-    pub(crate) fn new() -> Self {
-        Self { sums: Sums::new(), inverses: Vec::new(), scratch: Vec::new() }
+impl Inverses {
+    pub(crate) fn invert(&mut self, claims: &[Claim]) {
+        self.scaled.clear();
+        self.scaled.extend(claims.iter().map(|claim| claim.s));
+        scalar::invert_all(&mut self.scaled, &mut self.scratch);
+    }
+
+    /// u₁ = e/s and u₂ = r/s of a claim.
+    pub(crate) fn multipliers(&self, claims: &[Claim], i: usize) -> (Limbs, Limbs) {
+        let (claim, inverse) = (&claims[i], &self.scaled[i]);
+        (scalar::montgomery(inverse, &claim.e), scalar::montgomery(inverse, &claim.r))
     }
 }
 
 /// The points that are to be summed for each signature. Row t holds point t of every one.
-struct Rows<'a> {
+pub(crate) struct Rows<'a, F> {
     count: usize,
-    lanes: usize,
     vectors: usize,
     entries: Vec<&'a Entry>,
     /// The signs of a vector's lanes.
     negative: Vec<Mask>,
+    field: PhantomData<F>,
 }
 
-impl<'a> Rows<'a> {
-    fn new<F: Field>(count: usize, claims: usize) -> Self {
+impl<'a, F: Field> Rows<'a, F> {
+    /// Room for `count` points of each claim.
+    pub(crate) fn new(count: usize, claims: usize) -> Self {
         let vectors = claims.div_ceil(F::LANES);
-        let lanes = vectors * F::LANES;
-        let entries = vec![&GENERATOR; count * lanes];
-        Self { count, lanes, vectors, entries, negative: vec![0; count * vectors] }
+        let entries = vec![&GENERATOR; count * vectors * F::LANES];
+        Self { count, vectors, entries, negative: vec![0; count * vectors], field: PhantomData }
+    }
+
+    /// Lanes of all vectors together. Those without a claim must hold points too: any that are not equal or opposite.
+    pub(crate) fn lanes(&self) -> usize {
+        self.vectors * F::LANES
     }
 
     #[inline(always)]
-    fn put<F: Field>(&mut self, row: usize, lane: usize, entry: &'a Entry, negative: bool) {
-        self.entries[row * self.lanes + lane] = entry;
-        self.negative[row * self.vectors + lane / F::LANES] |= Mask::from(negative) << (lane % F::LANES);
+    pub(crate) fn put(&mut self, row: usize, lane: usize, entry: &'a Entry, negative: bool) {
+        let (lanes, vector, bit) = (self.lanes(), lane / F::LANES, lane % F::LANES);
+        self.entries[row * lanes + lane] = entry;
+        self.negative[row * self.vectors + vector] |= Mask::from(negative) << bit;
     }
 
     /// Puts all digits of a scalar from `row` on.
     #[inline(always)]
-    fn put_digits<F: Field>(&mut self, row: usize, lane: usize, digits: &Digits, table: &'a Table) {
+    pub(crate) fn put_digits(&mut self, row: usize, lane: usize, digits: &Digits, table: &'a Table) {
         for position in 0..digits.window().count {
             let Digit { index, negative } = digits.get(position);
-            self.put::<F>(row + position, lane, table.entry(position, index), negative);
+            self.put(row + position, lane, table.entry(position, index), negative);
         }
     }
 
-    fn signed(&self, first: usize, end: usize, next_end: usize) -> Signed<'_> {
-        Signed {
-            entries: &self.entries[first * self.lanes..end * self.lanes],
+    /// Rows `first..end`, and up to `ahead` rows that come next.
+    fn entries(&self, first: usize, end: usize, ahead: usize) -> Entries<'_> {
+        let (lanes, next_end) = (self.lanes(), self.count.min(end + ahead));
+        Entries {
+            lanes: &self.entries[first * lanes..end * lanes],
             negative: &self.negative[first * self.vectors..end * self.vectors],
-            next: &self.entries[end * self.lanes..next_end * self.lanes],
+            next: &self.entries[end * lanes..next_end * lanes],
         }
     }
-}
-
-/// Verifies up to `CHUNK` claims of keys that have tables.
-#[inline(always)]
-pub(crate) fn verify_tabled<F: Field>(
-    generator: &Table,
-    claims: &[Claim],
-    tables: &[&Table],
-    valid: &mut [bool],
-    work: &mut Workspace<F>,
-) {
-    invert(claims, work);
-    let mut rows = Rows::new::<F>(KEY_WINDOW.count + GENERATOR_WINDOW.count, claims.len());
-    for lane in 0..rows.lanes {
-        // Lanes left over repeat the last claim.
-        let i = lane.min(claims.len() - 1);
-        let (u1, u2) = multipliers(&claims[i], &work.inverses[i]);
-        rows.put_digits::<F>(0, lane, &Digits::new(&u2, KEY_WINDOW), tables[i]);
-        rows.put_digits::<F>(KEY_WINDOW.count, lane, &Digits::new(&u1, GENERATOR_WINDOW), generator);
-    }
-    conclude(&rows, claims, valid, &mut work.sums);
-}
-
-/// Verifies up to `CHUNK` claims of keys that have no table, given by their points in plain coordinates.
-#[inline(always)]
-pub(crate) fn verify_untabled<F: Field>(
-    generator: &Table,
-    claims: &[Claim],
-    points: &[Entry],
-    valid: &mut [bool],
-    work: &mut Workspace<F>,
-) {
-    invert(claims, work);
-    let mut generator_digits = Vec::with_capacity(claims.len());
-    let mut key_digits = Vec::with_capacity(claims.len());
-    for (claim, inverse) in claims.iter().zip(&work.inverses) {
-        let (u1, u2) = multipliers(claim, inverse);
-        generator_digits.push(Digits::new(&u1, GENERATOR_WINDOW));
-        key_digits.push(Digits::new(&u2, ladder::WINDOW));
-    }
-    let ladders = ladder::climb(points, &key_digits, &mut work.sums);
-    let mut rows = Rows::new::<F>(2 + GENERATOR_WINDOW.count, claims.len());
-    for lane in 0..rows.lanes {
-        let i = lane.min(claims.len() - 1);
-        rows.put::<F>(0, lane, &ladders.sums[i], false);
-        let lowest = key_digits[i].get(0);
-        rows.put::<F>(1, lane, ladders.lowest(i, lowest.index), lowest.negative);
-        rows.put_digits::<F>(2, lane, &generator_digits[i], generator);
-    }
-    conclude(&rows, claims, valid, &mut work.sums);
-}
-
-/// Inverts the s of all claims.
-fn invert<F>(claims: &[Claim], work: &mut Workspace<F>) {
-    work.inverses.clear();
-    work.inverses.extend(claims.iter().map(|claim| claim.s));
-    scalar::invert_all(&mut work.inverses, &mut work.scratch);
-}
-
-/// u₁ = e/s and u₂ = r/s.
-fn multipliers(claim: &Claim, inverse: &Limbs) -> (Limbs, Limbs) {
-    (scalar::montgomery(inverse, &claim.e), scalar::montgomery(inverse, &claim.r))
 }
 
 /// Sums each column of points: the x of the sum must be r modulo n.
 #[inline(always)]
-fn conclude<F: Field>(rows: &Rows<'_>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
+pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
     let vectors = rows.vectors;
     let accumulators = accumulators(rows.count, vectors);
-    sums.reset(accumulators * vectors);
-    let mut end = accumulators;
-    let mut next_end = rows.count.min(end + accumulators);
-    sums.load(accumulators * vectors, &rows.signed(0, end, next_end));
-    while end < rows.count {
-        let first = end;
-        end = next_end;
-        next_end = rows.count.min(end + accumulators);
-        sums.add((end - first) * vectors, &rows.signed(first, end, next_end));
-    }
+    let mut done = accumulators;
+    sums.start(rows.entries(0, done, accumulators));
     let mut left = accumulators;
-    while left > 2 {
-        let half = left.div_ceil(2);
-        sums.fold(half * vectors, (left - half) * vectors);
-        left = half;
+    loop {
+        if done < rows.count {
+            let end = rows.count.min(done + accumulators);
+            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end, accumulators)));
+            done = end;
+        } else if left > 2 {
+            let half = left.div_ceil(2);
+            sums.add((left - half) * vectors, Source::Fold(half * vectors));
+            left = half;
+        } else {
+            break;
+        }
     }
     for vector in 0..vectors {
         let first = vector * F::LANES;
@@ -187,7 +143,7 @@ fn conclude<F: Field>(rows: &Rows<'_>, claims: &[Claim], valid: &mut [bool], sum
 }
 
 /// Sums kept for each signature: more of them take fewer rounds, each with its inversion, but more memory.
-fn accumulators(points: usize, vectors: usize) -> usize {
+pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
     if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 

@@ -5,6 +5,9 @@
 //! the room lazy reduction lives in. A product of a < A·p and b < B·p leaves the Montgomery reduction below
 //! (A·B/16 + 1)·p, so tight (2) times loose (8) is tight again.
 
+// A few functions are not inlined in debug builds: without the optimizer's care for temporaries, all of them in one
+// frame would be larger than a thread's stack.
+
 use super::field::{Field, Mask, PRIME};
 use super::inverse::Modulus;
 use super::limbs::{self, Limbs};
@@ -88,7 +91,7 @@ impl Lanes8 {
     }
 
     /// Brings signed limbs of a number that is not negative back into 52 bits.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn carry(self) -> Self {
         let mask = Words::splat(LIMB_MASK);
         let [a, b, c, d, e] = self.0;
@@ -100,7 +103,7 @@ impl Lanes8 {
     }
 
     /// Subtracts ⌊value/2^256⌋·p (or one p less), without carries: what was below 16p becomes less than 2^256 + 2^229.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn raw_tighten(self) -> Self {
         let [a, b, c, d, e] = self.0;
         let quotient = e.sar::<48>();
@@ -118,7 +121,7 @@ impl Lanes8 {
     ///
     /// p ≡ −1 modulo 2^52, so the quotient of each step is the lowest column itself, and adding quotient·p clears it
     /// by adding quotient·(p + 1), where p + 1 = 2^44·2^52 + 2^36·2^156 + top·2^208.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn reduce(mut t: [Words; 10]) -> Self {
         let low = Words::splat(1 << 44);
         let middle = Words::splat(PRIME_LIMBS[3]);
@@ -134,7 +137,7 @@ impl Lanes8 {
         Self([t[5], t[6], t[7], t[8], t[9]])
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn raw_mul(self, other: Self) -> Self {
         let (a, b) = (self.0, other.0);
         let mut t = [Words::zero(); 10];
@@ -147,7 +150,7 @@ impl Lanes8 {
         Self::reduce(t)
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn raw_square(self) -> Self {
         let a = self.0;
         let mut t = [Words::zero(); 10];

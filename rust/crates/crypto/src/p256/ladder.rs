@@ -1,64 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Multiples of points that have no table: doublings, every lane its own point.
+//! Multiples of points that have no table: doublings and additions in turn, every lane its own point.
 
 use super::digits::{Digits, Window};
 use super::field::{Field, Mask};
 use super::point::{self, Jacobian};
-use super::sum::Sums;
-use super::table::{self, Entry};
+use super::table::Entry;
 
-/// Digits of a scalar here: 8 odd multiples of the point are built for it.
+/// Digits of a scalar here: 8 odd multiples of each point are built for it.
 pub(crate) const WINDOW: Window = Window::of(4);
 
-/// What is left of each multiple: all digits but the lowest summed up, and the lowest one's entry.
-pub(crate) struct Ladders {
-    /// The sum of digits 1 and up, one for each point.
-    pub(crate) sums: Vec<Entry>,
-    /// The odd multiples, `WINDOW.values()` for each point.
-    multiples: Vec<Entry>,
-}
-
-impl Ladders {
-    /// The entry of the lowest digit of point `i`.
-    pub(crate) fn lowest(&self, i: usize, index: usize) -> &Entry {
-        &self.multiples[i * WINDOW.values() + index]
-    }
-}
-
-/// Climbs from the highest digit to the second lowest: double four times, add a multiple.
+/// Climbs from each scalar's highest digit to its second lowest: double four times, add a multiple. The multiples are
+/// the odd ones of each point, one after the other; the answer is the sum of each scalar's digits but the lowest.
 ///
 /// No addition on the way meets equal or opposite points. The sum before it is ±16·m·Q with m odd (every digit is),
 /// positive (the highest digit is, before the scalar's own sign) and 16·m < 2^252, less than the order of Q; the addend is at most 15·Q. After the
 /// last four doublings 16·m may be any multiple but zero, so the lowest digit is left to a complete addition.
 #[inline(always)]
-pub(crate) fn climb<F: Field>(points: &[Entry], scalars: &[Digits], sums: &mut Sums<F>) -> Ladders {
-    let mut multiples = vec![Entry::default(); points.len() * WINDOW.values()];
-    let mut rows: Vec<&mut [Entry]> = multiples.chunks_exact_mut(WINDOW.values()).collect();
-    table::fill(points, Window { count: 1, ..WINDOW }, &mut rows, sums);
-
-    let mut ladders = Vec::with_capacity(points.len().div_ceil(F::LANES));
+pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[Digits]) -> Vec<Entry> {
+    let mut sums = Vec::with_capacity(scalars.len().div_ceil(F::LANES));
     for (multiples, scalars) in multiples.chunks(F::LANES * WINDOW.values()).zip(scalars.chunks(F::LANES)) {
         let (entries, negative) = digits(multiples, scalars, WINDOW.count - 1);
         let y = F::gather_y(&entries).negate_where(negative);
         let mut sum = Jacobian { x: F::gather_x(&entries), y, z: F::one() };
-        for position in (1..WINDOW.count - 1).rev() {
+        for position in (0..WINDOW.count - 1).rev() {
             for _ in 0..WINDOW.bits {
                 sum = sum.double();
             }
-            let (entries, negative) = digits(multiples, scalars, position);
-            sum = sum.add(&entries, negative);
+            if position > 0 {
+                let (entries, negative) = digits(multiples, scalars, position);
+                sum = sum.add(&entries, negative);
+            }
         }
-        for _ in 0..WINDOW.bits {
-            sum = sum.double();
-        }
-        ladders.push(sum);
+        sums.push(sum);
     }
-    point::normalize(&mut ladders);
-    let mut sums = vec![Entry::default(); ladders.len() * F::LANES];
-    for (ladder, sums) in ladders.iter().zip(sums.chunks_exact_mut(F::LANES)) {
-        F::scatter(ladder.x, ladder.y, sums);
+    point::normalize(&mut sums);
+    let mut entries = vec![Entry::default(); sums.len() * F::LANES];
+    for (sum, entries) in sums.iter().zip(entries.chunks_exact_mut(F::LANES)) {
+        F::scatter(sum.x, sum.y, entries);
     }
-    Ladders { sums, multiples }
+    entries
 }
 
 /// The entries of one digit of up to eight scalars, and their signs.

@@ -23,6 +23,8 @@ mod scalar;
 mod simd;
 mod sum;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use batch::{CHUNK, Claim};
 pub(crate) use engines::{Arithmetic, ifma, portable};

@@ -7,8 +7,8 @@
 //! That makes five multiplications and one squaring for an addition; projective coordinates take eleven.
 //!
 //! A denominator is zero when two points are equal or opposite. Then the total is zero, which is how it is noticed:
-//! for free. The step is then done again by [`Step::add_complete`], which gives such additions, and those that meet
-//! infinity, other denominators. Whoever crafts signatures to get there makes a step cost about twice as much.
+//! for free. The round is then done again by complete formulas, which give such additions, and those that meet
+//! infinity, other denominators. Whoever crafts signatures to get there makes a round cost about twice as much.
 
 use super::field::{Field, Mask};
 use super::table::Entry;
@@ -20,8 +20,9 @@ const CHAINS: usize = 4;
 pub(crate) struct Sums<F> {
     pub(crate) x: Vec<F>,
     pub(crate) y: Vec<F>,
-    /// Lanes that hold infinity; their x and y mean nothing. Valid only while `some_infinite`.
+    /// Lanes that hold infinity; their x and y mean nothing.
     infinite: Vec<Mask>,
+    /// Whether any lane may hold infinity.
     some_infinite: bool,
     scratch: Scratch<F>,
 }
@@ -38,93 +39,32 @@ struct Scratch<F> {
     trivial: Vec<Mask>,
 }
 
-/// What is added to the points: one vector of affine points for each.
-pub(crate) trait Addends<F> {
-    /// Their x, tight.
-    fn x(&self, i: usize) -> F;
-    /// Their y, tight.
-    fn y(&self, i: usize) -> F;
-    /// Their y minus another one: loose from tight.
-    fn y_minus(&self, i: usize, y: F) -> F;
-    /// Lanes that are infinity.
-    fn infinite(&self, i: usize) -> Mask;
-    /// Called once for each vector, on the way back.
-    fn prefetch(&self, i: usize);
-}
-
-/// Entries of tables, `LANES` for each vector, with a sign for each lane.
-pub(crate) struct Signed<'a> {
-    pub(crate) entries: &'a [&'a Entry],
+/// Entries of tables, `LANES` for each vector.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a> {
+    pub(crate) lanes: &'a [&'a Entry],
+    /// The lanes of each vector whose entries are negated.
     pub(crate) negative: &'a [Mask],
-    /// The entries of the next step, brought near meanwhile.
+    /// The entries of the next round, brought near meanwhile.
     pub(crate) next: &'a [&'a Entry],
 }
 
-impl<F: Field> Addends<F> for Signed<'_> {
-    #[inline(always)]
-    fn x(&self, i: usize) -> F {
-        F::gather_x(&self.entries[i * F::LANES..])
-    }
-
-    #[inline(always)]
-    fn y(&self, i: usize) -> F {
-        F::gather_y(&self.entries[i * F::LANES..]).negate_where(self.negative[i])
-    }
-
-    #[inline(always)]
-    fn y_minus(&self, i: usize, y: F) -> F {
-        F::gather_y(&self.entries[i * F::LANES..]).signed_sub(self.negative[i], y)
-    }
-
-    #[inline(always)]
-    fn infinite(&self, _: usize) -> Mask {
-        0
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, i: usize) {
-        if let Some(entries) = self.next.get(i * F::LANES..(i + 1) * F::LANES) {
-            for entry in entries {
-                F::prefetch(entry);
-            }
-        }
-    }
+/// What a round adds to the points.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// One vector of entries to each.
+    Entries(Entries<'a>),
+    /// The points from this one on.
+    Fold(usize),
 }
 
-/// Other points of the same kind.
-struct Others<'a, F> {
-    x: &'a [F],
-    y: &'a [F],
-    infinite: &'a [Mask],
-}
-
-impl<F: Field> Addends<F> for Others<'_, F> {
-    #[inline(always)]
-    fn x(&self, i: usize) -> F {
-        self.x[i]
-    }
-
-    #[inline(always)]
-    fn y(&self, i: usize) -> F {
-        self.y[i]
-    }
-
-    #[inline(always)]
-    fn y_minus(&self, i: usize, y: F) -> F {
-        self.y[i].sub(y)
-    }
-
-    #[inline(always)]
-    fn infinite(&self, i: usize) -> Mask {
-        self.infinite[i]
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, _: usize) {}
+enum Addends<'a, F> {
+    Entries(Entries<'a>),
+    Points { x: &'a [F], y: &'a [F], infinite: &'a [Mask] },
 }
 
 /// The points of one round of additions, and the scratch for it.
-struct Step<'a, F> {
+struct Round<'a, F> {
     x: &'a mut [F],
     y: &'a mut [F],
     infinite: &'a mut [Mask],
@@ -147,9 +87,10 @@ impl<F: Field> Sums<F> {
         }
     }
 
-    /// Makes room for `count` vectors of points, none infinite; their coordinates are whatever was there.
+    /// Starts from one vector of entries for each point.
     #[inline(always)]
-    pub(crate) fn reset(&mut self, count: usize) {
+    pub(crate) fn start(&mut self, entries: Entries<'_>) {
+        let count = entries.negative.len();
         if self.x.len() < count {
             let one = F::one();
             self.x.resize(count, one);
@@ -160,13 +101,9 @@ impl<F: Field> Sums<F> {
             self.scratch.doubled.resize(count, 0);
             self.scratch.trivial.resize(count, 0);
         }
-        self.infinite[..count].fill(0);
+        self.infinite.fill(0);
         self.some_infinite = false;
-    }
-
-    /// Starts from the addends themselves.
-    #[inline(always)]
-    pub(crate) fn load(&mut self, count: usize, addends: &impl Addends<F>) {
+        let addends = Addends::Entries(entries);
         for i in 0..count {
             self.x[i] = addends.x(i);
             self.y[i] = addends.y(i);
@@ -174,35 +111,40 @@ impl<F: Field> Sums<F> {
         }
     }
 
-    /// Adds one vector of addends to each of the first `count` vectors of points.
+    /// Adds to each of the first `count` vectors of points.
     #[inline(always)]
-    pub(crate) fn add(&mut self, count: usize, addends: &impl Addends<F>) {
-        let mut step = Step {
-            x: &mut self.x[..count],
-            y: &mut self.y[..count],
-            infinite: &mut self.infinite[..count],
-            scratch: &mut self.scratch,
+    pub(crate) fn add(&mut self, count: usize, source: Source<'_>) {
+        let others = if let Source::Fold(from) = source { from } else { count };
+        let (x, other_x) = self.x.split_at_mut(others);
+        let (y, other_y) = self.y.split_at_mut(others);
+        let (infinite, other_infinite) = self.infinite.split_at_mut(others);
+        let addends = match source {
+            Source::Entries(entries) => Addends::Entries(entries),
+            Source::Fold(_) => Addends::Points { x: other_x, y: other_y, infinite: other_infinite },
         };
-        if self.some_infinite || !step.add(addends) {
-            self.some_infinite = step.add_complete(addends) || self.some_infinite;
-        }
-    }
-
-    /// Adds vectors `from..from + count` to vectors `0..count`.
-    #[inline(always)]
-    pub(crate) fn fold(&mut self, from: usize, count: usize) {
-        let (x, other_x) = self.x.split_at_mut(from);
-        let (y, other_y) = self.y.split_at_mut(from);
-        let (infinite, other_infinite) = self.infinite.split_at_mut(from);
-        let addends = Others { x: other_x, y: other_y, infinite: other_infinite };
-        let mut step = Step {
+        let mut round = Round {
             x: &mut x[..count],
             y: &mut y[..count],
             infinite: &mut infinite[..count],
             scratch: &mut self.scratch,
         };
-        if self.some_infinite || !step.add(&addends) {
-            self.some_infinite = step.add_complete(&addends) || self.some_infinite;
+        let mut complete = self.some_infinite;
+        loop {
+            if complete {
+                round.multiply_complete(&addends);
+            } else {
+                round.multiply(&addends);
+            }
+            // Complete formulas have no zero denominators: no point of the curve has y = 0.
+            if invert_chains(&mut round.scratch.products[count..count + CHAINS]) || complete {
+                break;
+            }
+            complete = true;
+        }
+        if complete {
+            self.some_infinite |= round.conclude_complete(&addends);
+        } else {
+            round.conclude(&addends);
         }
     }
 
@@ -213,23 +155,24 @@ impl<F: Field> Sums<F> {
     }
 }
 
-impl<F: Field> Step<'_, F> {
-    /// Adds where all points are finite and no two are equal or opposite; otherwise leaves them as they are and
-    /// answers false.
+impl<F: Field> Round<'_, F> {
+    /// The way forward, where all points are finite.
     #[inline(always)]
-    fn add(&mut self, addends: &impl Addends<F>) -> bool {
+    fn multiply(&mut self, addends: &Addends<'_, F>) {
         let Scratch { denominators, products, .. } = &mut *self.scratch;
-        let count = self.x.len();
         products[..CHAINS].fill(F::one());
-        for i in 0..count {
+        for i in 0..self.x.len() {
             let denominator = addends.x(i).sub(self.x[i]);
             denominators[i] = denominator;
             products[i + CHAINS] = products[i].mul(denominator);
         }
-        if !invert_chains(&mut products[count..count + CHAINS]) {
-            return false;
-        }
-        for i in (0..count).rev() {
+    }
+
+    /// The way back, where no two points are equal or opposite either.
+    #[inline(always)]
+    fn conclude(&mut self, addends: &Addends<'_, F>) {
+        let Scratch { denominators, products, .. } = &mut *self.scratch;
+        for i in (0..self.x.len()).rev() {
             addends.prefetch(i);
             let (x1, y1, denominator) = (self.x[i], self.y[i], denominators[i]);
             let inverse = products[i + CHAINS].mul(products[i]);
@@ -240,17 +183,15 @@ impl<F: Field> Step<'_, F> {
             self.y[i] = lambda.mul_sub(x1.sub(x3), y1);
             self.x[i] = x3;
         }
-        true
     }
 
-    /// Adds any points; answers whether some sum is infinity.
+    /// The way forward for any points.
     #[inline(always)]
-    fn add_complete(&mut self, addends: &impl Addends<F>) -> bool {
-        let count = self.x.len();
+    fn multiply_complete(&mut self, addends: &Addends<'_, F>) {
+        let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
         let one = F::one();
-        self.scratch.products[..CHAINS].fill(one);
-        for i in 0..count {
-            let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
+        products[..CHAINS].fill(one);
+        for i in 0..self.x.len() {
             let (x1, y1) = (self.x[i], self.y[i]);
             let one_infinite = self.infinite[i] | addends.infinite(i);
             let difference = addends.x(i).sub(x1);
@@ -262,17 +203,20 @@ impl<F: Field> Step<'_, F> {
             denominators[i] = denominator;
             products[i + CHAINS] = products[i].mul(denominator);
         }
-        // No denominator is zero: no point of the curve has y = 0.
-        invert_chains(&mut self.scratch.products[count..count + CHAINS]);
+    }
+
+    /// The way back for any points; answers whether some sum is infinity.
+    #[inline(always)]
+    fn conclude_complete(&mut self, addends: &Addends<'_, F>) -> bool {
+        let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
         let mut some_infinite = 0;
-        for i in (0..count).rev() {
-            let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
+        for i in (0..self.x.len()).rev() {
             addends.prefetch(i);
             let (x1, y1) = (self.x[i], self.y[i]);
             let (x2, y2) = (addends.x(i), addends.y(i));
             let inverse = products[i + CHAINS].mul(products[i]);
             products[i] = products[i + CHAINS].mul(denominators[i]);
-            let tangent = x1.square().sub(one).tighten().triple();
+            let tangent = x1.square().sub(F::one()).tighten().triple();
             let numerator = F::select(doubled[i], tangent, addends.y_minus(i, y1));
             let lambda = inverse.mul(numerator);
             let x3 = lambda.square().sub(x1).tighten().sub(x2).tighten();
@@ -285,6 +229,56 @@ impl<F: Field> Step<'_, F> {
             some_infinite |= self.infinite[i];
         }
         some_infinite & F::all_lanes() != 0
+    }
+}
+
+impl<F: Field> Addends<'_, F> {
+    /// Their x, tight.
+    #[inline(always)]
+    fn x(&self, i: usize) -> F {
+        match self {
+            Self::Entries(rows) => F::gather_x(&rows.lanes[i * F::LANES..]),
+            Self::Points { x, .. } => x[i],
+        }
+    }
+
+    /// Their y, tight.
+    #[inline(always)]
+    fn y(&self, i: usize) -> F {
+        match self {
+            Self::Entries(rows) => F::gather_y(&rows.lanes[i * F::LANES..]).negate_where(rows.negative[i]),
+            Self::Points { y, .. } => y[i],
+        }
+    }
+
+    /// Their y minus another one: loose from tight.
+    #[inline(always)]
+    fn y_minus(&self, i: usize, other: F) -> F {
+        match self {
+            Self::Entries(rows) => F::gather_y(&rows.lanes[i * F::LANES..]).signed_sub(rows.negative[i], other),
+            Self::Points { y, .. } => y[i].sub(other),
+        }
+    }
+
+    /// Lanes that are infinity.
+    #[inline(always)]
+    fn infinite(&self, i: usize) -> Mask {
+        match self {
+            Self::Entries(_) => 0,
+            Self::Points { infinite, .. } => infinite[i],
+        }
+    }
+
+    /// Called once for each vector, on the way back.
+    #[inline(always)]
+    fn prefetch(&self, i: usize) {
+        if let Self::Entries(rows) = self
+            && let Some(entries) = rows.next.get(i * F::LANES..(i + 1) * F::LANES)
+        {
+            for entry in entries {
+                F::prefetch(entry);
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::digits::Window;
 use super::field::Field;
 use super::limbs::Limbs;
 use super::point::{self, Jacobian};
-use super::sum::{Signed, Sums};
+use super::sum::{Entries, Source, Sums};
 
 /// Most vectors of additions that share an inversion while a table is filled: enough to make it cheap, few enough
 /// for the second-level cache.
@@ -39,15 +39,14 @@ impl Table {
     }
 }
 
-/// Builds the tables of points given by their plain coordinates.
-#[inline(always)]
-pub(crate) fn build<F: Field>(points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
+/// Builds the tables of points given by their plain coordinates, with some engine's [`fill`].
+pub(crate) fn build(count: usize, window: Window, fill: impl FnOnce(&mut [&mut [Entry]])) -> Vec<Table> {
     let size = window.count * window.values();
-    let mut tables = Vec::with_capacity(points.len());
-    tables.resize_with(points.len(), || Table { window, entries: vec![Entry::default(); size] });
+    let mut tables = Vec::with_capacity(count);
+    tables.resize_with(count, || Table { window, entries: vec![Entry::default(); size] });
     let mut rows: Vec<&mut [Entry]> =
         tables.iter_mut().flat_map(|table| table.entries.chunks_exact_mut(window.values())).collect();
-    fill(points, window, &mut rows, sums);
+    fill(&mut rows);
     tables
 }
 
@@ -97,9 +96,8 @@ fn extend<'a, F: Field>(
     let known_multiples: Vec<&Entry> = places.iter().map(|&(row, column)| &rows[row][column]).collect();
     let powers: Vec<&Entry> = places.iter().map(|&(row, _)| power(row)).collect();
     let positive = vec![0; count];
-    sums.reset(count);
-    sums.load(count, &Signed { entries: &known_multiples, negative: &positive, next: &[] });
-    sums.add(count, &Signed { entries: &powers, negative: &positive, next: &[] });
+    sums.start(Entries { lanes: &known_multiples, negative: &positive, next: &[] });
+    sums.add(count, Source::Entries(Entries { lanes: &powers, negative: &positive, next: &[] }));
     let mut vector = [Entry::default(); 8];
     for (i, places) in places.chunks_exact(F::LANES).enumerate() {
         F::scatter(sums.x[i], sums.y[i], &mut vector[..F::LANES]);

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine's parts against big integers, and crafted collisions against the library.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use num_bigint::BigUint;
+
+use super::batch::{Claim, GENERATOR_WINDOW, KEY_WINDOW, accumulators};
+use super::digits::{Digits, Window};
+use super::field::{Field, PRIME};
+use super::inverse::Modulus;
+use super::limbs::{Limbs, from_be_bytes};
+use super::portable::Scalar64;
+use super::scalar::{self, ORDER};
+use super::table::Entry;
+use super::{Arithmetic, ladder};
+
+static P: LazyLock<BigUint> = LazyLock::new(|| big(&PRIME));
+static N: LazyLock<BigUint> = LazyLock::new(|| big(&ORDER));
+
+fn big(limbs: &Limbs) -> BigUint {
+    limbs.iter().rev().fold(BigUint::ZERO, |sum, &limb| (sum << 64u32) + limb)
+}
+
+fn limbs(number: &BigUint) -> Limbs {
+    let mut digits = number.to_u64_digits();
+    digits.resize(4, 0);
+    digits.try_into().expect("256 bits")
+}
+
+fn random() -> Limbs {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).unwrap();
+    from_be_bytes(&bytes)
+}
+
+/// Numbers below 2^256 that carries and borrows trip over.
+fn awkward(modulus: &Limbs) -> Vec<Limbs> {
+    let modulus = big(modulus);
+    let mut all = vec![[0; 4], [1, 0, 0, 0], [2, 0, 0, 0], [u64::MAX; 4], [u64::MAX, 0, 0, 0], [0, 0, 0, 1 << 63]];
+    for delta in 1..3u32 {
+        all.push(limbs(&(&modulus - delta)));
+        all.push(limbs(&(&modulus + delta)));
+        all.push(limbs(&(&modulus / delta)));
+    }
+    all.push([0, u64::MAX, 0, u64::MAX]);
+    all.push([0xfff0_0000_0000_0000; 4]);
+    all.extend((0..6).map(|_| random()));
+    all
+}
+
+fn entry(x: Limbs, y: Limbs) -> Entry {
+    Entry { x, y }
+}
+
+/// The first lane as a plain number; all lanes must agree.
+fn plain<F: Field>(value: F) -> BigUint {
+    // A product with a one that is not in Montgomery form divides by the radix.
+    let one = entry([1, 0, 0, 0], [0; 4]);
+    let decoded = value.tighten().mul(F::gather_x(&[&one; 8]));
+    let mut entries = [Entry::default(); 8];
+    F::scatter(decoded, value.tighten(), &mut entries[..F::LANES]);
+    assert!(entries[..F::LANES].iter().all(|entry| entry == &entries[0]));
+    assert!(big(&entries[0].x) < *P && big(&entries[0].y) < *P);
+    big(&entries[0].x)
+}
+
+/// The number as it stands, in all lanes, not brought into Montgomery form: any number below 2^256 is tight.
+fn raw<F: Field>(value: &Limbs) -> F {
+    let entry = entry(*value, [0; 4]);
+    F::gather_x(&[&entry; 8])
+}
+
+fn field_operations<F: Field>(values: &[Limbs]) {
+    for a in values {
+        assert_eq!(plain(raw::<F>(a).encode()), big(a) % &*P);
+        assert_eq!(plain(F::constant(a)), big(a) % &*P);
+    }
+    assert_eq!(plain(F::one()), BigUint::from(1u32));
+    for a in values {
+        let (fa, pa) = (raw::<F>(a), plain(raw::<F>(a)));
+        assert_eq!(plain(fa.square()), &pa * &pa % &*P);
+        assert_eq!(plain(fa.triple()), &pa * 3u32 % &*P);
+        assert_eq!(plain(fa.scale::<1>()), &pa * 2u32 % &*P);
+        assert_eq!(plain(fa.scale::<3>()), &pa * 8u32 % &*P);
+        assert_eq!(fa.zeros(), if pa == BigUint::ZERO { F::all_lanes() } else { 0 });
+        match fa.invert() {
+            Some(inverse) => assert_eq!(plain(inverse) * &pa % &*P, BigUint::from(1u32)),
+            None => assert_eq!(pa, BigUint::ZERO),
+        }
+        for b in values {
+            let (fb, pb) = (raw::<F>(b), plain(raw::<F>(b)));
+            assert_eq!(plain(fa.add(fb)), (&pa + &pb) % &*P);
+            assert_eq!(plain(fa.sub(fb)), (&pa + &*P - &pb) % &*P);
+            assert_eq!(plain(fa.mul(fb)), &pa * &pb % &*P);
+            // The loosest that a loose factor gets here: a sum of both extremes, and 4p − b + a.
+            assert_eq!(plain(fa.mul(fa.add(fb))), &pa * (&pa + &pb) % &*P);
+            assert_eq!(plain(fb.mul(fa.sub(fb))), &pb * (&pa + &*P - &pb) % &*P);
+            for c in &values[..6] {
+                let (fc, pc) = (raw::<F>(c), plain(raw::<F>(c)));
+                let product = &pa * (&pb + &*P - &pc) + &*P;
+                assert_eq!(plain(fa.mul_sub(fb.sub(fc), fc)), (product - &pc) % &*P);
+                let square = &pa * &pa + &*P * 4u32;
+                assert_eq!(plain(fa.square_sub(fb, fc)), (&square - &pb * 2u32 - &pc) % &*P);
+                let difference = (&pc + &*P - &pb) % &*P;
+                assert_eq!(plain(fa.square_sub(fb, fc.sub(fb))), (&square - &pb * 2u32 - difference) % &*P);
+            }
+        }
+    }
+    // Operations that want a number below p and not zero.
+    for a in values.iter().filter(|a| big(a) < *P && **a != [0; 4]) {
+        let (fa, pa) = (raw::<F>(a), plain(raw::<F>(a)));
+        assert_eq!(plain(fa.negate_where(0)), pa);
+        assert_eq!(plain(fa.negate_where(0xff)), &*P - &pa);
+        for b in values {
+            let (fb, pb) = (raw::<F>(b), plain(raw::<F>(b)));
+            assert_eq!(plain(fa.signed_sub(0, fb)), (&pa + &*P - &pb) % &*P);
+            assert_eq!(plain(fa.signed_sub(0xff, fb)), (&*P * 2u32 - &pa - &pb) % &*P);
+            assert_eq!(plain(fb.mul(fa.signed_sub(0xff, fb))), &pb * (&*P * 2u32 - &pa - &pb) % &*P);
+        }
+    }
+}
+
+#[test]
+fn portable_field_operations() {
+    // This field keeps all numbers below p.
+    let values: Vec<Limbs> = awkward(&PRIME).into_iter().filter(|value| big(value) < *P).collect();
+    field_operations::<Scalar64>(&values);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn ifma_field_operations() {
+    if !super::simd::detected() {
+        eprintln!("skipped: this machine has no AVX-512 IFMA");
+        return;
+    }
+    field_operations::<super::ifma::Lanes8>(&awkward(&PRIME));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn ifma_lanes_are_independent() {
+    type F = super::ifma::Lanes8;
+    if !super::simd::detected() {
+        eprintln!("skipped: this machine has no AVX-512 IFMA");
+        return;
+    }
+    let entries: Vec<Entry> = (0..8).map(|_| entry(random(), random())).collect();
+    let lanes: Vec<&Entry> = entries.iter().collect();
+    let (x, y) = (F::gather_x(&lanes).encode(), F::gather_y(&lanes).encode());
+    let mixed = F::select(0b1010_0110, x, y).mul(x.sub(y)).invert().expect("no zeros");
+    let mut out = [Entry::default(); 8];
+    F::scatter(mixed, F::one(), &mut out);
+    for (i, (entry, out)) in entries.iter().zip(&out).enumerate() {
+        let (x, y) = (big(&entry.x), big(&entry.y));
+        let chosen = if 0b1010_0110 >> i & 1 == 1 { &x } else { &y };
+        let expected = (chosen * (&x + &*P * 2u32 - &y)).modinv(&P).expect("no zeros");
+        let radix = BigUint::from(1u32) << 260u32;
+        assert_eq!(big(&out.x), expected * radix % &*P);
+    }
+    // Zeros are found in the lane that has them, and keep the others from being inverted.
+    let zero = F::select(0b0001_0000, x.sub(x).tighten(), x);
+    assert_eq!(zero.zeros(), 0b0001_0000);
+    assert!(zero.invert().is_none());
+}
+
+#[test]
+fn inverses() {
+    for (prime, modulus) in [(&PRIME, Modulus::new(&PRIME)), (&ORDER, Modulus::new(&ORDER))] {
+        let (prime, values) = (big(prime), awkward(prime));
+        for value in values.iter().copied().chain((0..200).map(|_| random())) {
+            let expected = (big(&value) % &prime).modinv(&prime);
+            assert_eq!(modulus.invert(&value).map(|inverse| big(&inverse)), expected, "{value:x?}");
+        }
+    }
+}
+
+#[test]
+fn scalars() {
+    let values = awkward(&ORDER);
+    let radix = BigUint::from(1u32) << 256u32;
+    for a in values.iter().filter(|a| big(a) < *N) {
+        assert_eq!(scalar::in_range(a), *a != [0; 4]);
+        for b in &values {
+            assert_eq!(big(&scalar::montgomery(a, b)) * &radix % &*N, big(a) * big(b) % &*N);
+        }
+    }
+    assert!(!scalar::in_range(&ORDER) && !scalar::in_range(&[u64::MAX; 4]));
+    for count in [0, 1, 2, 33] {
+        let plain: Vec<Limbs> = values.iter().copied().filter(scalar::in_range).cycle().take(count).collect();
+        let mut inverted = plain.clone();
+        scalar::invert_all(&mut inverted, &mut Vec::new());
+        for (s, inverse) in plain.iter().zip(&inverted) {
+            assert_eq!(big(s) * big(inverse) % &*N, &radix % &*N);
+        }
+    }
+}
+
+/// The digit's signed value, modulo n.
+fn value(digits: &Digits, position: usize) -> BigUint {
+    let digit = digits.get(position);
+    let magnitude = BigUint::from(2 * digit.index + 1) << (digits.window().bits * position);
+    let magnitude = magnitude % &*N;
+    if digit.negative { &*N - magnitude } else { magnitude }
+}
+
+#[test]
+fn digits_sum_up_to_the_scalar() {
+    for window in [KEY_WINDOW, GENERATOR_WINDOW, ladder::WINDOW, Window::of(2), Window::of(16)] {
+        for k in awkward(&ORDER).iter().filter(|k| big(k) <= *N) {
+            let digits = Digits::new(k, window);
+            let sum: BigUint = (0..window.count).map(|position| value(&digits, position)).sum();
+            assert_eq!(sum % &*N, big(k) % &*N, "{window:?} {k:x?}");
+            assert!((0..window.count).all(|position| digits.get(position).index < window.values()));
+        }
+    }
+}
+
+/// k·G by the library, for k not zero.
+fn multiple(k: &BigUint) -> Entry {
+    let mut bytes = k.to_bytes_be();
+    bytes.splice(0..0, vec![0; 32 - bytes.len()]);
+    let key = PrivateKey::from_private_key(&ECDH_P256, &bytes).unwrap().compute_public_key().unwrap();
+    super::point(key.as_ref()[1..].try_into().unwrap()).expect("a point of the curve")
+}
+
+fn engines() -> Vec<(&'static str, &'static dyn Arithmetic)> {
+    let mut engines = vec![("portable", super::portable())];
+    engines.extend(super::ifma().map(|ifma| ("ifma", ifma)));
+    engines
+}
+
+/// A point known as a + b·q times the generator, q the key's secret: coefficients modulo n.
+type Linear = (BigUint, BigUint);
+
+/// The points that are summed for a claim, in the order of its rows.
+fn rows(u1: &Limbs, u2: &Limbs, tabled: bool) -> Vec<Linear> {
+    let zero = BigUint::ZERO;
+    let generator = Digits::new(u1, GENERATOR_WINDOW);
+    let generator = (0..GENERATOR_WINDOW.count).map(|i| (value(&generator, i), zero.clone()));
+    let window = if tabled { KEY_WINDOW } else { ladder::WINDOW };
+    let key = Digits::new(u2, window);
+    let mut key: Vec<BigUint> = (0..window.count).map(|i| value(&key, i)).collect();
+    if !tabled {
+        key = vec![key[1..].iter().sum::<BigUint>() % &*N, key[0].clone()];
+    }
+    key.into_iter().map(|b| (zero.clone(), b)).chain(generator).collect()
+}
+
+/// All additions that summing the rows takes: what is added to what.
+fn additions(rows: &[Linear], accumulators: usize) -> Vec<(Linear, Linear)> {
+    let mut additions = Vec::new();
+    let mut sums = rows[..accumulators].to_vec();
+    let mut add = |sums: &mut [Linear], to: usize, addend: Linear| {
+        additions.push((sums[to].clone(), addend.clone()));
+        sums[to] = ((&sums[to].0 + addend.0) % &*N, (&sums[to].1 + addend.1) % &*N);
+    };
+    for (i, row) in rows.iter().enumerate().skip(accumulators) {
+        add(&mut sums, i % accumulators, row.clone());
+    }
+    let mut left = accumulators;
+    while left > 1 {
+        let half = left.div_ceil(2);
+        for i in half..left {
+            let addend = sums[i].clone();
+            add(&mut sums, i - half, addend);
+        }
+        left = half;
+    }
+    assert_eq!(additions.len(), rows.len() - 1);
+    additions
+}
+
+/// A valid claim, and its key, such that addition number `number` meets equal (or opposite) points; `None` where only
+/// q = 0 would do that.
+fn collision(number: usize, opposite: bool, tabled: bool, accumulators: usize) -> Option<(Claim, Entry)> {
+    let (u1, u2) = (limbs(&(big(&random()) % &*N)), limbs(&(big(&random()) % &*N)));
+    let ((a1, b1), (a2, b2)) = additions(&rows(&u1, &u2, tabled), accumulators).swap_remove(number);
+    let sign = |n: BigUint| if opposite { &*N - n } else { n };
+    let q = (sign(a2) + &*N - a1) * (b1 + &*N - sign(b2)).modinv(&N)? % &*N;
+    if q == BigUint::ZERO {
+        return None;
+    }
+    let (u1, u2) = (big(&u1), big(&u2));
+    let k = (&u1 + &u2 * &q) % &*N;
+    if k == BigUint::ZERO {
+        // The whole sum is infinity: no r is right.
+        let claim = Claim { e: limbs(&u1), r: limbs(&u2), s: [1, 0, 0, 0] };
+        return Some((claim, multiple(&q)));
+    }
+    let r = big(&multiple(&k).x) % &*N;
+    let s = &r * u2.modinv(&N)? % &*N;
+    let e = u1 * &s % &*N;
+    Some((Claim { e: limbs(&e), r: limbs(&r), s: limbs(&s) }, multiple(&q)))
+}
+
+/// Verifies claims in chunks that make an engine keep this many accumulators.
+fn verify(arithmetic: &dyn Arithmetic, claims: &[Claim], keys: &[Entry], tabled: bool, chunk: usize) -> Vec<bool> {
+    let mut valid = vec![false; claims.len()];
+    for ((claims, keys), valid) in claims.chunks(chunk).zip(keys.chunks(chunk)).zip(valid.chunks_mut(chunk)) {
+        if tabled {
+            let built = arithmetic.build(keys);
+            arithmetic.verify_tabled(claims, &built.iter().collect::<Vec<_>>(), valid);
+        } else {
+            arithmetic.verify_untabled(claims, keys, valid);
+        }
+    }
+    valid
+}
+
+/// Equal and opposite points at every single addition, every sum of which must still come out right.
+#[test]
+fn collisions_at_every_addition() {
+    for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
+        for (name, arithmetic) in engines() {
+            let lanes = if name == "ifma" { 8 } else { 1 };
+            for vectors in [6, 20] {
+                let accumulators = accumulators(points, vectors);
+                let (mut claims, mut keys, mut crafted) = (Vec::new(), Vec::new(), 0);
+                for number in 0..points - 1 {
+                    let opposite = random()[0] & 1 == 1;
+                    if let Some((claim, key)) = collision(number, opposite, tabled, accumulators) {
+                        claims.push(claim);
+                        keys.push(key);
+                        crafted += 1;
+                    }
+                }
+                // Sums of the generator alone cannot collide.
+                assert!(crafted >= if tabled { 30 } else { 6 }, "{crafted} of {points}");
+                // Fill up to whole chunks with claims that meet no collision and are not valid.
+                let chunk = vectors * lanes;
+                while claims.len() % chunk != 0 {
+                    claims.push(Claim { e: random(), ..claims[0] });
+                    keys.push(keys[0]);
+                }
+                let valid = verify(arithmetic, &claims, &keys, tabled, chunk);
+                for (i, (claim, valid)) in claims.iter().zip(valid).enumerate() {
+                    let expected = i < crafted && claim.s != [1, 0, 0, 0];
+                    assert_eq!(
+                        valid, expected,
+                        "{name}, tabled {tabled}, {accumulators} sums, {i}: {claim:x?} {:x?}",
+                        keys[i]
+                    );
+                }
+            }
+        }
+    }
+}
