@@ -13,6 +13,9 @@ use crate::identity::{Identity, Roles};
 use crate::key::{SignatureHash, VerifyingKey};
 use crate::x509::{CertPool, Certificate, CertificateError, Chain, Crl, is_legacy_hostname, sanitized, verify};
 
+/// A certificate in low S, and its chain if that is known.
+type Sanitized = (Arc<Certificate>, Option<Chain>);
+
 /// One organisation's MSP.
 #[derive(Debug)]
 pub struct Msp {
@@ -80,8 +83,9 @@ impl Msp {
             self.refused(Some(&certificate), CertificateError("public key is neither ECDSA, Ed25519 nor RSA"))
         })?;
         let certificate = Arc::new(certificate);
-        let certificate = self.sanitize(&certificate).map_err(|reason| self.refused(Some(&certificate), reason))?;
-        let chain = self.identity_chain(&certificate);
+        let (certificate, chain) =
+            self.sanitize(&certificate).map_err(|reason| self.refused(Some(&certificate), reason))?;
+        let chain = self.identity_chain(&certificate, chain);
         let certifiers_identifier = chain.as_ref().ok().map(|chain| self.certifiers_identifier(&chain[1..]));
         let mut identity = Identity {
             mspid: Arc::clone(&self.name),
@@ -116,39 +120,44 @@ impl Msp {
         unique_chain(certificate, roots, &self.intermediate_pool)
     }
 
-    /// The chain of a certificate that is used as an identity.
-    fn identity_chain(&self, certificate: &Arc<Certificate>) -> Result<Chain, CertificateError> {
+    /// The chain of a certificate that is used as an identity; `known` where it was built already.
+    fn identity_chain(&self, certificate: &Arc<Certificate>, known: Option<Chain>) -> Result<Chain, CertificateError> {
         if certificate.is_ca() {
             return Err(CertificateError("a CA's certificate cannot be used as an identity"));
         }
-        self.leaf_chain(certificate, 1)
+        let chain = known.map_or_else(|| self.unique_chain(certificate, &self.root_pool), Ok)?;
+        self.check_leaf_chain(&chain, 1)?;
+        Ok(chain)
     }
 
-    /// A chain whose certificate at `parent` signs no other CA (`getValidationChain`).
-    pub(super) fn leaf_chain(&self, certificate: &Arc<Certificate>, parent: usize) -> Result<Chain, CertificateError> {
-        let chain = self.unique_chain(certificate, &self.root_pool)?;
+    /// Refuses a chain whose certificate at `parent` signs other CAs (`getValidationChain`).
+    pub(super) fn check_leaf_chain(&self, chain: &Chain, parent: usize) -> Result<(), CertificateError> {
         if chain.len() < 2 {
             return Err(CertificateError("chain has no issuer above the certificate"));
         }
         if self.internal_nodes.iter().any(|node| node.der() == chain[parent].der()) {
             return Err(CertificateError("issuer signs other CAs, so it must not sign identities"));
         }
-        Ok(chain)
+        Ok(())
     }
 
-    /// The certificate with its ECDSA signature in low S (`sanitizeCert`); demands a valid chain on the way.
-    pub(super) fn sanitize(&self, certificate: &Arc<Certificate>) -> Result<Arc<Certificate>, CertificateError> {
+    /// The certificate with its ECDSA signature in low S (`sanitizeCert`), which demands a valid chain on the way.
+    ///
+    /// That chain comes back too where it is the one of the resulting certificate.
+    pub(super) fn sanitize(&self, certificate: &Arc<Certificate>) -> Result<Sanitized, CertificateError> {
         if !certificate.is_ecdsa_signed() {
-            return Ok(Arc::clone(certificate));
+            return Ok((Arc::clone(certificate), None));
         }
         if certificate.is_ca() && certificate.check_signature_from(certificate).is_ok() {
             let root = sanitized(certificate, certificate)?;
             self.unique_chain(&root, &CertPool::from_iter([Arc::clone(&root)]))?;
-            return Ok(root);
+            return Ok((root, None));
         }
         let chain = self.unique_chain(certificate, &self.root_pool)?;
         let parent = chain.get(1).ok_or(CertificateError("certificate has no issuer among the MSP's CAs"))?;
-        sanitized(certificate, parent)
+        let low_s = sanitized(certificate, parent)?;
+        let is_same = Arc::ptr_eq(&low_s, certificate);
+        Ok((low_s, is_same.then_some(chain)))
     }
 
     /// Hash of the certificates above an identity, which names who certified its organizational units.

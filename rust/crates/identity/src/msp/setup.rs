@@ -81,7 +81,8 @@ impl Msp {
         if VerifyingKey::from_public_key(certificate.public_key(), self.signature_hash).is_none() {
             return Err(format!("public key of {} is of no supported kind", certificate.subject()));
         }
-        self.sanitize(&certificate).map_err(|error| format!("{}: {error}", certificate.subject()))
+        let sanitized = self.sanitize(&certificate).map_err(|error| format!("{}: {error}", certificate.subject()))?;
+        Ok(sanitized.0)
     }
 }
 
@@ -137,7 +138,7 @@ fn set_up_tls_cas(msp: &mut Msp, config: &FabricMspConfig<'_>) -> Setup<()> {
 /// Hash of a CA of this MSP and the CAs above it (`getCertifiersIdentifier`).
 fn certifiers_identifier(msp: &Msp, pem: &[u8]) -> Setup<Box<[u8]>> {
     let certificate = certificate(pem)?;
-    let certificate = msp.sanitize(&certificate).map_err(|error| error.to_string())?;
+    let (certificate, _) = msp.sanitize(&certificate).map_err(|error| error.to_string())?;
     let is_among = |cas: &[Arc<Certificate>]| cas.iter().any(|ca| ca.der() == certificate.der());
     if is_among(&msp.roots) {
         return Ok(msp.certifiers_identifier(&[certificate]));
@@ -145,7 +146,8 @@ fn certifiers_identifier(msp: &Msp, pem: &[u8]) -> Setup<Box<[u8]>> {
     if !is_among(&msp.intermediates) {
         return Err(format!("certifier ({}) is not among the MSP's CAs", certificate.subject()));
     }
-    let chain = msp.leaf_chain(&certificate, 0).map_err(|error| error.to_string())?;
+    let chain = msp.unique_chain(&certificate, &msp.root_pool).map_err(|error| error.to_string())?;
+    msp.check_leaf_chain(&chain, 0).map_err(|error| error.to_string())?;
     Ok(msp.certifiers_identifier(&chain))
 }
 
