@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What blocks change in one store: encoded once, sorted by stored key, looked up by hash, journaled as it is.
 
-use std::hash::Hasher;
 use std::ops::Range;
 
-use rustc_hash::FxHasher;
-
 use crate::error::{LedgerError, Result};
+use crate::recent::hash;
 use crate::stored;
 
 /// The most that the changes of one store may take, in bytes; offsets are 32 bits wide.
@@ -241,13 +239,6 @@ fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     let (number, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(u32::from_le_bytes(*number))
-}
-
-/// The hash that [`Changes::get`] takes.
-pub(crate) fn hash(key: &[u8]) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(key);
-    hasher.finish()
 }
 
 fn slot(hash: u64, mask: usize) -> usize {

@@ -53,6 +53,10 @@ impl Merge {
         Self { layer, at: (0, 0) }
     }
 
+    pub(crate) fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
     /// Whether everything is in the stores.
     pub(crate) fn is_done(&self) -> bool {
         self.at.0 == Kind::ALL.len()

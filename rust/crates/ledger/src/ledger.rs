@@ -16,6 +16,7 @@ use crate::layer::Layer;
 use crate::layers::Layers;
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
+use crate::recent::Recent;
 use crate::record::{self, ChainTip};
 use crate::recovery::{self, Recovery};
 use crate::staged::StagedBlock;
@@ -128,6 +129,8 @@ pub(crate) struct Derived {
     pub(crate) journaled: Layers,
     /// What LMDB does not hold yet, oldest first.
     pub(crate) staged: Vec<Arc<StagedBlock>>,
+    /// Which layer to look into.
+    pub(crate) recent: Arc<Recent>,
     /// Namespaces that have ever had key metadata.
     pub(crate) metadata_namespaces: Arc<FxHashSet<String>>,
 }
@@ -154,6 +157,7 @@ pub struct Ledger {
     writer: Mutex<BlockWriter>,
     chain: RwLock<Chain>,
     derived: RwLock<Derived>,
+    recent: Arc<Recent>,
     staging: Mutex<()>,
     /// Held while flushing; the layer that is on its way into the stores.
     flushing: Mutex<Option<Merge>>,
@@ -176,6 +180,7 @@ impl Ledger {
             lmdb: Arc::new(opened.lmdb),
             writer: Mutex::new(writer),
             chain: RwLock::new(opened.chain),
+            recent: Arc::clone(&opened.derived.recent),
             derived: RwLock::new(opened.derived),
             staging: Mutex::new(()),
             flushing: Mutex::new(None),
@@ -277,7 +282,8 @@ impl Ledger {
         if self.must_flush() {
             self.flush()?;
         }
-        let staged = StagedBlock::new(block, &self.view()?)?;
+        let staged = StagedBlock::new(block, &self.view_with(1)?)?;
+        self.recent.learn(&staged.layer);
         let mut derived = self.derived_mut();
         let namespaces = &staged.metadata_namespaces;
         if !namespaces.iter().all(|namespace| derived.metadata_namespaces.contains(namespace)) {
@@ -303,6 +309,7 @@ impl Ledger {
         lock(&self.writer).sync()?;
         flush::write(&self.lmdb, &blocks, &namespaces, merge.as_mut())?;
         self.chain_mut().indexed(last.tip().number);
+        let merged;
         {
             let mut derived = self.derived_mut();
             derived.flushed = Some(last.savepoint);
@@ -310,10 +317,13 @@ impl Ledger {
             for block in &blocks {
                 derived.journaled.push(Arc::clone(&block.layer));
             }
-            if merge.as_ref().is_some_and(Merge::is_done) {
+            merged = merge.take_if(|merge| merge.is_done());
+            if merged.is_some() {
                 derived.journaled.drop_oldest();
-                *merge = None;
             }
+        }
+        if let Some(merged) = merged {
+            self.recent.forget(merged.layer());
         }
         self.bring_layers_together(usize::from(merge.is_some()))
     }

@@ -33,6 +33,7 @@ mod ledger;
 mod lmdb;
 mod lock;
 mod merged;
+mod recent;
 mod record;
 mod recovery;
 mod snapshot;

@@ -17,10 +17,12 @@ use rustc_hash::FxHashSet;
 use crate::blockfile::{self, BlockFile, Location};
 use crate::error::{IoContext, LedgerError, Result};
 use crate::flush::{METADATA_NAMESPACES, ORIGIN, SAVEPOINT, file_end};
+use crate::layer::Kind;
 use crate::layers::Layers;
 use crate::ledger::{Chain, Derived, Options};
 use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
+use crate::recent::Recent;
 use crate::record::{self, ChainTip};
 use crate::snapshot;
 use crate::tail::{self, Tail, TornTail};
@@ -84,7 +86,9 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
         rebuilding: rebuilding.filter(|_| height(tail.tip) > 0),
     };
     let metadata_namespaces = Arc::new(read_metadata_namespaces(&lmdb)?);
-    let derived = Derived { flushed, journaled, staged: Vec::new(), metadata_namespaces };
+    let recent = Arc::new(Recent::default());
+    journaled.iter().for_each(|layer| recent.learn(layer));
+    let derived = Derived { flushed, journaled, recent, staged: Vec::new(), metadata_namespaces };
     let chain = Chain { origin, tip: tail.tip, unindexed: tail.blocks.into() };
     let end = last_file(&chains)?;
     Ok(Opened { lock, lmdb, chains, chain, derived, end, recovery })
@@ -126,7 +130,10 @@ fn use_derived(lmdb: Lmdb, chains: &Path) -> Result<Usable> {
         return Ok(Usable::No("the derived data is in another format".into()));
     }
     let Some(savepoint) = read_savepoint(&lmdb, SAVEPOINT)? else {
-        return Ok(Usable::No("the derived data holds no savepoint".into()));
+        if is_empty(&lmdb)? {
+            return Ok(Usable::Yes(lmdb, Layers::default()));
+        }
+        return Ok(Usable::No("a snapshot was not loaded to its end".into()));
     };
     if let Some(last) = savepoint.location {
         for file in 0..last.file {
@@ -149,6 +156,13 @@ fn is_damage(error: &LedgerError) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Only loading a snapshot fills stores before there is a savepoint.
+fn is_empty(lmdb: &Lmdb) -> Result<bool> {
+    let txn = lmdb.read()?;
+    let empty = Kind::ALL.into_iter().map(|kind| kind.store(&lmdb.stores).is_empty(&txn));
+    empty.reduce(|a, b| Ok(a? && b?)).unwrap_or(Ok(true)).map_err(|source| lmdb.read_error(source))
 }
 
 /// A file before the last one must end where its last block does.

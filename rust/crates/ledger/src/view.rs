@@ -15,7 +15,7 @@ use fastledger_mvcc::state::{StateKey, StateReader, VersionedValue};
 use fastledger_wire::{Hash, Height};
 use rustc_hash::FxHashSet;
 
-use crate::changes;
+use crate::changes::{Change, Keep};
 use crate::error::{LedgerError, Result};
 use crate::gate::Pass;
 use crate::keys::{self, TxIdKey};
@@ -23,6 +23,7 @@ use crate::layer::{Kind, Layer};
 use crate::ledger::Derived;
 use crate::lmdb::{Lmdb, ReadTxn};
 use crate::merged::Merged;
+use crate::recent::{Place, Recent, hash};
 use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
@@ -39,6 +40,7 @@ pub struct View {
     lanes: Box<[Mutex<ReadTxn>]>,
     /// What is not in LMDB's stores, oldest first.
     pub(crate) layers: Vec<Arc<Layer>>,
+    recent: Arc<Recent>,
     /// What is not in LMDB at all, oldest first.
     staged: Vec<Arc<StagedBlock>>,
     pub(crate) savepoint: Option<Savepoint>,
@@ -53,6 +55,7 @@ impl View {
             lanes: (0..lanes).map(|_| lmdb.read_with(pass.clone()).map(Mutex::new)).collect::<Result<_>>()?,
             lmdb: Arc::clone(lmdb),
             layers: derived.layers(),
+            recent: Arc::clone(&derived.recent),
             staged: derived.staged.clone(),
             savepoint: derived.savepoint(),
             metadata_namespaces: Arc::clone(&derived.metadata_namespaces),
@@ -145,8 +148,7 @@ impl View {
                 return decode(found).map(Some);
             }
         }
-        let hash = changes::hash(&key);
-        self.layers.iter().find_map(|layer| layer[kind].get(&key, hash)).map(|change| decode(change.value)).transpose()
+        self.change(kind, &key).map(|change| decode(change.value)).transpose()
     }
 
     /// The heights of the valid transactions that wrote a public key, newest first.
@@ -200,7 +202,7 @@ impl View {
 
     /// The number of the block whose header has a hash.
     pub(crate) fn block_with_hash(&self, header_hash: &Hash) -> Result<Option<u64>> {
-        let hash = changes::hash(header_hash);
+        let hash = hash(header_hash);
         if let Some(change) = self.layers.iter().find_map(|layer| layer[Kind::BlockHashes].get(header_hash, hash)) {
             return self.number(change.value).map(Some);
         }
@@ -219,13 +221,33 @@ impl View {
             let value = stored::split(key, bytes).and_then(|(_, value)| StateValue::decode(value));
             value.map(&read).ok_or_else(|| self.lmdb.damaged("a state"))
         };
-        let hash = changes::hash(key);
-        if let Some(change) = self.layers.iter().rev().find_map(|layer| layer[Kind::State].get(key, hash)) {
+        if let Some(change) = self.change(Kind::State, key) {
             return if change.deleted { Ok(None) } else { decode(change.value).map(Some) };
         }
         let lane = self.lane();
         let found = self.lmdb.stores.state.get(&lane, key).map_err(|e| self.lmdb.read_error(e))?;
         found.map(decode).transpose()
+    }
+
+    /// What the layers say of a stored key.
+    fn change<'v>(&'v self, kind: Kind, key: &[u8]) -> Option<Change<'v>> {
+        let first = self.layers.first()?.first;
+        let hash = hash(key);
+        let get = |layer: &'v Arc<Layer>| layer[kind].get(key, hash);
+        match self.recent.place(kind, hash, first, self.height()) {
+            Place::Nowhere => return None,
+            Place::Block(block) => {
+                let layer = self.layers.partition_point(|layer| layer.last < block);
+                if let Some(change) = self.layers.get(layer).and_then(get) {
+                    return Some(change);
+                }
+            }
+            Place::Anywhere => {}
+        }
+        match kind.keep() {
+            Keep::First => self.layers.iter().find_map(get),
+            Keep::Last => self.layers.iter().rev().find_map(get),
+        }
     }
 
     /// The version of a whole state key.
