@@ -130,7 +130,6 @@ mod tests {
         PemBlock::first(text.as_bytes()).map(|block| block.contents)
     }
 
-    /// Expected values were printed by Go 1.26's `pem.Decode`.
     #[test]
     fn finds_the_block_that_go_finds() {
         let hello = Some(b"hello".to_vec());
