@@ -21,7 +21,7 @@ use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
 use crate::invocation::Rules;
-use crate::pipeline::{InFlight, Pieces, Size, Workers, panic_text, thread};
+use crate::pipeline::{InFlight, Pieces, Size, Workers, on_deep_stack, panic_text, thread};
 use crate::policies;
 use crate::timings::Timings;
 
@@ -126,7 +126,9 @@ impl Channel {
         let rules =
             BlockRules { signatures: options.verify_block_signatures, allow_malformed: options.allow_malformed };
         let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
-        let committer = Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)?;
+        let committer = on_deep_stack(|| {
+            Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)
+        })?;
         let gate = Arc::new(Gate::default());
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
@@ -243,9 +245,11 @@ impl Channel {
     /// there is no usable definition.
     pub fn policy_of(&self, namespace: &str) -> Result<Option<String>, CommitError> {
         let Some(config) = self.config() else { return Ok(None) };
-        let definition = Definition::find(&self.ledger.view()?, namespace)?;
-        let Ok(definition) = definition else { return Ok(None) };
-        Ok(policies::describe(&config, definition.policy(Rules::of(&config))).ok())
+        let view = self.ledger.view()?;
+        on_deep_stack(|| {
+            let Ok(definition) = Definition::find(&view, namespace)? else { return Ok(None) };
+            Ok(policies::describe(&config, definition.policy(Rules::of(&config))).ok())
+        })
     }
 
     /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.

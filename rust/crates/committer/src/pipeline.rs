@@ -12,7 +12,7 @@
 //! that is committed; so the outcome is the same as that of one block at a time.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
@@ -25,7 +25,7 @@ use fastledger_wire::{Hash, hash};
 
 use crate::checked::{Chunk, Share};
 use crate::committer::Intent;
-use crate::error::Refusal;
+use crate::error::{CommitError, Refusal};
 use crate::incoming::Incoming;
 use crate::timings::{Stage, Timings};
 
@@ -184,6 +184,15 @@ impl Size {
 /// Starts a thread with stack enough for the deepest message.
 pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     Builder::new().name(name.to_owned()).stack_size(DECODE_STACK_BYTES).spawn(run)
+}
+
+/// Runs `work` on a stack that holds the deepest message, whatever stack the caller has.
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, CommitError> + Send) -> Result<T, CommitError> {
+    std::thread::scope(|scope| {
+        let thread = Builder::new().stack_size(DECODE_STACK_BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| CommitError::Threads(error.to_string()))?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 /// What a panic said.
