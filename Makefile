@@ -69,7 +69,7 @@ bench: build $(TEST_TOOLS)
 	$(BIN)/python benches/replay.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
-check: build $(CHECK_TOOLS)
+check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 	$(BIN)/ruff format --check .
@@ -77,6 +77,7 @@ check: build $(CHECK_TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/stubtest fastledger._core
+	$(BIN)/python protos/generate.py --check
 
 protos: $(PROTO_TOOLS)
 	$(BIN)/python protos/generate.py

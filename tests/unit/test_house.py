@@ -17,7 +17,15 @@ from corpora import ROOT
 
 PACKAGE = ROOT / "python" / "fastledger"
 # The packages that may talk to the core, and the door that says its version.
-USES_CORE = ("__init__.py", "ledger", "msp", "protoutil", "orderer/consensus")
+USES_CORE = (
+    "__init__.py",
+    "bench",
+    "crypto.py",
+    "ledger",
+    "msp",
+    "orderer/consensus",
+    "protoutil",
+)
 
 
 def sources() -> list[Path]:
