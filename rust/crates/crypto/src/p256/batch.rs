@@ -3,10 +3,11 @@
 
 use std::marker::PhantomData;
 
-use super::digits::{Digit, Digits, Window};
+use super::digits::{Digits, Window};
 use super::field::{Field, Mask, PRIME};
+use super::ladder;
 use super::limbs::{self, Limbs};
-use super::scalar;
+use super::scalar::{self, Scalars};
 use super::sum::{Entries, Source, Sums};
 use super::table::{Entry, Table};
 
@@ -39,32 +40,45 @@ impl Claim {
     }
 }
 
-/// 1/s of the claims of a batch.
-#[derive(Default)]
-pub(crate) struct Inverses {
-    /// 2^256/s modulo n.
-    scaled: Vec<Limbs>,
-    scratch: Vec<Limbs>,
+/// The digits of as many scalars as a field value has lanes.
+pub(crate) type DigitsOf<F> = <<F as Field>::Scalars as Scalars>::Digits;
+
+/// u₁ = e/s and u₂ = r/s of all claims, by vectors.
+pub(crate) struct Multipliers<F: Field> {
+    pub(crate) u1: Vec<DigitsOf<F>>,
+    pub(crate) u2: Vec<DigitsOf<F>>,
 }
 
-impl Inverses {
-    pub(crate) fn invert(&mut self, claims: &[Claim]) {
-        self.scaled.clear();
-        self.scaled.extend(claims.iter().map(|claim| claim.s));
-        scalar::invert_all(&mut self.scaled, &mut self.scratch);
+/// Divides by s and cuts the quotients: for the generator, and for the keys by their window.
+#[inline(always)]
+pub(crate) fn multipliers<F: Field>(claims: &[Claim], key_window: Window) -> Multipliers<F> {
+    let vectors = claims.len().div_ceil(F::LANES);
+    let mut inverses = Vec::with_capacity(vectors);
+    for claims in claims.chunks(F::LANES) {
+        inverses.push(F::Scalars::gather(vector(claims).map(|claim| &claim.s)));
     }
+    scalar::invert_all(&mut inverses);
+    let mut multipliers = Multipliers { u1: Vec::with_capacity(vectors), u2: Vec::with_capacity(vectors) };
+    for (claims, inverse) in claims.chunks(F::LANES).zip(inverses) {
+        let claims = vector(claims);
+        let u1 = inverse.mul(F::Scalars::gather(claims.map(|claim| &claim.e)));
+        let u2 = inverse.mul(F::Scalars::gather(claims.map(|claim| &claim.r)));
+        multipliers.u1.push(u1.digits(GENERATOR_WINDOW));
+        multipliers.u2.push(u2.digits(key_window));
+    }
+    multipliers
+}
 
-    /// u₁ = e/s and u₂ = r/s of a claim.
-    pub(crate) fn multipliers(&self, claims: &[Claim], i: usize) -> (Limbs, Limbs) {
-        let (claim, inverse) = (&claims[i], &self.scaled[i]);
-        (scalar::montgomery(inverse, &claim.e), scalar::montgomery(inverse, &claim.r))
-    }
+/// The first eight of some things; the last one stands in for those missing.
+pub(crate) fn vector<T>(things: &[T]) -> [&T; 8] {
+    std::array::from_fn(|i| &things[i.min(things.len() - 1)])
 }
 
 /// The points that are to be summed for each signature. Row t holds point t of every one.
 pub(crate) struct Rows<'a, F> {
     count: usize,
     vectors: usize,
+    /// Lanes without a claim hold points too: any that are not equal or opposite.
     entries: Vec<&'a Entry>,
     /// The signs of a vector's lanes.
     negative: Vec<Mask>,
@@ -79,25 +93,16 @@ impl<'a, F: Field> Rows<'a, F> {
         Self { count, vectors, entries, negative: vec![0; count * vectors], field: PhantomData }
     }
 
-    /// Lanes of all vectors together. Those without a claim must hold points too: any that are not equal or opposite.
-    pub(crate) fn lanes(&self) -> usize {
+    fn lanes(&self) -> usize {
         self.vectors * F::LANES
     }
 
+    /// Puts one entry into each lane of a vector.
     #[inline(always)]
-    pub(crate) fn put(&mut self, row: usize, lane: usize, entry: &'a Entry, negative: bool) {
-        let (lanes, vector, bit) = (self.lanes(), lane / F::LANES, lane % F::LANES);
-        self.entries[row * lanes + lane] = entry;
-        self.negative[row * self.vectors + vector] |= Mask::from(negative) << bit;
-    }
-
-    /// Puts all digits of a scalar from `row` on.
-    #[inline(always)]
-    pub(crate) fn put_digits(&mut self, row: usize, lane: usize, digits: &Digits, table: &'a Table) {
-        for position in 0..digits.window().count {
-            let Digit { index, negative } = digits.get(position);
-            self.put(row + position, lane, table.entry(position, index), negative);
-        }
+    fn put(&mut self, row: usize, vector: usize, entries: [&'a Entry; 8], negative: Mask) {
+        let start = row * self.lanes() + vector * F::LANES;
+        self.entries[start..start + F::LANES].copy_from_slice(&entries[..F::LANES]);
+        self.negative[row * self.vectors + vector] = negative;
     }
 
     /// Rows `first..end`, and up to `ahead` rows that come next.
@@ -108,6 +113,42 @@ impl<'a, F: Field> Rows<'a, F> {
             negative: &self.negative[first * self.vectors..end * self.vectors],
             next: &self.entries[end * lanes..next_end * lanes],
         }
+    }
+}
+
+/// Puts the points of all digits into the rows from `first` on. The tables are those of the claims, or one for all.
+#[inline(always)]
+pub(crate) fn place_digits<'a, F: Field>(
+    rows: &mut Rows<'a, F>,
+    first: usize,
+    digits: &[DigitsOf<F>],
+    tables: &[&'a Table],
+) {
+    for (v, digits) in digits.iter().enumerate() {
+        let tables = vector(&tables[(v * F::LANES).min(tables.len() - 1)..]);
+        for position in 0..tables[0].positions() {
+            let (indices, negative) = digits.get(position);
+            let mut entries = [&GENERATOR; 8];
+            for ((entry, table), index) in entries.iter_mut().zip(&tables).zip(indices).take(F::LANES) {
+                *entry = table.entry(position, index);
+            }
+            rows.put(first + position, v, entries, negative);
+        }
+    }
+}
+
+/// Puts what a ladder leaves to be added into the first two rows: all digits but the lowest, summed up, and the lowest.
+#[inline(always)]
+pub(crate) fn place_ladder<'a, F: Field>(
+    rows: &mut Rows<'a, F>,
+    sums: &'a [Entry],
+    multiples: &'a [Entry],
+    digits: &[DigitsOf<F>],
+) {
+    for (v, (sums, digits)) in sums.chunks(F::LANES).zip(digits).enumerate() {
+        rows.put(0, v, vector(sums), 0);
+        let (entries, negative) = ladder::lowest::<F>(multiples, v, digits);
+        rows.put(1, v, entries, negative);
     }
 }
 

@@ -6,6 +6,7 @@
 //! every scalar has the same number of them. For an even k the digits of n − k, which is odd, are taken with the
 //! opposite sign.
 
+use super::field::Mask;
 use super::limbs::Limbs;
 use super::scalar;
 
@@ -16,23 +17,6 @@ pub(crate) struct Window {
     pub(crate) bits: usize,
     /// Digits of a scalar; `bits * count` is at least 256.
     pub(crate) count: usize,
-}
-
-/// A scalar made ready to be cut.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Digits {
-    /// B above, one limb more than the scalar.
-    bits: [u64; 5],
-    /// Whether the digits are those of the negated scalar.
-    negated: bool,
-    window: Window,
-}
-
-/// One digit: ±(2·index + 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Digit {
-    pub(crate) index: usize,
-    pub(crate) negative: bool,
 }
 
 impl Window {
@@ -47,26 +31,37 @@ impl Window {
     }
 }
 
-impl Digits {
+/// The digits of one scalar for each lane.
+pub(crate) trait Digits {
+    /// The digits of weight 2^(bits·i): ±(2·index + 1) in each lane, and which are negative.
+    fn get(&self, i: usize) -> ([u64; 8], Mask);
+}
+
+/// The digits of one scalar, in the first lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Digits1 {
+    /// B above, one limb more than the scalar.
+    bits: [u64; 5],
+    /// Whether the digits are those of the negated scalar.
+    negated: bool,
+    window: Window,
+}
+
+impl Digits1 {
     /// Prepares k ≤ n.
-    #[inline(always)]
     pub(crate) fn new(k: &Limbs, window: Window) -> Self {
         let negated = k[0] & 1 == 0;
-        let odd = if negated { scalar::negate(k) } else { *k };
-        let mut bits =
-            [odd[0] >> 1 | odd[1] << 63, odd[1] >> 1 | odd[2] << 63, odd[2] >> 1 | odd[3] << 63, odd[3] >> 1, 0];
+        let k = if negated { scalar::negate(k) } else { *k };
+        let mut bits = [k[0] >> 1 | k[1] << 63, k[1] >> 1 | k[2] << 63, k[2] >> 1 | k[3] << 63, k[3] >> 1, 0];
         let top = window.bits * window.count - 1;
         bits[top / 64] |= 1 << (top % 64);
         Self { bits, negated, window }
     }
+}
 
-    pub(crate) fn window(&self) -> Window {
-        self.window
-    }
-
-    /// Digit `i`, the one of weight 2^(bits·i).
+impl Digits for Digits1 {
     #[inline(always)]
-    pub(crate) fn get(&self, i: usize) -> Digit {
+    fn get(&self, i: usize) -> ([u64; 8], Mask) {
         let Window { bits, .. } = self.window;
         let start = bits * i;
         let low = self.bits[start / 64] >> (start % 64);
@@ -76,9 +71,7 @@ impl Digits {
         let value = low | high;
         // The upper half of the values of b is positive; the lower half mirrors it.
         let negative = value >> (bits - 1) & 1 == 0;
-        let mirror = if negative { mask } else { 0 };
-        #[expect(clippy::cast_possible_truncation, reason = "masked to less than 16 bits")]
-        let index = ((value ^ mirror) & mask) as usize;
-        Digit { index, negative: negative != self.negated }
+        let index = (if negative { !value } else { value }) & mask;
+        ([index, 0, 0, 0, 0, 0, 0, 0], Mask::from(negative != self.negated))
     }
 }

@@ -3,13 +3,13 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::batch::{self, Claim, GENERATOR, GENERATOR_WINDOW, Inverses, KEY_WINDOW, Rows};
-use super::digits::{Digits, Window};
+use super::batch::{self, Claim, DigitsOf, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipliers, Rows};
+use super::digits::Window;
 use super::field::Field;
 #[cfg(target_arch = "x86_64")]
-use super::ifma::Lanes8;
+use super::ifma::Field8;
 use super::ladder;
-use super::portable::Scalar64;
+use super::portable::Field1;
 #[cfg(target_arch = "x86_64")]
 use super::simd;
 use super::sum::Sums;
@@ -47,27 +47,27 @@ pub(crate) fn ifma() -> Option<&'static dyn Arithmetic> {
     None
 }
 
-type Fill<F> = unsafe fn(&[Entry], Window, &mut [&mut [Entry]], &mut Sums<F>);
-type Climb = unsafe fn(&[Entry], &[Digits]) -> Vec<Entry>;
-type Conclude<F> = unsafe fn(&Rows<'_, F>, &[Claim], &mut [bool], &mut Sums<F>);
+/// The algorithm's parts, compiled for some field and some instructions.
+#[expect(clippy::type_complexity, reason = "each type is told once, here")]
+struct Kernels<F: Field> {
+    fill: unsafe fn(&[Entry], Window, &mut [&mut [Entry]], &mut Sums<F>),
+    multipliers: unsafe fn(&[Claim], Window) -> Multipliers<F>,
+    climb: unsafe fn(&[Entry], &[DigitsOf<F>]) -> Vec<Entry>,
+    place_ladder: for<'a> unsafe fn(&mut Rows<'a, F>, &'a [Entry], &'a [Entry], &[DigitsOf<F>]),
+    place_digits: for<'a> unsafe fn(&mut Rows<'a, F>, usize, &[DigitsOf<F>], &[&'a Table]),
+    conclude: unsafe fn(&Rows<'_, F>, &[Claim], &mut [bool], &mut Sums<F>),
+}
 
-/// The algorithm's three parts, compiled for some field and some instructions, and what they remember.
-struct Engine<F> {
-    fill: Fill<F>,
-    climb: Climb,
-    conclude: Conclude<F>,
+/// Kernels, and what they remember.
+struct Engine<F: Field> {
+    kernels: Kernels<F>,
     /// The generator's table, built when first needed.
     generator: OnceLock<Table>,
-    /// Workspaces that wait for their next batch: as many as there have been batches at the same time.
-    idle: Mutex<Vec<Workspace<F>>>,
+    /// Sums that wait for their next batch: as many as there have been batches at the same time.
+    idle: Mutex<Vec<Sums<F>>>,
 }
 
-/// The buffers of a batch, kept from one to the next.
-struct Workspace<F> {
-    sums: Sums<F>,
-    inverses: Inverses,
-}
-
+/// Compiles the generic functions for a field and, where named, for features. All that they call is inlined into them.
 macro_rules! engine {
     ($(#[$attribute:meta])* $name:ident: $field:ty $(, $features:literal)?) => {
         $(#[$attribute])*
@@ -77,42 +77,65 @@ macro_rules! engine {
                 table::fill(points, window, rows, sums);
             }
             $(#[target_feature(enable = $features)])?
-            fn climb(multiples: &[Entry], scalars: &[Digits]) -> Vec<Entry> {
-                ladder::climb::<$field>(multiples, scalars)
+            fn multipliers(claims: &[Claim], key_window: Window) -> Multipliers<$field> {
+                batch::multipliers(claims, key_window)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn climb(multiples: &[Entry], digits: &[DigitsOf<$field>]) -> Vec<Entry> {
+                ladder::climb::<$field>(multiples, digits)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn place_ladder<'a>(
+                rows: &mut Rows<'a, $field>,
+                sums: &'a [Entry],
+                multiples: &'a [Entry],
+                digits: &[DigitsOf<$field>],
+            ) {
+                batch::place_ladder(rows, sums, multiples, digits);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn place_digits<'a>(
+                rows: &mut Rows<'a, $field>,
+                first: usize,
+                digits: &[DigitsOf<$field>],
+                tables: &[&'a Table],
+            ) {
+                batch::place_digits(rows, first, digits, tables);
             }
             $(#[target_feature(enable = $features)])?
             fn conclude(rows: &Rows<'_, $field>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<$field>) {
                 batch::conclude(rows, claims, valid, sums);
             }
-            Engine { fill, climb, conclude, generator: OnceLock::new(), idle: Mutex::new(Vec::new()) }
+            let kernels = Kernels { fill, multipliers, climb, place_ladder, place_digits, conclude };
+            Engine { kernels, generator: OnceLock::new(), idle: Mutex::new(Vec::new()) }
         };
     };
 }
 
-engine!(PORTABLE: Scalar64);
+engine!(PORTABLE: Field1);
 engine!(
     #[cfg(target_arch = "x86_64")]
-    PORTABLE_MULX: Scalar64, "bmi2,adx"
+    PORTABLE_MULX: Field1, "bmi2,adx"
 );
 engine!(
     #[cfg(target_arch = "x86_64")]
-    IFMA: Lanes8, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
+    IFMA: Field8, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
 );
 
-// SAFETY of all calls below: `portable` and `ifma` hand an engine out only where the machine has its features.
+// SAFETY of all calls of kernels: `portable` and `ifma` hand an engine out only where the machine has its features.
 impl<F: Field> Engine<F> {
-    fn with_workspace<R>(&self, work: impl FnOnce(&mut Workspace<F>) -> R) -> R {
+    fn with_sums<R>(&self, work: impl FnOnce(&mut Sums<F>) -> R) -> R {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = idle.unwrap_or_else(|| Workspace { sums: Sums::new(), inverses: Inverses::default() });
-        let result = work(&mut workspace);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        let mut sums = idle.unwrap_or_else(Sums::new);
+        let result = work(&mut sums);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sums);
         result
     }
 
     fn tables(&self, points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
         table::build(points.len(), window, |rows| {
             // SAFETY: see above.
-            unsafe { (self.fill)(points, window, rows, sums) };
+            unsafe { (self.kernels.fill)(points, window, rows, sums) };
         })
     }
 
@@ -121,55 +144,46 @@ impl<F: Field> Engine<F> {
     }
 }
 
-impl<F: Field> Arithmetic for Engine<F> {
+impl<F: Field> Arithmetic for Engine<F>
+where
+    Self: Send + Sync,
+{
     fn build(&self, points: &[Entry]) -> Vec<Table> {
-        self.with_workspace(|work| self.tables(points, KEY_WINDOW, &mut work.sums))
+        self.with_sums(|sums| self.tables(points, KEY_WINDOW, sums))
     }
 
     fn verify_tabled(&self, claims: &[Claim], tables: &[&Table], valid: &mut [bool]) {
-        self.with_workspace(|Workspace { sums, inverses }| {
+        let kernels = &self.kernels;
+        self.with_sums(|sums| {
             let generator = self.generator(sums);
-            inverses.invert(claims);
-            let mut rows = Rows::<F>::new(KEY_WINDOW.count + GENERATOR_WINDOW.count, claims.len());
-            for lane in 0..rows.lanes() {
-                // Lanes left over repeat the last claim.
-                let i = lane.min(claims.len() - 1);
-                let (u1, u2) = inverses.multipliers(claims, i);
-                rows.put_digits(0, lane, &Digits::new(&u2, KEY_WINDOW), tables[i]);
-                rows.put_digits(KEY_WINDOW.count, lane, &Digits::new(&u1, GENERATOR_WINDOW), generator);
-            }
+            let mut rows = Rows::new(KEY_WINDOW.count + GENERATOR_WINDOW.count, claims.len());
             // SAFETY: see above.
-            unsafe { (self.conclude)(&rows, claims, valid, sums) };
+            unsafe {
+                let multipliers = (kernels.multipliers)(claims, KEY_WINDOW);
+                (kernels.place_digits)(&mut rows, 0, &multipliers.u2, tables);
+                (kernels.place_digits)(&mut rows, KEY_WINDOW.count, &multipliers.u1, &[generator]);
+                (kernels.conclude)(&rows, claims, valid, sums);
+            }
         });
     }
 
     fn verify_untabled(&self, claims: &[Claim], points: &[Entry], valid: &mut [bool]) {
-        self.with_workspace(|Workspace { sums, inverses }| {
+        let kernels = &self.kernels;
+        self.with_sums(|sums| {
             let generator = self.generator(sums);
-            inverses.invert(claims);
-            let multipliers = (0..claims.len()).map(|i| inverses.multipliers(claims, i));
-            let (generator_digits, key_digits): (Vec<_>, Vec<_>) = multipliers
-                .map(|(u1, u2)| (Digits::new(&u1, GENERATOR_WINDOW), Digits::new(&u2, ladder::WINDOW)))
-                .unzip();
-
             let mut multiples = vec![Entry::default(); points.len() * ladder::WINDOW.values()];
-            let mut fields: Vec<&mut [Entry]> = multiples.chunks_exact_mut(ladder::WINDOW.values()).collect();
-            let window = Window { count: 1, ..ladder::WINDOW };
+            let mut of_each: Vec<&mut [Entry]> = multiples.chunks_exact_mut(ladder::WINDOW.values()).collect();
+            let lowest_position = Window { count: 1, ..ladder::WINDOW };
             // SAFETY: see above.
-            unsafe { (self.fill)(points, window, &mut fields, sums) };
-            // SAFETY: see above.
-            let climbed = unsafe { (self.climb)(&multiples, &key_digits) };
-
-            let mut rows = Rows::<F>::new(2 + GENERATOR_WINDOW.count, claims.len());
-            for lane in 0..rows.lanes() {
-                let i = lane.min(claims.len() - 1);
-                let lowest = key_digits[i].get(0);
-                rows.put(0, lane, &climbed[i], false);
-                rows.put(1, lane, &multiples[i * ladder::WINDOW.values() + lowest.index], lowest.negative);
-                rows.put_digits(2, lane, &generator_digits[i], generator);
+            unsafe {
+                (kernels.fill)(points, lowest_position, &mut of_each, sums);
+                let multipliers = (kernels.multipliers)(claims, ladder::WINDOW);
+                let climbed = (kernels.climb)(&multiples, &multipliers.u2);
+                let mut rows = Rows::new(2 + GENERATOR_WINDOW.count, claims.len());
+                (kernels.place_ladder)(&mut rows, &climbed, &multiples, &multipliers.u2);
+                (kernels.place_digits)(&mut rows, 2, &multipliers.u1, &[generator]);
+                (kernels.conclude)(&rows, claims, valid, sums);
             }
-            // SAFETY: see above.
-            unsafe { (self.conclude)(&rows, claims, valid, sums) };
         });
     }
 }

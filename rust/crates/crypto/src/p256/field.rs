@@ -2,6 +2,7 @@
 //! What the algorithms above ask of arithmetic modulo p, one element or several side by side.
 
 use super::limbs::{self, Limbs};
+use super::scalar::Scalars;
 use super::table::Entry;
 
 /// The prime of P-256 (SP 800-186, 3.2.1.3): 2^256 − 2^224 + 2^192 + 2^96 − 1.
@@ -17,6 +18,9 @@ pub(crate) type Mask = u8;
 pub(crate) trait Field: Copy + Send {
     /// Elements in one value; at most 8.
     const LANES: usize;
+
+    /// As many scalars.
+    type Scalars: Scalars;
 
     /// One, in all lanes.
     fn one() -> Self;

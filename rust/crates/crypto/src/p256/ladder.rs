@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Multiples of points that have no table: doublings and additions in turn, every lane its own point.
 
+use super::batch::DigitsOf;
 use super::digits::{Digits, Window};
 use super::field::{Field, Mask};
 use super::point::{self, Jacobian};
@@ -16,10 +17,10 @@ pub(crate) const WINDOW: Window = Window::of(4);
 /// positive (the highest digit is, before the scalar's own sign) and 16·m < 2^252, less than the order of Q; the addend is at most 15·Q. After the
 /// last four doublings 16·m may be any multiple but zero, so the lowest digit is left to a complete addition.
 #[inline(always)]
-pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[Digits]) -> Vec<Entry> {
-    let mut sums = Vec::with_capacity(scalars.len().div_ceil(F::LANES));
-    for (multiples, scalars) in multiples.chunks(F::LANES * WINDOW.values()).zip(scalars.chunks(F::LANES)) {
-        let (entries, negative) = digits(multiples, scalars, WINDOW.count - 1);
+pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[DigitsOf<F>]) -> Vec<Entry> {
+    let mut sums = Vec::with_capacity(scalars.len());
+    for (v, digits) in scalars.iter().enumerate() {
+        let (entries, negative) = pick::<F>(multiples, v, digits.get(WINDOW.count - 1));
         let y = F::gather_y(&entries).negate_where(negative);
         let mut sum = Jacobian { x: F::gather_x(&entries), y, z: F::one() };
         for position in (0..WINDOW.count - 1).rev() {
@@ -27,7 +28,7 @@ pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[Digits]) -> Vec<En
                 sum = sum.double();
             }
             if position > 0 {
-                let (entries, negative) = digits(multiples, scalars, position);
+                let (entries, negative) = pick::<F>(multiples, v, digits.get(position));
                 sum = sum.add(&entries, negative);
             }
         }
@@ -41,16 +42,22 @@ pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[Digits]) -> Vec<En
     entries
 }
 
-/// The entries of one digit of up to eight scalars, and their signs.
-fn digits<'a>(multiples: &'a [Entry], scalars: &[Digits], position: usize) -> ([&'a Entry; 8], Mask) {
+/// The entries of the lowest digits of a vector, and their signs.
+#[inline(always)]
+pub(crate) fn lowest<'a, F: Field>(multiples: &'a [Entry], v: usize, digits: &DigitsOf<F>) -> ([&'a Entry; 8], Mask) {
+    pick::<F>(multiples, v, digits.get(0))
+}
+
+/// The entries of one digit of each scalar of a vector, and their signs.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a digit's index is below 8")]
+fn pick<F: Field>(multiples: &[Entry], v: usize, (indices, negative): ([u64; 8], Mask)) -> ([&Entry; 8], Mask) {
     let mut entries = [&multiples[0]; 8];
-    let mut negative = 0;
-    for (lane, entry) in entries.iter_mut().enumerate() {
-        // Lanes left over repeat the last scalar.
-        let i = lane.min(scalars.len() - 1);
-        let digit = scalars[i].get(position);
-        *entry = &multiples[i * WINDOW.values() + digit.index];
-        negative |= Mask::from(digit.negative) << lane;
+    let points = multiples.len() / WINDOW.values();
+    for (lane, (entry, index)) in entries.iter_mut().zip(indices).enumerate().take(F::LANES) {
+        // Lanes left over repeat the last point.
+        let point = (v * F::LANES + lane).min(points - 1);
+        *entry = &multiples[point * WINDOW.values() + index as usize];
     }
     (entries, negative)
 }

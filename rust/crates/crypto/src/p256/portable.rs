@@ -4,6 +4,7 @@
 use super::field::{Field, Mask, PRIME};
 use super::inverse::Modulus;
 use super::limbs::{self, Limbs, carrying_add, multiply_add};
+use super::scalar::Scalar1;
 use super::table::Entry;
 
 const MODULUS: Modulus = Modulus::new(&PRIME);
@@ -13,7 +14,7 @@ const CUBED_RADIX: Limbs = limbs::power_of_two(768, &PRIME);
 
 /// One field element.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scalar64(Limbs);
+pub(crate) struct Field1(Limbs);
 
 /// a·b/2^256 modulo p.
 ///
@@ -47,8 +48,9 @@ fn add_row(t: &mut [u64; 5], a: u64, b: &Limbs) {
     *t = [r0, r1, r2, r3, u64::from(t5) + u64::from(carry)];
 }
 
-impl Field for Scalar64 {
+impl Field for Field1 {
     const LANES: usize = 1;
+    type Scalars = Scalar1;
 
     #[inline(always)]
     fn one() -> Self {

@@ -6,11 +6,12 @@
 //! and used only under the entry points of the IFMA engine, which run after `detected()` has answered yes.
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_add_epi64, _mm512_and_si512, _mm512_castsi256_si512,
-    _mm512_cmpeq_epi64_mask, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64,
-    _mm512_mask_blend_epi64, _mm512_mask_sub_epi64, _mm512_or_si512, _mm512_permutexvar_epi64, _mm512_set1_epi64,
-    _mm512_setzero_si512, _mm512_shrdi_epi64, _mm512_shuffle_i64x2, _mm512_slli_epi64, _mm512_srai_epi64,
-    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    __m512i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_prefetch, _mm256_loadu_si256, _mm512_add_epi64, _mm512_and_si512,
+    _mm512_castsi256_si512, _mm512_cmpeq_epi64_mask, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_madd52hi_epu64,
+    _mm512_madd52lo_epu64, _mm512_mask_blend_epi64, _mm512_mask_sub_epi64, _mm512_mask_xor_epi64, _mm512_or_si512,
+    _mm512_permutexvar_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shrdi_epi64, _mm512_shuffle_i64x2,
+    _mm512_sll_epi64, _mm512_slli_epi64, _mm512_srai_epi64, _mm512_srl_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
+    _mm512_sub_epi64, _mm512_testn_epi64_mask, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
 };
 
 /// Whether this machine has the instructions below.
@@ -109,6 +110,34 @@ impl Words {
     pub(crate) fn negate_where(self, mask: u8) -> Self {
         // SAFETY: the machine has the feature; see the module's text.
         Self(unsafe { _mm512_mask_sub_epi64(self.0, mask, _mm512_setzero_si512(), self.0) })
+    }
+
+    /// Towards the low end by the same number of bits, known only when running; zeros come in.
+    #[inline(always)]
+    pub(crate) fn shr_by(self, bits: u64) -> Self {
+        // SAFETY: the machine has the feature; see the module's text.
+        Self(unsafe { _mm512_srl_epi64(self.0, _mm_cvtsi64_si128(bits.cast_signed())) })
+    }
+
+    /// Towards the high end by the same number of bits; by 64 or more nothing is left.
+    #[inline(always)]
+    pub(crate) fn shl_by(self, bits: u64) -> Self {
+        // SAFETY: the machine has the feature; see the module's text.
+        Self(unsafe { _mm512_sll_epi64(self.0, _mm_cvtsi64_si128(bits.cast_signed())) })
+    }
+
+    /// Where the words have none of the bits.
+    #[inline(always)]
+    pub(crate) fn lack(self, bits: Self) -> u8 {
+        // SAFETY: the machine has the feature; see the module's text.
+        unsafe { _mm512_testn_epi64_mask(self.0, bits.0) }
+    }
+
+    /// self ^ other where the mask says so.
+    #[inline(always)]
+    pub(crate) fn xor_where(self, mask: u8, other: Self) -> Self {
+        // SAFETY: the machine has the feature; see the module's text.
+        Self(unsafe { _mm512_mask_xor_epi64(self.0, mask, self.0, other.0) })
     }
 
     /// `chosen` where the mask says so, `other` elsewhere.

@@ -169,19 +169,37 @@ impl<F: Field> Round<'_, F> {
     }
 
     /// The way back, where no two points are equal or opposite either.
+    ///
+    /// One addition is a row of products that wait for each other, too long for the processor to look past it. So the
+    /// additions of all chains are taken together, product by product.
     #[inline(always)]
     fn conclude(&mut self, addends: &Addends<'_, F>) {
         let Scratch { denominators, products, .. } = &mut *self.scratch;
-        for i in (0..self.x.len()).rev() {
-            addends.prefetch(i);
-            let (x1, y1, denominator) = (self.x[i], self.y[i], denominators[i]);
-            let inverse = products[i + CHAINS].mul(products[i]);
-            products[i] = products[i + CHAINS].mul(denominator);
-            let lambda = inverse.mul(addends.y_minus(i, y1));
-            // x₁ + x₂ is 2x₁ plus the denominator.
-            let x3 = lambda.square_sub(x1, denominator);
-            self.y[i] = lambda.mul_sub(x1.sub(x3), y1);
-            self.x[i] = x3;
+        let count = self.x.len();
+        let mut slopes = [F::one(); CHAINS];
+        let mut end = count;
+        while end > 0 {
+            // The first group takes the odd ones, so that all others are full.
+            let start = (end - 1) / CHAINS * CHAINS;
+            for i in start..end {
+                addends.prefetch(count - 1 - i);
+                let inverse = products[i + CHAINS];
+                slopes[i - start] = inverse.mul(products[i]);
+                products[i] = inverse.mul(denominators[i]);
+            }
+            for i in start..end {
+                slopes[i - start] = slopes[i - start].mul(addends.y_minus(i, self.y[i]));
+            }
+            for i in start..end {
+                // x₁ + x₂ is 2x₁ plus the denominator.
+                denominators[i] = slopes[i - start].square_sub(self.x[i], denominators[i]);
+            }
+            for i in start..end {
+                let x3 = denominators[i];
+                self.y[i] = slopes[i - start].mul_sub(self.x[i].sub(x3), self.y[i]);
+                self.x[i] = x3;
+            }
+            end = start;
         }
     }
 
@@ -211,7 +229,7 @@ impl<F: Field> Round<'_, F> {
         let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
         let mut some_infinite = 0;
         for i in (0..self.x.len()).rev() {
-            addends.prefetch(i);
+            addends.prefetch(self.x.len() - 1 - i);
             let (x1, y1) = (self.x[i], self.y[i]);
             let (x2, y2) = (addends.x(i), addends.y(i));
             let inverse = products[i + CHAINS].mul(products[i]);
@@ -269,7 +287,8 @@ impl<F: Field> Addends<'_, F> {
         }
     }
 
-    /// Called once for each vector, on the way back.
+    /// Brings the entries of one vector of the next round near. On the way back they are asked for in the order in
+    /// which the next way forward will want them.
     #[inline(always)]
     fn prefetch(&self, i: usize) {
         if let Self::Entries(rows) = self

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tables of a point's multiples: every digit's point, ready to add.
 
+use super::batch::vector;
 use super::digits::Window;
 use super::field::Field;
 use super::limbs::Limbs;
@@ -29,8 +30,14 @@ pub(crate) struct Table {
 impl Table {
     /// The entry of a digit, its sign aside.
     #[inline(always)]
-    pub(crate) fn entry(&self, position: usize, index: usize) -> &Entry {
-        &self.entries[position * self.window.values() + index]
+    #[expect(clippy::cast_possible_truncation, reason = "digits have 16 bits at most")]
+    pub(crate) fn entry(&self, position: usize, index: u64) -> &Entry {
+        &self.entries[position * self.window.values() + index as usize]
+    }
+
+    /// Digit positions.
+    pub(crate) fn positions(&self) -> usize {
+        self.window.count
     }
 
     /// What a table with this window takes.
@@ -106,11 +113,6 @@ fn extend<'a, F: Field>(
         }
     }
     places.clear();
-}
-
-/// The first eight of some points; the last one stands in for those missing.
-pub(crate) fn vector(points: &[Entry]) -> [&Entry; 8] {
-    std::array::from_fn(|i| &points[i.min(points.len() - 1)])
 }
 
 /// The points 2^e·Q of several Q.

@@ -8,12 +8,12 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use num_bigint::BigUint;
 
 use super::batch::{Claim, GENERATOR_WINDOW, KEY_WINDOW, accumulators};
-use super::digits::{Digits, Window};
+use super::digits::{Digits, Digits1, Window};
 use super::field::{Field, PRIME};
 use super::inverse::Modulus;
 use super::limbs::{Limbs, from_be_bytes};
-use super::portable::Scalar64;
-use super::scalar::{self, ORDER};
+use super::portable::Field1;
+use super::scalar::{self, ORDER, Scalar1, Scalars};
 use super::table::Entry;
 use super::{Arithmetic, ladder};
 
@@ -127,7 +127,7 @@ fn field_operations<F: Field>(values: &[Limbs]) {
 fn portable_field_operations() {
     // This field keeps all numbers below p.
     let values: Vec<Limbs> = awkward(&PRIME).into_iter().filter(|value| big(value) < *P).collect();
-    field_operations::<Scalar64>(&values);
+    field_operations::<Field1>(&values);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -137,13 +137,13 @@ fn ifma_field_operations() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
-    field_operations::<super::ifma::Lanes8>(&awkward(&PRIME));
+    field_operations::<super::ifma::Field8>(&awkward(&PRIME));
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_lanes_are_independent() {
-    type F = super::ifma::Lanes8;
+    type F = super::ifma::Field8;
     if !super::simd::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
@@ -178,44 +178,64 @@ fn inverses() {
     }
 }
 
-#[test]
-fn scalars() {
-    let values = awkward(&ORDER);
-    let radix = BigUint::from(1u32) << 256u32;
-    for a in values.iter().filter(|a| big(a) < *N) {
-        assert_eq!(scalar::in_range(a), *a != [0; 4]);
-        for b in &values {
-            assert_eq!(big(&scalar::montgomery(a, b)) * &radix % &*N, big(a) * big(b) % &*N);
-        }
-    }
-    assert!(!scalar::in_range(&ORDER) && !scalar::in_range(&[u64::MAX; 4]));
-    for count in [0, 1, 2, 33] {
-        let plain: Vec<Limbs> = values.iter().copied().filter(scalar::in_range).cycle().take(count).collect();
-        let mut inverted = plain.clone();
-        scalar::invert_all(&mut inverted, &mut Vec::new());
-        for (s, inverse) in plain.iter().zip(&inverted) {
-            assert_eq!(big(s) * big(inverse) % &*N, &radix % &*N);
-        }
-    }
+/// All digits of a scalar, lane by lane: their signed values modulo n.
+fn values(digits: &impl Digits, lane: usize, window: Window) -> Vec<BigUint> {
+    let value = |position| {
+        let (indices, negative) = digits.get(position);
+        assert!(indices[lane] < window.values() as u64);
+        let magnitude = (BigUint::from(2 * indices[lane] + 1) << (window.bits * position)) % &*N;
+        if negative >> lane & 1 == 1 { &*N - magnitude } else { magnitude }
+    };
+    (0..window.count).map(value).collect()
 }
 
-/// The digit's signed value, modulo n.
-fn value(digits: &Digits, position: usize) -> BigUint {
-    let digit = digits.get(position);
-    let magnitude = BigUint::from(2 * digit.index + 1) << (digits.window().bits * position);
-    let magnitude = magnitude % &*N;
-    if digit.negative { &*N - magnitude } else { magnitude }
+/// Products, quotients and digits of `lanes` scalars side by side.
+fn scalar_operations<S: Scalars>(lanes: usize) {
+    let numbers = awkward(&ORDER);
+    // Each number meets each other one in some lane.
+    let vector = |shift: usize| -> Vec<Limbs> { (0..8).map(|i| numbers[(i + shift) % numbers.len()]).collect() };
+    let gather = |numbers: &[Limbs]| S::gather(std::array::from_fn(|i| &numbers[i]));
+    for shift in 0..numbers.len() {
+        let divisors: Vec<Limbs> =
+            vector(shift).iter().map(|s| if scalar::in_range(s) { *s } else { [7, 0, 0, 0] }).collect();
+        let more: Vec<Limbs> = (0..8).map(|_| limbs(&(big(&random()) % &*N + 1u32))).collect();
+        let mut inverses = vec![gather(&divisors), gather(&more), gather(&divisors)];
+        scalar::invert_all(&mut inverses);
+        for other in 0..numbers.len() {
+            let numerators = vector(other);
+            let quotient = inverses[2].mul(gather(&numerators));
+            let window = [KEY_WINDOW, GENERATOR_WINDOW, ladder::WINDOW, Window::of(2), Window::of(16)][other % 5];
+            let digits = quotient.digits(window);
+            for lane in 0..lanes {
+                let expected = big(&numerators[lane]) * big(&divisors[lane]).modinv(&N).expect("in range") % &*N;
+                let sum: BigUint = values(&digits, lane, window).into_iter().sum();
+                assert_eq!(sum % &*N, expected, "{window:?} {:x?} / {:x?}", numerators[lane], divisors[lane]);
+            }
+        }
+    }
+    assert!(gather(&[[0; 4]; 8]).invert().is_none());
+    scalar::invert_all::<S>(&mut []);
 }
 
 #[test]
-fn digits_sum_up_to_the_scalar() {
-    for window in [KEY_WINDOW, GENERATOR_WINDOW, ladder::WINDOW, Window::of(2), Window::of(16)] {
-        for k in awkward(&ORDER).iter().filter(|k| big(k) <= *N) {
-            let digits = Digits::new(k, window);
-            let sum: BigUint = (0..window.count).map(|position| value(&digits, position)).sum();
-            assert_eq!(sum % &*N, big(k) % &*N, "{window:?} {k:x?}");
-            assert!((0..window.count).all(|position| digits.get(position).index < window.values()));
-        }
+fn portable_scalar_operations() {
+    scalar_operations::<Scalar1>(1);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn ifma_scalar_operations() {
+    if !super::simd::detected() {
+        eprintln!("skipped: this machine has no AVX-512 IFMA");
+        return;
+    }
+    scalar_operations::<super::ifma_scalar::Scalars8>(8);
+}
+
+#[test]
+fn scalars_in_range() {
+    for k in awkward(&ORDER) {
+        assert_eq!(scalar::in_range(&k), big(&k) != BigUint::ZERO && big(&k) < *N);
     }
 }
 
@@ -238,16 +258,14 @@ type Linear = (BigUint, BigUint);
 
 /// The points that are summed for a claim, in the order of its rows.
 fn rows(u1: &Limbs, u2: &Limbs, tabled: bool) -> Vec<Linear> {
-    let zero = BigUint::ZERO;
-    let generator = Digits::new(u1, GENERATOR_WINDOW);
-    let generator = (0..GENERATOR_WINDOW.count).map(|i| (value(&generator, i), zero.clone()));
     let window = if tabled { KEY_WINDOW } else { ladder::WINDOW };
-    let key = Digits::new(u2, window);
-    let mut key: Vec<BigUint> = (0..window.count).map(|i| value(&key, i)).collect();
+    let mut key = values(&Digits1::new(u2, window), 0, window);
     if !tabled {
         key = vec![key[1..].iter().sum::<BigUint>() % &*N, key[0].clone()];
     }
-    key.into_iter().map(|b| (zero.clone(), b)).chain(generator).collect()
+    let generator = values(&Digits1::new(u1, GENERATOR_WINDOW), 0, GENERATOR_WINDOW);
+    let key = key.into_iter().map(|b| (BigUint::ZERO, b));
+    key.chain(generator.into_iter().map(|a| (a, BigUint::ZERO))).collect()
 }
 
 /// All additions that summing the rows takes: what is added to what.
