@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stub of the Rust core; `make check` holds it against the built module."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 __all__ = [
@@ -159,6 +159,35 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+@final
+class Verifier:
+    """Verifies batches of P-256 signatures; its tables of frequent keys live as long as it does."""
+
+    def __new__(cls, *, engine: str = "auto", table_bytes: int | None = None) -> Verifier:
+        """`engine` is auto, ifma, portable or library."""
+
+    @property
+    def engine(self) -> str:
+        """The engine in use."""
+
+    def verify_batch(self, jobs: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
+        """One verdict for each (public key, digest, signature): an uncompressed SEC1 point, 32 bytes, DER."""
+
+@final
+class Workload:
+    """The blocks of a generated channel, in order."""
+
+    def __new__(cls, spec: str, *, threads: int = 0) -> Workload:
+        """`spec` is a JSON object of what differs from the default specification."""
+
+    @property
+    def spec(self) -> str:
+        """The whole specification as JSON."""
+
+    def __iter__(self) -> Workload: ...
+    def __next__(self) -> tuple[int, bytes, bytes, bool]:
+        """Number, encoded common.Block, predicted codes, and whether the block is measured rather than set-up."""
 
 def block_from_record(record: bytes) -> bytes:
     """Turns a block file's record into an encoded common.Block."""

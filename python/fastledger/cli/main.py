@@ -4,6 +4,7 @@
 import click
 
 import fastledger
+from fastledger.cli.bench import bench
 from fastledger.cli.explain import explain
 from fastledger.cli.inspect import inspect
 from fastledger.cli.maintain import rebuild, restore, snapshot
@@ -16,5 +17,5 @@ def main() -> None:
     """Validate, commit and explain the ledgers of Hyperledger Fabric networks."""
 
 
-for _command in (validate, explain, inspect, snapshot, restore, rebuild):
+for _command in (validate, explain, inspect, snapshot, restore, rebuild, bench):
     main.add_command(_command)

@@ -6,15 +6,21 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
 mod channel;
+mod crypto;
 mod door;
 mod error;
 mod result;
 mod state;
+mod workload;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use fastledger_wire::{Message, block, common, hash};
+
+/// Blocks come and go in megabytes; the system's allocator would map and unmap each of them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The Rust core of fastledger.
 #[pymodule]
@@ -23,8 +29,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<channel::Ledger>()?;
     module.add_class::<result::CommitResult>()?;
     module.add_class::<result::Location>()?;
+    module.add_class::<crypto::Verifier>()?;
     module.add_class::<state::VersionedValue>()?;
     module.add_class::<state::StateIterator>()?;
+    module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)
 }

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Channels made to order, on disk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastledger import _core
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A generated channel: blocks with a length before each, and what a peer must make of them."""
+
+    path: Path
+    """The blocks, set-up first; :func:`fastledger.ledger.sources.open` reads them."""
+
+    spec: Mapping[str, Any]
+    """The whole specification, defaults included."""
+
+    first_measured: int
+    """Number of the first block after the channel's set-up."""
+
+    blocks: int
+    """How many blocks there are, set-up included."""
+
+    predicted: Path
+    """One line of hexadecimal codes for each block."""
+
+
+def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Workload:
+    """Make a channel and write its blocks to `folder`.
+
+    Args:
+        spec: What differs from the default specification; ``fastledger bench --help`` lists it.
+        folder: An existing folder.
+        threads: Threads that sign; 0 takes one per core.
+
+    Raises:
+        InputError: A value of the specification is out of range.
+    """
+    source = _core.Workload(json.dumps(spec), threads=threads)
+    path, predicted = folder / "blocks", folder / "predicted"
+    first_measured = None
+    blocks = 0
+    with path.open("wb") as out, predicted.open("w", encoding="ascii") as codes:
+        for number, block, prediction, measured in source:
+            if measured and first_measured is None:
+                first_measured = number
+            out.write(_varint(len(block)))
+            out.write(block)
+            codes.write(prediction.hex() + "\n")
+            blocks += 1
+    whole = json.loads(source.spec)
+    return Workload(
+        path, whole, blocks if first_measured is None else first_measured, blocks, predicted
+    )
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
