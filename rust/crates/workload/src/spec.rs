@@ -32,8 +32,9 @@ const MAX_LAG: usize = 1_000;
 const MAX_ZIPF_EXPONENT: f64 = 10.0;
 /// What an endorsement takes in a transaction: identity, signature, framing.
 const ENDORSEMENT_BYTES: usize = 950;
-/// What a transaction takes without endorsements, keys and values: two signature headers, creator's signature, framing.
-const TRANSACTION_BYTES: usize = 2_200;
+/// What a transaction takes without endorsements, keys and values: two signature headers, the creator's signature, reads
+/// of the definition, a private write's hashes, framing.
+const TRANSACTION_BYTES: usize = 2_800;
 /// What a read or a written key takes beside its value: in the read-write set and in the arguments.
 const OPERATION_BYTES: usize = 80;
 
@@ -264,6 +265,7 @@ fn refuse(key: &'static str, value: &dyn Display, allowed: &str) -> WorkloadErro
 #[cfg(test)]
 mod tests {
     use super::{EndorsementPolicy, KeyDistribution, Spec};
+    use crate::Workload;
 
     fn refusal(change: impl Fn(&mut Spec)) -> String {
         let mut spec = Spec::default();
@@ -310,5 +312,26 @@ mod tests {
         assert!(refusal(|spec| spec.key_policy_violation_share = 0.1).contains("no written key has a policy"));
         let huge = |spec: &mut Spec| (spec.value_bytes, spec.block_transactions) = (1 << 20, 101);
         assert!(refusal(huge).starts_with("block_transactions is 101, but must be at most 99"));
+    }
+
+    #[test]
+    fn transactions_are_not_larger_than_estimated() {
+        let spec = Spec {
+            organizations: 12,
+            transactions: 20,
+            keys: 100,
+            reads: 3,
+            writes: 8,
+            value_bytes: 1,
+            range_query_share: 1.0,
+            range_query_keys: 50,
+            key_policy_share: 1.0,
+            private_write_share: 1.0,
+            lifecycle_reads: true,
+            ..Spec::default()
+        };
+        let block = Workload::new(&spec).unwrap().find(|block| block.is_measured).unwrap();
+        let most = 20 * spec.transaction_bytes();
+        assert!((most / 2..most).contains(&block.bytes.len()), "{} of {most}", block.bytes.len());
     }
 }

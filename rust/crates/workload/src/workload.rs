@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::blocks::{Builder, Built, Chain, GeneratedBlock};
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Workload {
         let threads = if threads == 0 { cores() } else { threads };
         let network = Arc::new(Network::new(spec)?);
         let builder = Arc::new(Builder::new(spec, Arc::clone(&network)));
-        let (jobs, queue) = unbounded::<Job>();
+        let (jobs, queue) = bounded::<Job>(threads + 1);
         let build = || {
             let (queue, builder) = (queue.clone(), Arc::clone(&builder));
             thread::spawn(move || {
