@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 import zstandard
-from protos_walk import Walk, chaincode_type, message_class
 
 from fastledger.protos import descriptor_pool
+from protos_walk import Walk, chaincode_type, message_class
 
 Files = dict[str, bytes]
 ROOT = Path(__file__).parents[2]

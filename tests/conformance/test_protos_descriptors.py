@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fabric_protos_dump import elements
 from google.protobuf import descriptor_pool as default_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from fabric_protos_dump import elements
 from protos_walk import modules
 
 Elements = dict[str, str | int]
