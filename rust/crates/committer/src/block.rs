@@ -142,6 +142,15 @@ pub(crate) enum Mvcc {
 }
 
 impl Mvcc {
+    /// How to go about it when nothing else is to be done, or else when the workers have other blocks to check: helpers
+    /// would only take their cores.
+    pub(crate) fn beside(self, idle: bool) -> Self {
+        match self {
+            Self::Parallel { .. } if !idle => Self::Parallel { workers: 1 },
+            other => other,
+        }
+    }
+
     fn validate<'a, S: StateReader>(
         self,
         number: u64,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity::ChannelConfig;
@@ -182,12 +183,12 @@ impl Channel {
     /// Hands in the next block, an encoded `common.Block`; waits while the pipeline is full.
     ///
     /// A refusal comes out of [`Channel::result`] like every outcome.
-    pub fn submit(&self, block: Arc<[u8]>) -> Result<(), CommitError> {
+    pub fn submit(&self, block: Bytes) -> Result<(), CommitError> {
         self.enter(Incoming::read(block), Intent::Commit)
     }
 
     /// Hands in the next block to be judged and forgotten.
-    pub fn submit_for_judgement(&self, block: Arc<[u8]>) -> Result<(), CommitError> {
+    pub fn submit_for_judgement(&self, block: Bytes) -> Result<(), CommitError> {
         self.enter(Incoming::read(block), Intent::Judge)
     }
 

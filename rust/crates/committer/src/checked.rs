@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use fastledger_crypto::{Job, Message, Signature, Verifier, sha256_many};
 use fastledger_identity::{ChannelConfig, Identity, Signers, VerifyingKey};
 use self_cell::self_cell;
@@ -43,7 +44,7 @@ impl Checked<'_> {
 /// Some consecutive entries of a block's bytes.
 #[derive(Debug)]
 pub(crate) struct Share {
-    pub block: Arc<[u8]>,
+    pub block: Bytes,
     /// Where the entries stand in `block`.
     pub entries: Vec<Range<usize>>,
 }

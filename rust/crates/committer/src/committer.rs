@@ -44,6 +44,8 @@ pub(crate) struct Committer {
     verifier: Arc<Verifier>,
     rules: BlockRules,
     mvcc: Mvcc,
+    /// Where records are put together; kept because a fresh one of some megabytes costs as much as filling it.
+    record: Vec<u8>,
     /// After the last block that was judged, which in a replay is not the last one stored.
     tip: Tip,
     commit_hash: Option<Hash>,
@@ -64,7 +66,8 @@ impl Committer {
             header_hash: savepoint.map(|savepoint| savepoint.tip.header_hash),
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
-        let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, tip, commit_hash };
+        let mut committer =
+            Self { ledger, flusher, config, verifier, rules, mvcc, record: Vec::new(), tip, commit_hash };
         if let Some(stored) = stored_config::load(&committer.ledger, &committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
@@ -87,7 +90,7 @@ impl Committer {
             .map_err(refused)?;
         let outcome = match &config {
             None => self.begin(incoming, &checks, intent),
-            Some(config) => self.go_on(incoming, &checks, config, intent),
+            Some(config) => self.go_on(incoming, &checks, config, intent, idle),
         };
         if idle {
             self.flusher.flush_soon();
@@ -128,6 +131,7 @@ impl Committer {
         checks: &Checks,
         config: &Arc<ChannelConfig>,
         intent: Intent,
+        idle: bool,
     ) -> Result<CommitResult, CommitError> {
         let refused = |refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) };
         if !self.rules.allow_malformed
@@ -136,7 +140,7 @@ impl Committer {
             return Err(refused(refusal));
         }
         let view = self.ledger.view()?;
-        let world = World { config, state: &view, tx_ids: &LedgerTxIds(&view), mvcc: self.mvcc };
+        let world = World { config, state: &view, tx_ids: &LedgerTxIds(&view), mvcc: self.mvcc.beside(idle) };
         let mut timings = checks.timings;
         let judged = judging::judge(incoming.number, &checks.chunks, &world, &mut timings)?;
         let next = match judged.config {
@@ -177,7 +181,8 @@ impl Committer {
             Intent::Replay(location) => Some(self.replayed(incoming, &outcome, location)?),
             Intent::Commit => {
                 let start = Instant::now();
-                let appended = self.ledger.append(&outcome.record(incoming))?;
+                outcome.write_record(incoming, &mut self.record);
+                let appended = self.ledger.append(&self.record)?;
                 timings.since(Stage::Append, start);
                 Some(appended)
             }
@@ -257,8 +262,8 @@ impl Outcome<'_> {
         self.judged.codes.iter().map(|code| *code as u8).collect()
     }
 
-    /// The block file's record: the block with our filter and commit hash in its metadata.
-    fn record(&self, incoming: &Incoming) -> Vec<u8> {
+    /// Makes the block file's record: the block with our filter and commit hash in its metadata.
+    fn write_record(&self, incoming: &Incoming, record: &mut Vec<u8>) {
         let codes = self.codes();
         let mut commit_hash = Vec::new();
         if let Some(hash) = &self.commit_hash {
@@ -267,7 +272,8 @@ impl Outcome<'_> {
         let mut metadata = incoming.metadata();
         metadata[metadata_slot::TRANSACTIONS_FILTER] = &codes;
         metadata[metadata_slot::COMMIT_HASH] = &commit_hash;
-        block::encode_record(&incoming.header(), &incoming.data(), &metadata)
+        record.clear();
+        block::write_record(record, &incoming.header(), &incoming.data(), &metadata);
     }
 }
 

@@ -2,8 +2,8 @@
 //! A block at the door: taken apart just far enough to share out the work.
 
 use std::ops::Range;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use fastledger_wire::common::{Block, BlockHeader, ChannelHeader, Envelope, Payload, header_type, metadata_slot};
 use fastledger_wire::{Hash, Message, block, hash};
 
@@ -15,7 +15,7 @@ pub const MAX_BLOCK_BYTES: usize = 100 << 20;
 /// A block whose outer message is sound.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
     pub number: u64,
     previous_hash: Range<usize>,
     data_hash: Range<usize>,
@@ -28,7 +28,7 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Reads an encoded `common.Block`.
-    pub(crate) fn read(bytes: Arc<[u8]>) -> Result<Self, Refusal> {
+    pub(crate) fn read(bytes: Bytes) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(Refusal::TooLarge { bytes: bytes.len() });
         }

@@ -95,7 +95,7 @@ impl Workers {
         let chunks = shares.len();
         for (number, entries) in shares.into_iter().enumerate() {
             let (Some(config), verifier) = (config.cloned(), Arc::clone(&self.verifier)) else { continue };
-            let share = Share { block: Arc::clone(&incoming.bytes), entries };
+            let share = Share { block: incoming.bytes.clone(), entries };
             self.give(sender.clone(), move || {
                 let mut timings = Timings::default();
                 let chunk = Chunk::check(share, &config, &verifier, &mut timings);

@@ -64,7 +64,7 @@ fn commit(dir: &Path, blocks: &[&[u8]], options: &Options, pipelined: bool) -> V
     let channel = Channel::open(dir, options).unwrap();
     let mut results = Vec::new();
     for block in blocks {
-        channel.submit((*block).into()).unwrap();
+        channel.submit((*block).to_vec().into()).unwrap();
         while channel.in_flight() >= if pipelined { 6 } else { 1 } {
             results.push(channel.result().unwrap());
         }
@@ -122,21 +122,21 @@ fn a_refused_block_leaves_no_trace_and_the_right_one_may_follow() {
     let dir = tempfile::tempdir().unwrap();
     let channel = Channel::open(dir.path(), &Options::default()).unwrap();
     for block in &blocks[..3] {
-        channel.submit((*block).into()).unwrap();
+        channel.submit((*block).to_vec().into()).unwrap();
         channel.result().unwrap();
     }
     let mut broken = blocks[3].to_vec();
     let middle = broken.len() / 2;
     broken[middle] ^= 1;
     channel.submit(broken.into()).unwrap();
-    channel.submit(blocks[4].into()).unwrap();
+    channel.submit(blocks[4].to_vec().into()).unwrap();
     assert!(matches!(
         channel.result(),
         Err(CommitError::Refused { number: 3, refusal }) if matches!(*refusal, Refusal::DataHash { .. })
     ));
     assert_eq!((channel.in_flight(), channel.ledger().height()), (0, 3));
     for block in &blocks[3..] {
-        channel.submit((*block).into()).unwrap();
+        channel.submit((*block).to_vec().into()).unwrap();
         channel.result().unwrap();
     }
     assert_eq!(channel.ledger().height(), blocks.len() as u64);
@@ -148,7 +148,7 @@ fn what_real_fabric_refuses_whole_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let channel = Channel::open(dir.path(), &Options::default()).unwrap();
     let refused = corpus.delivered_blocks().into_iter().find_map(|block| {
-        channel.submit(block.into()).unwrap();
+        channel.submit(block.to_vec().into()).unwrap();
         channel.result().err()
     });
     assert!(matches!(
@@ -164,10 +164,10 @@ fn judging_leaves_the_ledger_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let channel = Channel::open(dir.path(), &Options::default()).unwrap();
     for block in blocks {
-        channel.submit_for_judgement(block.into()).unwrap();
+        channel.submit_for_judgement(block.to_vec().into()).unwrap();
         let judged = channel.result().unwrap();
         assert_eq!(channel.ledger().height(), judged.number);
-        channel.submit(block.into()).unwrap();
+        channel.submit(block.to_vec().into()).unwrap();
         let committed = channel.result().unwrap();
         assert_eq!((judged.codes, judged.commit_hash), (committed.codes, committed.commit_hash));
     }

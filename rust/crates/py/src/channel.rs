@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use fastledger_committer::{Channel, CommitError, Options};
 use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::result::{CommitResult, Location, encode};
@@ -110,8 +112,8 @@ impl Ledger {
         Ok(hash.map(|hash| PyBytes::new(py, &hash)))
     }
 
-    fn submit(&self, py: Python<'_>, block: &[u8]) -> PyResult<()> {
-        let (channel, block) = (self.channel(py)?, Arc::<[u8]>::from(block));
+    fn submit(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<()> {
+        let (channel, block) = (self.channel(py)?, Bytes::from_owner(block));
         door::work(py, || channel.submit(block), error::commit)
     }
 
@@ -124,8 +126,8 @@ impl Ledger {
         Ok(self.channel(py)?.in_flight())
     }
 
-    fn validate(&self, py: Python<'_>, block: &[u8]) -> PyResult<CommitResult> {
-        let (channel, block) = (self.channel(py)?, Arc::<[u8]>::from(block));
+    fn validate(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<CommitResult> {
+        let (channel, block) = (self.channel(py)?, Bytes::from_owner(block));
         let judge = || {
             channel.submit_for_judgement(block)?;
             channel.result()

@@ -11,18 +11,24 @@ use crate::protobuf::{DecodeError, Reader};
 /// Encodes a block's record of a block file, without the length that frames it there.
 #[must_use]
 pub fn encode_record(header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]) -> Vec<u8> {
+    let mut record = Vec::new();
+    write_record(&mut record, header, data, metadata);
+    record
+}
+
+/// [`encode_record`] behind what `record` holds already.
+pub fn write_record(record: &mut Vec<u8>, header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]) {
     let payload: usize = data.iter().chain(metadata).map(|entry| entry.len() + 5).sum();
-    let mut record = Vec::with_capacity(payload + 128);
-    encode::varint(&mut record, header.number);
-    encode::length_prefixed(&mut record, header.data_hash);
-    encode::length_prefixed(&mut record, header.previous_hash);
+    record.reserve(payload + 128);
+    encode::varint(record, header.number);
+    encode::length_prefixed(record, header.data_hash);
+    encode::length_prefixed(record, header.previous_hash);
     for entries in [data, metadata] {
-        encode::varint(&mut record, entries.len() as u64);
+        encode::varint(record, entries.len() as u64);
         for entry in entries {
-            encode::length_prefixed(&mut record, entry);
+            encode::length_prefixed(record, entry);
         }
     }
-    record
 }
 
 /// Decodes a block file's record (`deserializeBlock`).
