@@ -9,7 +9,9 @@ __all__ = [
     "Ledger",
     "Location",
     "StateIterator",
+    "Verifier",
     "VersionedValue",
+    "Workload",
     "__version__",
     "block_from_record",
     "block_header",
@@ -172,7 +174,10 @@ class Verifier:
         """The engine in use."""
 
     def verify_batch(self, jobs: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
-        """One verdict for each (public key, digest, signature): an uncompressed SEC1 point, 32 bytes, DER."""
+        """One verdict for each (public key, digest, signature).
+
+        An uncompressed SEC1 point, 32 bytes, DER.
+        """
 
 @final
 class Workload:
@@ -187,7 +192,7 @@ class Workload:
 
     def __iter__(self) -> Workload: ...
     def __next__(self) -> tuple[int, bytes, bytes, bool]:
-        """Number, encoded common.Block, predicted codes, and whether the block is measured rather than set-up."""
+        """Number, encoded common.Block, predicted codes, and whether it is measured, not set-up."""
 
 def block_from_record(record: bytes) -> bytes:
     """Turns a block file's record into an encoded common.Block."""

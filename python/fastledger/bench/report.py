@@ -34,7 +34,9 @@ class Sweep:
     """The value of what differs, and the run."""
 
 
-def render(title: str, spec: Mapping[str, Any], runs: Sequence[Run], sweeps: Sequence[Sweep]) -> str:
+def render(
+    title: str, spec: Mapping[str, Any], runs: Sequence[Run], sweeps: Sequence[Sweep]
+) -> str:
     """Make the page.
 
     Args:
@@ -57,8 +59,18 @@ def render(title: str, spec: Mapping[str, Any], runs: Sequence[Run], sweeps: Seq
 
 
 def _runs_table(runs: Sequence[Run]) -> str:
-    head = ("run", "workers", "cores", "durable", "transactions", "tx/s", "CPU µs/tx")
-    head += ("p50 ms", "p99 ms", "peak MB")
+    head = [
+        "run",
+        "workers",
+        "cores",
+        "durable",
+        "transactions",
+        "tx/s",
+        "CPU µs/tx",
+        "p50 ms",
+        "p99 ms",
+        "peak MB",
+    ]
     rows = [
         (
             number,
@@ -134,9 +146,12 @@ def _lines(series: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
         f"points='{' '.join(place(x, y) for x, y in line)}'/>"
         for (_, line), colour in zip(series, COLOURS, strict=False)
     )
-    return _svg(drawn + _scale(top) + _text(MARGIN, HEIGHT - 24, f"{left:g}") + _text(
-        WIDTH - MARGIN, HEIGHT - 24, f"{right:.4g}", "end"
-    ))
+    return _svg(
+        drawn
+        + _scale(top)
+        + _text(MARGIN, HEIGHT - 24, f"{left:g}")
+        + _text(WIDTH - MARGIN, HEIGHT - 24, f"{right:.4g}", "end")
+    )
 
 
 def _bars(values: Sequence[tuple[str, float]]) -> str:

@@ -54,7 +54,12 @@ SWEEPS: dict[str, tuple[str, str, tuple[float, ...]]] = {
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="For the reports.")
 @click.option("--no-fsync", is_flag=True, help="Do not wait for the disk.")
 def bench(
-    workers: int, runs: int, sweeps: tuple[str, ...], out: Path | None, no_fsync: bool, **options: Any
+    workers: int,
+    runs: int,
+    sweeps: tuple[str, ...],
+    out: Path | None,
+    no_fsync: bool,
+    **options: Any,
 ) -> None:
     """Measure the engine on channels that it makes, from blocks on disk to durable commits.
 
@@ -157,20 +162,30 @@ def _show(console: Console, runs: list[Run]) -> None:
     table.add_column("value", justify="right")
 
     def row(name: str, values: list[float], digits: int = 1) -> None:
-        spread = f"{min(values):,.{digits}f} / {median(values):,.{digits}f} / {max(values):,.{digits}f}"
+        spread = (
+            f"{min(values):,.{digits}f} / {median(values):,.{digits}f} / {max(values):,.{digits}f}"
+        )
         table.add_row(name, spread)
 
     row("tx/s", [run.tx_per_s for run in runs], 0)
     row("CPU µs per transaction", [run.cpu_us_per_tx for run in runs])
     for stage in one.stage_ms:
-        row(f"{stage}, µs per transaction", [1e3 * r.stage_ms[stage] / r.transactions for r in runs], 2)
+        row(
+            f"{stage}, µs per transaction",
+            [1e3 * r.stage_ms[stage] / r.transactions for r in runs],
+            2,
+        )
     for name in one.latency_ms:
         row(
             f"latency {name} of a block of {one.latency_block_transactions}, ms",
             [run.latency_ms[name] for run in runs],
         )
     tenths = [run.first_and_last_tenth() for run in runs]
-    row("tx/s of the last tenth over the first", [last / first for first, last in tenths if first], 2)
+    row(
+        "tx/s of the last tenth over the first",
+        [last / first for first, last in tenths if first],
+        2,
+    )
     row("peak memory, MB", [run.peak_memory_mb for run in runs], 0)
     console.print(table)
 
