@@ -97,21 +97,20 @@ impl<'a, F: Field> Rows<'a, F> {
         self.vectors * F::LANES
     }
 
-    /// Puts one entry into each lane of a vector.
+    /// The lanes of a vector and their signs, to be written.
     #[inline(always)]
-    fn put(&mut self, row: usize, vector: usize, entries: [&'a Entry; 8], negative: Mask) {
+    fn vector_mut(&mut self, row: usize, vector: usize) -> (&mut [&'a Entry], &mut Mask) {
         let start = row * self.lanes() + vector * F::LANES;
-        self.entries[start..start + F::LANES].copy_from_slice(&entries[..F::LANES]);
-        self.negative[row * self.vectors + vector] = negative;
+        let sign = row * self.vectors + vector;
+        (&mut self.entries[start..start + F::LANES], &mut self.negative[sign])
     }
 
-    /// Rows `first..end`, and up to `ahead` rows that come next.
-    fn entries(&self, first: usize, end: usize, ahead: usize) -> Entries<'_> {
-        let (lanes, next_end) = (self.lanes(), self.count.min(end + ahead));
+    /// Rows `first..end`.
+    fn entries(&self, first: usize, end: usize) -> Entries<'_> {
+        let lanes = self.lanes();
         Entries {
             lanes: &self.entries[first * lanes..end * lanes],
             negative: &self.negative[first * self.vectors..end * self.vectors],
-            next: &self.entries[end * lanes..next_end * lanes],
         }
     }
 }
@@ -127,12 +126,12 @@ pub(crate) fn place_digits<'a, F: Field>(
     for (v, digits) in digits.iter().enumerate() {
         let tables = vector(&tables[(v * F::LANES).min(tables.len() - 1)..]);
         for position in 0..tables[0].positions() {
+            let (lanes, signs) = rows.vector_mut(first + position, v);
             let (indices, negative) = digits.get(position);
-            let mut entries = [&GENERATOR; 8];
-            for ((entry, table), index) in entries.iter_mut().zip(&tables).zip(indices).take(F::LANES) {
+            *signs = negative;
+            for ((entry, table), index) in lanes.iter_mut().zip(&tables).zip(indices) {
                 *entry = table.entry(position, index);
             }
-            rows.put(first + position, v, entries, negative);
         }
     }
 }
@@ -146,9 +145,12 @@ pub(crate) fn place_ladder<'a, F: Field>(
     digits: &[DigitsOf<F>],
 ) {
     for (v, (sums, digits)) in sums.chunks(F::LANES).zip(digits).enumerate() {
-        rows.put(0, v, vector(sums), 0);
+        let (lanes, _positive) = rows.vector_mut(0, v);
+        lanes.copy_from_slice(&vector(sums)[..F::LANES]);
         let (entries, negative) = ladder::lowest::<F>(multiples, v, digits);
-        rows.put(1, v, entries, negative);
+        let (lanes, signs) = rows.vector_mut(1, v);
+        lanes.copy_from_slice(&entries[..F::LANES]);
+        *signs = negative;
     }
 }
 
@@ -158,12 +160,12 @@ pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &m
     let vectors = rows.vectors;
     let accumulators = accumulators(rows.count, vectors);
     let mut done = accumulators;
-    sums.start(rows.entries(0, done, accumulators));
+    sums.start(rows.entries(0, done));
     let mut left = accumulators;
     loop {
         if done < rows.count {
             let end = rows.count.min(done + accumulators);
-            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end, accumulators)));
+            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end)));
             done = end;
         } else if left > 2 {
             let half = left.div_ceil(2);

@@ -16,6 +16,9 @@ use super::table::Entry;
 /// Chains of partial products that are multiplied side by side: one chain alone would wait for itself.
 const CHAINS: usize = 4;
 
+/// Vectors between a vector of entries and the one that is brought near meanwhile: far enough for memory to answer.
+const AHEAD: usize = 12;
+
 /// Vectors of points, and what additions to them need. Buffers are kept from batch to batch.
 pub(crate) struct Sums<F> {
     pub(crate) x: Vec<F>,
@@ -45,8 +48,6 @@ pub(crate) struct Entries<'a> {
     pub(crate) lanes: &'a [&'a Entry],
     /// The lanes of each vector whose entries are negated.
     pub(crate) negative: &'a [Mask],
-    /// The entries of the next round, brought near meanwhile.
-    pub(crate) next: &'a [&'a Entry],
 }
 
 /// What a round adds to the points.
@@ -105,9 +106,9 @@ impl<F: Field> Sums<F> {
         self.some_infinite = false;
         let addends = Addends::Entries(entries);
         for i in 0..count {
+            addends.prefetch(i + AHEAD);
             self.x[i] = addends.x(i);
             self.y[i] = addends.y(i);
-            addends.prefetch(i);
         }
     }
 
@@ -162,6 +163,7 @@ impl<F: Field> Round<'_, F> {
         let Scratch { denominators, products, .. } = &mut *self.scratch;
         products[..CHAINS].fill(F::one());
         for i in 0..self.x.len() {
+            addends.prefetch(i + AHEAD);
             let denominator = addends.x(i).sub(self.x[i]);
             denominators[i] = denominator;
             products[i + CHAINS] = products[i].mul(denominator);
@@ -182,7 +184,6 @@ impl<F: Field> Round<'_, F> {
             // The first group takes the odd ones, so that all others are full.
             let start = (end - 1) / CHAINS * CHAINS;
             for i in start..end {
-                addends.prefetch(count - 1 - i);
                 let inverse = products[i + CHAINS];
                 slopes[i - start] = inverse.mul(products[i]);
                 products[i] = inverse.mul(denominators[i]);
@@ -229,7 +230,6 @@ impl<F: Field> Round<'_, F> {
         let Scratch { denominators, products, doubled, trivial } = &mut *self.scratch;
         let mut some_infinite = 0;
         for i in (0..self.x.len()).rev() {
-            addends.prefetch(self.x.len() - 1 - i);
             let (x1, y1) = (self.x[i], self.y[i]);
             let (x2, y2) = (addends.x(i), addends.y(i));
             let inverse = products[i + CHAINS].mul(products[i]);
@@ -287,12 +287,11 @@ impl<F: Field> Addends<'_, F> {
         }
     }
 
-    /// Brings the entries of one vector of the next round near. On the way back they are asked for in the order in
-    /// which the next way forward will want them.
+    /// Brings the entries of a vector near, if there are any.
     #[inline(always)]
     fn prefetch(&self, i: usize) {
         if let Self::Entries(rows) = self
-            && let Some(entries) = rows.next.get(i * F::LANES..(i + 1) * F::LANES)
+            && let Some(entries) = rows.lanes.get(i * F::LANES..(i + 1) * F::LANES)
         {
             for entry in entries {
                 F::prefetch(entry);

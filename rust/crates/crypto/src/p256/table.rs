@@ -103,8 +103,8 @@ fn extend<'a, F: Field>(
     let known_multiples: Vec<&Entry> = places.iter().map(|&(row, column)| &rows[row][column]).collect();
     let powers: Vec<&Entry> = places.iter().map(|&(row, _)| power(row)).collect();
     let positive = vec![0; count];
-    sums.start(Entries { lanes: &known_multiples, negative: &positive, next: &[] });
-    sums.add(count, Source::Entries(Entries { lanes: &powers, negative: &positive, next: &[] }));
+    sums.start(Entries { lanes: &known_multiples, negative: &positive });
+    sums.add(count, Source::Entries(Entries { lanes: &powers, negative: &positive }));
     let mut vector = [Entry::default(); 8];
     for (i, places) in places.chunks_exact(F::LANES).enumerate() {
         F::scatter(sums.x[i], sums.y[i], &mut vector[..F::LANES]);
