@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What blocks change in one store: encoded once, sorted by stored key, looked up by hash, journaled as it is.
+//! What blocks change in one store: encoded once, sorted by stored key, journaled as it is.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ const ENTRY_BYTES: usize = 10;
 pub(crate) struct Changes {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    /// Open addressing over `entries`: position + 1, or 0 for a free slot.
+    /// Open addressing over many `entries`: position + 1, or 0 for a free slot. Empty where searching is as fast.
     index: Vec<u32>,
 }
 
@@ -106,7 +106,7 @@ impl Changes {
         });
     }
 
-    /// Sorts and indexes what was added.
+    /// Sorts what was added.
     pub(crate) fn seal(&mut self, keep: Keep) -> Result<()> {
         if self.bytes.len() > MAX_BYTES {
             let size = self.bytes.len();
@@ -118,11 +118,11 @@ impl Changes {
         let bytes = &self.bytes;
         self.entries.sort_by(|a, b| bytes[a.key()].cmp(&bytes[b.key()]));
         self.entries.dedup_by(|later, earlier| bytes[later.key()] == bytes[earlier.key()]);
-        self.build_index();
         Ok(())
     }
 
-    fn build_index(&mut self) {
+    /// Makes [`Self::get`] fast where there are many entries.
+    pub(crate) fn build_index(&mut self) {
         if self.entries.is_empty() {
             return;
         }
@@ -152,7 +152,10 @@ impl Changes {
 
     /// The change of a stored key whose [`hash`] is `hash`.
     pub(crate) fn get(&self, key: &[u8], hash: u64) -> Option<Change<'_>> {
-        let mask = self.index.len().checked_sub(1)?;
+        let Some(mask) = self.index.len().checked_sub(1) else {
+            let found = self.entries.binary_search_by(|entry| self.bytes[entry.key()].cmp(key)).ok()?;
+            return Some(self.change(self.entries[found]));
+        };
         let mut slot = slot(hash, mask);
         loop {
             let entry = self.entries[(self.index[slot] as usize).checked_sub(1)?];
@@ -221,9 +224,7 @@ impl Changes {
         if entries.iter().any(|entry| entry.value().end > bytes.len()) {
             return None;
         }
-        let mut changes = Self { bytes: bytes.to_vec(), entries, index: Vec::new() };
-        changes.build_index();
-        Some(changes)
+        Some(Self { bytes: bytes.to_vec(), entries, index: Vec::new() })
     }
 }
 
@@ -248,6 +249,7 @@ fn slot(hash: u64, mask: usize) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 
@@ -280,11 +282,15 @@ mod tests {
         assert_eq!(list(last.all()), [("a", Some("3")), ("b", None), ("ca", Some("4"))]);
         let first = changes(Keep::First, &LIST);
         assert_eq!(list(first.all()), [("a", Some("2")), ("b", Some("1")), ("ca", Some("4"))]);
-        for key in ["a", "b", "ca"] {
-            let found = first.get(key.as_bytes(), hash(key.as_bytes())).unwrap();
-            assert_eq!(found.key, key.as_bytes());
+        let mut indexed = changes(Keep::First, &LIST);
+        indexed.build_index();
+        for changes in [&first, &indexed] {
+            for key in ["a", "b", "ca"] {
+                let found = changes.get(key.as_bytes(), hash(key.as_bytes())).unwrap();
+                assert_eq!(found.key, key.as_bytes());
+            }
+            assert_eq!(changes.get(b"c", hash(b"c")), None);
         }
-        assert_eq!(first.get(b"c", hash(b"c")), None);
         assert_eq!(Changes::default().get(b"c", hash(b"c")), None);
         assert_eq!(list(first.from(b"aa")), [("b", Some("1")), ("ca", Some("4"))]);
     }

@@ -86,6 +86,10 @@ impl Layer {
         let mut stores: [Changes; Kind::ALL.len()] = Default::default();
         for (kind, changes) in Kind::ALL.into_iter().zip(&mut stores) {
             *changes = Changes::merged(layers.iter().map(|layer| &layer.as_ref()[kind]), kind.keep())?;
+            // Transaction ids are hardly ever found, and the others are not looked up one by one.
+            if kind == Kind::State {
+                changes.build_index();
+            }
         }
         Ok(Some(Self { first: first.as_ref().first, last: last.as_ref().last, stores }))
     }

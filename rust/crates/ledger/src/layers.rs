@@ -36,23 +36,30 @@ impl Ripe {
 }
 
 impl Layers {
-    /// Reads the journal.
+    /// Reads the journal, which must end at block `last`.
     pub(crate) fn load(lmdb: &Lmdb, last: u64) -> Result<Self> {
         let txn = lmdb.read()?;
-        let mut layers: Vec<Arc<Layer>> = Vec::new();
+        let mut layers = Self::default();
+        let mut next = None;
         for pair in lmdb.stores.journal.iter(&txn).map_err(|e| lmdb.read_error(e))? {
             let (key, changes) = pair.map_err(|e| lmdb.read_error(e))?;
             let block = key.try_into().map(u64::from_be_bytes).ok();
-            let follows = |block: &u64| layers.last().is_none_or(|last| last.last + 1 == *block);
-            let layer = block.filter(follows).and_then(|block| Layer::decode(block, changes));
-            layers.push(Arc::new(layer.ok_or_else(|| lmdb.damaged("the journal"))?));
+            let block = block.filter(|block| next.is_none_or(|next| next == *block));
+            let layer = block.and_then(|block| Layer::decode(block, changes));
+            let layer = layer.ok_or_else(|| lmdb.damaged("the journal"))?;
+            next = Some(layer.last + 1);
+            layers.push(Arc::new(layer));
+            // Once is enough for now: bringing everything together would take longer than reading it.
+            if let Some(ripe) = layers.ripe(0).filter(|ripe| ripe.level == 0)
+                && let Some(merged) = ripe.merged()?
+            {
+                layers.replace(&ripe, merged);
+            }
         }
-        if layers.last().is_some_and(|layer| layer.last != last) {
+        if next.is_some_and(|next| next != last + 1) {
             return Err(lmdb.damaged("the journal does not end at the savepoint"));
         }
-        let level = layers.len().checked_ilog(FAN_IN).unwrap_or(0);
-        let merged = Layer::merged(&layers)?.map(|layer| Leveled { layer: Arc::new(layer), level });
-        Ok(Self(merged.into_iter().collect()))
+        Ok(layers)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Layer>> {
@@ -70,6 +77,24 @@ impl Layers {
 
     pub(crate) fn oldest(&self) -> Option<&Arc<Layer>> {
         self.iter().next()
+    }
+
+    /// The oldest layers that take so much memory, if all together take twice as much.
+    ///
+    /// The larger what is merged into the stores at once, the more changes share a page there.
+    pub(crate) fn oldest_half(&self, bytes: usize) -> Option<Ripe> {
+        if self.memory() <= bytes.saturating_mul(2) {
+            return None;
+        }
+        let mut taken = 0;
+        let enough = |layer: &Leveled| {
+            taken += layer.layer.memory();
+            taken >= bytes
+        };
+        let count = self.0.iter().position(enough).map_or(self.0.len(), |position| position + 1);
+        let layers = self.0[..count].iter().map(|leveled| Arc::clone(&leveled.layer)).collect();
+        let level = self.0.first().map_or(0, |leveled| leveled.level);
+        Some(Ripe { first: 0, level, layers })
     }
 
     pub(crate) fn drop_oldest(&mut self) {

@@ -56,7 +56,7 @@ impl Default for Options {
             block_file_bytes: 64 << 20,
             durability: Durability::EachAppend,
             map_bytes: 64 << 30,
-            layer_bytes: 64 << 20,
+            layer_bytes: 128 << 20,
             lanes: threads.clamp(2, 8),
         }
     }
@@ -298,11 +298,11 @@ impl Ledger {
     /// On an error everything stays staged, and flushing may be tried again.
     pub fn flush(&self) -> Result<()> {
         let mut merge = lock(&self.flushing);
+        if merge.is_none() {
+            *merge = self.begin_merge()?;
+        }
         let (blocks, namespaces) = {
             let derived = self.derived();
-            if merge.is_none() && derived.journaled.memory() > self.options.layer_bytes {
-                *merge = derived.journaled.oldest().cloned().map(Merge::new);
-            }
             (derived.staged.clone(), Arc::clone(&derived.metadata_namespaces))
         };
         let Some(last) = blocks.last() else { return Ok(()) };
@@ -326,6 +326,15 @@ impl Ledger {
             self.recent.forget(merged.layer());
         }
         self.bring_layers_together(usize::from(merge.is_some()))
+    }
+
+    /// Once layers take more memory than allowed, the older half of them is merged into the stores.
+    fn begin_merge(&self) -> Result<Option<Merge>> {
+        let Some(half) = self.derived().journaled.oldest_half(self.options.layer_bytes / 2) else { return Ok(None) };
+        let Some(merged) = half.merged()? else { return Ok(None) };
+        let mut derived = self.derived_mut();
+        derived.journaled.replace(&half, merged);
+        Ok(derived.journaled.oldest().cloned().map(Merge::new))
     }
 
     /// Keeps layers few; not those that are being merged into the stores, which are the oldest `but`.

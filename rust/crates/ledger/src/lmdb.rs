@@ -305,6 +305,7 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -67,7 +67,7 @@ pub(crate) enum Place {
 impl Recent {
     fn shard(&self, kind: Kind, hash: u64) -> Option<&Shard> {
         let map = KINDS.iter().position(|known| *known == kind)?;
-        #[expect(clippy::cast_possible_truncation, reason = "the high bits are meant, the map uses the low ones")]
+        // The high bits: the map goes by the low ones.
         Some(&self.maps[map][(hash >> 56) as usize % SHARDS])
     }
 
@@ -114,6 +114,7 @@ impl Recent {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use crate::changes::Changes;
@@ -132,7 +133,9 @@ mod tests {
     fn the_last_state_and_the_first_transaction_are_found() {
         let recent = Recent::default();
         let layers = [layer(5, &["a", "b"]), layer(6, &["b", "c"]), layer(7, &["d"])];
-        layers.iter().for_each(|layer| recent.learn(layer));
+        for layer in &layers {
+            recent.learn(layer);
+        }
         let state = |key: &str, first, height| recent.place(Kind::State, hash(key.as_bytes()), first, height);
         let tx_id = |key: &str, first, height| recent.place(Kind::TxIds, hash(key.as_bytes()), first, height);
         assert_eq!(state("b", 5, 8), Place::Block(6));

@@ -102,7 +102,7 @@ fn height(tip: Option<ChainTip>) -> u64 {
 fn open_derived(path: &Path, chains: &Path, options: &Options) -> Result<(Lmdb, Layers, Option<String>)> {
     let reason = if path.join("data.mdb").exists() {
         match Lmdb::open(path, options.map_bytes).and_then(|lmdb| use_derived(lmdb, chains)) {
-            Ok(Usable::Yes(lmdb, layers)) => return Ok((lmdb, layers, None)),
+            Ok(Usable::Yes(usable)) => return Ok((usable.0, usable.1, None)),
             Ok(Usable::No(reason)) => reason,
             Err(error) if is_damage(&error) => error.to_string(),
             Err(error) => return Err(error),
@@ -120,7 +120,7 @@ fn open_derived(path: &Path, chains: &Path, options: &Options) -> Result<(Lmdb, 
 
 /// Derived data, or why it cannot be used with the block files.
 enum Usable {
-    Yes(Lmdb, Layers),
+    Yes(Box<(Lmdb, Layers)>),
     No(String),
 }
 
@@ -131,7 +131,7 @@ fn use_derived(lmdb: Lmdb, chains: &Path) -> Result<Usable> {
     }
     let Some(savepoint) = read_savepoint(&lmdb, SAVEPOINT)? else {
         if is_empty(&lmdb)? {
-            return Ok(Usable::Yes(lmdb, Layers::default()));
+            return Ok(Usable::Yes(Box::new((lmdb, Layers::default()))));
         }
         return Ok(Usable::No("a snapshot was not loaded to its end".into()));
     };
@@ -144,7 +144,7 @@ fn use_derived(lmdb: Lmdb, chains: &Path) -> Result<Usable> {
         }
     }
     let layers = Layers::load(&lmdb, savepoint.tip.number)?;
-    Ok(Usable::Yes(lmdb, layers))
+    Ok(Usable::Yes(Box::new((lmdb, layers))))
 }
 
 fn is_damage(error: &LedgerError) -> bool {

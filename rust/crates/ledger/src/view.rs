@@ -355,6 +355,7 @@ impl StateReader for View {
         with_stored(key, |stored| self.state(stored, |value| value.version))
     }
 
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself has one lifetime, not any")]
     fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>> {
         with_stored(key, |stored| self.state(stored, |value| value.to_owned()))
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Block files of real peers are read and written byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "support/corpus.rs"]
 mod corpus;
 mod support;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is committed can be read, staged or flushed, before and after reopening.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::ops::ControlFlow;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Full disks, folders that cannot be written, second processes, kills: clear errors, nothing damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Random chains against a model made of plain maps, in all the states that changes go through.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -185,6 +187,12 @@ fn effects(step: &Step, block: u64) -> Effects {
     effects
 }
 
+fn check_all(kept: &[(View, Model)]) {
+    for (view, model) in kept {
+        model.check(view);
+    }
+}
+
 fn run(steps: &[Step], layer_bytes: usize) {
     let dir = tempfile::tempdir().unwrap();
     let options =
@@ -204,7 +212,7 @@ fn run(steps: &[Step], layer_bytes: usize) {
             Event::Flush => ledger.flush().unwrap(),
             Event::KeepView => kept.push((ledger.view().unwrap(), model.clone())),
             Event::Reopen => {
-                kept.iter().for_each(|(view, model)| model.check(view));
+                check_all(&kept);
                 kept.clear();
                 drop(ledger);
                 let recovery;
@@ -224,7 +232,7 @@ fn run(steps: &[Step], layer_bytes: usize) {
     model.check(&ledger.view().unwrap());
     ledger.flush().unwrap();
     model.check(&ledger.view().unwrap());
-    kept.iter().for_each(|(view, model)| model.check(view));
+    check_all(&kept);
 }
 
 proptest! {

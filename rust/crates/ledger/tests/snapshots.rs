@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Snapshots of real peers come in and go out again byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "support/corpus.rs"]
 mod corpus;
 mod support;
@@ -161,7 +163,9 @@ fn fill(ledger: &Ledger, blocks: std::ops::Range<u64>) {
             effects.puts.retain(|put| put.0.1.is_empty());
         }
         effects.tx_ids = vec![format!("{number:064x}"), format!("text {number}"), String::new()];
-        effects.tx_ids.push("x".repeat(460 + number as usize % 3) + if number % 2 == 0 { "z" } else { "a" });
+        effects
+            .tx_ids
+            .push("x".repeat(460 + usize::try_from(number % 3).unwrap()) + if number % 2 == 0 { "z" } else { "a" });
         effects.tx_ids.push(format!("{number:063}X"));
         if number == 0 {
             effects.collections = vec![("cc".into(), package("coll", 9)), ("b".into(), package("coll", 7))];
@@ -224,7 +228,7 @@ fn tx_ids_go_out_by_length_then_bytes() {
     let mut expected: Vec<Vec<u8>> = Vec::new();
     for number in 0..20u64 {
         let tail = if number % 2 == 0 { "z" } else { "a" };
-        let long = "x".repeat(460 + number as usize % 3) + tail;
+        let long = "x".repeat(460 + usize::try_from(number % 3).unwrap()) + tail;
         expected.extend(
             [format!("{number:064x}"), format!("text {number}"), long, format!("{number:063}X")]
                 .map(String::into_bytes),

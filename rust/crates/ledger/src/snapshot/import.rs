@@ -170,13 +170,13 @@ impl Load<'_> {
             if collection.is_empty() != (pair.data == PUBLIC_STATE.data) {
                 return Err(metadata.wrong(format!("namespace {stored_namespace:?} does not belong into it")));
             }
-            let block_to_live =
-                blocks_to_live.get(&(namespace.to_owned(), collection.to_owned())).copied().unwrap_or(0);
+            let name = (namespace.to_owned(), collection.to_owned());
+            let lives = blocks_to_live.get(&name).copied().unwrap_or(0);
             for _ in 0..metadata.varint()? {
                 data.bytes(&mut record)?;
                 let state = SnapshotRecord::decode(&record).map_err(|error| data.wrong(error.to_string()))?;
                 let key = StateKey { namespace, collection, key: state.key };
-                self.state(key, &state, block_to_live).ok_or_else(|| data.wrong("a version is malformed"))?;
+                self.state(key, &state, lives).ok_or_else(|| data.wrong("a version is malformed"))?;
                 self.added(record.len())?;
             }
         }
