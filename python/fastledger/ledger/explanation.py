@@ -170,7 +170,7 @@ class Explanation:
         if not isinstance(self.reason, PolicyFailed):
             yield from (f"  endorsed by {endorser}" for endorser in self.endorsers)
             for namespace, policy in self.policies.items():
-                yield f"  policy of {namespace}: {policy}"
+                yield f"  policy of {namespace}, as it stands now: {policy}"
 
 
 def read_reason(text: str | None) -> Reason | None:
