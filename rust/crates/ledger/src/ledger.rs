@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::blockfile::Location;
 use crate::commit::CommittedBlock;
-use crate::error::{IoContext, LedgerError, Result};
+use crate::error::{LedgerError, Result};
 use crate::flush::{self, Merge};
 use crate::layer::Layer;
 use crate::layers::Layers;
@@ -189,14 +189,10 @@ impl Ledger {
         Ok((ledger, opened.recovery))
     }
 
-    /// Deletes everything that is derived from the blocks of the closed ledger in `dir`; opening it builds it anew.
+    /// Deletes what is derived from the blocks of the ledger in `dir`, which must not be open; the next
+    /// [`Ledger::open`] asks for all blocks to be replayed.
     pub fn drop_derived(dir: &Path) -> Result<()> {
-        let _lock = LedgerLock::take(dir)?;
-        let derived = dir.join(recovery::DERIVED);
-        match std::fs::remove_dir_all(&derived) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("delete", &derived),
-            _ => Ok(()),
-        }
+        recovery::drop_derived(dir)
     }
 
     /// The number of blocks, those before a snapshot included.

@@ -13,8 +13,18 @@
 //!          snapshot/                only in a ledger that began from a snapshot: the truth before its first block
 //! ```
 //!
-//! A block goes through [`Ledger::append`], which makes it durable, [`Ledger::stage`], which makes its effects visible
-//! to new [`View`]s, and [`Ledger::flush`], which writes what was staged to LMDB. The last may run in another thread.
+//! A block goes through three hands:
+//!
+//! ```text
+//!   record ──► append ──► block file                       durable
+//!   effects ─► stage ───► layer in memory                  visible to new views
+//!              flush ───► LMDB: journal, block index,      not replayed any more
+//!                               savepoint
+//!                 └─────► LMDB: stores, from the oldest    out of memory
+//!                               layers, in key order
+//! ```
+//!
+//! [`Ledger::flush`] may run in another thread. A [`View`] shows the stores and the layers over them as one.
 
 #![deny(unsafe_code)]
 

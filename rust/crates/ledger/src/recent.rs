@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use crate::changes::Keep;
+use crate::changes::{Changes, Keep};
 use crate::layer::{Kind, Layer};
 
 /// Locks per store, so that readers seldom meet a writer.
@@ -43,6 +43,20 @@ impl Hasher for Identity {
     }
 }
 
+/// Goes by the high bits, as the maps go by the low ones.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 56) as usize % SHARDS
+}
+
+fn by_shard(changes: &Changes) -> [Vec<u64>; SHARDS] {
+    let mut shards: [Vec<u64>; SHARDS] = Default::default();
+    for change in changes.all() {
+        let hash = hash(change.key);
+        shards[shard_of(hash)].push(hash);
+    }
+    shards
+}
+
 type Shard = RwLock<HashMap<u64, u64, BuildHasherDefault<Identity>>>;
 
 /// The block that changed a key, by the key's [`hash`]: where the last change counts the last, else the first.
@@ -65,21 +79,17 @@ pub(crate) enum Place {
 }
 
 impl Recent {
-    fn shard(&self, kind: Kind, hash: u64) -> Option<&Shard> {
-        let map = KINDS.iter().position(|known| *known == kind)?;
-        // The high bits: the map goes by the low ones.
-        Some(&self.maps[map][(hash >> 56) as usize % SHARDS])
-    }
-
     /// Learns the keys of a layer, before any view can have it.
     pub(crate) fn learn(&self, layer: &Layer) {
-        for kind in KINDS {
-            for hash in layer[kind].all().map(|change| hash(change.key)) {
-                let Some(shard) = self.shard(kind, hash) else { continue };
+        for (kind, shards) in KINDS.into_iter().zip(&self.maps) {
+            for (shard, hashes) in shards.iter().zip(by_shard(&layer[kind])) {
                 let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-                let known = shard.entry(hash).or_insert(layer.last);
-                if kind.keep() == Keep::Last {
-                    *known = layer.last;
+                shard.reserve(hashes.len());
+                for hash in hashes {
+                    let known = shard.entry(hash).or_insert(layer.last);
+                    if kind.keep() == Keep::Last {
+                        *known = layer.last;
+                    }
                 }
             }
         }
@@ -89,12 +99,13 @@ impl Recent {
     pub(crate) fn forget(&self, layer: &Layer) {
         // First, so that whoever misses a key that is forgotten below sees it.
         self.floor.store(layer.last + 1, Ordering::Release);
-        for kind in KINDS {
-            for hash in layer[kind].all().map(|change| hash(change.key)) {
-                let Some(shard) = self.shard(kind, hash) else { continue };
+        for (kind, shards) in KINDS.into_iter().zip(&self.maps) {
+            for (shard, hashes) in shards.iter().zip(by_shard(&layer[kind])) {
                 let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-                if shard.get(&hash).is_some_and(|block| *block <= layer.last) {
-                    shard.remove(&hash);
+                for hash in hashes {
+                    if shard.get(&hash).is_some_and(|block| *block <= layer.last) {
+                        shard.remove(&hash);
+                    }
                 }
             }
         }
@@ -102,8 +113,8 @@ impl Recent {
 
     /// Where to look for a key in a view whose layers hold the blocks from `first` to `height`.
     pub(crate) fn place(&self, kind: Kind, hash: u64, first: u64, height: u64) -> Place {
-        let Some(shard) = self.shard(kind, hash) else { return Place::Anywhere };
-        let block = shard.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        let Some(map) = KINDS.iter().position(|known| *known == kind) else { return Place::Anywhere };
+        let block = self.maps[map][shard_of(hash)].read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         match block {
             Some(block) if block >= height => Place::Anywhere,
             Some(block) if block >= first => Place::Block(block),
@@ -117,7 +128,6 @@ impl Recent {
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
-    use crate::changes::Changes;
 
     fn layer(block: u64, keys: &[&str]) -> Layer {
         let mut stores: [Changes; Kind::ALL.len()] = Default::default();

@@ -94,6 +94,16 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
     Ok(Opened { lock, lmdb, chains, chain, derived, end, recovery })
 }
 
+/// Deletes the derived data of a closed ledger.
+pub(crate) fn drop_derived(dir: &Path) -> Result<()> {
+    let _lock = LedgerLock::take(dir)?;
+    let path = dir.join(DERIVED);
+    if path.exists() {
+        fs::remove_dir_all(&path).context("remove", &path)?;
+    }
+    Ok(())
+}
+
 fn height(tip: Option<ChainTip>) -> u64 {
     tip.map_or(0, |tip| tip.number + 1)
 }

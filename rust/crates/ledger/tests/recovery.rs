@@ -285,6 +285,17 @@ fn a_file_made_right_before_a_crash_is_used() {
 }
 
 #[test]
+fn derived_data_is_dropped_when_nobody_uses_it() {
+    let (dir, _) = ten_blocks(options());
+    let (ledger, _) = open(dir.path());
+    assert!(matches!(Ledger::drop_derived(dir.path()), Err(LedgerError::InUse { .. })));
+    drop(ledger);
+    Ledger::drop_derived(dir.path()).unwrap();
+    Ledger::drop_derived(dir.path()).unwrap();
+    assert_eq!(open(dir.path()).1.replay, 0..10);
+}
+
+#[test]
 fn deleting_or_spoiling_the_derived_data_rebuilds_it() {
     let (dir, _) = ten_blocks(options());
     let expected = fingerprint(&open(dir.path()).0);
