@@ -87,8 +87,10 @@ fuzz:
 	@command -v cargo-fuzz >/dev/null || { echo "fuzzing needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || \
 		{ echo "fuzzing needs a nightly toolchain: rustup toolchain install nightly"; exit 1; }
-	cd rust/fuzz && for target in $$($(CARGO) +nightly fuzz list); do \
-		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	cd rust/fuzz && $(CARGO) run --quiet --release --example seeds
+	for target in $$($(CARGO) +nightly fuzz list --fuzz-dir rust/fuzz); do \
+		$(CARGO) +nightly fuzz run --fuzz-dir rust/fuzz $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=25 -rss_limit_mb=4096 || exit 1; done
 
 interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
