@@ -367,3 +367,43 @@ fn collisions_at_every_addition() {
         }
     }
 }
+
+/// What crafted claims cost: all of a batch, or one among good ones. Run in release:
+/// `cargo test --release -p fastledger-crypto hostile -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures time"]
+fn hostile_batches_cost_at_most_four_times_as_much() {
+    const CHUNK: usize = super::CHUNK;
+    for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
+        for (name, arithmetic) in engines() {
+            let accumulators = accumulators(points, if name == "ifma" { CHUNK / 8 } else { CHUNK });
+            // Opposite points at the first addition that can have any: infinity stays until the end.
+            let first = (0..points - 1).find_map(|number| collision(number, true, tabled, accumulators));
+            let (hostile, hostile_key) = first.expect("some addition collides");
+            let (good, good_key) = (Claim { e: random(), ..hostile }, multiple(&big(&[77, 0, 0, 0])));
+            let measure = |crafted: usize| {
+                let claims: Vec<Claim> = (0..CHUNK).map(|i| if i < crafted { hostile } else { good }).collect();
+                let keys: Vec<Entry> = (0..CHUNK).map(|i| if i < crafted { hostile_key } else { good_key }).collect();
+                let tables = arithmetic.build(&[hostile_key, good_key]);
+                let tables: Vec<_> = (0..CHUNK).map(|i| &tables[usize::from(i >= crafted)]).collect();
+                let mut valid = vec![false; CHUNK];
+                let mut once = || {
+                    let start = std::time::Instant::now();
+                    if tabled {
+                        arithmetic.verify_tabled(&claims, &tables, &mut valid);
+                    } else {
+                        arithmetic.verify_untabled(&claims, &keys, &mut valid);
+                    }
+                    start.elapsed().as_secs_f64()
+                };
+                (0..200).map(|_| once()).fold(f64::INFINITY, f64::min)
+            };
+            let usual = measure(0);
+            for crafted in [1, CHUNK] {
+                let ratio = measure(crafted) / usual;
+                println!("{name}, tabled {tabled}: {crafted} of {CHUNK} crafted cost {ratio:.2} times as much");
+                assert!(ratio < 4.0);
+            }
+        }
+    }
+}
