@@ -1,5 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The engine.
+//! Verifying many ECDSA signatures over P-256 at once.
+//!
+//! A signature (r, s) of a digest e is good for a key Q if the point u₁·G + u₂·Q, with u₁ = e/s and u₂ = r/s modulo the
+//! group order n, has an x that is r modulo n (FIPS 186-5, 6.4.2). A library does this for one signature at a time and
+//! any key. In a permissioned ledger nothing about verification is secret, the same few keys sign very many
+//! signatures, and signatures come in blocks. Each of the three takes work away.
+//!
+//! **Scalars.** All s of a batch are inverted with one inversion ([`scalar`]). u₁ and u₂ are cut into odd signed digits
+//! ([`digits`]): never zero, no carries, the same number for every scalar, so that all signatures do the same steps.
+//!
+//! **Tables.** For G, and for a key that has earned it, the multiples (2j + 1)·2^(w·i) for every digit are in a table
+//! ([`table`]). Then u₁·G + u₂·Q is a sum of 52 points that are there already: no doublings at all.
+//!
+//! **Sums.** Points are added in affine coordinates ([`sum`]). That needs a division for each addition, but one
+//! inversion serves all additions that do not wait for each other, for three multiplications each. So a batch keeps
+//! several running sums for each signature, adds a table point to every one of them in each round, and at the end folds
+//! them together. The last addition is not carried out: whether its x is r can be told without a division
+//! ([`batch`]). About 51·6 multiplications make a verification, where a library takes some 3,000.
+//!
+//! **Lanes.** The algorithm is written once, over a [`field::Field`] whose values hold one element ([`mod@portable`]) or
+//! eight ([`mod@ifma`]), and compiled for each ([`engines`]). Signatures fill the lanes side by side.
+//!
+//! **Keys without a table.** u₂·Q is climbed by doublings ([`ladder`]), eight keys in eight lanes; all but the last
+//! step, which joins the sum of the points of u₁·G. It takes five times as long as with a table, and still an eighth of
+//! the library's time. With a single lane there is nothing to gain on the library, which is asked instead.
+//!
+//! **Edges.** r and s out of range never get here ([`Claim::new`]). Equal or opposite points, and infinity, make a
+//! denominator zero, which shows in the round's one inversion; the round is done again by complete formulas. However
+//! a batch was crafted, it costs less than twice the usual. A point's x may be r + n where that is below p: both are
+//! compared.
+//!
+//! Nothing here runs in constant time, and nothing may ever be used to sign.
 
 #![allow(
     clippy::inline_always,

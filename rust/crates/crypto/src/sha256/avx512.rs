@@ -61,7 +61,7 @@ fn xor_of_rotations<const A: i32, const B: i32, const C: i32>(x: __m512i) -> __m
     _mm512_ternarylogic_epi32::<XOR>(a, b, c)
 }
 
-/// Puts W[t] = W[t−16] + σ₀(W[t−15]) + W[t−7] + σ₁(W[t−2]) in W[t−16]'s place.
+/// Puts Wₜ = Wₜ₋₁₆ + σ₀(Wₜ₋₁₅) + Wₜ₋₇ + σ₁(Wₜ₋₂) in the place of Wₜ₋₁₆.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn extend<const T: usize>(schedule: &mut [__m512i; 16]) {
