@@ -5,6 +5,8 @@
 
     FastledgerError
     ├── InputError           what was handed in cannot be used: a path, a block's encoding, a key
+    │   └── ConfigInvalid    a configuration file, or an environment variable, has a wrong value
+    ├── ConnectionFailed     no connection to another node, or no address to serve at
     ├── BlockRefused         Fabric would refuse the block whole; nothing of it was written
     ├── NotFound             no such block, transaction or key
     ├── Unsupported          sound by Fabric's rules, but not done by fastledger
@@ -23,6 +25,14 @@ class FastledgerError(Exception):
 
 class InputError(FastledgerError):
     """What was handed in cannot be used."""
+
+
+class ConfigInvalid(InputError):
+    """A configuration file or an environment variable has a wrong value; the text names the key."""
+
+
+class ConnectionFailed(FastledgerError):
+    """A node cannot be reached, or an address cannot be served; the text names it and says why."""
 
 
 class BlockRefused(FastledgerError):
