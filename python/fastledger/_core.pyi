@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 __all__ = [
+    "BlockStore",
     "CommitResult",
     "Ledger",
     "Location",
@@ -18,6 +19,29 @@ __all__ = [
 ]
 
 __version__: str
+
+@final
+class BlockStore:
+    """One channel's block files, with nothing derived from them: what an orderer keeps."""
+
+    @staticmethod
+    def open(path: str) -> BlockStore:
+        """Opens the folder of a channel's block files, or makes it; cuts off a torn append."""
+
+    def close(self) -> None: ...
+    @property
+    def torn(self) -> tuple[str, int, int] | None:
+        """What opening cut off: file, offset, bytes."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def last_header_hash(self) -> bytes | None: ...
+    def append(self, blocks: Sequence[bytes]) -> None:
+        """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
+
+    def block(self, number: int) -> bytes:
+        """Encoded common.Block."""
 
 @final
 class CommitResult:

@@ -5,6 +5,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
+mod blockstore;
 mod channel;
 mod crypto;
 mod door;
@@ -26,6 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<channel::Ledger>()?;
     module.add_class::<result::CommitResult>()?;
     module.add_class::<result::Location>()?;
