@@ -10,6 +10,7 @@ __all__ = [
     "Ledger",
     "Location",
     "StateIterator",
+    "StateView",
     "Verifier",
     "VersionedValue",
     "Workload",
@@ -105,6 +106,21 @@ class StateIterator:
         """Namespace, collection (empty for public state), key (hash in a collection), value."""
 
 @final
+class StateView:
+    """The state after one block; commits go on beside it. What it sees is kept until it is closed."""
+
+    def close(self) -> None: ...
+    @property
+    def height(self) -> int:
+        """Blocks whose effects the view shows."""
+
+    def get(self, namespace: str, key: str) -> VersionedValue | None: ...
+    def get_hash(
+        self, namespace: str, collection: str, key_hash: bytes
+    ) -> VersionedValue | None: ...
+    def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
+
+@final
 class Ledger:
     """One channel's ledger and the pipeline that commits to it."""
 
@@ -162,6 +178,9 @@ class Ledger:
     def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
     def state(self) -> StateIterator:
         """Every key of the state, hashes of private keys included."""
+
+    def view(self) -> StateView:
+        """The state now; views of one height share what they hold."""
 
     def history(self, namespace: str, key: str) -> list[tuple[int, int]]:
         """Heights (block, tx) of the valid writes of a key, newest first."""

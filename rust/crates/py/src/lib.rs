@@ -12,6 +12,7 @@ mod door;
 mod error;
 mod result;
 mod state;
+mod view;
 mod workload;
 
 use pyo3::prelude::*;
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<crypto::Verifier>()?;
     module.add_class::<state::VersionedValue>()?;
     module.add_class::<state::StateIterator>()?;
+    module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)
