@@ -16,6 +16,7 @@ COMMANDS = {
     "restore": "fastledger.cli.maintain:restore",
     "rebuild": "fastledger.cli.maintain:rebuild",
     "bench": "fastledger.cli.bench:bench",
+    "cryptogen": "fastledger.cli.cryptogen:cryptogen",
 }
 """Where each command is; its module is loaded when the command is asked for."""
 
