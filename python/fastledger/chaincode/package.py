@@ -118,8 +118,8 @@ def build(label: str, kind: str, files: dict[str, bytes], path: str = "") -> byt
             "alphanumerics, symbols from '.+-_', and can only begin with alphanumerics"
         )
     metadata = json.dumps({"path": path, "type": kind, "label": label}, separators=(",", ":"))
-    code = _tar_gz(files)
-    return _tar_gz({METADATA_FILE: metadata.encode(), CODE_FILE: code})
+    code = tar_gz(files)
+    return tar_gz({METADATA_FILE: metadata.encode(), CODE_FILE: code})
 
 
 def build_from(folder: Path, label: str, kind: str, path: str = "") -> bytes:
@@ -213,7 +213,8 @@ def _safe_path(name: str) -> str:
     return path.as_posix()
 
 
-def _tar_gz(files: dict[str, bytes]) -> bytes:
+def tar_gz(files: dict[str, bytes]) -> bytes:
+    """Return a gzipped tar of contents by path; equal files make equal bytes."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in files.items():
