@@ -6,9 +6,12 @@ from typing import final
 
 __all__ = [
     "BlockStore",
+    "ChannelConfig",
     "CommitResult",
+    "Identity",
     "Ledger",
     "Location",
+    "Msp",
     "StateIterator",
     "StateView",
     "Verifier",
@@ -204,6 +207,145 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+@final
+class Identity:
+    """An identity that an MSP could read, with the MSP's verdict on it."""
+
+    @property
+    def mspid(self) -> str: ...
+    @property
+    def subject(self) -> str:
+        """The certificate's subject: `CN=…,OU=…` in the certificate's order."""
+
+    @property
+    def common_name(self) -> str: ...
+    @property
+    def organizational_units(self) -> list[str]: ...
+    @property
+    def certificate(self) -> bytes:
+        """PEM, its signature brought to low S as Fabric does."""
+
+    @property
+    def identifier(self) -> bytes:
+        """The MSP's hash of the certificate (`IdentityIdentifier.Id`)."""
+
+    @property
+    def not_before(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def not_after(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def roles(self) -> set[str]:
+        """Those of member, admin, client, peer and orderer that it satisfies in a policy."""
+
+    def validate(self) -> None:
+        """Raises IdentityRefused if the MSP refuses it: chain, revocation, organizational units."""
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raises IdentityRefused if the signature is not its own; does not `validate`."""
+
+@final
+class Msp:
+    """One MSP by itself, as a node's own one."""
+
+    def __new__(cls, config: bytes, *, version: str = "V3_0") -> Msp:
+        """Sets up an X.509 MSP of an encoded `msp.MSPConfig`.
+
+        `version` is V1_0, V1_1, V1_3, V1_4_3 or V3_0.
+        """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tls_roots(self) -> list[bytes]:
+        """PEM."""
+
+    @property
+    def tls_intermediates(self) -> list[bytes]:
+        """PEM."""
+
+    def identity(self, serialized: bytes) -> Identity:
+        """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
+
+    def satisfies(self, serialized: bytes, principal: bytes) -> bool:
+        """Whether an identity satisfies an encoded `common.MSPPrincipal`."""
+
+    def is_well_formed(self, serialized: bytes) -> bool:
+        """Whether it is an identity in the one form that gossip passes on."""
+
+@final
+class ChannelConfig:
+    """One configuration of a channel: it never changes, an update makes the next one.
+
+    Signed data are tuples of message, serialized identity and signature.
+    """
+
+    @staticmethod
+    def from_block(block: bytes) -> ChannelConfig:
+        """Reads a configuration block."""
+
+    @staticmethod
+    def from_config(channel_id: str, config: bytes) -> ChannelConfig:
+        """Reads an encoded `common.Config`."""
+
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def config(self) -> bytes:
+        """Encoded `common.Config`, deterministic."""
+
+    @property
+    def batch_timeout_ns(self) -> int | None:
+        """None without an orderer section."""
+
+    @property
+    def msp_ids(self) -> list[str]: ...
+    def tls_cas(self, mspid: str) -> list[bytes]:
+        """PEM of root and intermediate certificates of an MSP's TLS."""
+
+    def identity(self, serialized: bytes) -> Identity:
+        """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
+
+    def satisfies(self, serialized: bytes, principal: bytes) -> bool:
+        """Whether an identity satisfies an encoded `common.MSPPrincipal`."""
+
+    def has_policy(self, path: str) -> bool: ...
+    def evaluate(self, path: str, signed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Raises PolicyUnsatisfied, or NotFound where there is no such policy."""
+
+    def evaluate_signature_policy(
+        self, envelope: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
+    ) -> None:
+        """`evaluate` of an encoded `common.SignaturePolicyEnvelope`."""
+
+    def evaluate_application_policy(
+        self, policy: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
+    ) -> None:
+        """`evaluate` of an encoded `protos.ApplicationPolicy`."""
+
+    def verify_block(self, block: bytes) -> None:
+        """Raises BlockRefused unless the orderers' signatures satisfy the policy for them.
+
+        The configuration to ask is the one in force before the block.
+        """
+
+    def apply(self, config_envelope: bytes) -> ChannelConfig:
+        """The configuration that a CONFIG transaction's `common.ConfigEnvelope` makes of this one.
+
+        Raises ConfigRefused.
+        """
+
+    def propose_update(self, update: bytes) -> bytes:
+        """The `common.ConfigEnvelope` that a CONFIG_UPDATE `common.Envelope` makes.
+
+        Raises ConfigRefused.
+        """
 
 @final
 class Verifier:

@@ -5,12 +5,15 @@
 
     FastledgerError
     ├── InputError           what was handed in cannot be used: a path, a block's encoding, a key
+    │   ├── ConfigRefused    a channel's configuration, or an update of it, breaks a rule of Fabric's
     │   └── ConfigInvalid    a configuration file, or an environment variable, has a wrong value
     ├── ConnectionFailed     no connection to another node, or no address to serve at
     ├── RpcFailed            another node answered a call with a gRPC status
     ├── ProposalRefused      a peer answered a proposal with a bad status
     ├── BroadcastRefused     an orderer did not take a transaction
     ├── DeliverEnded         a node ended a stream of blocks before what was asked for came
+    ├── IdentityRefused      an identity is not valid under its MSP, or did not sign this
+    ├── PolicyUnsatisfied    who signed is not whom a policy asks for
     ├── BlockRefused         Fabric would refuse the block whole; nothing of it was written
     ├── NotFound             no such block, transaction or key
     ├── Unsupported          sound by Fabric's rules, but not done by fastledger
@@ -134,6 +137,33 @@ class BlockRefused(FastledgerError):
     def __str__(self) -> str:
         """Say it in one line."""
         return f"block {self.number} is refused: {self.reason}"
+
+
+class ConfigRefused(InputError):
+    """A channel's configuration, or an update of it, breaks a rule; updates get Fabric's texts."""
+
+
+class IdentityRefused(FastledgerError):
+    """An identity is not valid under its MSP, or a signature is not the identity's."""
+
+
+class PolicyUnsatisfied(FastledgerError):
+    """Those who signed are not those whom a policy asks for.
+
+    Attributes:
+        reason: What Fabric says.
+        details: The policy's rule, who signed, and whom it lacks.
+    """
+
+    def __init__(self, reason: str, details: str) -> None:
+        """Take what Fabric says, which is also the text, and what helps to find out why."""
+        super().__init__(reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        """Say it as Fabric does."""
+        return self.reason
 
 
 class NotFound(FastledgerError):

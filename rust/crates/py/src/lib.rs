@@ -7,9 +7,11 @@
 
 mod blockstore;
 mod channel;
+mod config;
 mod crypto;
 mod door;
 mod error;
+mod identity;
 mod result;
 mod state;
 mod view;
@@ -30,6 +32,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<channel::Ledger>()?;
+    module.add_class::<config::ChannelConfig>()?;
+    module.add_class::<identity::Identity>()?;
+    module.add_class::<identity::Msp>()?;
     module.add_class::<result::CommitResult>()?;
     module.add_class::<result::Location>()?;
     module.add_class::<crypto::Verifier>()?;
