@@ -16,7 +16,9 @@ COMMANDS = {
     "restore": "fastledger.cli.maintain:restore",
     "rebuild": "fastledger.cli.maintain:rebuild",
     "bench": "fastledger.cli.bench:bench",
+    "peer": "fastledger.cli.peer.main:peer",
     "cryptogen": "fastledger.cli.cryptogen:cryptogen",
+    "configtxlator": "fastledger.cli.configtxlator:configtxlator",
 }
 """Where each command is; its module is loaded when the command is asked for."""
 
