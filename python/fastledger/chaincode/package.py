@@ -112,13 +112,21 @@ def build(label: str, kind: str, files: dict[str, bytes], path: str = "") -> byt
     Raises:
         InputError: The label has characters that no label may have.
     """
+    return assemble(label, kind, tar_gz(files), path)
+
+
+def assemble(label: str, kind: str, code: bytes, path: str = "") -> bytes:
+    """Make a lifecycle package of code that is a gzipped tar already.
+
+    Raises:
+        InputError: As :func:`build`.
+    """
     if not _LABEL.fullmatch(label):
         raise InputError(
             f"invalid label {label!r}. Label must be non-empty, can only consist of "
             "alphanumerics, symbols from '.+-_', and can only begin with alphanumerics"
         )
     metadata = json.dumps({"path": path, "type": kind, "label": label}, separators=(",", ":"))
-    code = tar_gz(files)
     return tar_gz({METADATA_FILE: metadata.encode(), CODE_FILE: code})
 
 
