@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks, made as an orderer makes them (Fabric: ``protoutil/blockutils.go``)."""
+"""Blocks before anybody signs them (Fabric: ``protoutil/blockutils.go``)."""
 
 import hashlib
 from collections.abc import Iterable
@@ -16,13 +16,9 @@ from fastledger.protos.common.common_pb2 import (
     HeaderType,
     LastConfig,
     Metadata,
-    MetadataSignature,
     OrdererBlockMetadata,
     Payload,
 )
-from fastledger.protoutil.envelope import signature_header
-from fastledger.protoutil.hashes import header_bytes
-from fastledger.protoutil.signer import Signer
 
 METADATA_SLOTS = len(BlockMetadataIndex.values())
 """Signatures, last configuration, transactions filter, orderer, commit hash."""
@@ -43,33 +39,6 @@ def new_block(number: int, previous_hash: bytes, envelopes: Iterable[bytes]) -> 
     block.header.data_hash = data_hash(block.data.data)
     block.metadata.metadata.extend([b""] * METADATA_SLOTS)
     return block
-
-
-def sign_block(
-    block: Block, signer: Signer, last_config: int, consenter_metadata: bytes = b""
-) -> None:
-    """Fill the slots that an orderer fills.
-
-    Args:
-        block: Changed in place.
-        signer: The orderer.
-        last_config: Number of the newest configuration block, this one if it is one.
-        consenter_metadata: The encoded ``common.Metadata`` of slot 3, empty for none.
-    """
-    value = OrdererBlockMetadata(
-        last_config=LastConfig(index=last_config), consenter_metadata=consenter_metadata
-    ).SerializeToString()
-    creator = signature_header(signer.serialized).SerializeToString()
-    signature = signer.sign(value + creator + header_bytes(block.header))
-    slots = block.metadata.metadata
-    slots[BlockMetadataIndex.SIGNATURES] = Metadata(
-        value=value,
-        signatures=[MetadataSignature(signature_header=creator, signature=signature)],
-    ).SerializeToString()
-    slots[BlockMetadataIndex.LAST_CONFIG] = Metadata(
-        value=LastConfig(index=last_config).SerializeToString()
-    ).SerializeToString()
-    slots[BlockMetadataIndex.ORDERER] = consenter_metadata
 
 
 def last_config_index(block: Block) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes of headers and transactions, for showing; the core computes its own."""
+"""Hashes of headers and transactions; the core computes its own."""
 
 import hashlib
 
@@ -7,13 +7,18 @@ from fastledger.protos.common.common_pb2 import BlockHeader
 
 
 def header_hash(header: BlockHeader) -> bytes:
-    """Hash a block header: SHA-256 of DER SEQUENCE{number, previous hash, data hash}.
+    """Hash a block header (Fabric: ``protoutil.BlockHeaderHash``)."""
+    return hashlib.sha256(header_bytes(header)).digest()
 
-    Fabric: ``protoutil.BlockHeaderHash``.
+
+def header_bytes(header: BlockHeader) -> bytes:
+    """Encode a block header as orderers sign it: DER SEQUENCE{number, previous hash, data hash}.
+
+    Fabric: ``protoutil.BlockHeaderBytes``.
     """
     number = header.number.to_bytes(header.number.bit_length() // 8 + 1, "big")
     body = _der(0x02, number) + _der(0x04, header.previous_hash) + _der(0x04, header.data_hash)
-    return hashlib.sha256(_der(0x30, body)).digest()
+    return _der(0x30, body)
 
 
 def _der(tag: int, content: bytes) -> bytes:

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serves Deliver streams (Fabric: ``common/deliver/deliver.go``)."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator
+
+import grpc.aio
+
+from fastledger.comm import client_certificate_hash
+from fastledger.common import log, metrics
+from fastledger.common.errors import FastledgerError
+from fastledger.deliver.access import PolicyCheck, SessionAccess
+from fastledger.deliver.forms import ResponseForm, status_response, without_data
+from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
+from fastledger.deliver.source import BlockSource, Sources
+from fastledger.protos.common.common_pb2 import Status
+from fastledger.protos.orderer.ab_pb2 import SeekInfo
+from fastledger.protoutil.expiration import expires_at
+
+TIME_WINDOW_S = 15 * 60
+"""``authentication.timewindow``: how far a client's clock may be off."""
+
+_logger = log.get("common.deliver")
+_LABELS = ("channel", "filtered", "data_type")
+
+
+class DeliverHandler:
+    """Serves the streams of one node; construct it once."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        time_window_s: float = TIME_WINDOW_S,
+        mutual_tls: bool = False,
+        check_expiration: bool = True,
+    ) -> None:
+        """Serve the channels that ``sources`` knows.
+
+        With ``mutual_tls`` a request must carry the hash of its connection's certificate.
+        """
+        self._sources = sources
+        self._window_s = time_window_s
+        self._mutual_tls = mutual_tls
+        self._check_expiration = check_expiration
+        self._opened = metrics.counter(
+            "deliver_streams_opened", "The number of GRPC streams that have been opened."
+        )
+        self._closed = metrics.counter(
+            "deliver_streams_closed", "The number of GRPC streams that have been closed."
+        )
+
+    async def serve(
+        self,
+        requests: AsyncIterable[bytes],
+        context: "grpc.aio.ServicerContext[bytes, bytes]",
+        check: PolicyCheck,
+        form: ResponseForm,
+    ) -> AsyncIterator[bytes]:
+        """Yield the encoded responses of one stream of encoded envelopes.
+
+        The end of the requests is looked for between ranges only: a half-closed stream is served.
+        """
+        self._opened.inc()
+        try:
+            async for encoded in requests:
+                delivery = _Delivery(self, encoded, context, check, form)
+                async for response in delivery.blocks():
+                    yield response
+                yield status_response(delivery.status)
+                if delivery.status != Status.SUCCESS:
+                    return
+        finally:
+            self._closed.inc()
+
+    def parse(
+        self, encoded: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]"
+    ) -> DeliverRequest:
+        """Take a request apart; raises BadRequest."""
+        request = DeliverRequest.parse(encoded, self._window_s)
+        if self._mutual_tls:
+            _check_binding(request.tls_cert_hash, client_certificate_hash(context) or b"")
+        return request
+
+    def source(self, channel_id: str) -> BlockSource | None:
+        """Find a channel."""
+        return self._sources(channel_id)
+
+    def expiry(self, creator: bytes) -> float | None:
+        """Return when a client's certificate ends, None when that does not matter."""
+        return expires_at(creator) if self._check_expiration else None
+
+
+class _Delivery:
+    """One request's way through the handler; `status` is its outcome once `blocks` ended."""
+
+    def __init__(
+        self,
+        handler: DeliverHandler,
+        encoded: bytes,
+        context: "grpc.aio.ServicerContext[bytes, bytes]",
+        check: PolicyCheck,
+        form: ResponseForm,
+    ) -> None:
+        self._handler = handler
+        self._encoded = encoded
+        self._context = context
+        self._check = check
+        self._form = form
+        self.status: int = Status.SUCCESS
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        try:
+            request = self._handler.parse(self._encoded, self._context)
+            source = self._handler.source(request.channel_id)
+            if source is None:
+                # SDKs poll for channels to come up: no warning.
+                _logger.debug("channel %s not found", request.channel_id)
+                self.status = Status.NOT_FOUND
+                return
+            labels = self._labels(request.channel_id)
+            _count("requests_received", "The number of deliver requests received.", labels)
+            async for response in self._range(request, source):
+                yield response
+                _count("blocks_sent", "The number of blocks sent by the deliver service.", labels)
+            labels["success"] = str(self.status == Status.SUCCESS).lower()
+            _count("requests_completed", "The number of deliver requests completed.", labels)
+        except BadRequest as error:
+            _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
+            self.status = Status.BAD_REQUEST
+
+    async def _range(self, request: DeliverRequest, source: BlockSource) -> AsyncIterator[bytes]:
+        seek = request.seek()
+        errored = None if seek.error_response == SeekInfo.BEST_EFFORT else source.errored
+        if errored is not None and errored.is_set():
+            self._end(Status.SERVICE_UNAVAILABLE, request, "the consenter has failed")
+            return
+        expiry = self._handler.expiry(request.creator)
+        access = SessionAccess(source, request, self._check, expiry)
+        if not self._may_read(access, request):
+            return
+        if not seek.HasField("start") or not seek.HasField("stop"):
+            raise BadRequest("seekInfo has no start or no stop")
+        number = first_block(seek.start, source.height)
+        last = last_block(seek, number or 0, source.height)
+        while number is not None:
+            if not await self._ready(seek, source, number, errored, request):
+                return
+            block = source.block(number)
+            if not self._may_read(access, request):
+                return
+            if seek.content_type == SeekInfo.HEADER_WITH_SIG:
+                block = without_data(block)
+            yield self._form.block(block, request)
+            if number == last:
+                return
+            number += 1
+        self._end(Status.NOT_FOUND, request, "the start lies beyond the next block")
+
+    async def _ready(
+        self,
+        seek: SeekInfo,
+        source: BlockSource,
+        number: int,
+        errored: asyncio.Event | None,
+        request: DeliverRequest,
+    ) -> bool:
+        if number < source.height:
+            return True
+        if seek.behavior == SeekInfo.FAIL_IF_NOT_READY:
+            self._end(Status.NOT_FOUND, request, f"block {number} is not there yet")
+            return False
+        if not await _wait(source, number + 1, errored):
+            self._end(Status.SERVICE_UNAVAILABLE, request, "the consenter has failed")
+            return False
+        return True
+
+    def _may_read(self, access: SessionAccess, request: DeliverRequest) -> bool:
+        try:
+            access.evaluate()
+        except FastledgerError as error:
+            self._end(Status.FORBIDDEN, request, f"client is not authorized: {error}")
+            return False
+        return True
+
+    def _end(self, status: int, request: DeliverRequest, reason: str) -> None:
+        self.status = status
+        peer = self._context.peer()
+        _logger.warning("[channel: %s] deliver to %s ends: %s", request.channel_id, peer, reason)
+
+    def _labels(self, channel_id: str) -> dict[str, str]:
+        data_type = self._form.data_type
+        filtered = str(data_type == "filtered_block").lower()
+        return dict(zip(_LABELS, (channel_id, filtered, data_type), strict=True))
+
+
+async def _wait(source: BlockSource, height: int, errored: asyncio.Event | None) -> bool:
+    """Wait for blocks, or for the consenter to fail: then False."""
+    if errored is None:
+        await source.wait(height)
+        return True
+    blocks = asyncio.ensure_future(source.wait(height))
+    failure = asyncio.ensure_future(errored.wait())
+    try:
+        await asyncio.wait((blocks, failure), return_when=asyncio.FIRST_COMPLETED)
+        if blocks.done():
+            blocks.result()
+            return True
+        return False
+    finally:
+        for task in (blocks, failure):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(blocks, failure, return_exceptions=True)
+
+
+def _check_binding(claimed: bytes, actual: bytes) -> None:
+    """Hold a request against its connection (Fabric: ``deliver.mutualTLSBinding``)."""
+    if not claimed:
+        raise BadRequest("client didn't include its TLS cert hash")
+    if not actual:
+        raise BadRequest("client didn't send a TLS certificate")
+    if claimed != actual:
+        raise BadRequest(
+            f"claimed TLS cert hash is {claimed.hex()} but actual TLS cert hash is {actual.hex()}"
+        )
+
+
+def _count(name: str, text: str, labels: dict[str, str]) -> None:
+    metrics.counter(f"deliver_{name}", text, tuple(labels)).labels(**labels).inc()

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When an identity's certificate ends (Fabric: ``common/crypto/expiration.go``)."""
+
+from functools import lru_cache
+
+from cryptography import x509
+from google.protobuf.message import DecodeError
+
+from fastledger.protos.msp.identities_pb2 import SerializedIdentity
+
+CACHED_IDENTITIES = 4096
+"""Identities whose end is remembered; clients come back with the same few."""
+
+
+@lru_cache(CACHED_IDENTITIES)
+def expires_at(serialized: bytes) -> float | None:
+    """Return the Unix time at which an identity ends; None for what is no X.509 identity."""
+    try:
+        pem = SerializedIdentity.FromString(serialized).id_bytes
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+    except (DecodeError, ValueError):
+        return None
