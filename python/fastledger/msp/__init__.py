@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Membership: who an organisation's members are, and one's own identity (Fabric: ``msp``).
+
+The verdicts are the core's; here stand the folders that Fabric's tools keep identities in, and the
+private key of whoever runs this process.
+"""
+
+from fastledger._core import Identity
+from fastledger.msp.folder import load_msp_config
+from fastledger.msp.provider import Msp
+from fastledger.msp.signing import SigningIdentity
+
+__all__ = ["Identity", "Msp", "SigningIdentity", "load_msp_config"]
