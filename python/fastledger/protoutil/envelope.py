@@ -97,8 +97,8 @@ def unwrap(envelope: Envelope, header_type: int) -> tuple[ChannelHeader, bytes]:
 
 
 def _name(header_type: int) -> str:
-    known = header_type in HeaderType.values()
-    return HeaderType.Name(HeaderType.ValueType(header_type)) if known else str(header_type)
+    known = HeaderType.DESCRIPTOR.values_by_number.get(header_type)
+    return known.name if known else str(header_type)
 
 
 def signed_data(envelope: Envelope) -> SignedData:
