@@ -45,7 +45,14 @@ class CommitResult:
     def stored_commit_hash(self) -> bytes | None: ...
     @property
     def stage_ms(self) -> Mapping[str, float]:
-        """Milliseconds per stage: parse, verify, policy, mvcc, store, state."""
+        """Milliseconds per stage on the wall's clock, summed over threads.
+
+        Stages: parse, verify, policy, mvcc, append, state.
+        """
+
+    @property
+    def stage_cpu_ms(self) -> Mapping[str, float]:
+        """Milliseconds per stage that the working threads had a core."""
 
 @final
 class Location:

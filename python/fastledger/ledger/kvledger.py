@@ -12,10 +12,10 @@ from fastledger.common.errors import FastledgerError, InputError, LedgerIo
 from fastledger.ledger.queryexecutor import QueryExecutor
 from fastledger.ledger.records import Commit
 
-PIPELINE_BLOCKS = 16
+PIPELINE_BLOCKS = 128
 """Blocks that :meth:`Ledger.commit_all` hands in before it waits for the first result.
 
-The core lets no more in; fewer would starve its stages.
+The core lets no more in, and fewer where they are large; it makes the caller wait.
 """
 
 Engine = Literal["auto", "parallel", "sequential"]
