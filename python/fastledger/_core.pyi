@@ -132,6 +132,9 @@ class Ledger:
         of the refused number again.
         """
 
+    def ready(self) -> int:
+        """Results that can be taken without waiting."""
+
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""
 

@@ -78,14 +78,18 @@ pub(crate) struct Workers {
 
 /// Blocks whose data is not hashed yet, and where the hashes go.
 ///
-/// A hash is a chain of steps that wait for each other, and those of several blocks run side by side in the time of
-/// one. So whichever worker comes first takes all that are there, and those who come after find nothing to do.
+/// A hash is a chain of steps that wait for each other, and those of several blocks run side by side in little more
+/// time than that of one.
 #[derive(Default)]
 struct Unhashed(Mutex<VecDeque<(Incoming, Sender<Piece>)>>);
 
 impl Unhashed {
     fn add(&self, block: Incoming, sender: Sender<Piece>) {
         self.lock().push_back((block, sender));
+    }
+
+    fn len(&self) -> usize {
+        self.lock().len()
     }
 
     fn hash_some(&self) {
@@ -124,13 +128,22 @@ impl Workers {
     /// Starts `count` threads.
     pub(crate) fn start(count: usize, verifier: Arc<Verifier>) -> std::io::Result<Self> {
         let (work, queue) = unbounded::<Work>();
+        let unhashed = Arc::<Unhashed>::default();
         let threads = (0..count)
             .map(|number| {
-                let queue = queue.clone();
-                thread(&format!("validate-{number}"), move || queue.into_iter().for_each(|work| work()))
+                let (queue, unhashed) = (queue.clone(), Arc::clone(&unhashed));
+                thread(&format!("validate-{number}"), move || {
+                    for work in &queue {
+                        work();
+                        // A block that is alone waits for a second one as long as there is anything else to do.
+                        while unhashed.len() > usize::from(!queue.is_empty()) {
+                            unhashed.hash_some();
+                        }
+                    }
+                })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { work: Some(work), threads, verifier, unhashed: Arc::default() })
+        Ok(Self { work: Some(work), threads, verifier, unhashed })
     }
 
     /// Shares a block out; `config` is none at the beginning of a channel, where there is nothing to check against.
@@ -151,8 +164,8 @@ impl Workers {
             });
         }
         self.unhashed.add(incoming.clone(), sender);
-        let unhashed = Arc::clone(&self.unhashed);
-        self.send(Box::new(move || unhashed.hash_some()));
+        // Makes a worker look for what is not hashed.
+        self.send(Box::new(|| ()));
         Pieces { chunks, receiver }
     }
 
