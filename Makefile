@@ -96,6 +96,7 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos
 	FABRIC_PROTOS_PYTHON=$(abspath .venv-interop/bin/python) $(BIN)/pytest tests/conformance/test_protos_descriptors.py
+	FASTLEDGER_INTEROP=1 $(BIN)/pytest tests/interop
 	@echo "skipped: Fabric's SDKs and chaincodes (Go, Node, Java), Docker and Kafka: nothing speaks to them yet"
 
 clean:

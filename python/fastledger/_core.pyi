@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 __all__ = [
+    "BlockStore",
+    "ChannelConfig",
     "CommitResult",
+    "Identity",
     "Ledger",
     "Location",
+    "Msp",
     "StateIterator",
+    "StateView",
     "Verifier",
     "VersionedValue",
     "Workload",
@@ -18,6 +23,29 @@ __all__ = [
 ]
 
 __version__: str
+
+@final
+class BlockStore:
+    """One channel's block files, with nothing derived from them: what an orderer keeps."""
+
+    @staticmethod
+    def open(path: str) -> BlockStore:
+        """Opens the folder of a channel's block files, or makes it; cuts off a torn append."""
+
+    def close(self) -> None: ...
+    @property
+    def torn(self) -> tuple[str, int, int] | None:
+        """What opening cut off: file, offset, bytes."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def last_header_hash(self) -> bytes | None: ...
+    def append(self, blocks: Sequence[bytes]) -> None:
+        """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
+
+    def block(self, number: int) -> bytes:
+        """Encoded common.Block."""
 
 @final
 class CommitResult:
@@ -88,6 +116,21 @@ class StateIterator:
         """Namespace, collection (empty for public state), key (hash in a collection), value."""
 
 @final
+class StateView:
+    """The state after one block; commits go on beside it. What it sees is kept until it is closed."""
+
+    def close(self) -> None: ...
+    @property
+    def height(self) -> int:
+        """Blocks whose effects the view shows."""
+
+    def get(self, namespace: str, key: str) -> VersionedValue | None: ...
+    def get_hash(
+        self, namespace: str, collection: str, key_hash: bytes
+    ) -> VersionedValue | None: ...
+    def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
+
+@final
 class Ledger:
     """One channel's ledger and the pipeline that commits to it."""
 
@@ -149,6 +192,9 @@ class Ledger:
     def state(self) -> StateIterator:
         """Every key of the state, hashes of private keys included."""
 
+    def view(self) -> StateView:
+        """The state now; views of one height share what they hold."""
+
     def history(self, namespace: str, key: str) -> list[tuple[int, int]]:
         """Heights (block, tx) of the valid writes of a key, newest first."""
 
@@ -171,6 +217,145 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+@final
+class Identity:
+    """An identity that an MSP could read, with the MSP's verdict on it."""
+
+    @property
+    def mspid(self) -> str: ...
+    @property
+    def subject(self) -> str:
+        """The certificate's subject: `CN=…,OU=…` in the certificate's order."""
+
+    @property
+    def common_name(self) -> str: ...
+    @property
+    def organizational_units(self) -> list[str]: ...
+    @property
+    def certificate(self) -> bytes:
+        """PEM, its signature brought to low S as Fabric does."""
+
+    @property
+    def identifier(self) -> bytes:
+        """The MSP's hash of the certificate (`IdentityIdentifier.Id`)."""
+
+    @property
+    def not_before(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def not_after(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def roles(self) -> set[str]:
+        """Those of member, admin, client, peer and orderer that it satisfies in a policy."""
+
+    def validate(self) -> None:
+        """Raises IdentityRefused if the MSP refuses it: chain, revocation, organizational units."""
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raises IdentityRefused if the signature is not its own; does not `validate`."""
+
+@final
+class Msp:
+    """One MSP by itself, as a node's own one."""
+
+    def __new__(cls, config: bytes, *, version: str = "V3_0") -> Msp:
+        """Sets up an X.509 MSP of an encoded `msp.MSPConfig`.
+
+        `version` is V1_0, V1_1, V1_3, V1_4_3 or V3_0.
+        """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tls_roots(self) -> list[bytes]:
+        """PEM."""
+
+    @property
+    def tls_intermediates(self) -> list[bytes]:
+        """PEM."""
+
+    def identity(self, serialized: bytes) -> Identity:
+        """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
+
+    def satisfies(self, serialized: bytes, principal: bytes) -> bool:
+        """Whether an identity satisfies an encoded `common.MSPPrincipal`."""
+
+    def is_well_formed(self, serialized: bytes) -> bool:
+        """Whether it is an identity in the one form that gossip passes on."""
+
+@final
+class ChannelConfig:
+    """One configuration of a channel: it never changes, an update makes the next one.
+
+    Signed data are tuples of message, serialized identity and signature.
+    """
+
+    @staticmethod
+    def from_block(block: bytes) -> ChannelConfig:
+        """Reads a configuration block."""
+
+    @staticmethod
+    def from_config(channel_id: str, config: bytes) -> ChannelConfig:
+        """Reads an encoded `common.Config`."""
+
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def config(self) -> bytes:
+        """Encoded `common.Config`, deterministic."""
+
+    @property
+    def batch_timeout_ns(self) -> int | None:
+        """None without an orderer section."""
+
+    @property
+    def msp_ids(self) -> list[str]: ...
+    def tls_cas(self, mspid: str) -> list[bytes]:
+        """PEM of root and intermediate certificates of an MSP's TLS."""
+
+    def identity(self, serialized: bytes) -> Identity:
+        """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
+
+    def satisfies(self, serialized: bytes, principal: bytes) -> bool:
+        """Whether an identity satisfies an encoded `common.MSPPrincipal`."""
+
+    def has_policy(self, path: str) -> bool: ...
+    def evaluate(self, path: str, signed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Raises PolicyUnsatisfied, or NotFound where there is no such policy."""
+
+    def evaluate_signature_policy(
+        self, envelope: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
+    ) -> None:
+        """`evaluate` of an encoded `common.SignaturePolicyEnvelope`."""
+
+    def evaluate_application_policy(
+        self, policy: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
+    ) -> None:
+        """`evaluate` of an encoded `protos.ApplicationPolicy`."""
+
+    def verify_block(self, block: bytes) -> None:
+        """Raises BlockRefused unless the orderers' signatures satisfy the policy for them.
+
+        The configuration to ask is the one in force before the block.
+        """
+
+    def apply(self, config_envelope: bytes) -> ChannelConfig:
+        """The configuration that a CONFIG transaction's `common.ConfigEnvelope` makes of this one.
+
+        Raises ConfigRefused.
+        """
+
+    def propose_update(self, update: bytes) -> bytes:
+        """The `common.ConfigEnvelope` that a CONFIG_UPDATE `common.Envelope` makes.
+
+        Raises ConfigRefused.
+        """
 
 @final
 class Verifier:

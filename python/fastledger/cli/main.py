@@ -1,21 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry point of the ``fastledger`` command."""
 
+import importlib
+from typing import cast
+
 import click
 
 import fastledger
-from fastledger.cli.bench import bench
-from fastledger.cli.explain import explain
-from fastledger.cli.inspect import inspect
-from fastledger.cli.maintain import rebuild, restore, snapshot
-from fastledger.cli.validate import validate
+
+COMMANDS = {
+    "validate": "fastledger.cli.validate:validate",
+    "explain": "fastledger.cli.explain:explain",
+    "inspect": "fastledger.cli.inspect:inspect",
+    "snapshot": "fastledger.cli.maintain:snapshot",
+    "restore": "fastledger.cli.maintain:restore",
+    "rebuild": "fastledger.cli.maintain:rebuild",
+    "bench": "fastledger.cli.bench:bench",
+    "peer": "fastledger.cli.peer.main:peer",
+    "cryptogen": "fastledger.cli.cryptogen:cryptogen",
+    "configtxlator": "fastledger.cli.configtxlator:configtxlator",
+}
+"""Where each command is; its module is loaded when the command is asked for."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group that loads only the command that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order of help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        return cast(click.Command, getattr(importlib.import_module(module), name))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fastledger.__version__, prog_name="fastledger")
 def main() -> None:
     """Validate, commit and explain the ledgers of Hyperledger Fabric networks."""
-
-
-for _command in (validate, explain, inspect, snapshot, restore, rebuild, bench):
-    main.add_command(_command)

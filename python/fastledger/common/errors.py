@@ -5,9 +5,19 @@
 
     FastledgerError
     ├── InputError           what was handed in cannot be used: a path, a block's encoding, a key
+    │   ├── ConfigRefused    a channel's configuration, or an update of it, breaks a rule of Fabric's
+    │   └── ConfigInvalid    a configuration file, or an environment variable, has a wrong value
+    ├── ConnectionFailed     no connection to another node, or no address to serve at
+    ├── RpcFailed            another node answered a call with a gRPC status
+    ├── ProposalRefused      a peer answered a proposal with a bad status
+    ├── BroadcastRefused     an orderer did not take a transaction
+    ├── DeliverEnded         a node ended a stream of blocks before what was asked for came
+    ├── IdentityRefused      an identity is not valid under its MSP, or did not sign this
+    ├── PolicyUnsatisfied    who signed is not whom a policy asks for
     ├── BlockRefused         Fabric would refuse the block whole; nothing of it was written
     ├── NotFound             no such block, transaction or key
     ├── Unsupported          sound by Fabric's rules, but not done by fastledger
+    ├── ChaincodeError       a chaincode cannot be built or started, failed, died or took too long
     ├── LedgerIo             the disk failed or is full, or the folder cannot be written
     ├── LedgerLocked         another process, or another handle, has the ledger open
     └── LedgerCorrupted      the ledger's own files contradict themselves
@@ -23,6 +33,88 @@ class FastledgerError(Exception):
 
 class InputError(FastledgerError):
     """What was handed in cannot be used."""
+
+
+class ConfigInvalid(InputError):
+    """A configuration file or an environment variable has a wrong value; the text names the key."""
+
+
+class ConnectionFailed(FastledgerError):
+    """A node cannot be reached, or an address cannot be served; the text names it and says why."""
+
+
+class RpcFailed(FastledgerError):
+    """Another node answered a call with a gRPC status.
+
+    Attributes:
+        code: The status as Go's gRPC names it, such as ``Unknown``.
+        details: Its text.
+    """
+
+    def __init__(self, code: str, details: str) -> None:
+        """Name the status."""
+        super().__init__(code, details)
+        self.code = code
+        self.details = details
+
+    def __str__(self) -> str:
+        """Say it as Go's gRPC does."""
+        return f"rpc error: code = {self.code} desc = {self.details}"
+
+
+class ProposalRefused(FastledgerError):
+    """A peer answered a proposal with a bad status.
+
+    Attributes:
+        status: The response's status, HTTP's numbers.
+        message: Its text.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        """Name the status."""
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"status {self.status}: {self.message}"
+
+
+class BroadcastRefused(FastledgerError):
+    """An orderer did not take a transaction.
+
+    Attributes:
+        status: ``common.Status`` by name, such as ``BAD_REQUEST``.
+        info: The orderer's reason.
+    """
+
+    def __init__(self, status: str, info: str) -> None:
+        """Name the status."""
+        super().__init__(status, info)
+        self.status = status
+        self.info = info
+
+    def __str__(self) -> str:
+        """Say it as Fabric's client does."""
+        return f"got unexpected status: {self.status} -- {self.info}"
+
+
+class DeliverEnded(FastledgerError):
+    """A node ended a stream of blocks before what was asked for came.
+
+    Attributes:
+        status: ``common.Status`` by name, such as ``NOT_FOUND``.
+    """
+
+    def __init__(self, status: str) -> None:
+        """Name the status."""
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self) -> str:
+        """Say it as Fabric's client does."""
+        return f"can't read the block: &{{{self.status}}}"
 
 
 class BlockRefused(FastledgerError):
@@ -47,12 +139,43 @@ class BlockRefused(FastledgerError):
         return f"block {self.number} is refused: {self.reason}"
 
 
+class ConfigRefused(InputError):
+    """A channel's configuration, or an update of it, breaks a rule; updates get Fabric's texts."""
+
+
+class IdentityRefused(FastledgerError):
+    """An identity is not valid under its MSP, or a signature is not the identity's."""
+
+
+class PolicyUnsatisfied(FastledgerError):
+    """Those who signed are not those whom a policy asks for.
+
+    Attributes:
+        reason: What Fabric says.
+        details: The policy's rule, who signed, and whom it lacks.
+    """
+
+    def __init__(self, reason: str, details: str) -> None:
+        """Take what Fabric says, which is also the text, and what helps to find out why."""
+        super().__init__(reason, details)
+        self.reason = reason
+        self.details = details
+
+    def __str__(self) -> str:
+        """Say it as Fabric does."""
+        return self.reason
+
+
 class NotFound(FastledgerError):
     """No such block, transaction or key."""
 
 
 class Unsupported(FastledgerError):
     """Sound by Fabric's rules, but not done by fastledger."""
+
+
+class ChaincodeError(FastledgerError):
+    """A chaincode gave no answer: it cannot be built or started, failed, died or took too long."""
 
 
 class LedgerIo(FastledgerError):

@@ -56,6 +56,18 @@ class QueryExecutor:
         """Commit hash of the newest block: equal ones mean equal verdicts and writes so far."""
         return self._core.last_commit_hash
 
+    def view(self) -> _core.StateView:
+        """The state now, for one simulation: it stays as it is while commits go on.
+
+        Close it soon: the ledger keeps what it shows.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.view().height
+            84
+        """
+        return self._core.view()
+
     def get(self, namespace: str, key: str) -> StateValue | None:
         """Read a key of a chaincode's public state, None when it does not exist.
 

@@ -209,6 +209,7 @@ _SIGNATURE_HEADER = _always(common_pb2.SignatureHeader)
 _APPLICATION_POLICY = _always(policy_pb2.ApplicationPolicy)
 
 _FIELDS: dict[tuple[str, str], _Choice] = {
+    ("common.BlockData", "data"): _always(common_pb2.Envelope),
     ("common.Envelope", "payload"): _always(common_pb2.Payload),
     ("common.Payload", "data"): lambda _, scope: _PAYLOAD_DATA.get(scope.header_type),
     ("common.Header", "channel_header"): _always(common_pb2.ChannelHeader),

@@ -7,6 +7,8 @@ use corpus::{Corpus, Transaction};
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity::{ChannelConfig, block_signature};
 use fastledger_wire::common::{Block, BlockHeader, metadata_slot};
+use fastledger_wire::configtx::ConfigEnvelope;
+use fastledger_wire::encode::bytes_field;
 use fastledger_wire::{Message, TxValidationCode};
 
 const ALL: [(&str, &str); 9] = [
@@ -33,11 +35,25 @@ fn replay(corpus: &Corpus, mut visit: impl FnMut(&Block<'_>, usize, &ChannelConf
         let Some(transaction) = Transaction::decode(data[0]).filter(Transaction::is_config) else { continue };
         let next = match &config {
             None => ChannelConfig::from_transaction(data[0]),
-            Some(config) => config.apply(transaction.data),
+            Some(config) => {
+                assert_is_proposed(config, transaction.data);
+                config.apply(transaction.data)
+            }
         };
         config = Some(next.unwrap_or_else(|error| panic!("{} block {number}: {error}", corpus.name)));
     }
     config.expect("a configuration")
+}
+
+/// The orderer's own step: the update alone makes the configuration that the real orderer put beside it.
+fn assert_is_proposed(config: &ChannelConfig, config_envelope: &[u8]) {
+    let theirs = ConfigEnvelope::decode(config_envelope).expect("a ConfigEnvelope");
+    let update = theirs.last_update.as_ref().expect("an update");
+    let mut envelope = Vec::new();
+    bytes_field(&mut envelope, 1, update.payload);
+    bytes_field(&mut envelope, 2, update.signature);
+    let proposed = config.propose_update(&envelope).expect("the update that the orderer took");
+    assert_eq!(ConfigEnvelope::decode(&proposed).expect("a ConfigEnvelope"), theirs);
 }
 
 fn corpora() -> impl Iterator<Item = Corpus> {

@@ -230,6 +230,12 @@ impl Ledger {
         self.view_with(self.options.lanes)
     }
 
+    /// The height of a view that is taken now.
+    #[must_use]
+    pub fn view_height(&self) -> u64 {
+        self.derived().savepoint().map_or(0, |savepoint| savepoint.tip.number + 1)
+    }
+
     /// A view with so many lanes.
     pub(crate) fn view_with(&self, lanes: usize) -> Result<View> {
         loop {

@@ -30,6 +30,7 @@
 
 mod blockfile;
 mod blocks;
+mod blockstore;
 mod changes;
 mod commit;
 mod error;
@@ -56,6 +57,7 @@ mod view;
 mod writer;
 
 pub use blockfile::{Location, path as block_file_path};
+pub use blockstore::BlockStore;
 pub use commit::{CommittedBlock, Expiry, HistoryWrite, expiring_block};
 pub use error::{LedgerError, Result};
 pub use history::KeyModification;

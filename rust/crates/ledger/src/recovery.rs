@@ -208,13 +208,13 @@ fn check_last_block(chains: &Path, savepoint: &Savepoint, last: &Location) -> Re
     Ok(None)
 }
 
-fn cut(tail: &Tail) -> Result<()> {
+pub(crate) fn cut(tail: &Tail) -> Result<()> {
     let Some((_, torn)) = &tail.torn else { return Ok(()) };
     let file = OpenOptions::new().write(true).open(&torn.path).context("open for writing", &torn.path)?;
     file.set_len(torn.offset).and_then(|()| file.sync_all()).context("cut back", &torn.path)
 }
 
-fn last_file(chains: &Path) -> Result<Option<(u32, u64)>> {
+pub(crate) fn last_file(chains: &Path) -> Result<Option<(u32, u64)>> {
     let Some(last) = blockfile::count(chains)?.checked_sub(1) else { return Ok(None) };
     Ok(Some((last, BlockFile::open(chains, last)?.size)))
 }

@@ -2,11 +2,11 @@
 //! The ledger as Python sees it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use fastledger_committer::{Channel, CommitError, Options};
-use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation};
+use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation, View};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
 use pyo3::prelude::*;
@@ -15,6 +15,7 @@ use pyo3::types::PyBytes;
 
 use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
+use crate::view::StateView;
 use crate::{door, error};
 
 /// One channel's ledger and the pipeline that commits to it.
@@ -23,6 +24,8 @@ pub(crate) struct Ledger {
     path: PathBuf,
     options: Options,
     channel: RwLock<Option<Arc<Channel>>>,
+    /// The newest view that somebody holds: simulations of one height read through one.
+    shared_view: Mutex<Weak<View>>,
 }
 
 impl Ledger {
@@ -76,7 +79,7 @@ impl Ledger {
             ..Options::default()
         };
         let channel = door::work(py, || Channel::open(&path, &options), error::commit)?;
-        Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))) })
+        Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))), shared_view: Mutex::new(Weak::new()) })
     }
 
     #[staticmethod]
@@ -156,12 +159,27 @@ impl Ledger {
 
     fn range(&self, py: Python<'_>, namespace: String, start: &str, end: String) -> PyResult<StateIterator> {
         let view = self.read(py, Storage::view)?;
-        Ok(StateIterator::new(view, Scope::Namespace { namespace, end }, start))
+        Ok(StateIterator::new(Arc::new(view), Scope::Namespace { namespace, end }, start))
     }
 
     fn state(&self, py: Python<'_>) -> PyResult<StateIterator> {
         let view = self.read(py, Storage::view)?;
-        Ok(StateIterator::new(view, Scope::Everything, ""))
+        Ok(StateIterator::new(Arc::new(view), Scope::Everything, ""))
+    }
+
+    fn view(&self, py: Python<'_>) -> PyResult<StateView> {
+        let channel = self.channel(py)?;
+        let share = || {
+            let mut shared = self.shared_view.lock().unwrap_or_else(PoisonError::into_inner);
+            let current = shared.upgrade().filter(|view| view.height() == channel.ledger().view_height());
+            if let Some(view) = current {
+                return Ok(view);
+            }
+            let view = Arc::new(channel.ledger().view()?);
+            *shared = Arc::downgrade(&view);
+            Ok(view)
+        };
+        door::work(py, share, error::ledger).map(StateView::new)
     }
 
     fn history(&self, py: Python<'_>, namespace: &str, key: &str) -> PyResult<Vec<(u64, u64)>> {

@@ -4,6 +4,7 @@
 use std::any::Any;
 
 use fastledger_committer::CommitError;
+use fastledger_identity::IdentityError;
 use fastledger_ledger::LedgerError;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
@@ -27,6 +28,16 @@ pub(crate) fn input(py: Python<'_>, text: String) -> PyErr {
 /// What was asked for does not exist.
 pub(crate) fn not_found(py: Python<'_>, text: String) -> PyErr {
     raise(py, "NotFound", (text,))
+}
+
+/// What was asked for is sound, but not done.
+pub(crate) fn unsupported(py: Python<'_>, text: String) -> PyErr {
+    raise(py, "Unsupported", (text,))
+}
+
+/// Signatures do not satisfy a policy: what Fabric says, and the details.
+pub(crate) fn policy(py: Python<'_>, reason: &str, details: &str) -> PyErr {
+    raise(py, "PolicyUnsatisfied", (reason, details))
 }
 
 /// A panic: our defect.
@@ -69,4 +80,28 @@ pub(crate) fn ledger(py: Python<'_>, error: LedgerError) -> PyErr {
         | LedgerError::GrowthBlocked { .. } => "LedgerIo",
     };
     raise(py, class, (text,))
+}
+
+/// An error of identities, policies or configurations.
+pub(crate) fn identity(py: Python<'_>, error: IdentityError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        IdentityError::Undecodable(_)
+        | IdentityError::UnknownMsp(_)
+        | IdentityError::IdemixNotSupported(_)
+        | IdentityError::Certificate { .. }
+        | IdentityError::Invalid { .. }
+        | IdentityError::Signature { .. } => raise(py, "IdentityRefused", (text,)),
+        IdentityError::UnknownPolicy(path) => not_found(py, format!("no such policy: '{path}'")),
+        IdentityError::Policy(_) | IdentityError::MspSetup { .. } => input(py, text),
+        // The reason alone: it is what Fabric says.
+        IdentityError::Config(reason) | IdentityError::ConfigUpdate(reason) => raise(py, "ConfigRefused", (reason,)),
+        IdentityError::ConfigUndecodable { .. } => raise(py, "ConfigRefused", (text,)),
+        IdentityError::UnsupportedCapability { .. } => unsupported(py, text),
+        IdentityError::BlockMetadata { block, reason } => raise(py, "BlockRefused", (block, reason)),
+        IdentityError::BlockSignature { block, policy, details } => {
+            let reason = format!("orderer signatures do not satisfy {policy}; {details}");
+            raise(py, "BlockRefused", (block, reason))
+        }
+    }
 }

@@ -5,12 +5,16 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
+mod blockstore;
 mod channel;
+mod config;
 mod crypto;
 mod door;
 mod error;
+mod identity;
 mod result;
 mod state;
+mod view;
 mod workload;
 
 use pyo3::prelude::*;
@@ -26,12 +30,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<channel::Ledger>()?;
+    module.add_class::<config::ChannelConfig>()?;
+    module.add_class::<identity::Identity>()?;
+    module.add_class::<identity::Msp>()?;
     module.add_class::<result::CommitResult>()?;
     module.add_class::<result::Location>()?;
     module.add_class::<crypto::Verifier>()?;
     module.add_class::<state::VersionedValue>()?;
     module.add_class::<state::StateIterator>()?;
+    module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)

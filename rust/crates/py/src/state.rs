@@ -83,14 +83,14 @@ pub(crate) struct StateIterator {
 }
 
 impl StateIterator {
-    pub(crate) fn new(view: View, scope: Scope, start: &str) -> Self {
+    pub(crate) fn new(view: Arc<View>, scope: Scope, start: &str) -> Self {
         let namespace = match &scope {
             Scope::Namespace { namespace, .. } => namespace.clone(),
             Scope::Everything => String::new(),
         };
         let start = Start { namespace, collection: String::new(), key: start.as_bytes().to_vec() };
         let cursor = Mutex::new(Cursor { page: VecDeque::new(), next: Some(start) });
-        Self { view: Arc::new(view), scope, cursor }
+        Self { view, scope, cursor }
     }
 
     fn next(&self) -> Result<Option<Row>, LedgerError> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fastledger_wire::Message;
-use fastledger_wire::common::{ChannelHeader, Envelope, Payload};
+use fastledger_wire::common::{Block, ChannelHeader, Envelope, Payload};
 use fastledger_wire::configtx::{
     BlockDataHashingStructure, Capabilities, Config, ConfigEnvelope, ConfigGroup, Consortium, HashingAlgorithm,
     OrdererAddresses, Orderers,
@@ -12,10 +12,10 @@ use fastledger_wire::configtx::{
 use fastledger_wire::policies::{ApplicationPolicy, SignaturePolicyEnvelope};
 
 use super::capabilities::ChannelCapabilities;
-use super::elements;
 use super::organizations::MspCollector;
 use super::sections::{Application, Consortiums, Orderer, consortiums};
 use super::values::Group;
+use super::{elements, encode};
 use crate::cache::GenerationCache;
 use crate::error::{IdentityError, Result};
 use crate::msp::MspManager;
@@ -92,17 +92,29 @@ impl ChannelConfig {
         Self::from_envelope(channel_header.channel_id, payload.data)
     }
 
+    /// Reads an encoded configuration block; see [`Self::from_transaction`].
+    pub fn from_block(block: &[u8]) -> Result<Self> {
+        let block: Block<'_> = decode("Block", block)?;
+        match block.data.as_ref().map_or([].as_slice(), |data| &data.data) {
+            [transaction] => Self::from_transaction(transaction),
+            other => {
+                Err(IdentityError::Config(format!("a configuration block holds one transaction, not {}", other.len())))
+            }
+        }
+    }
+
     fn from_source(channel_id: &str, source: Source) -> Result<Self> {
         let config = source.config()?;
         let root = config.channel_group.ok_or_else(|| IdentityError::Config("it holds no channel group".into()))?;
-        elements::check_depth(&root)?;
+        elements::check_depth(&root).map_err(IdentityError::Config)?;
         check_capability_order(&root)?;
         let group = Group { path: "/Channel", group: &root };
         let capabilities = check_channel_values(group)?;
         let sections = Sections::new(group, capabilities)?;
         let policies = PolicyManager::new("Channel", &root, &sections.msps)?;
-        elements::check_channel_id(channel_id)?;
-        elements::map(Some(&root))?;
+        let refused = |reason| IdentityError::Config(format!("initializing configtx manager failed: {reason}"));
+        elements::check_channel_id(channel_id).map_err(|reason| refused(format!("bad channel ID: {reason}")))?;
+        elements::map(Some(&root)).map_err(|reason| refused(format!("error converting config to map: {reason}")))?;
         let addresses: OrdererAddresses<'_> = group.value("OrdererAddresses")?;
         let consortium: Consortium<'_> = group.value("Consortium")?;
         Ok(Self {
@@ -133,6 +145,11 @@ impl ChannelConfig {
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The configuration, an encoded `common.Config`.
+    pub fn encoded(&self) -> Result<Vec<u8>> {
+        Ok(encode::config(&self.source.config()?))
     }
 
     /// The channel's MSPs.
@@ -271,10 +288,13 @@ impl Sections {
 fn check_capability_order(root: &ConfigGroup<'_>) -> Result<()> {
     let has = |group: Option<&ConfigGroup<'_>>| group.is_some_and(|group| group.values.contains_key("Capabilities"));
     let orderer = root.groups.get("Orderer");
-    if orderer.is_none() || has(orderer) || !(has(Some(root)) || has(root.groups.get("Application"))) {
-        return Ok(());
-    }
-    Err(IdentityError::Config("channel or application capabilities need orderer capabilities first".into()))
+    let enabled = match (has(Some(root)), has(root.groups.get("Application"))) {
+        _ if orderer.is_none() || has(orderer) => return Ok(()),
+        (true, _) => "channel",
+        (false, true) => "application",
+        (false, false) => return Ok(()),
+    };
+    Err(IdentityError::Config(format!("cannot enable {enabled} capabilities without orderer support first")))
 }
 
 fn check_channel_values(root: Group<'_, '_>) -> Result<ChannelCapabilities> {

@@ -7,7 +7,6 @@ use std::fmt;
 use fastledger_wire::configtx::{ConfigGroup, ConfigPolicy, ConfigValue};
 
 use super::channel::MAX_CONFIG_DEPTH;
-use crate::error::{IdentityError, Result};
 
 /// Longest name of a channel or a configuration element, in bytes.
 const MAX_NAME_LENGTH: usize = 249;
@@ -28,7 +27,20 @@ pub(super) enum Kind {
     Policy,
 }
 
+impl Kind {
+    /// What Fabric writes before an element's path.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Group => "[Group]  ",
+            Self::Value => "[Value]  ",
+            Self::Policy => "[Policy] ",
+        }
+    }
+}
+
 /// An element's kind and the names that lead to it, the root's first and its own last.
+///
+/// It is written as Fabric writes it, `[Group]  /Channel/Application`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key<'a> {
     pub(super) kind: Kind,
@@ -37,12 +49,7 @@ pub(super) struct Key<'a> {
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Group => "group",
-            Kind::Value => "value",
-            Kind::Policy => "policy",
-        };
-        write!(formatter, "{kind} /{}", self.path.join("/"))
+        write!(formatter, "{}/{}", self.kind.prefix(), self.path.join("/"))
     }
 }
 
@@ -68,7 +75,9 @@ impl<'a> Content<'_, 'a> {
 }
 
 /// Lists every element of a tree, whose root is named Channel, and checks the names; nothing for no tree.
-pub(super) fn map<'t, 'a>(root: Option<&'t ConfigGroup<'a>>) -> Result<Elements<'t, 'a>> {
+///
+/// Errors are texts of Fabric's.
+pub(super) fn map<'t, 'a>(root: Option<&'t ConfigGroup<'a>>) -> Result<Elements<'t, 'a>, String> {
     let mut elements = Elements::new();
     if let Some(root) = root {
         check_depth(root)?;
@@ -77,30 +86,30 @@ pub(super) fn map<'t, 'a>(root: Option<&'t ConfigGroup<'a>>) -> Result<Elements<
     Ok(elements)
 }
 
-fn add_group<'t, 'a>(elements: &mut Elements<'t, 'a>, path: Vec<&'a str>, group: &'t ConfigGroup<'a>) -> Result<()> {
-    let below = |name: &&'a str| -> Result<Vec<&'a str>> {
-        check_name(name).map_err(|reason| refused(&path, name, reason))?;
-        Ok(path.iter().chain([name]).copied().collect())
+fn add_group<'t, 'a>(
+    elements: &mut Elements<'t, 'a>,
+    path: Vec<&'a str>,
+    group: &'t ConfigGroup<'a>,
+) -> Result<(), String> {
+    let below = |kind: Kind, name: &&'a str| -> Result<Key<'a>, String> {
+        check_name(name).map_err(|reason| format!("illegal characters in key: {}: {reason}", kind.prefix()))?;
+        Ok(Key { kind, path: path.iter().chain([name]).copied().collect() })
     };
     for (name, value) in &group.values {
-        elements.insert(Key { kind: Kind::Value, path: below(name)? }, Content::Value(value));
+        elements.insert(below(Kind::Value, name)?, Content::Value(value));
     }
     for (name, policy) in &group.policies {
-        elements.insert(Key { kind: Kind::Policy, path: below(name)? }, Content::Policy(policy));
+        elements.insert(below(Kind::Policy, name)?, Content::Policy(policy));
     }
     for (name, sub_group) in &group.groups {
-        add_group(elements, below(name)?, sub_group)?;
+        add_group(elements, below(Kind::Group, name)?.path, sub_group)?;
     }
     elements.insert(Key { kind: Kind::Group, path }, Content::Group(group));
     Ok(())
 }
 
-fn refused(path: &[&str], name: &str, reason: &str) -> IdentityError {
-    IdentityError::Config(format!("/{}: name {name:?} {reason}", path.join("/")))
-}
-
 /// Refuses trees that nest deeper than [`MAX_CONFIG_DEPTH`]; everything after may recurse.
-pub(super) fn check_depth(root: &ConfigGroup<'_>) -> Result<()> {
+pub(super) fn check_depth(root: &ConfigGroup<'_>) -> Result<(), String> {
     let mut level: Vec<_> = vec![root];
     for _ in 0..=MAX_CONFIG_DEPTH {
         if level.is_empty() {
@@ -108,39 +117,47 @@ pub(super) fn check_depth(root: &ConfigGroup<'_>) -> Result<()> {
         }
         level = level.iter().flat_map(|group| group.groups.values()).collect();
     }
-    Err(IdentityError::Config(format!("groups are nested deeper than {MAX_CONFIG_DEPTH} levels")))
+    Err(format!("groups are nested deeper than {MAX_CONFIG_DEPTH} levels"))
 }
 
 /// `validateConfigID`.
-fn check_name(name: &str) -> Result<(), &'static str> {
+fn check_name(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     match name {
-        "" => Err("is empty"),
-        "." | ".." => Err("is not allowed"),
-        _ if name.len() > MAX_NAME_LENGTH => Err("is longer than 249 characters"),
-        _ if !name.bytes().all(allowed) => Err("holds other characters than letters, digits, dots and dashes"),
+        "" => Err("config ID illegal, cannot be empty".to_owned()),
+        _ if name.len() > MAX_NAME_LENGTH => Err(format!("config ID illegal, cannot be longer than {MAX_NAME_LENGTH}")),
+        "." | ".." => Err(format!("name '{name}' for config ID is not allowed")),
+        _ if !name.bytes().all(allowed) => Err(format!("config ID '{name}' contains illegal characters")),
         _ => Ok(()),
     }
 }
 
-/// `ValidateChannelID`.
-pub(super) fn check_channel_id(channel_id: &str) -> Result<()> {
+/// `ValidateChannelID`: a lower-case letter, then lower-case letters, digits, dots or dashes.
+pub fn check_channel_id(channel_id: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
     let starts_well = channel_id.starts_with(|first: char| first.is_ascii_lowercase());
-    if starts_well && channel_id.len() <= MAX_NAME_LENGTH && channel_id.bytes().all(allowed) {
-        return Ok(());
+    match channel_id {
+        "" => Err("channel ID illegal, cannot be empty".to_owned()),
+        _ if channel_id.len() > MAX_NAME_LENGTH => {
+            Err(format!("channel ID illegal, cannot be longer than {MAX_NAME_LENGTH}"))
+        }
+        _ if !starts_well || !channel_id.bytes().all(allowed) => {
+            Err(format!("'{channel_id}' contains illegal characters"))
+        }
+        _ => Ok(()),
     }
-    Err(IdentityError::Config(format!(
-        "channel id {channel_id:?} is not a lower-case letter followed by lower-case letters, digits, dots or dashes"
-    )))
 }
 
 /// `validateModPolicy`: names separated by slashes, perhaps after one more.
-pub(super) fn check_mod_policy(mod_policy: &str) -> Result<(), &'static str> {
+pub(super) fn check_mod_policy(mod_policy: &str) -> Result<(), String> {
     if mod_policy.is_empty() {
-        return Err("is not set");
+        return Err("mod_policy not set".to_owned());
     }
-    mod_policy.strip_prefix('/').unwrap_or(mod_policy).split('/').try_for_each(check_name)
+    let names = mod_policy.strip_prefix('/').unwrap_or(mod_policy).split('/').enumerate();
+    for (index, name) in names {
+        check_name(name).map_err(|reason| format!("path element at {index} is invalid: {reason}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

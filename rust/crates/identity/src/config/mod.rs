@@ -5,6 +5,7 @@ mod capabilities;
 mod channel;
 mod duration;
 mod elements;
+mod encode;
 mod organizations;
 mod sections;
 mod successor;
@@ -13,5 +14,6 @@ mod values;
 
 pub use capabilities::{ApplicationCapabilities, ChannelCapabilities};
 pub use channel::{ChannelConfig, MAX_CONFIG_DEPTH, POLICY_CACHE_BYTES};
+pub use elements::check_channel_id;
 pub use organizations::{AnchorPeer, Organization, Organizations};
 pub use sections::{Application, ChannelConsenter, Consortiums, Orderer};

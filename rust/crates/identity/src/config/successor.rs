@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What must not change from one configuration to the next (`Bundle.ValidateNew`).
+//! What must not change from one configuration to the next (`Bundle.ValidateNew`, whose texts the errors have).
 
 use super::channel::ChannelConfig;
 use super::organizations::Organizations;
@@ -11,23 +11,22 @@ impl ChannelConfig {
             let new = next.orderer().ok_or_else(|| dropped("orderer"))?;
             if !self.capabilities().consensus_type_migration && orderer.consensus_type != new.consensus_type {
                 let (old, new) = (&orderer.consensus_type, &new.consensus_type);
-                return Err(refused(format!("the consensus type may not change from {old} to {new}")));
+                return Err(refused(format!("attempted to change consensus type from {old} to {new}")));
             }
-            check_mspids("orderer", &orderer.organizations, &new.organizations)?;
+            check_mspids("orderer org", &orderer.organizations, &new.organizations)?;
         }
         if let Some(application) = self.application() {
             let new = next.application().ok_or_else(|| dropped("application"))?;
-            check_mspids("application", &application.organizations, &new.organizations)?;
+            check_mspids("application org", &application.organizations, &new.organizations)?;
         }
         match (self.consortiums(), next.consortiums()) {
             (None, None) => Ok(()),
-            (None, Some(_)) => {
-                Err(refused("the current configuration has no consortiums, but the new one does".into()))
-            }
+            (None, Some(_)) => Err(refused("current config has no consortiums section, but new config does".into())),
             (Some(_), None) => Err(dropped("consortiums")),
             (Some(current), Some(new)) => {
                 let both = current.iter().filter_map(|(name, old)| Some((name, old, new.get(name)?)));
-                both.into_iter().try_for_each(|(name, old, new)| check_mspids(name, old, new))
+                both.into_iter()
+                    .try_for_each(|(name, old, new)| check_mspids(&format!("consortium {name} org"), old, new))
             }
         }
     }
@@ -38,7 +37,7 @@ fn refused(reason: String) -> IdentityError {
 }
 
 fn dropped(section: &str) -> IdentityError {
-    refused(format!("the current configuration has the {section} section, but the new one does not"))
+    refused(format!("current config has {section} section, but new config does not"))
 }
 
 /// An organisation keeps its MSP's name.
@@ -47,7 +46,7 @@ fn check_mspids(section: &str, current: &Organizations, new: &Organizations) -> 
         let Some(successor) = new.get(name) else { continue };
         if organization.mspid != successor.mspid {
             let (old, new) = (&organization.mspid, &successor.mspid);
-            return Err(refused(format!("{section} organization {name} may not change its MSP from {old} to {new}")));
+            return Err(refused(format!("{section} {name} attempted to change MSP ID from {old} to {new}")));
         }
     }
     Ok(())

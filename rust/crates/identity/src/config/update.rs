@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Applying a configuration transaction, as a peer does when it commits one (`configtx.ValidatorImpl.Validate`).
+//! Configuration updates: judged, and applied (`configtx.ValidatorImpl`).
 //!
-//! The orderer has put the whole new configuration beside the update that it was made by. The peer makes the update
-//! again: read set against current versions, modification policies against the signatures, and the result must be
-//! the configuration given. Fields that no definition knows are not compared.
+//! An orderer makes the whole new configuration of an update and puts it beside the update; a peer makes it again when
+//! it commits the transaction. Either way the read set is held against current versions, and modification policies
+//! against the signatures; the peer's result must be the configuration given. Fields that no definition knows are
+//! neither kept nor compared. The errors' texts are Fabric's, which clients of the orderer get to see; where several
+//! elements are wrong, ours name the first one in order and Fabric's any.
 
-use fastledger_wire::Message;
 use fastledger_wire::common::{ChannelHeader, Envelope, Payload, SignatureHeader, header_type};
 use fastledger_wire::configtx::{Config, ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope};
+use fastledger_wire::{DecodeError, Message};
 
 use super::channel::{ChannelConfig, decode};
 use super::elements::{self, Content, Elements, Key, Kind};
+use super::encode;
 use crate::error::{IdentityError, Result};
 use crate::policy::{Policy, PolicyManager, Signers};
 
@@ -29,57 +32,79 @@ impl ChannelConfig {
         Ok(next)
     }
 
+    /// The `common.ConfigEnvelope` that an update makes of this configuration: the data of the CONFIG transaction that
+    /// an orderer puts into a block (`ProposeConfigUpdate`).
+    ///
+    /// `update` is the encoded `common.Envelope` of type `CONFIG_UPDATE`. The new configuration is complete, but
+    /// whether it makes sense is for [`Self::apply`] to say.
+    pub fn propose_update(&self, update: &[u8]) -> Result<Vec<u8>> {
+        let envelope = Envelope::decode(update).map_err(|error| undecodable("Envelope", error))?;
+        let update_envelope = config_update_envelope(&envelope)
+            .map_err(|reason| refused(format!("error converting envelope to config update: {reason}")))?;
+        let root =
+            self.updated(&update_envelope).map_err(|reason| refused(format!("error authorizing update: {reason}")))?;
+        let config = Config { sequence: self.sequence() + 1, channel_group: Some(root) };
+        Ok(encode::config_envelope(&encode::config(&config), update))
+    }
+
     fn check_update(&self, envelope: &ConfigEnvelope<'_>) -> Result<()> {
         let Some(Config { sequence, channel_group }) = &envelope.config else {
-            return Err(refused("it holds no configuration"));
+            return Err(refused("config envelope has nil config"));
         };
         if sequence.checked_sub(1) != Some(self.sequence()) {
-            return Err(refused(format!("its sequence is {sequence}, the current one is {}", self.sequence())));
+            let current = self.sequence();
+            return Err(refused(format!(
+                "config currently at sequence {current}, cannot validate config at sequence {sequence}"
+            )));
         }
-        let last_update = envelope.last_update.as_ref().ok_or_else(|| refused("it holds no update"))?;
-        let update_envelope = config_update_envelope(last_update)?;
-        let update: ConfigUpdate<'_> = decode("ConfigUpdate", update_envelope.config_update)?;
-        let tree = self.tree()?;
-        let mut current = elements::map(Some(&tree))?;
-        let write_set = elements::map(update.write_set.as_ref())?;
-        let delta = self.authorize(&update, &update_envelope, &current, &write_set)?;
-        current.extend(delta);
-        if let Some(key) = write_set.keys().find(|key| !current.contains_key(*key)) {
-            return Err(refused(format!("{key} of the write set does not appear in the result")));
-        }
-        let result = group_at(&current, &["Channel"])?;
+        let last_update =
+            envelope.last_update.as_ref().ok_or_else(|| refused("config envelope has nil last update"))?;
+        let result = config_update_envelope(last_update).and_then(|update| self.updated(&update)).map_err(refused)?;
         if channel_group.as_ref() != Some(&result) {
-            return Err(refused("the update does not produce the configuration that stands beside it"));
+            return Err(refused("ConfigEnvelope LastUpdate did not produce the supplied config result"));
         }
         Ok(())
     }
 
-    /// The elements that the update changes, where everyone has signed whom their policies ask for.
-    fn authorize<'t, 'a>(
-        &self,
-        update: &ConfigUpdate<'a>,
-        envelope: &ConfigUpdateEnvelope<'_>,
-        current: &Elements<'_, 'a>,
-        write_set: &Elements<'t, 'a>,
-    ) -> Result<Elements<'t, 'a>> {
+    /// The configuration tree that an update makes of this one's, where everyone has signed whom the policies ask for.
+    fn updated<'a>(&'a self, envelope: &ConfigUpdateEnvelope<'a>) -> Result<ConfigGroup<'a>, String> {
+        let update =
+            ConfigUpdate::decode(envelope.config_update).map_err(|error| undecodable_text("ConfigUpdate", error))?;
+        let tree = self.tree().map_err(|error| error.to_string())?;
+        let mut current = elements::map(Some(&tree))?;
         if update.channel_id != self.channel_id() {
-            return Err(refused(format!("it is for channel {:?}, this is {:?}", update.channel_id, self.channel_id())));
+            let (theirs, ours) = (update.channel_id, self.channel_id());
+            return Err(format!("ConfigUpdate for channel '{theirs}' but envelope for channel '{ours}'"));
         }
-        let read_set = elements::map(update.read_set.as_ref())?;
-        check_read_set(&read_set, current)?;
-        let is_read = |key: &Key<'a>, content: &Content<'_, 'a>| {
-            read_set.get(key).is_some_and(|read| read.version() == content.version())
-        };
-        let changed = write_set.iter().filter(|(key, content)| !is_read(key, content));
-        let delta: Elements<'t, 'a> = changed.map(|(key, content)| (key.clone(), *content)).collect();
-        if delta.is_empty() {
-            return Err(refused("it changes nothing"));
-        }
+        let read_set =
+            elements::map(update.read_set.as_ref()).map_err(|reason| format!("error mapping ReadSet: {reason}"))?;
+        check_read_set(&read_set, &current).map_err(|reason| format!("error validating ReadSet: {reason}"))?;
+        let write_set =
+            elements::map(update.write_set.as_ref()).map_err(|reason| format!("error mapping WriteSet: {reason}"))?;
+        let delta = delta_set(&read_set, &write_set);
         let signers = self.update_signers(envelope)?;
-        for (key, content) in &delta {
-            self.check_change(key, content, current.get(key), &signers)?;
+        self.check_delta_set(&delta, &current, &signers)
+            .map_err(|reason| format!("error validating DeltaSet: {reason}"))?;
+        current.extend(delta);
+        if let Some(key) = write_set.keys().find(|key| !current.contains_key(*key)) {
+            return Err(format!(
+                "full config did not verify: writeset contained key {key} which did not appear in proposed config"
+            ));
         }
-        Ok(delta)
+        group_at(&current, &["Channel"])
+            .map_err(|reason| format!("could not turn configMap back to channelGroup: {reason}"))
+    }
+
+    fn check_delta_set(
+        &self,
+        delta: &Elements<'_, '_>,
+        current: &Elements<'_, '_>,
+        signers: &Signers,
+    ) -> Result<(), String> {
+        if delta.is_empty() {
+            return Err("delta set was empty -- update would have no effect".to_owned());
+        }
+        delta.iter().try_for_each(|(key, content)| self.check_change(key, content, current.get(key), signers))
     }
 
     fn check_change(
@@ -88,31 +113,34 @@ impl ChannelConfig {
         new: &Content<'_, '_>,
         existing: Option<&Content<'_, '_>>,
         signers: &Signers,
-    ) -> Result<()> {
+    ) -> Result<(), String> {
         elements::check_mod_policy(new.mod_policy())
-            .map_err(|reason| refused(format!("the mod_policy of {key} {reason}")))?;
+            .map_err(|reason| format!("invalid mod_policy for element {key}: {reason}"))?;
         let Some(existing) = existing else {
             return match new.version() {
                 0 => Ok(()),
-                version => Err(refused(format!("{key} is new, but its version is {version}"))),
+                version => Err(format!("attempted to set key {key} to version {version}, but key does not exist")),
             };
         };
         if new.version().checked_sub(1) != Some(existing.version()) {
             let (new, existing) = (new.version(), existing.version());
-            return Err(refused(format!("{key} is to be set to version {new}, but it is at version {existing}")));
+            return Err(format!("attempt to set key {key} to version {new}, but key is at version {existing}"));
         }
         let mod_policy = existing.mod_policy();
         let policy = mod_policy_of(self.policies(), key, mod_policy)
-            .ok_or_else(|| refused(format!("mod_policy {mod_policy:?} of {key} does not exist")))?;
-        policy.evaluate(signers.as_slice()).map_err(|reason| refused(format!("{key} may not be changed: {reason}")))
+            .ok_or_else(|| format!("unexpected missing policy {mod_policy} for item {key}"))?;
+        if policy.is_satisfied_by(signers.as_slice()) {
+            return Ok(());
+        }
+        Err(format!("policy for {key} not satisfied: {}", policy.refusal(signers.as_slice())))
     }
 
     /// Those whose signatures over the update are good, each once.
-    fn update_signers(&self, envelope: &ConfigUpdateEnvelope<'_>) -> Result<Signers> {
+    fn update_signers(&self, envelope: &ConfigUpdateEnvelope<'_>) -> Result<Signers, String> {
         let mut signers = Signers::default();
         for signature in &envelope.signatures {
-            let header: SignatureHeader<'_> =
-                decode("SignatureHeader of a ConfigSignature", signature.signature_header)?;
+            let header = SignatureHeader::decode(signature.signature_header)
+                .map_err(|error| undecodable_text("SignatureHeader", error))?;
             let Ok(identity) = self.msps().identity(header.creator) else { continue };
             let message = [signature.signature_header, envelope.config_update];
             if !signers.contains(&identity) && identity.verify(&message, signature.signature).is_ok() {
@@ -127,27 +155,64 @@ fn refused(reason: impl Into<String>) -> IdentityError {
     IdentityError::ConfigUpdate(reason.into())
 }
 
-/// Opens the `CONFIG_UPDATE` transaction that the orderer was sent.
-fn config_update_envelope<'a>(envelope: &Envelope<'a>) -> Result<ConfigUpdateEnvelope<'a>> {
-    let payload: Payload<'a> = decode("Payload of the update", envelope.payload)?;
-    let header = payload.header.ok_or_else(|| refused("the update has no header"))?;
-    let channel_header = ChannelHeader::decode(header.channel_header)
-        .map_err(|reason| IdentityError::ConfigUndecodable { what: "ChannelHeader of the update".into(), reason })?;
-    if channel_header.r#type != header_type::CONFIG_UPDATE {
-        return Err(refused(format!("the update is a transaction of type {}", channel_header.r#type)));
-    }
-    decode("ConfigUpdateEnvelope", payload.data)
+fn undecodable(what: &str, reason: DecodeError) -> IdentityError {
+    refused(undecodable_text(what, reason))
 }
 
-fn check_read_set(read_set: &Elements<'_, '_>, current: &Elements<'_, '_>) -> Result<()> {
+fn undecodable_text(what: &str, reason: DecodeError) -> String {
+    format!("error unmarshalling {what}: proto: cannot parse invalid wire-format data: {reason}")
+}
+
+/// Opens the `CONFIG_UPDATE` transaction that the orderer was sent (`UnmarshalEnvelopeOfType`).
+fn config_update_envelope<'a>(envelope: &Envelope<'a>) -> Result<ConfigUpdateEnvelope<'a>, String> {
+    let payload = Payload::decode(envelope.payload).map_err(|error| undecodable_text("Payload", error))?;
+    let header = payload.header.ok_or("envelope must have a Header")?;
+    let channel_header =
+        ChannelHeader::decode(header.channel_header).map_err(|error| undecodable_text("ChannelHeader", error))?;
+    if channel_header.r#type != header_type::CONFIG_UPDATE {
+        return Err(format!("invalid type {}, expected CONFIG_UPDATE", header_type_name(channel_header.r#type)));
+    }
+    ConfigUpdateEnvelope::decode(payload.data)
+        .map_err(|error| undecodable_text("message for type CONFIG_UPDATE", error))
+}
+
+/// The name of a `common.HeaderType`, the number where it has none.
+fn header_type_name(number: i32) -> String {
+    let name = match number {
+        0 => "MESSAGE",
+        1 => "CONFIG",
+        2 => "CONFIG_UPDATE",
+        3 => "ENDORSER_TRANSACTION",
+        4 => "ORDERER_TRANSACTION",
+        5 => "DELIVER_SEEK_INFO",
+        6 => "CHAINCODE_PACKAGE",
+        other => return other.to_string(),
+    };
+    name.to_owned()
+}
+
+fn check_read_set(read_set: &Elements<'_, '_>, current: &Elements<'_, '_>) -> Result<(), String> {
     for (key, read) in read_set {
-        let existing = current.get(key).ok_or_else(|| refused(format!("{key} was read, but it does not exist")))?;
+        let existing = current
+            .get(key)
+            .ok_or_else(|| format!("existing config does not contain element for {key} but was in the read set"))?;
         if existing.version() != read.version() {
             let (read, existing) = (read.version(), existing.version());
-            return Err(refused(format!("{key} was read at version {read}, but it is at version {existing}")));
+            return Err(format!(
+                "proposed update requires that key {key} be at version {read}, but it is currently at version {existing}"
+            ));
         }
     }
     Ok(())
+}
+
+/// The elements of the write set that the read set does not hold at the same version.
+fn delta_set<'t, 'a>(read_set: &Elements<'_, 'a>, write_set: &Elements<'t, 'a>) -> Elements<'t, 'a> {
+    let is_read = |key: &Key<'a>, content: &Content<'_, 'a>| {
+        read_set.get(key).is_some_and(|read| read.version() == content.version())
+    };
+    let changed = write_set.iter().filter(|(key, content)| !is_read(key, content));
+    changed.map(|(key, content)| (key.clone(), *content)).collect()
 }
 
 /// The policy that guards an element: an absolute path, or one relative to the group that the element is in (or is).
@@ -163,9 +228,16 @@ fn mod_policy_of<'p>(root: &'p PolicyManager, key: &Key<'_>, mod_policy: &str) -
 }
 
 /// Puts the tree together again (`recurseConfigMap`).
-fn group_at<'a>(elements: &Elements<'_, 'a>, path: &[&'a str]) -> Result<ConfigGroup<'a>> {
+fn group_at<'a>(elements: &Elements<'_, 'a>, path: &[&'a str]) -> Result<ConfigGroup<'a>, String> {
     let below = |name: &'a str| -> Vec<&'a str> { path.iter().copied().chain([name]).collect() };
-    let missing = |key: &Key<'_>| refused(format!("{key} is missing"));
+    let missing = |key: &Key<'_>| {
+        let kind = match key.kind {
+            Kind::Group => "group",
+            Kind::Value => "value",
+            Kind::Policy => "policy",
+        };
+        format!("missing {kind} at path: {key}")
+    };
     let key = Key { kind: Kind::Group, path: path.to_vec() };
     let Some(Content::Group(listed)) = elements.get(&key) else { return Err(missing(&key)) };
     let mut group = ConfigGroup { version: listed.version, mod_policy: listed.mod_policy, ..ConfigGroup::default() };

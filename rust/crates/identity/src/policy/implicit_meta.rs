@@ -48,6 +48,14 @@ impl ImplicitMetaPolicy {
         self.sub_policies.iter().filter(move |(_, policy)| holds(policy)).map(|(group, _)| group.as_str())
     }
 
+    pub(super) fn refusal(&self, identities: &[Arc<Identity>]) -> String {
+        let (satisfied, threshold, name) = (self.satisfied(identities).count(), self.threshold, &self.sub_policy);
+        format!(
+            "implicit policy evaluation failed - {satisfied} sub-policies were satisfied, but this policy requires \
+             {threshold} of the '{name}' sub-policies to be satisfied"
+        )
+    }
+
     pub(super) fn unmet(&self, identities: &[Arc<Identity>]) -> Vec<String> {
         let satisfied: Vec<_> = self.satisfied(identities).collect();
         let unmet = self.sub_policies.iter().filter(|(group, _)| !satisfied.contains(&group.as_str()));

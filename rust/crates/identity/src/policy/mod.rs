@@ -71,6 +71,17 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// What Fabric says where these identities do not satisfy the policy.
+    #[must_use]
+    pub fn refusal(&self, identities: &[Arc<Identity>]) -> String {
+        match self {
+            Self::Signature(_) => "signature set did not satisfy policy".to_owned(),
+            Self::ImplicitMeta(policy) => policy.refusal(identities),
+        }
+    }
+}
+
 impl fmt::Display for Policy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

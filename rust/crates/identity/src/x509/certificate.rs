@@ -6,7 +6,7 @@ use super::ecdsa::EcdsaSignature;
 use super::extensions::Extensions;
 use super::key::PublicKey;
 use super::name::Name;
-use super::pem::PemBlock;
+use super::pem::{self, PemBlock};
 use super::signature::{BAD_SIGNATURE, SignatureAlgorithm};
 use super::time::{self, UnixSeconds};
 use super::{CertificateError, Result};
@@ -114,6 +114,12 @@ impl Certificate {
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.raw
+    }
+
+    /// The certificate in PEM, as Go's `encoding/pem` writes it.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode("CERTIFICATE", &self.raw)
     }
 
     /// The serial number: contents of its DER INTEGER, never negative.

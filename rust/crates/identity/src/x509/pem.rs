@@ -19,6 +19,26 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// Characters of a line of contents.
+const LINE: usize = 64;
+
+/// Writes a block as Go's `pem.Encode` does.
+pub(super) fn encode(label: &str, contents: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let encoded = BASE64.encode(contents);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, next) = rest.split_at(rest.len().min(LINE));
+        text.push_str(line);
+        text.push('\n');
+        rest = next;
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
 /// A decoded PEM block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PemBlock<'a> {

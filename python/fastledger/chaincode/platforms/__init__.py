@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a chaincode of each language is built with local tools, and run.
+
+A build happens outside the sandbox, where there is a network, and must therefore run none of the
+package's own code: npm's install scripts are off, pip takes wheels only, cgo is off.
+"""
+
+from fastledger.chaincode.package import ChaincodePackage
+from fastledger.chaincode.platforms import golang, java, node, python
+from fastledger.chaincode.platforms.platform import Platform, Program
+from fastledger.common.errors import Unsupported
+
+PLATFORMS: dict[str, Platform] = {
+    "python": python.Python(),
+    "node": node.Node(),
+    "golang": golang.Golang(),
+    "java": java.Java(),
+}
+
+__all__ = ["PLATFORMS", "Platform", "Program", "platform_of"]
+
+
+def platform_of(package: ChaincodePackage) -> Platform:
+    """Choose the platform by the package's type, or by its files where 1.x had no type for it.
+
+    Raises:
+        Unsupported: No platform runs it.
+    """
+    platform = PLATFORMS.get(package.type)
+    if platform is not None:
+        return platform
+    if package.type in ("", "undefined"):
+        names = {name for name, _, _ in package.files()}
+        for candidate in PLATFORMS.values():
+            if candidate.detect(names):
+                return candidate
+    raise Unsupported(
+        f"chaincode {package.label!r} is of type {package.type!r}; a process can be of type "
+        f"{', '.join(sorted(PLATFORMS))}. Run it as a service (ccaas) or give an external builder"
+    )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What chaincode execution needs from the rest of the peer, injected so that it knows no peer."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.simulator import TxSimulator
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
+from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import Response
+
+
+@dataclass(frozen=True, slots=True)
+class EndorsementInfo:
+    """How a channel defines a chaincode (Fabric: ``ChaincodeEndorsementInfo``)."""
+
+    version: str
+    ccid: str
+    """Package id, or in 1.x ``name:version``: what the chaincode registers with."""
+
+    enforce_init: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionAccess:
+    """What a transaction's creator may do with a collection."""
+
+    read: bool
+    write: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The application capabilities of a channel that a chaincode notices."""
+
+    key_level_endorsement: bool = True
+    """V1_3 and later."""
+
+    purge_private_data: bool = True
+    """V2_5 and later."""
+
+
+class Services(Protocol):
+    """The peer. What it refuses it raises; the chaincode sees the exception's text."""
+
+    def endorsement_info(
+        self, channel_id: str, name: str, simulator: TxSimulator | None
+    ) -> EndorsementInfo:
+        """Look a chaincode up among the channel's definitions, legacy ones included."""
+
+    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
+        """Check ``peer/ChaincodeToChaincode`` on the called chaincode's channel."""
+
+    def is_system_chaincode(self, name: str) -> bool:
+        """Whether the chaincode is part of the peer and may be called by others."""
+
+    async def invoke_system(
+        self, context: TransactionContext, chaincode_input: ChaincodeInput
+    ) -> tuple[Response, ChaincodeEvent | None]:
+        """Run the system chaincode ``context.namespace``."""
+
+    def new_simulator(self, channel_id: str, tx_id: str) -> TxSimulator | None:
+        """Begin a simulation on another channel; None when the peer is not on it."""
+
+    def collection_access(self, context: TransactionContext, collection: str) -> CollectionAccess:
+        """Say what the creator may do (Fabric: ``RetrieveReadWritePermission``)."""
+
+    def capabilities(self, channel_id: str) -> Capabilities | None:
+        """The channel's capabilities; None when the peer is not on it."""

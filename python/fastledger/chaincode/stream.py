@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stream of ChaincodeMessages, whoever dialled."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+import grpc
+
+from fastledger.chaincode.config import MAX_MESSAGE_BYTES
+from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
+
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+SERVER_OPTIONS = [
+    *CHANNEL_OPTIONS,
+    # The Go shim pings every minute, also while nothing is called.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    # Two servers on one address would each get some of the chaincodes.
+    ("grpc.so_reuseport", 0),
+]
+
+
+class Stream(Protocol):
+    """Both directions of one chaincode's stream."""
+
+    async def read(self) -> ChaincodeMessage | None:
+        """The next message; None when the chaincode is gone, for whatever reason."""
+
+    async def write(self, message: ChaincodeMessage) -> None:
+        """Send a message, waiting while the chaincode reads too slowly.
+
+        Raises:
+            ConnectionError: The chaincode is gone.
+        """
+
+
+class _Call(Protocol):
+    def read(self) -> Awaitable[Any]: ...
+
+    def write(self, message: ChaincodeMessage) -> Awaitable[None]: ...
+
+
+class GrpcStream:
+    """A gRPC call, seen from the server (``Register``) or from the client (``Connect``)."""
+
+    def __init__(self, call: _Call) -> None:
+        """Wrap a servicer context or a stream-stream call."""
+        self._call = call
+        self._writing = asyncio.Lock()
+
+    async def read(self) -> ChaincodeMessage | None:
+        """The next message; None when the chaincode is gone."""
+        try:
+            message = await self._call.read()
+        except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            return None
+        return message if isinstance(message, ChaincodeMessage) else None
+
+    async def write(self, message: ChaincodeMessage) -> None:
+        """Send a message."""
+        # gRPC takes one message at a time.
+        async with self._writing:
+            try:
+                await self._call.write(message)
+            except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
+                raise ConnectionError(f"the chaincode's stream is closed: {error}") from error

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to an orderer."""
+
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+
+from fastledger.client.stream import BlockStream
+from fastledger.client.target import Target, rpc_failed
+from fastledger.common.errors import BroadcastRefused
+from fastledger.protos.common.common_pb2 import Envelope, Status
+from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
+from fastledger.protos.orderer.ab_pb2_grpc import AtomicBroadcastStub
+from fastledger.protoutil.signer import Signer
+
+
+class Orderer:
+    """A connection to an orderer; use it as a context, or close it."""
+
+    def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
+        """Take over a channel."""
+        self.target = target
+        self._channel = channel
+        self._stub = AtomicBroadcastStub(channel)
+
+    @staticmethod
+    async def connect(target: Target) -> "Orderer":
+        """Dial; raises ConnectionFailed."""
+        return Orderer(target, await target.connect("orderer"))
+
+    async def __aenter__(self) -> Self:
+        """Use the connection."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def broadcast(self, envelope: Envelope) -> None:
+        """Have a transaction ordered.
+
+        Raises:
+            BroadcastRefused: The orderer did not take it.
+            RpcFailed: The call failed.
+        """
+        call = self._stub.Broadcast()
+        try:
+            await call.write(envelope)
+            response = await call.read()
+        except grpc.aio.AioRpcError as error:
+            raise rpc_failed(error) from error
+        finally:
+            call.cancel()
+        if not isinstance(response, BroadcastResponse):
+            raise BroadcastRefused("UNKNOWN", "the orderer ended the stream without an answer")
+        if response.status != Status.SUCCESS:
+            raise BroadcastRefused(Status.Name(response.status), response.info)
+
+    def blocks(self, channel_id: str, signer: Signer, *, best_effort: bool = False) -> BlockStream:
+        """Open a stream for blocks by number."""
+        return BlockStream(
+            self._stub.Deliver(),
+            channel_id,
+            signer,
+            self.target.certificate_hash,
+            best_effort=best_effort,
+        )

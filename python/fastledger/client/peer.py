@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to a peer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+
+from fastledger.client.stream import BlockStream, seek_all, seek_from
+from fastledger.client.target import Target, rpc_failed
+from fastledger.common.errors import DeliverEnded
+from fastledger.protos.common.common_pb2 import Envelope, Status
+from fastledger.protos.orderer.ab_pb2 import SeekPosition
+from fastledger.protos.peer.events_pb2 import DeliverResponse, FilteredBlock
+from fastledger.protos.peer.events_pb2_grpc import DeliverStub
+from fastledger.protos.peer.peer_pb2_grpc import EndorserStub
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.signer import Signer
+
+
+class Peer:
+    """A connection to a peer; use it as a context, or close it."""
+
+    def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
+        """Take over a channel."""
+        self.target = target
+        self.channel = channel
+        self._endorser = EndorserStub(channel)
+        self._deliver = DeliverStub(channel)
+
+    @staticmethod
+    async def connect(target: Target, kind: str = "endorser") -> "Peer":
+        """Dial; raises ConnectionFailed."""
+        return Peer(target, await target.connect(kind))
+
+    async def __aenter__(self) -> Self:
+        """Use the connection."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; what is under way is cancelled."""
+        await self.channel.close()
+
+    async def process_proposal(self, proposal: SignedProposal) -> ProposalResponse:
+        """Have a proposal simulated and endorsed.
+
+        Raises:
+            RpcFailed: The peer refused it before simulation, or is gone.
+        """
+        try:
+            response: ProposalResponse = await self._endorser.ProcessProposal(proposal)
+        except grpc.aio.AioRpcError as error:
+            raise rpc_failed(error) from error
+        return response
+
+    def blocks(self, channel_id: str, signer: Signer, *, best_effort: bool = False) -> BlockStream:
+        """Open a stream for blocks by number."""
+        return BlockStream(
+            self._deliver.Deliver(),
+            channel_id,
+            signer,
+            self.target.certificate_hash,
+            best_effort=best_effort,
+        )
+
+    async def filtered_blocks(
+        self, channel_id: str, signer: Signer, start: SeekPosition | None = None
+    ) -> "FilteredBlocks":
+        """Ask for filtered blocks from ``start`` on, without it from the newest on."""
+        call = self._deliver.DeliverFiltered()
+        envelope = seek_from(start, channel_id, signer, self.target.certificate_hash)
+        return await _opened(call, envelope)
+
+    async def full_blocks(
+        self, channel_id: str, signer: Signer, start: int
+    ) -> AsyncIterator[bytes]:
+        """Yield whole blocks, as bytes, from a number on."""
+        call = self._deliver.Deliver()
+        await call.write(seek_all(start, channel_id, signer, self.target.certificate_hash))
+        try:
+            async for response in call:
+                if response.WhichOneof("Type") == "status":
+                    raise DeliverEnded(Status.Name(response.status))
+                yield response.block.SerializeToString()
+        except grpc.aio.AioRpcError as error:
+            raise rpc_failed(error) from error
+        finally:
+            call.cancel()
+
+
+async def _opened(
+    call: "grpc.aio.StreamStreamCall[Envelope, DeliverResponse]", envelope: Envelope
+) -> "FilteredBlocks":
+    try:
+        await call.write(envelope)
+        await call.done_writing()
+    except grpc.aio.AioRpcError as error:
+        raise rpc_failed(error) from error
+    return FilteredBlocks(call)
+
+
+class FilteredBlocks:
+    """A stream of filtered blocks that has been asked for."""
+
+    def __init__(self, call: "grpc.aio.StreamStreamCall[Envelope, DeliverResponse]") -> None:
+        """Take over the call."""
+        self._call = call
+
+    async def __aiter__(self) -> AsyncIterator[FilteredBlock]:
+        """Yield the blocks as they are committed.
+
+        Raises:
+            DeliverEnded: The peer ended the stream.
+            RpcFailed: The call failed.
+        """
+        try:
+            async for response in self._call:
+                if response.WhichOneof("Type") != "filtered_block":
+                    raise DeliverEnded(Status.Name(response.status))
+                yield response.filtered_block
+        except grpc.aio.AioRpcError as error:
+            raise rpc_failed(error) from error
+
+    async def commit(self, tx_id: str) -> tuple[int, int]:
+        """Wait for a transaction; return its block's number and its validation code."""
+        async for block in self:
+            for transaction in block.filtered_transactions:
+                if transaction.txid == tx_id:
+                    return block.number, transaction.tx_validation_code
+        raise DeliverEnded("UNKNOWN")
+
+    def cancel(self) -> None:
+        """End the stream."""
+        self._call.cancel()
+
+
+async def commit_everywhere(
+    streams: list[FilteredBlocks], tx_id: str, timeout_s: float
+) -> list[tuple[int, int]]:
+    """Wait until all peers have committed a transaction; raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        return await asyncio.gather(*(stream.commit(tx_id) for stream in streams))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP servers for administration: operations, channel participation."""
+
+from aiohttp import web
+
+from fastledger.comm.tls import TlsConfig
+from fastledger.common.errors import ConnectionFailed
+
+SHUTDOWN_S = 2.0
+"""Calls under way get so long to end when a server stops."""
+
+
+class HttpServer:
+    """An aiohttp application at an address."""
+
+    def __init__(self, address: str, app: web.Application, tls: TlsConfig | None = None) -> None:
+        """Prepare a server for ``host:port``; port 0 takes a free one."""
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._tls = tls
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+
+    @property
+    def port(self) -> int:
+        """The port it listens at, once it was started."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            ConnectionFailed: The address is taken, or not this machine's.
+        """
+        await self._runner.setup()
+        context = self._tls.ssl_context() if self._tls else None
+        site = web.TCPSite(self._runner, self._host or None, self._port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = error.strerror or error
+            raise ConnectionFailed(
+                f"cannot listen at {self._host}:{self._port}: {reason}"
+            ) from error
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Take no more calls, and end those under way."""
+        await self._runner.cleanup()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys and certificates of a connection.
+
+Certificates and keys are PEM, as ``tls/server.crt``, ``tls/server.key`` and ``tls/ca.crt`` of
+cryptogen's folders hold them.
+"""
+
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from fastledger.common.errors import ConfigInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """What a server shows, and whom it lets in.
+
+    Attributes:
+        cert: The server's certificate chain.
+        key: Its private key, PKCS #8 or SEC 1.
+        client_roots: Certificate authorities of clients.
+        require_client_cert: Mutual TLS: a client without a certificate of ``client_roots`` is
+            refused. Fabric's ``clientAuthRequired``.
+    """
+
+    cert: bytes
+    key: bytes
+    client_roots: bytes = b""
+    require_client_cert: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no handshake could use."""
+        _must_be_pem(self.cert, b"CERTIFICATE", "TLS certificate")
+        _must_be_pem(self.key, b"PRIVATE KEY", "TLS private key")
+        if self.require_client_cert:
+            _must_be_pem(self.client_roots, b"CERTIFICATE", "client root certificates")
+
+    @staticmethod
+    def load(
+        cert: Path, key: Path, client_roots: list[Path] | None = None, *, require: bool = False
+    ) -> "TlsConfig":
+        """Read the files."""
+        roots = b"".join(read_file(path, "client root certificate") for path in client_roots or [])
+        return TlsConfig(
+            read_file(cert, "TLS certificate"), read_file(key, "TLS private key"), roots, require
+        )
+
+    def grpc_credentials(self) -> grpc.ServerCredentials:
+        """Return the credentials of a gRPC server."""
+        return grpc.ssl_server_credentials(
+            [(self.key, self.cert)],
+            root_certificates=self.client_roots or None,
+            require_client_auth=self.require_client_cert,
+        )
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the context of an HTTP server."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # The standard library reads certificate chains from files only.
+        with tempfile.NamedTemporaryFile() as pair:
+            pair.write(self.key.rstrip() + b"\n" + self.cert)
+            pair.flush()
+            context.load_cert_chain(pair.name)
+        if self.client_roots:
+            context.load_verify_locations(cadata=self.client_roots.decode("ascii"))
+            context.verify_mode = ssl.CERT_OPTIONAL
+        if self.require_client_cert:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """What a client trusts, and what it shows.
+
+    Attributes:
+        roots: Certificate authorities of servers.
+        cert: The client's certificate chain for mutual TLS; empty shows none.
+        key: Its private key.
+        override: Host name to look for in the server's certificate instead of the address's;
+            Fabric's ``serverhostoverride``.
+    """
+
+    roots: bytes
+    cert: bytes = b""
+    key: bytes = b""
+    override: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no handshake could use."""
+        _must_be_pem(self.roots, b"CERTIFICATE", "TLS root certificates")
+        if self.cert or self.key:
+            _must_be_pem(self.cert, b"CERTIFICATE", "TLS client certificate")
+            _must_be_pem(self.key, b"PRIVATE KEY", "TLS client key")
+
+    def grpc_credentials(self) -> grpc.ChannelCredentials:
+        """Return the credentials of a gRPC channel."""
+        return grpc.ssl_channel_credentials(self.roots, self.key or None, self.cert or None)
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """Read a key or certificate file.
+
+    Raises:
+        ConfigInvalid: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigInvalid(f"cannot read the {what} {path}: {error.strerror or error}") from error
+
+
+def _must_be_pem(content: bytes, kind: bytes, what: str) -> None:
+    if b"-----BEGIN " not in content or kind + b"-----" not in content:
+        raise ConfigInvalid(f"the {what} holds no PEM block of kind {kind.decode()}")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus metrics under Fabric's names, such as ``ledger_blockchain_height``.
+
+A metric that is asked for twice is the same one, so that rooms need not share objects.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics import MetricWrapperBase
+
+DURATION_BUCKETS_S = (0.005, 0.01, 0.015, 0.05, 0.1, 1.0, 10.0)
+"""Fabric's buckets of commit and endorsement durations."""
+
+_M = TypeVar("_M", bound=MetricWrapperBase)
+
+_registry = CollectorRegistry()
+ProcessCollector(registry=_registry)
+PlatformCollector(registry=_registry)
+GCCollector(registry=_registry)
+_metrics: dict[str, MetricWrapperBase] = {}
+
+
+def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+    """Return the counter of that name."""
+    return _metric(Counter, name, text, labels)
+
+
+def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+    """Return the gauge of that name."""
+    return _metric(Gauge, name, text, labels)
+
+
+def histogram(
+    name: str,
+    text: str,
+    labels: Sequence[str] = (),
+    buckets: Sequence[float] = DURATION_BUCKETS_S,
+) -> Histogram:
+    """Return the histogram of that name."""
+    if name not in _metrics:
+        _metrics[name] = Histogram(name, text, labels, registry=_registry, buckets=buckets)
+    return cast(Histogram, _metrics[name])
+
+
+def exposition() -> bytes:
+    """Return all metrics in Prometheus' text format."""
+    return generate_latest(_registry)
+
+
+def _metric(kind: type[_M], name: str, text: str, labels: Sequence[str]) -> _M:
+    if name not in _metrics:
+        _metrics[name] = kind(name, text, labels, registry=_registry)
+    return cast(_M, _metrics[name])

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a simulation's queries return, and what they leave in its read-write set."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol, Self
+
+from fastledger import _core
+from fastledger.ledger.rangequery import RangeResults
+from fastledger.ledger.rwset import Version
+from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
+
+if TYPE_CHECKING:
+    from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
+
+KeyValue = tuple[str, bytes]
+
+
+class Rows(Protocol):
+    """Rows of a rich query, recorded by whoever reads them."""
+
+    def __iter__(self) -> Self:
+        """Itself."""
+
+    def __next__(self) -> tuple[str, bytes, Version]:
+        """The next key, value and version."""
+
+    def close(self) -> None:
+        """Let go of the rows."""
+
+    def bookmark_and_close(self) -> str:
+        """Say where the next page begins."""
+
+
+class Queries(Protocol):
+    """The engine of rich queries over one view of the state."""
+
+    def query(
+        self, view: _core.StateView, ns: str, query: str, page_size: int, bookmark: str
+    ) -> Rows:
+        """Begin a query."""
+
+
+class RangeScan:
+    """A range of public keys; what was read of it becomes a range query info."""
+
+    def __init__(
+        self, rows: Iterator[tuple[str, str, bytes, _core.VersionedValue]], start: str, end: str
+    ) -> None:
+        """Begin before the first row."""
+        self._rows = rows
+        self._end = end
+        self._results = RangeResults()
+        self._left: int | None = None
+        self.info = kvrwset.RangeQueryInfo(start_key=start)
+
+    def limit(self, page_size: int) -> Self:
+        """Stop after a page; 0 means never."""
+        self._left = page_size or None
+        return self
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __next__(self) -> KeyValue:
+        """The next key and value."""
+        found = next(self._rows, None) if self._left is None or self._left > 0 else None
+        if found is None:
+            self.info.itr_exhausted = True
+            self.info.end_key = self._end
+            raise StopIteration
+        if self._left is not None:
+            self._left -= 1
+        key = found[2].decode()
+        self._results.add(key, found[3].version)
+        self.info.end_key = key
+        return key, found[3].value
+
+    def bookmark_and_close(self) -> str:
+        """Name the first key behind the page; empty when there is none."""
+        found = next(self._rows, None)
+        self.close()
+        return found[2].decode() if found else ""
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._rows = iter(())
+
+    def finish(self) -> kvrwset.RangeQueryInfo:
+        """Say what was read."""
+        self._results.fill(self.info)
+        return self.info
+
+
+class QueryScan:
+    """A rich query's rows; each one read stands in the read set."""
+
+    def __init__(self, rows: Rows, record: Callable[[str, Version], None]) -> None:
+        """Begin before the first row."""
+        self._rows = rows
+        self._record = record
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __next__(self) -> KeyValue:
+        """The next key and value."""
+        key, value, version = next(self._rows)
+        self._record(key, version)
+        return key, value
+
+    def bookmark_and_close(self) -> str:
+        """Say where the next page begins."""
+        return self._rows.bookmark_and_close()
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._rows.close()
+
+
+class PlainScan:
+    """Rows that the read-write set does not mention."""
+
+    def __init__(self, rows: Iterator[KeyValue]) -> None:
+        """Begin before the first row."""
+        self._rows = rows
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __next__(self) -> KeyValue:
+        """The next key and value."""
+        return next(self._rows)
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._rows = iter(())
+
+
+class HistoryScan:
+    """The valid writes of a key, newest first."""
+
+    def __init__(self, rows: "Iterator[KeyModification]") -> None:
+        """Begin before the first row."""
+        self._rows = rows
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __next__(self) -> "KeyModification":
+        """The next modification."""
+        return next(self._rows)
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._rows = iter(())

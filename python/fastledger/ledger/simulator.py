@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulates a transaction: reads the committed state, keeps writes to itself, says what it did.
+
+Fabric: ``txmgr/tx_simulator.go`` and ``query_executor.go``. All reads are as of one height,
+whatever is committed meanwhile, and none sees a write of the transaction itself.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fastledger import _core
+from fastledger.common.errors import FastledgerError
+from fastledger.ledger.rwset import ReadWriteSet, Version, key_hash, metadata_entries
+from fastledger.ledger.scans import HistoryScan, PlainScan, Queries, QueryScan, RangeScan
+
+if TYPE_CHECKING:
+    from fastledger.ledger.pvtdata import PrivateDataStore
+    from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
+
+
+class SimulationError(FastledgerError):
+    """A transaction asked for what a simulation cannot do; the text is Fabric's."""
+
+
+Collections = Callable[["TxSimulator", str], "set[str] | None"]
+"""Names of a chaincode's collections, None when it defines none; it may read the simulation."""
+
+
+class TxSimulator:
+    """One transaction on one channel; ``results`` ends it, ``done`` lets go of the state."""
+
+    def __init__(
+        self,
+        view: _core.StateView,
+        tx_id: str,
+        *,
+        private: "PrivateDataStore | None" = None,
+        collections: Collections | None = None,
+        history: "Callable[[str, str], Iterator[KeyModification]] | None" = None,
+        queries: Queries | None = None,
+    ) -> None:
+        """Simulate on a view of the state, which is closed with the simulation.
+
+        Args:
+            view: The state to read.
+            tx_id: The transaction's id, for error texts.
+            private: Where private values are kept; None where the peer keeps none.
+            collections: Which collections a chaincode has; None to check no names.
+            history: Reads a key's history; None where it is not kept.
+            queries: Answers rich queries; None where the state database has none.
+        """
+        self._view = view
+        self._tx_id = tx_id
+        self._private = private
+        self._collections = collections
+        self._history = history
+        self._queries = queries
+        self._set = ReadWriteSet()
+        self._ranges: list[tuple[str, RangeScan]] = []
+        self._checked: dict[str, set[str]] = {}
+        self._done = self._wrote = self._private_query = self._paged = False
+        self.written_metadata: dict[tuple[str, str, str], Mapping[str, bytes]] = {}
+        """Committed metadata of the keys that are written, by namespace, collection, key."""
+        self.private_reads: set[tuple[str, str]] = set()
+        """Namespaces and collections of which values were read."""
+
+    @property
+    def height(self) -> int:
+        """Blocks whose effects the simulation sees."""
+        return self._view.height
+
+    # Public state.
+
+    def get_state(self, ns: str, key: str) -> bytes | None:
+        """Read a key; None when it does not exist."""
+        found = self._read(ns, key)
+        return None if found is None else found.value
+
+    def get_state_multiple(self, ns: str, keys: Sequence[str]) -> list[bytes | None]:
+        """Read several keys, in their order."""
+        return [self.get_state(ns, key) for key in keys]
+
+    def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
+        """Read a key's metadata."""
+        found = self._read(ns, key)
+        return {} if found is None else metadata_entries(found.metadata)
+
+    def set_state(self, ns: str, key: str, value: bytes) -> None:
+        """Write a key."""
+        self._check_write()
+        self._set.write(ns, key, value)
+        self._note_metadata(ns, key)
+
+    def delete_state(self, ns: str, key: str) -> None:
+        """Delete a key."""
+        self.set_state(ns, key, b"")
+
+    def set_metadata(self, ns: str, key: str, metadata: Mapping[str, bytes]) -> None:
+        """Replace a key's metadata."""
+        self._check_write()
+        self._set.write_metadata(ns, key, metadata)
+        self._note_metadata(ns, key)
+
+    def get_range(self, ns: str, start: str, end: str) -> RangeScan:
+        """Read keys from ``start`` up to ``end``, an empty one meaning no bound."""
+        self._check_open()
+        scan = RangeScan(self._view.range(ns, start, end), start, end)
+        self._ranges.append((ns, scan))
+        return scan
+
+    def get_range_page(self, ns: str, start: str, end: str, page_size: int) -> RangeScan:
+        """Read a page of a range, in a transaction that writes nothing."""
+        self._begin_page()
+        return self.get_range(ns, start, end).limit(page_size)
+
+    def query(self, ns: str, query: str, page_size: int = 0, bookmark: str = "") -> QueryScan:
+        """Run a rich query."""
+        if self._queries is None:
+            raise SimulationError("ExecuteQuery not supported for leveldb")
+        if page_size or bookmark:
+            self._begin_page()
+        self._check_open()
+        rows = self._queries.query(self._view, ns, query, page_size, bookmark)
+        return QueryScan(rows, lambda key, version: self._set.read(ns, key, version))
+
+    def history(self, ns: str, key: str) -> HistoryScan:
+        """Read the valid writes of a key, newest first."""
+        self._check_open()
+        if self._history is None:
+            raise SimulationError("history database is not enabled")
+        return HistoryScan(self._history(ns, key))
+
+    # Private data.
+
+    def get_private_data(self, ns: str, coll: str, key: str) -> bytes | None:
+        """Read a private value; the peer must have the one that the channel agreed on."""
+        self._check_collection(ns, coll)
+        hashed = self._view.get_hash(ns, coll, key_hash(key))
+        public = None if hashed is None else hashed.version
+        found = self._private.get(ns, coll, key) if self._private else None
+        private = None if found is None else found[1]
+        if public != private:
+            raise SimulationError(
+                "private data matching public hash version is not available. "
+                f"Public hash version = {_height(public)}, "
+                f"Private data version = {_height(private)}"
+            )
+        self._set.read_hash(ns, coll, key, public)
+        self.private_reads.add((ns, coll))
+        return None if found is None else found[0]
+
+    def get_private_data_multiple(
+        self, ns: str, coll: str, keys: Sequence[str]
+    ) -> list[bytes | None]:
+        """Read several private values, in the keys' order."""
+        return [self.get_private_data(ns, coll, key) for key in keys]
+
+    def get_private_data_hash(self, ns: str, coll: str, key: str) -> bytes | None:
+        """Read a private value's hash."""
+        found = self._read_hash(ns, coll, key)
+        return None if found is None else found.value
+
+    def get_private_metadata(self, ns: str, coll: str, key: str) -> Mapping[str, bytes]:
+        """Read a private key's metadata."""
+        found = self._read_hash(ns, coll, key)
+        return {} if found is None else metadata_entries(found.metadata)
+
+    def set_private_data(self, ns: str, coll: str, key: str, value: bytes) -> None:
+        """Write a private key."""
+        self._write_private(ns, coll, key)
+        self._set.write_private(ns, coll, key, value)
+
+    def delete_private_data(self, ns: str, coll: str, key: str) -> None:
+        """Delete a private key."""
+        self.set_private_data(ns, coll, key, b"")
+
+    def purge_private_data(self, ns: str, coll: str, key: str) -> None:
+        """Delete a private key and what was kept of it."""
+        self._write_private(ns, coll, key)
+        self._set.write_private(ns, coll, key, b"", is_purge=True)
+
+    def set_private_metadata(
+        self, ns: str, coll: str, key: str, metadata: Mapping[str, bytes]
+    ) -> None:
+        """Replace a private key's metadata."""
+        self._write_private(ns, coll, key)
+        self._set.write_private_metadata(ns, coll, key, metadata)
+
+    def get_private_range(self, ns: str, coll: str, start: str, end: str) -> PlainScan:
+        """Read a range of a collection, in a transaction that writes nothing."""
+        self._begin_private_query()
+        self._check_collection(ns, coll)
+        rows = self._private.range(ns, coll, start, end) if self._private else iter(())
+        return PlainScan(rows)
+
+    def query_private(self, ns: str, coll: str, query: str) -> PlainScan:  # noqa: ARG002
+        """Run a rich query over a collection: as with LevelDB, there is none."""
+        self._begin_private_query()
+        self._check_collection(ns, coll)
+        raise SimulationError("ExecuteQueryOnPrivateData not supported for leveldb")
+
+    # The end.
+
+    def results(self) -> tuple[bytes, bytes | None]:
+        """Encode what was read and written: the public set, and the private one if any."""
+        for ns, scan in self._ranges:
+            self._set.add_range(ns, scan.finish())
+        self._ranges.clear()
+        return self._set.build()
+
+    def namespaces(self) -> list[str]:
+        """Namespaces that were read or written."""
+        return list(self._set.namespaces())
+
+    def done(self) -> None:
+        """Let go of the state; harmless when repeated."""
+        if not self._done:
+            self._done = True
+            self._view.close()
+
+    def _read(self, ns: str, key: str) -> _core.VersionedValue | None:
+        self._check_open()
+        found = self._view.get(ns, key)
+        self._set.read(ns, key, None if found is None else found.version)
+        return found
+
+    def _read_hash(self, ns: str, coll: str, key: str) -> _core.VersionedValue | None:
+        self._check_collection(ns, coll)
+        found = self._view.get_hash(ns, coll, key_hash(key))
+        self._set.read_hash(ns, coll, key, None if found is None else found.version)
+        return found
+
+    def _note_metadata(self, ns: str, key: str) -> None:
+        found = self._view.get(ns, key)
+        entries = metadata_entries(found.metadata) if found and found.metadata else {}
+        self.written_metadata[ns, "", key] = entries
+
+    def _write_private(self, ns: str, coll: str, key: str) -> None:
+        self._check_collection(ns, coll)
+        self._check_write()
+        found = self._view.get_hash(ns, coll, key_hash(key))
+        entries = metadata_entries(found.metadata) if found and found.metadata else {}
+        self.written_metadata[ns, coll, key] = entries
+
+    def _check_open(self) -> None:
+        if self._done:
+            raise SimulationError("this instance should not be used after calling Done()")
+
+    def _check_write(self) -> None:
+        self._check_open()
+        if self._private_query:
+            raise SimulationError(
+                f"txid [{self._tx_id}]: unsuppored transaction. Transaction has already performed "
+                "queries on pvt data. Writes are not allowed"
+            )
+        if self._paged:
+            raise SimulationError(
+                f"txid [{self._tx_id}]: unsuppored transaction. Transaction has already performed "
+                "a paginated query. Writes are not allowed"
+            )
+        self._wrote = True
+
+    def _begin_private_query(self) -> None:
+        if self._wrote:
+            raise SimulationError(
+                f"txid [{self._tx_id}]: unsuppored transaction. Queries on pvt data is supported "
+                "only in a read-only transaction"
+            )
+        self._private_query = True
+
+    def _begin_page(self) -> None:
+        if self._wrote:
+            raise SimulationError(
+                f"txid [{self._tx_id}]: unsuppored transaction. Paginated queries are supported "
+                "only in a read-only transaction"
+            )
+        self._paged = True
+
+    def _check_collection(self, ns: str, coll: str) -> None:
+        self._check_open()
+        if self._collections is None:
+            return
+        known = self._checked.get(ns)
+        if known is None:
+            found = self._collections(self, ns)
+            if found is None:
+                raise SimulationError(
+                    f"collection config not defined for chaincode [{ns}], pass the collection "
+                    "configuration upon chaincode definition/instantiation"
+                )
+            known = self._checked[ns] = found
+        if coll not in known:
+            raise SimulationError(
+                f"collection [{coll}] not defined in the collection config for chaincode [{ns}]"
+            )
+
+
+def _height(version: Version | None) -> str:
+    return "<nil>" if version is None else f"{{BlockNum: {version[0]}, TxNum: {version[1]}}}"

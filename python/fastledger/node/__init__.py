@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node processes: rooms built from configuration and joined by queues."""

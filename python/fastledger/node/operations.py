@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations endpoint of a node: /healthz, /version, /logspec and /metrics.
+
+Fabric: ``core/operations``.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from fastledger import __version__
+from fastledger.comm.http import HttpServer
+from fastledger.comm.tls import TlsConfig
+from fastledger.common import log, metrics
+from fastledger.common.config import Config
+from fastledger.common.errors import ConfigInvalid
+
+MAX_BODY_BYTES = 64 * 1024
+"""A logging specification is far shorter."""
+
+Checker = Callable[[], Awaitable[None]]
+"""Returns when its component is healthy, raises with the reason otherwise."""
+
+_logger = log.get("operations.runner")
+
+
+class Operations:
+    """The endpoint of one node."""
+
+    def __init__(
+        self, address: str, tls: TlsConfig | None = None, *, provider: str = "disabled"
+    ) -> None:
+        """Prepare the endpoint; ``provider`` is ``prometheus`` or ``disabled``."""
+        self._checkers: dict[str, Checker] = {}
+        self._needs_certificate = tls is not None
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/version", _version)
+        app.router.add_route("*", "/logspec", self._logspec)
+        if provider == "prometheus":
+            app.router.add_get("/metrics", self._metrics)
+        elif provider != "disabled":
+            _logger.warning("Unknown provider type: %s; metrics disabled", provider)
+        self._server = HttpServer(address, app, tls)
+
+    @staticmethod
+    def from_config(config: Config) -> "Operations | None":
+        """Prepare the endpoint of ``core.yaml`` or ``orderer.yaml``; None without an address."""
+        address = config.string("operations.listenAddress")
+        if not address:
+            return None
+        provider = config.string("metrics.provider", "disabled")
+        return Operations(address, _tls(config), provider=provider)
+
+    @property
+    def port(self) -> int:
+        """The port it listens at, once it was started."""
+        return self._server.port
+
+    def add_checker(self, component: str, checker: Checker) -> None:
+        """Let /healthz ask a component."""
+        self._checkers[component] = checker
+
+    async def start(self) -> None:
+        """Listen and serve; raises ConnectionFailed when the address is taken."""
+        metrics.gauge("fabric_version", "The active version of Fabric.", ["version"]).labels(
+            __version__
+        ).set(1)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Stop to serve."""
+        await self._server.stop()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        failed = []
+        for component, checker in self._checkers.items():
+            try:
+                await checker()
+            except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer
+                failed.append({"component": component, "reason": str(error)})
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        if not failed:
+            return web.json_response({"status": "OK", "time": now})
+        return web.json_response(
+            {"status": "Service Unavailable", "time": now, "failed_checks": failed}, status=503
+        )
+
+    async def _logspec(self, request: web.Request) -> web.Response:
+        self._authorize(request)
+        if request.method == "GET":
+            return web.json_response({"spec": log.spec()})
+        if request.method != "PUT":
+            return _bad(f"invalid request method: {request.method}")
+        try:
+            body = await request.json()
+            spec = body["spec"]
+            if not isinstance(spec, str):
+                raise TypeError("spec must be a string")
+            log.activate(spec)
+        except (ValueError, TypeError, KeyError, ConfigInvalid) as error:
+            return _bad(str(error))
+        return web.Response(status=204)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        self._authorize(request)
+        return web.Response(
+            body=metrics.exposition(),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    def _authorize(self, request: web.Request) -> None:
+        """Under TLS only a client with a certificate may see or set more than health."""
+        transport = request.transport
+        if not self._needs_certificate or transport is None:
+            return
+        if not transport.get_extra_info("peercert"):
+            raise web.HTTPUnauthorized
+
+
+async def _version(_: web.Request) -> web.Response:
+    return web.json_response({"CommitSHA": "fastledger", "Version": __version__})
+
+
+def _bad(reason: str) -> web.Response:
+    return web.json_response({"error": reason}, status=400)
+
+
+def _tls(config: Config) -> TlsConfig | None:
+    if not config.boolean("operations.tls.enabled"):
+        return None
+    if config.name == "core":
+        cert, key = "operations.tls.cert.file", "operations.tls.key.file"
+        roots = "operations.tls.clientRootCAs.files"
+    else:
+        cert, key = "operations.tls.certificate", "operations.tls.privateKey"
+        roots = "operations.tls.clientRootCAs"
+    cert_path, key_path = config.path(cert), config.path(key)
+    if cert_path is None or key_path is None:
+        raise ConfigInvalid(f"{config.file}: operations.tls is enabled, but has no {cert} or {key}")
+    require = config.boolean("operations.tls.clientAuthRequired")
+    return TlsConfig.load(cert_path, key_path, config.paths(roots), require=require)

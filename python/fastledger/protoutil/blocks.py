@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks, made as an orderer makes them (Fabric: ``protoutil/blockutils.go``)."""
+
+import hashlib
+from collections.abc import Iterable
+
+from google.protobuf.message import DecodeError
+
+from fastledger.common.errors import InputError
+from fastledger.protos.common.common_pb2 import (
+    Block,
+    BlockHeader,
+    BlockMetadataIndex,
+    ChannelHeader,
+    Envelope,
+    HeaderType,
+    LastConfig,
+    Metadata,
+    MetadataSignature,
+    OrdererBlockMetadata,
+    Payload,
+)
+from fastledger.protoutil.envelope import signature_header
+from fastledger.protoutil.hashes import header_bytes
+from fastledger.protoutil.signer import Signer
+
+METADATA_SLOTS = len(BlockMetadataIndex.values())
+"""Signatures, last configuration, transactions filter, orderer, commit hash."""
+
+
+def data_hash(envelopes: Iterable[bytes]) -> bytes:
+    """Hash the transactions of a block: SHA-256 of them all, one after the other."""
+    digest = hashlib.sha256()
+    for envelope in envelopes:
+        digest.update(envelope)
+    return digest.digest()
+
+
+def new_block(number: int, previous_hash: bytes, envelopes: Iterable[bytes]) -> Block:
+    """Make a block of encoded envelopes; its metadata slots are there, but empty."""
+    block = Block(header=BlockHeader(number=number, previous_hash=previous_hash))
+    block.data.data.extend(envelopes)
+    block.header.data_hash = data_hash(block.data.data)
+    block.metadata.metadata.extend([b""] * METADATA_SLOTS)
+    return block
+
+
+def sign_block(
+    block: Block, signer: Signer, last_config: int, consenter_metadata: bytes = b""
+) -> None:
+    """Fill the slots that an orderer fills.
+
+    Args:
+        block: Changed in place.
+        signer: The orderer.
+        last_config: Number of the newest configuration block, this one if it is one.
+        consenter_metadata: The encoded ``common.Metadata`` of slot 3, empty for none.
+    """
+    value = OrdererBlockMetadata(
+        last_config=LastConfig(index=last_config), consenter_metadata=consenter_metadata
+    ).SerializeToString()
+    creator = signature_header(signer.serialized).SerializeToString()
+    signature = signer.sign(value + creator + header_bytes(block.header))
+    slots = block.metadata.metadata
+    slots[BlockMetadataIndex.SIGNATURES] = Metadata(
+        value=value,
+        signatures=[MetadataSignature(signature_header=creator, signature=signature)],
+    ).SerializeToString()
+    slots[BlockMetadataIndex.LAST_CONFIG] = Metadata(
+        value=LastConfig(index=last_config).SerializeToString()
+    ).SerializeToString()
+    slots[BlockMetadataIndex.ORDERER] = consenter_metadata
+
+
+def last_config_index(block: Block) -> int:
+    """Say which configuration block a block names as the newest.
+
+    Raises:
+        InputError: Its metadata does not decode.
+    """
+    slots = block.metadata.metadata
+    try:
+        signed = Metadata.FromString(slots[BlockMetadataIndex.SIGNATURES]) if slots else Metadata()
+        if signed.value:
+            return OrdererBlockMetadata.FromString(signed.value).last_config.index
+        named = BlockMetadataIndex.LAST_CONFIG
+        kept = Metadata.FromString(slots[named]) if len(slots) > named else Metadata()
+        return LastConfig.FromString(kept.value).index
+    except DecodeError as error:
+        raise InputError(f"failed to retrieve metadata: {error}") from error
+
+
+def is_config_block(block: Block) -> bool:
+    """Whether a block holds a configuration (``protoutil.IsConfigBlock``)."""
+    if len(block.data.data) != 1:
+        return False
+    try:
+        payload = Payload.FromString(Envelope.FromString(block.data.data[0]).payload)
+        header = ChannelHeader.FromString(payload.header.channel_header)
+    except DecodeError:
+        return False
+    return header.type == HeaderType.CONFIG
+
+
+def channel_id_of(block: Block) -> str:
+    """Say which channel a block belongs to (``protoutil.GetChannelIDFromBlock``).
+
+    Raises:
+        InputError: It is empty, or its first transaction does not decode.
+    """
+    if not block.data.data:
+        raise InputError("failed to retrieve channel id - block is empty")
+    try:
+        payload = Payload.FromString(Envelope.FromString(block.data.data[0]).payload)
+        if not payload.HasField("header"):
+            raise InputError("failed to retrieve channel id - payload header is empty")
+        return ChannelHeader.FromString(payload.header.channel_header).channel_id
+    except DecodeError as error:
+        raise InputError(f"failed to retrieve channel id: {error}") from error

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a chaincode is."""
+
+from typing import TYPE_CHECKING
+
+from fastledger.protos.peer.proposal_response_pb2 import Response
+
+if TYPE_CHECKING:
+    from fastledger.shim.stub import ChaincodeStub
+
+__all__ = ["ERROR", "ERROR_THRESHOLD", "OK", "Chaincode", "Response", "error", "success"]
+
+OK = 200
+ERROR_THRESHOLD = 400
+"""From here on peers do not endorse."""
+
+ERROR = 500
+
+
+class Chaincode:
+    """The two functions of Fabric's shims. Subclasses override them; both run on threads."""
+
+    def init(self, stub: "ChaincodeStub") -> Response:
+        """Called when the chaincode is instantiated or upgraded, or where Init is required."""
+        del stub
+        return success()
+
+    def invoke(self, stub: "ChaincodeStub") -> Response:
+        """Called for every transaction and query."""
+        raise NotImplementedError(f"{type(self).__name__} has no invoke")
+
+
+def success(payload: bytes = b"") -> Response:
+    """Succeed with a payload."""
+    return Response(status=OK, payload=payload)
+
+
+def error(message: str) -> Response:
+    """Fail with a message."""
+    return Response(status=ERROR, message=message)

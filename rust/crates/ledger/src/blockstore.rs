@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Block files without anything derived from them: what an orderer keeps (`common/ledger/blockledger/fileledger`).
+//!
+//! Opening follows the chain of headers from the first block, so there is no index that could disagree with the
+//! files; what stays in memory is 24 bytes for each block. A torn append is cut off, damage is an error, by the same
+//! rules as in a ledger.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::blockfile::{BlockFile, Location};
+use crate::error::{IoContext, LedgerError, Result};
+use crate::lock::LedgerLock;
+use crate::record::{self, ChainTip};
+use crate::recovery::{cut, last_file};
+use crate::tail::{self, TornTail};
+use crate::writer::{BlockWriter, Durability, sync_dir};
+
+/// One channel's blocks, in Fabric's block files.
+#[derive(Debug)]
+pub struct BlockStore {
+    dir: PathBuf,
+    chain: RwLock<Chain>,
+    writer: Mutex<BlockWriter>,
+    _lock: LedgerLock,
+}
+
+/// The blocks that are on stable storage.
+#[derive(Debug)]
+struct Chain {
+    locations: Vec<Location>,
+    tip: Option<ChainTip>,
+}
+
+impl BlockStore {
+    /// Opens the folder of a channel's block files, or makes it, and says what of a torn append was cut off.
+    ///
+    /// A block file does not grow beyond `file_bytes`, unless by a single block; Fabric's limit is 64 MiB.
+    pub fn open(dir: &Path, file_bytes: u64) -> Result<(Self, Option<TornTail>)> {
+        fs::create_dir_all(dir).context("create folder", dir)?;
+        if let Some(parent) = dir.parent() {
+            sync_dir(parent)?;
+        }
+        let lock = LedgerLock::take(dir)?;
+        let tail = tail::scan(dir, (0, 0), None)?;
+        cut(&tail)?;
+        let writer = BlockWriter::open(dir, last_file(dir)?, file_bytes, Durability::EachFlush)?;
+        let chain = Chain { locations: tail.blocks.iter().map(|entry| entry.location).collect(), tip: tail.tip };
+        let store = Self { dir: dir.to_path_buf(), chain: RwLock::new(chain), writer: Mutex::new(writer), _lock: lock };
+        Ok((store, tail.torn.map(|(_, torn)| torn)))
+    }
+
+    /// Number of the next block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner).locations.len() as u64
+    }
+
+    /// The last block.
+    #[must_use]
+    pub fn tip(&self) -> Option<ChainTip> {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner).tip
+    }
+
+    /// Appends the records of the next blocks. When it returns they are on stable storage, by one sync for all, and
+    /// only then can they be read.
+    ///
+    /// A record that does not continue the chain is refused with all of its group, and nothing is written. When
+    /// writing fails the store takes no more blocks until it is opened again.
+    pub fn append(&self, records: &[Vec<u8>]) -> Result<()> {
+        let mut writer = self.writer();
+        let tip = self.follow(records)?;
+        let mut locations = Vec::with_capacity(records.len());
+        for record in records {
+            let location = writer.append(record).inspect_err(|error| writer.fail(error))?;
+            locations.push(location);
+        }
+        writer.sync()?;
+        let mut chain = self.chain.write().unwrap_or_else(PoisonError::into_inner);
+        chain.locations.append(&mut locations);
+        chain.tip = tip;
+        Ok(())
+    }
+
+    /// A block's record; see [`fastledger_wire::block::decode_record`].
+    pub fn record(&self, number: u64) -> Result<Vec<u8>> {
+        let location = {
+            let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner);
+            let location = usize::try_from(number).ok().and_then(|number| chain.locations.get(number)).copied();
+            location.ok_or(LedgerError::NoSuchBlock { number, first: 0, end: chain.locations.len() as u64 })?
+        };
+        BlockFile::open(&self.dir, location.file)?.record(&location)
+    }
+
+    /// The tip that the records lead to, each of which must follow the one before it.
+    fn follow(&self, records: &[Vec<u8>]) -> Result<Option<ChainTip>> {
+        let mut tip = self.tip();
+        for record in records {
+            let (header, _) = record::decode(record).map_err(|reason| LedgerError::NotARecord { reason })?;
+            let next = record::follow(tip.as_ref(), &header)
+                .map_err(|reason| LedgerError::NotNext { number: header.number, reason })?;
+            tip = Some(next);
+        }
+        Ok(tip)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, BlockWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

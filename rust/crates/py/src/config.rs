@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Channel configurations from Python.
+
+use std::sync::Arc;
+
+use fastledger_identity as identity;
+use fastledger_identity::{IdentityError, Policy, block_signature};
+use fastledger_wire::Message;
+use fastledger_wire::common::{Block, metadata_slot};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::identity::{Identity, SignedData, satisfies, signers, verifier};
+use crate::{door, error};
+
+/// One configuration of a channel: it never changes, an update makes the next one.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct ChannelConfig(identity::ChannelConfig);
+
+#[pymethods]
+impl ChannelConfig {
+    #[staticmethod]
+    fn from_block(py: Python<'_>, block: &[u8]) -> PyResult<Self> {
+        door::deep_work(py, || identity::ChannelConfig::from_block(block), error::identity).map(Self)
+    }
+
+    #[staticmethod]
+    fn from_config(py: Python<'_>, channel_id: &str, config: &[u8]) -> PyResult<Self> {
+        door::deep_work(py, || identity::ChannelConfig::from_config(channel_id, config), error::identity).map(Self)
+    }
+
+    #[getter]
+    fn channel_id(&self) -> &str {
+        self.0.channel_id()
+    }
+
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.0.sequence()
+    }
+
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let encoded = door::deep_work(py, || self.0.encoded(), error::identity)?;
+        Ok(PyBytes::new(py, &encoded))
+    }
+
+    #[getter]
+    fn batch_timeout_ns(&self) -> Option<i64> {
+        self.0.orderer().map(|orderer| orderer.batch_timeout_ns)
+    }
+
+    #[getter]
+    fn msp_ids(&self) -> Vec<&str> {
+        self.0.msps().names().collect()
+    }
+
+    /// Root and intermediate certificates of an MSP's TLS.
+    fn tls_cas<'py>(&self, py: Python<'py>, mspid: &str) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let unknown = || error::not_found(py, format!("channel {} has no MSP {mspid}", self.0.channel_id()));
+        let msp = self.0.msps().msp(mspid).ok_or_else(unknown)?;
+        let cas = msp.tls_roots().iter().chain(msp.tls_intermediates());
+        Ok(cas.map(|ca| PyBytes::new(py, ca.to_pem().as_bytes())).collect())
+    }
+
+    fn identity(&self, py: Python<'_>, serialized: &[u8]) -> PyResult<Identity> {
+        door::work(py, || self.0.msps().identity(serialized), error::identity).map(Identity)
+    }
+
+    /// Whether an identity satisfies an encoded `common.MSPPrincipal`.
+    fn satisfies(&self, py: Python<'_>, serialized: &[u8], principal: &[u8]) -> PyResult<bool> {
+        door::work(py, || satisfies(self.0.msps(), serialized, principal), error::identity)
+    }
+
+    fn has_policy(&self, path: &str) -> bool {
+        self.0.policy(path).is_some()
+    }
+
+    fn evaluate(&self, py: Python<'_>, path: &str, signed: Vec<SignedData>) -> PyResult<()> {
+        let policy =
+            self.0.policy(path).ok_or_else(|| error::identity(py, IdentityError::UnknownPolicy(path.to_owned())))?;
+        self.judge(py, policy, &signed)
+    }
+
+    fn evaluate_signature_policy(&self, py: Python<'_>, envelope: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
+        let policy = door::deep_work(py, || self.0.key_policy(envelope), error::identity)?;
+        self.judge(py, &policy, &signed)
+    }
+
+    fn evaluate_application_policy(&self, py: Python<'_>, policy: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
+        let policy = door::deep_work(py, || self.0.application_policy(policy), error::identity)?;
+        self.judge(py, &policy, &signed)
+    }
+
+    /// Holds the orderers' signatures in a block's metadata against the policy for them.
+    fn verify_block(&self, py: Python<'_>, block: &[u8]) -> PyResult<()> {
+        let verify = || {
+            let undecodable = |reason| IdentityError::ConfigUndecodable { what: "Block".to_owned(), reason };
+            let block = Block::decode(block).map_err(undecodable)?;
+            let header = block.header.unwrap_or_default();
+            let metadata = block.metadata.unwrap_or_default().metadata;
+            let signatures = metadata.get(metadata_slot::SIGNATURES).copied().unwrap_or_default();
+            block_signature::verify(&header, signatures, &self.0, verifier())
+        };
+        door::deep_work(py, verify, error::identity)
+    }
+
+    fn apply(&self, py: Python<'_>, config_envelope: &[u8]) -> PyResult<Self> {
+        door::deep_work(py, || self.0.apply(config_envelope), error::identity).map(Self)
+    }
+
+    fn propose_update<'py>(&self, py: Python<'py>, update: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let envelope = door::deep_work(py, || self.0.propose_update(update), error::identity)?;
+        Ok(PyBytes::new(py, &envelope))
+    }
+}
+
+impl ChannelConfig {
+    fn judge(&self, py: Python<'_>, policy: &Arc<Policy>, signed: &[SignedData]) -> PyResult<()> {
+        let judge = || {
+            let signers = signers(self.0.msps(), signed);
+            policy.evaluate(signers.as_slice()).map_err(|details| (policy.refusal(signers.as_slice()), details))
+        };
+        door::work(py, judge, |py, (reason, details)| error::policy(py, &reason, &details.to_string()))
+    }
+}

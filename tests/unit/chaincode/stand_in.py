@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer's ledger and rules in memory, for tests of chaincode execution."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.package import ChaincodePackage
+from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.common.errors import ChaincodeError
+from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
+from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
+from fastledger.protos.msp.identities_pb2 import SerializedIdentity
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
+from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
+from fastledger.protos.peer.proposal_pb2 import (
+    ChaincodeProposalPayload,
+    Proposal,
+    SignedProposal,
+)
+from fastledger.protos.peer.proposal_response_pb2 import Response
+
+
+class Rows:
+    """Rows of a query, counting what is read and closed."""
+
+    def __init__(self, rows: Sequence, page_size: int = 0, bookmark: str = "") -> None:
+        self._rows = list(rows)
+        self._size = page_size or len(self._rows)
+        self._next = 0
+        self._bookmark = bookmark
+        self.closed = False
+
+    def __iter__(self) -> "Rows":
+        return self
+
+    def __next__(self):
+        assert not self.closed
+        if self._next >= min(self._size, len(self._rows)):
+            raise StopIteration
+        self._next += 1
+        return self._rows[self._next - 1]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def bookmark_and_close(self) -> str:
+        self.close()
+        if self._bookmark:
+            return self._bookmark
+        return self._rows[self._next][0] if self._next < len(self._rows) else ""
+
+
+class Ledger:
+    """State of one channel. Writes are seen by later transactions only, when committed."""
+
+    def __init__(self) -> None:
+        self.state: dict[tuple[str, str, str], bytes] = {}
+        self.metadata: dict[tuple[str, str, str], dict[str, bytes]] = {}
+        self.history: dict[tuple[str, str], list[KeyModification]] = {}
+
+    def simulator(self) -> "Simulator":
+        return Simulator(self)
+
+
+class Simulator:
+    """Implements TxSimulator over a Ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.writes: dict[tuple[str, str, str], bytes | None] = {}
+        self.metadata_writes: dict[tuple[str, str, str], dict[str, bytes]] = {}
+        self.purged: list[tuple[str, str, str]] = []
+        self.opened: list[Rows] = []
+        self.is_done = False
+
+    def commit(self) -> None:
+        for (ns, coll, key), value in self.writes.items():
+            if value is None:
+                self.ledger.state.pop((ns, coll, key), None)
+            else:
+                self.ledger.state[(ns, coll, key)] = value
+            change = KeyModification(tx_id="t", value=value or b"", is_delete=value is None)
+            change.timestamp.FromSeconds(1_700_000_000)
+            self.ledger.history.setdefault((ns, key), []).insert(0, change)
+        self.ledger.metadata.update(self.metadata_writes)
+
+    def _rows(self, rows: Sequence, page_size: int = 0) -> Rows:
+        opened = Rows(rows, page_size)
+        self.opened.append(opened)
+        return opened
+
+    def _range(self, ns: str, coll: str, start: str, end: str) -> list[tuple[str, bytes]]:
+        return sorted(
+            (k, v)
+            for (n, c, k), v in self.ledger.state.items()
+            if (n, c) == (ns, coll) and k >= start and (not end or k < end)
+        )
+
+    def get_state(self, ns, key):
+        return self.ledger.state.get((ns, "", key))
+
+    def get_state_multiple(self, ns, keys):
+        return [self.get_state(ns, key) for key in keys]
+
+    def set_state(self, ns, key, value):
+        self.writes[(ns, "", key)] = value
+
+    def delete_state(self, ns, key):
+        self.writes[(ns, "", key)] = None
+
+    def get_range(self, ns, start, end):
+        return self._rows(self._range(ns, "", start, end))
+
+    def get_range_page(self, ns, start, end, page_size):
+        return self._rows(self._range(ns, "", start, end), page_size)
+
+    def get_metadata(self, ns, key):
+        return self.ledger.metadata.get((ns, "", key), {})
+
+    def set_metadata(self, ns, key, metadata):
+        self.metadata_writes[(ns, "", key)] = dict(metadata)
+
+    def query(self, ns, query, page_size=0, bookmark=""):
+        if query == "broken":
+            raise ValueError("ExecuteQuery not supported")
+        rows = self._range(ns, "", bookmark, "")
+        return self._rows(rows, page_size)
+
+    def history(self, ns, key):
+        return self._rows(self.ledger.history.get((ns, key), []))
+
+    def get_private_data(self, ns, coll, key):
+        return self.ledger.state.get((ns, coll, key))
+
+    def get_private_data_multiple(self, ns, coll, keys):
+        return [self.get_private_data(ns, coll, key) for key in keys]
+
+    def get_private_data_hash(self, ns, coll, key):
+        value = self.ledger.state.get((ns, coll, key))
+        return None if value is None else hashlib.sha256(value).digest()
+
+    def set_private_data(self, ns, coll, key, value):
+        self.writes[(ns, coll, key)] = value
+
+    def delete_private_data(self, ns, coll, key):
+        self.writes[(ns, coll, key)] = None
+
+    def purge_private_data(self, ns, coll, key):
+        self.purged.append((ns, coll, key))
+        self.writes[(ns, coll, key)] = None
+
+    def get_private_range(self, ns, coll, start, end):
+        return self._rows(self._range(ns, coll, start, end))
+
+    def get_private_metadata(self, ns, coll, key):
+        return self.ledger.metadata.get((ns, coll, key), {})
+
+    def set_private_metadata(self, ns, coll, key, metadata):
+        self.metadata_writes[(ns, coll, key)] = dict(metadata)
+
+    def query_private(self, ns, coll, query):
+        del query
+        return self._rows(self._range(ns, coll, "", ""))
+
+    def results(self):
+        return b"", None
+
+    def done(self) -> None:
+        self.is_done = True
+
+
+class Peer:
+    """Implements Services."""
+
+    def __init__(self, definitions: Mapping[str, EndorsementInfo] | None = None) -> None:
+        self.definitions = dict(definitions or {})
+        self.ledgers = {"mychannel": Ledger(), "other": Ledger()}
+        self.capable = Capabilities()
+        self.access = CollectionAccess(read=True, write=True)
+        self.denied_channels: set[str] = set()
+        self.simulators: list[Simulator] = []
+
+    def endorsement_info(self, channel_id, name, simulator):
+        del channel_id, simulator
+        if name not in self.definitions:
+            raise ChaincodeError(f"chaincode {name} not found")
+        return self.definitions[name]
+
+    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
+        del signed_proposal
+        if channel_id in self.denied_channels:
+            raise ChaincodeError("access denied")
+
+    def is_system_chaincode(self, name: str) -> bool:
+        return name == "qscc"
+
+    async def invoke_system(
+        self, context: TransactionContext, chaincode_input: ChaincodeInput
+    ) -> tuple[Response, ChaincodeEvent | None]:
+        return Response(status=200, payload=b"qscc on " + context.channel_id.encode()), None
+
+    def new_simulator(self, channel_id, tx_id):
+        del tx_id
+        if channel_id not in self.ledgers:
+            return None
+        simulator = self.ledgers[channel_id].simulator()
+        self.simulators.append(simulator)
+        return simulator
+
+    def collection_access(self, context, collection):
+        del context
+        if collection == "unknown":
+            raise ChaincodeError("collection unknown could not be found")
+        return self.access
+
+    def capabilities(self, channel_id):
+        return self.capable if channel_id in self.ledgers else None
+
+
+class PackageLauncherOf:
+    """A Launcher with one package, through a package launcher."""
+
+    def __init__(self, launcher, package: ChaincodePackage) -> None:
+        self._launcher = launcher
+        self._package = package
+
+    async def start(self, ccid: str, serve: Serve) -> Instance:
+        return await self._launcher.start(ccid, self._package, serve)
+
+
+class Endless:
+    """An Instance that lives until it is stopped."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def wait(self) -> str:
+        await self.ended.wait()
+        return "it was stopped"
+
+    async def stop(self) -> None:
+        self.ended.set()
+
+
+_ids: Iterator[int] = iter(range(1, 1_000_000))
+
+
+def tx(
+    peer: Peer,
+    name: str = "basic",
+    channel_id: str = "mychannel",
+    transient: Mapping[str, bytes] | None = None,
+    certificate: bytes = b"",
+) -> TransactionContext:
+    """A transaction on a fresh simulation."""
+    tx_id = hashlib.sha256(str(next(_ids)).encode()).hexdigest()
+    header = ChannelHeader(type=3, channel_id=channel_id, tx_id=tx_id)
+    header.timestamp.FromSeconds(1_700_000_000)
+    identity = SerializedIdentity(mspid="Org1MSP", id_bytes=certificate)
+    signature = SignatureHeader(creator=identity.SerializeToString(), nonce=b"n" * 24)
+    proposal = Proposal(
+        header=Header(
+            channel_header=header.SerializeToString(),
+            signature_header=signature.SerializeToString(),
+        ).SerializeToString(),
+        payload=ChaincodeProposalPayload(TransientMap=transient or {}).SerializeToString(),
+    )
+    signed = SignedProposal(proposal_bytes=proposal.SerializeToString(), signature=b"s")
+    simulator = peer.ledgers[channel_id].simulator() if channel_id in peer.ledgers else None
+    return TransactionContext(
+        channel_id=channel_id,
+        tx_id=tx_id,
+        namespace=name,
+        simulator=simulator,
+        signed_proposal=signed,
+        proposal=proposal,
+    )
+
+
+def args(*arguments: str | bytes, is_init: bool = False) -> ChaincodeInput:
+    encoded = [a.encode() if isinstance(a, str) else a for a in arguments]
+    return ChaincodeInput(args=encoded, is_init=is_init)

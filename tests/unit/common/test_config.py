@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""core.yaml and orderer.yaml: overrides, durations, sizes, paths, wrong and unknown keys."""
+
+from pathlib import Path
+
+import pytest
+
+from fastledger.common import config
+from fastledger.common.config import Config
+from fastledger.common.durations import format_duration, parse_duration, parse_size
+from fastledger.common.errors import ConfigInvalid
+
+CORE = """
+peer:
+  address: peer0:7051
+  localMspId: Org1MSP
+  mspConfigPath: msp
+  tls:
+    enabled: true
+    clientRootCAs:
+      files:
+        - tls/ca.crt
+        - /other/ca.crt
+  client:
+    connTimeout: 1m30s
+  maxRecvMsgSize: many
+chaincode:
+  executetimeout: soon
+  externalBuilders:
+    - name: ccaas
+      path: /builder
+      propagateEnvironment: [A]
+peeer:
+  address: x
+"""
+
+
+def core(tmp_path: Path, **environ: str) -> Config:
+    (tmp_path / "core.yaml").write_text(CORE)
+    return config.load("core", environ={"FABRIC_CFG_PATH": str(tmp_path), **environ})
+
+
+def test_values_of_the_file(tmp_path: Path) -> None:
+    read = core(tmp_path)
+    assert read.string("peer.address") == "peer0:7051"
+    assert read.string("PEER.LOCALMSPID") == "Org1MSP"
+    assert read.boolean("peer.tls.enabled") is True
+    assert read.duration("peer.client.connTimeout") == 90
+    assert read.path("peer.mspConfigPath") == tmp_path / "msp"
+    assert read.paths("peer.tls.clientRootCAs.files") == [
+        tmp_path / "tls/ca.crt",
+        Path("/other/ca.crt"),
+    ]
+    assert read.entries("chaincode.externalBuilders")[0]["path"] == "/builder"
+    assert read.string("peer.nothing", "default") == "default"
+
+
+def test_the_environment_overrides(tmp_path: Path) -> None:
+    read = core(
+        tmp_path,
+        CORE_PEER_ADDRESS="peer1:8051",
+        CORE_PEER_TLS_ENABLED="false",
+        CORE_PEER_LOCALMSPID="",
+        CORE_PEER_TLS_CLIENTROOTCAS_FILES="[a.crt, b.crt]",
+        CORE_CHAINCODE_EXTERNALBUILDERS='[{"name": "mine", "path": "/p"}]',
+    )
+    assert read.string("peer.address") == "peer1:8051"
+    assert read.boolean("peer.tls.enabled") is False
+    assert read.string("peer.localMspId") == "Org1MSP"
+    assert read.strings("peer.tls.clientRootCAs.files") == ["a.crt", "b.crt"]
+    assert [entry["name"] for entry in read.entries("chaincode.externalBuilders")] == ["mine"]
+
+
+def test_wrong_values_are_named(tmp_path: Path) -> None:
+    read = core(tmp_path, CORE_PEER_TLS_ENABLED="perhaps")
+    with pytest.raises(ConfigInvalid, match=r"CORE_PEER_TLS_ENABLED.*'perhaps'.*true or false"):
+        read.boolean("peer.tls.enabled")
+    with pytest.raises(ConfigInvalid, match=r"core.yaml: chaincode.executetimeout is 'soon'"):
+        read.duration("chaincode.executetimeout")
+    with pytest.raises(ConfigInvalid, match=r"peer.maxRecvMsgSize"):
+        read.integer("peer.maxRecvMsgSize")
+
+
+def test_unknown_keys_are_found(tmp_path: Path) -> None:
+    read = core(tmp_path, CORE_PEER_ADRESS="x", CORE_PEER_ID="p", CORE_PEER_TLS_CERT_FILE="c")
+    assert read.unknown() == ["peeer.address", "CORE_PEER_ADRESS"]
+
+
+@pytest.mark.parametrize("name", ["core", "orderer"])
+def test_the_samples_know_themselves(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config.load(name, environ={}).unknown() == []
+
+
+def test_the_samples_are_defaults(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    orderer = config.load("orderer", environ={"ORDERER_GENERAL_LISTENPORT": "8050"})
+    assert orderer.integer("General.ListenPort") == 8050
+    assert orderer.size("ChannelParticipation.MaxRequestBodySize") == 1 << 20
+    assert orderer.path("General.LocalMSPDir") == tmp_path / "msp"
+
+
+def test_broken_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text("peer: [")
+    with pytest.raises(ConfigInvalid, match=r"core.yaml"):
+        config.load("core", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("300ms", 0.3), ("1.5h", 5400), ("1m30s", 90), ("-2s", -2), ("0", 0), ("1h2m3s", 3723)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "3", "s", "3 s", "3x", "."])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration"):
+        parse_duration(text)
+
+
+def test_sizes() -> None:
+    assert parse_size("99 MB") == 99 << 20
+    assert parse_size("512k") == 512 << 10
+    assert parse_size("10") == 10
+    with pytest.raises(ValueError, match=r"size"):
+        parse_size("10 apples")
+
+
+def test_printed_durations() -> None:
+    # As Go's time.Duration.String() prints them.
+    assert [format_duration(s) for s in (0, 3, 0.25, 90, 3600, 5400.5)] == [
+        "0s",
+        "3s",
+        "250ms",
+        "1m30s",
+        "1h0m0s",
+        "1h30m0.5s",
+    ]
