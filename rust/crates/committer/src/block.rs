@@ -2,7 +2,6 @@
 //! One block through the checks that need the chain's order: the block itself, then its transactions first to last,
 //! then concurrency control over those that are left.
 
-
 use fastledger_crypto::Verifier;
 use fastledger_identity::{ChannelConfig, block_signature};
 use fastledger_ledger::HistoryWrite;

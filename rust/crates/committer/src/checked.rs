@@ -8,7 +8,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-
 use bytes::Bytes;
 use fastledger_crypto::{Job, Signature, Verifier, sha256_many};
 use fastledger_identity::{ChannelConfig, Identity, Signers, VerifyingKey};
@@ -84,7 +83,11 @@ struct Parsed<'a> {
 fn parse(share: &Share) -> Vec<Parsed<'_>> {
     let bytes = share.entries.iter().map(|range| &share.block[range.clone()]);
     let well_formed = bytes.clone().map(well_formed::check);
-    Entry::parse_all(bytes).into_iter().zip(well_formed).map(|(entry, well_formed)| Parsed { entry, well_formed }).collect()
+    Entry::parse_all(bytes)
+        .into_iter()
+        .zip(well_formed)
+        .map(|(entry, well_formed)| Parsed { entry, well_formed })
+        .collect()
 }
 
 /// What a signature is of: bytes, and what follows them.
@@ -125,11 +128,12 @@ fn check_entry<'a>(
     let Ok(signed) = &entry.signed else {
         return Checked { entry, well_formed, creator: Err(String::new()), endorsements: Vec::new() };
     };
-    let mut pending = |endorsement, identity: Result<Arc<Identity>, String>, message: Signable<'a>, signature: &[u8]| {
-        check_signature(identity?, &message, signature, |identity, signature| {
-            batch.push(Pending { entry: index, endorsement, identity, signature, message });
-        })
-    };
+    let mut pending =
+        |endorsement, identity: Result<Arc<Identity>, String>, message: Signable<'a>, signature: &[u8]| {
+            check_signature(identity?, &message, signature, |identity, signature| {
+                batch.push(Pending { entry: index, endorsement, identity, signature, message });
+            })
+        };
     let message: Signable<'a> = [signed.payload, &[]];
     let creator = pending(
         None,

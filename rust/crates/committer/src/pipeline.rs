@@ -20,8 +20,8 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, sha256_many};
 use fastledger_identity::ChannelConfig;
-use fastledger_wire::protobuf::DECODE_STACK_BYTES;
 use fastledger_wire::Hash;
+use fastledger_wire::protobuf::DECODE_STACK_BYTES;
 
 use crate::checked::{Chunk, Share};
 use crate::committer::Intent;
