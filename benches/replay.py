@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -78,7 +80,8 @@ def measure(corpus: Path, engine: Any, workers: int) -> dict[str, Any]:
     """Replay once; reading and decompressing the corpus is not measured."""
     with sources.open(corpus) as source:
         blocks = list(source)
-    stages: dict[str, float] = {}
+    stages: Counter[str] = Counter()
+    stages_cpu: Counter[str] = Counter()
     transactions = 0
     # Beside the working tree: a temporary folder may be memory, whose fsync is free.
     with (
@@ -88,17 +91,16 @@ def measure(corpus: Path, engine: Any, workers: int) -> dict[str, Any]:
         cpu, start = cpu_s(), time.perf_counter()
         for commit in ledger.commit_all(blocks):
             transactions += len(commit.filter)
-            for stage, ms in commit.stage_ms.items():
-                stages[stage] = stages.get(stage, 0.0) + ms
+            stages.update(commit.stage_ms)
+            stages_cpu.update(commit.stage_cpu_ms)
         seconds, cpu = time.perf_counter() - start, cpu_s() - cpu
-        threads = thread_cpu_s()
         commit_hash = ledger.last_commit_hash
     return {
         "transactions": transactions,
         "seconds": seconds,
         "cpu_s": cpu,
-        "verify_cpu_s": verify_cpu_s(threads, stages),
         "stage_ms": stages,
+        "stage_cpu_ms": stages_cpu,
         "commit_hash": commit_hash.hex() if commit_hash else None,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
@@ -109,38 +111,28 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def thread_cpu_s() -> dict[str, float]:
-    """Sum the CPU time of this process's threads by what their names begin with."""
-    used: dict[str, float] = {}
-    for task in Path("/proc/self/task").iterdir():
-        kind = (task / "comm").read_text("utf-8").strip().partition("-")[0]
-        nanoseconds = int((task / "schedstat").read_text("utf-8").split()[0])
-        used[kind] = used.get(kind, 0.0) + nanoseconds / 1e9
-    return used
-
-
-def verify_cpu_s(threads: dict[str, float], stages: dict[str, float]) -> float:
-    """Tell the CPU time of signature verification.
-
-    The stages are wall time, which counts waiting for a core. Parsing and verifying share the
-    validating threads and wait alike, so these threads' CPU time is divided by the wall time.
-    """
-    parse, verify = stages["parse"], stages["verify"]
-    return threads.get("validate", 0.0) * verify / (parse + verify)
-
-
 def show(engine: str, runs: list[dict[str, Any]]) -> None:
-    best = max(runs, key=lambda run: run["transactions"] / run["seconds"])
-    rates = [run["transactions"] / run["seconds"] for run in runs]
-    transactions = best["transactions"]
-    print(
-        f"  {engine:10}  {median(rates):>9,.0f} tx/s median, {max(rates):,.0f} best; CPU per "
-        f"transaction {1e6 * best['cpu_s'] / transactions:.1f} µs, without signature verification "
-        f"{1e6 * (best['cpu_s'] - best['verify_cpu_s']) / transactions:.1f} µs; "
-        f"peak {best['peak_mb']:.0f} MB"
+    transactions = runs[0]["transactions"]
+
+    def figures(each: Callable[[dict[str, Any]], float]) -> tuple[float, float]:
+        values = [each(run) for run in runs]
+        return median(values), min(values)
+
+    seconds, fastest = figures(lambda run: run["seconds"])
+    cpu, _ = figures(lambda run: 1e6 * run["cpu_s"] / transactions)
+    rest, _ = figures(
+        lambda run: (1e6 * run["cpu_s"] - 1e3 * run["stage_cpu_ms"]["verify"]) / transactions
     )
-    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in best["stage_ms"].items())
-    print(f"  {'':10}  ms per stage, wall time summed over threads: {stages}")
+    peak, _ = figures(lambda run: run["peak_mb"])
+    print(
+        f"  {engine:10}  {transactions / seconds:>9,.0f} tx/s median, {transactions / fastest:,.0f} "
+        f"best; CPU per transaction {cpu:.1f} µs, without signature verification {rest:.1f} µs; "
+        f"peak {peak:.0f} MB"
+    )
+    for name, what in (("stage_ms", "wall"), ("stage_cpu_ms", "CPU")):
+        stages = {stage: figures(lambda run, s=stage, n=name: run[n][s])[0] for stage in runs[0][name]}
+        shown = ", ".join(f"{stage} {ms:.1f}" for stage, ms in stages.items())
+        print(f"  {'':10}  ms per stage, {what} time summed over threads: {shown}")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,14 @@ class CommitResult:
     def stored_commit_hash(self) -> bytes | None: ...
     @property
     def stage_ms(self) -> Mapping[str, float]:
-        """Milliseconds per stage: parse, verify, policy, mvcc, store, state."""
+        """Milliseconds per stage on the wall's clock, summed over threads.
+
+        Stages: parse, verify, policy, mvcc, append, state.
+        """
+
+    @property
+    def stage_cpu_ms(self) -> Mapping[str, float]:
+        """Milliseconds per stage that the working threads had a core."""
 
 @final
 class Location:
@@ -167,6 +174,9 @@ class Ledger:
         submitted behind the refused one are dropped, `in_flight` is 0, and the ledger takes a block
         of the refused number again.
         """
+
+    def ready(self) -> int:
+        """Results that can be taken without waiting."""
 
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""

@@ -9,6 +9,7 @@ that of the whole process, Python included.
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -51,7 +52,10 @@ class Run:
     tx_per_s: float
     cpu_us_per_tx: float
     stage_ms: dict[str, float]
-    """Milliseconds per stage, summed over blocks and threads."""
+    """Milliseconds per stage on the wall's clock, summed over blocks and threads."""
+
+    stage_cpu_ms: dict[str, float]
+    """Milliseconds per stage in which the threads had a core."""
 
     latency_ms: dict[str, float]
     """p50, p90, p99 and max of single blocks; empty where there were none."""
@@ -104,13 +108,14 @@ def run(workload: Workload, folder: Path, *, workers: int = 0, durable: bool = T
         blocks = iter(source)
         codes = (bytes.fromhex(line.strip()) for line in predicted)
         _set_up(ledger, islice(blocks, workload.first_measured), codes)
-        stages: dict[str, float] = {}
+        stages: Counter[str] = Counter()
+        stages_cpu: Counter[str] = Counter()
         series = [Point(0.0, 0)]
         cpu, start = time.process_time(), time.perf_counter()
         for commit in ledger.commit_all(islice(blocks, piped)):
             _check(commit, next(codes))
-            for stage, ms in commit.stage_ms.items():
-                stages[stage] = stages.get(stage, 0.0) + ms
+            stages.update(commit.stage_ms)
+            stages_cpu.update(commit.stage_cpu_ms)
             done = series[-1].transactions + len(commit.filter)
             series.append(Point(time.perf_counter() - start, done))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -124,7 +129,8 @@ def run(workload: Workload, folder: Path, *, workers: int = 0, durable: bool = T
         seconds=seconds,
         tx_per_s=transactions / seconds,
         cpu_us_per_tx=1e6 * cpu / max(transactions, 1),
-        stage_ms=stages,
+        stage_ms=dict(stages),
+        stage_cpu_ms=dict(stages_cpu),
         latency_ms=_percentiles(latencies),
         latency_block_transactions=block_transactions,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -12,12 +12,6 @@ from fastledger.common.errors import FastledgerError, InputError, LedgerIo
 from fastledger.ledger.queryexecutor import QueryExecutor
 from fastledger.ledger.records import Commit
 
-PIPELINE_BLOCKS = 16
-"""Blocks that :meth:`Ledger.commit_all` hands in before it waits for the first result.
-
-The core lets no more in; fewer would starve its stages.
-"""
-
 Engine = Literal["auto", "parallel", "sequential"]
 
 
@@ -159,8 +153,8 @@ class Ledger(QueryExecutor):
     def commit_all(self, blocks: Iterable[bytes]) -> Iterator[Commit]:
         """Commit blocks with the pipeline kept full; yield the outcomes in order.
 
-        At most PIPELINE_BLOCKS blocks are taken ahead of the outcomes. Whoever stops early leaves
-        a ledger that has also committed those.
+        Blocks are taken ahead of the outcomes, as many as the core lets in. Whoever stops early
+        leaves a ledger that has also committed those.
 
         Args:
             blocks: Encoded ``common.Block`` messages, the ledger's next one first.
@@ -187,7 +181,7 @@ class Ledger(QueryExecutor):
                     # One of the outcomes that were not taken yet says why.
                     stopped = error
                     break
-                if core.in_flight() >= PIPELINE_BLOCKS:
+                while core.ready():
                     yield Commit.of(core.result())
             while core.in_flight():
                 yield Commit.of(core.result())

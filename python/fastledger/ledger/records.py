@@ -100,7 +100,10 @@ class Commit:
     """The commit hash that the block carried when it came in."""
 
     stage_ms: Mapping[str, float]
-    """Milliseconds spent on the block in each stage of the pipeline."""
+    """Milliseconds spent on the block in each stage of the pipeline, summed over threads."""
+
+    stage_cpu_ms: Mapping[str, float]
+    """The part of them in which the thread had a core; the rest it waited for one, or for the disk."""
 
     @cached_property
     def codes(self) -> tuple[TxValidationCode, ...]:
@@ -119,4 +122,5 @@ class Commit:
             stored_filter=result.stored_codes,
             stored_commit_hash=result.stored_commit_hash,
             stage_ms=result.stage_ms,
+            stage_cpu_ms=result.stage_cpu_ms,
         )

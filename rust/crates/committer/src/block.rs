@@ -2,8 +2,6 @@
 //! One block through the checks that need the chain's order: the block itself, then its transactions first to last,
 //! then concurrency control over those that are left.
 
-use std::time::Instant;
-
 use fastledger_crypto::Verifier;
 use fastledger_identity::{ChannelConfig, block_signature};
 use fastledger_ledger::HistoryWrite;
@@ -18,7 +16,7 @@ use crate::incoming::{self, Incoming};
 use crate::invocation::Rules;
 use crate::judge::{Accepted, Judge, Stop, TxIdIndex};
 use crate::lscc::{self, Upgrade};
-use crate::timings::{Stage, Timings};
+use crate::timings::{Stage, Stopwatch, Timings};
 use crate::transaction::EndorserTransaction;
 use crate::verdict::{Explanation, Invalid, Reason};
 
@@ -172,7 +170,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     world: &World<'_, S, I>,
     timings: &mut Timings,
 ) -> Result<Judged<'a>, S::Error> {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(Chunk::borrow_dependent).collect();
     let mut verdicts = Verdicts::new(checked.len());
     let mut judge = Judge::new(world.config, world.state);
@@ -186,10 +184,10 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     }
     across_transactions(&accepted, Rules::of(world.config), &mut verdicts);
     accepted.retain(|(index, _)| verdicts.is_valid(*index));
-    timings.since(Stage::Policy, start);
-    let start = Instant::now();
+    timings.count(Stage::Policy, watch.spent());
+    let watch = Stopwatch::start();
     let judged = concurrency(number, &accepted, world, verdicts)?;
-    timings.since(Stage::Mvcc, start);
+    timings.count(Stage::Mvcc, watch.spent());
     Ok(judged)
 }
 

@@ -260,6 +260,12 @@ impl Channel {
         Ok(())
     }
 
+    /// How many outcomes can be taken without waiting.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.results.len()
+    }
+
     /// How many blocks were submitted whose outcome was not taken yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {

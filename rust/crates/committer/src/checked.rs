@@ -8,14 +8,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use std::time::Instant;
-
 use bytes::Bytes;
-use fastledger_crypto::{Job, Message, Signature, Verifier, sha256_many};
+use fastledger_crypto::{Job, Signature, Verifier, sha256_many};
 use fastledger_identity::{ChannelConfig, Identity, Signers, VerifyingKey};
 use self_cell::self_cell;
 
-use crate::timings::{Stage, Timings};
+use crate::timings::{Stage, Stopwatch, Timings};
 use crate::transaction::{Body, Entry};
 use crate::well_formed;
 
@@ -66,12 +64,12 @@ impl Chunk {
     /// Takes the entries of a share apart and judges their signatures.
     pub(crate) fn check(share: Share, config: &ChannelConfig, verifier: &Verifier, timings: &mut Timings) -> Self {
         Self::new(share, |share| {
-            let start = Instant::now();
-            let entries = share.entries.iter().map(|range| parse(&share.block[range.clone()])).collect();
-            timings.since(Stage::Parse, start);
-            let start = Instant::now();
+            let watch = Stopwatch::start();
+            let entries = parse(share);
+            timings.count(Stage::Parse, watch.spent());
+            let watch = Stopwatch::start();
             let checked = check_signatures(entries, config, verifier);
-            timings.since(Stage::Verify, start);
+            timings.count(Stage::Verify, watch.spent());
             checked
         })
     }
@@ -82,9 +80,18 @@ struct Parsed<'a> {
     well_formed: Result<(), String>,
 }
 
-fn parse(bytes: &[u8]) -> Parsed<'_> {
-    Parsed { entry: Entry::parse(bytes), well_formed: well_formed::check(bytes) }
+fn parse(share: &Share) -> Vec<Parsed<'_>> {
+    let bytes = share.entries.iter().map(|range| &share.block[range.clone()]);
+    let well_formed = bytes.clone().map(well_formed::check);
+    Entry::parse_all(bytes)
+        .into_iter()
+        .zip(well_formed)
+        .map(|(entry, well_formed)| Parsed { entry, well_formed })
+        .collect()
 }
+
+/// What a signature is of: bytes, and what follows them.
+type Signable<'a> = [&'a [u8]; 2];
 
 /// A signature waiting for the batch, and where its outcome goes.
 struct Pending<'a> {
@@ -93,7 +100,7 @@ struct Pending<'a> {
     endorsement: Option<usize>,
     identity: Arc<Identity>,
     signature: Signature,
-    message: Message<'a>,
+    message: Signable<'a>,
 }
 
 fn check_signatures<'a>(entries: Vec<Parsed<'a>>, config: &ChannelConfig, verifier: &Verifier) -> Vec<Checked<'a>> {
@@ -121,12 +128,13 @@ fn check_entry<'a>(
     let Ok(signed) = &entry.signed else {
         return Checked { entry, well_formed, creator: Err(String::new()), endorsements: Vec::new() };
     };
-    let mut pending = |endorsement, identity: Result<Arc<Identity>, String>, message: Message<'a>, signature: &[u8]| {
-        check_signature(identity?, &message, signature, |identity, signature| {
-            batch.push(Pending { entry: index, endorsement, identity, signature, message });
-        })
-    };
-    let message = Message { head: signed.payload, tail: &[] };
+    let mut pending =
+        |endorsement, identity: Result<Arc<Identity>, String>, message: Signable<'a>, signature: &[u8]| {
+            check_signature(identity?, &message, signature, |identity, signature| {
+                batch.push(Pending { entry: index, endorsement, identity, signature, message });
+            })
+        };
+    let message: Signable<'a> = [signed.payload, &[]];
     let creator = pending(
         None,
         creator(signed.channel_header.channel_id, signed.signature_header.creator, config),
@@ -140,7 +148,7 @@ fn check_entry<'a>(
             .enumerate()
             .map(|(number, endorsement)| {
                 let identity = config.msps().identity(endorsement.endorser).map_err(|error| error.to_string());
-                let message = Message { head: tx.proposal_response_payload, tail: endorsement.endorser };
+                let message = [tx.proposal_response_payload, endorsement.endorser];
                 pending(Some(number), identity, message, endorsement.signature)
             })
             .collect(),
@@ -162,7 +170,7 @@ fn creator(channel_id: &str, creator: &[u8], config: &ChannelConfig) -> Result<A
 /// Hands a P-256 signature to the batch, provisionally a failure; verifies any other kind at once.
 fn check_signature(
     identity: Arc<Identity>,
-    message: &Message<'_>,
+    message: &Signable<'_>,
     signature: &[u8],
     defer: impl FnOnce(Arc<Identity>, Signature),
 ) -> Result<Arc<Identity>, String> {
@@ -171,12 +179,12 @@ fn check_signature(
         defer(identity, signature);
         return Err("not verified".to_owned());
     }
-    identity.verify(&[message.head, message.tail], signature).map_err(|error| error.to_string())?;
+    identity.verify(message, signature).map_err(|error| error.to_string())?;
     Ok(identity)
 }
 
 fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {
-    let messages: Vec<_> = batch.iter().map(|pending| pending.message).collect();
+    let messages: Vec<_> = batch.iter().map(|pending| &pending.message[..]).collect();
     let mut digests = vec![[0; 32]; batch.len()];
     sha256_many(&messages, &mut digests);
     let jobs: Vec<_> = batch

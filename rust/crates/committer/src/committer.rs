@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use fastledger_crypto::Verifier;
 use fastledger_identity::ChannelConfig;
@@ -23,7 +22,7 @@ use crate::incoming::Incoming;
 use crate::judge::TxIdIndex;
 use crate::pipeline::{Checks, InFlight};
 use crate::stored_config;
-use crate::timings::{Stage, Timings};
+use crate::timings::{Stage, Stopwatch, Timings};
 
 /// What is to be done with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,10 +150,10 @@ impl Committer {
                     .map_err(|error| refused(Refusal::Config { index: index as usize, text: error.to_string() }))?,
             ),
         };
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let codes: Vec<u8> = judged.codes.iter().map(|code| *code as u8).collect();
         let commit_hash = commit_hash(&codes, &update_bytes(&judged.batch), self.commit_hash.as_ref());
-        timings.since(Stage::Mvcc, start);
+        timings.count(Stage::Mvcc, watch.spent());
         let tx_ids = tx_ids(checks, &codes);
         let block = Outcome { judged, tx_ids, commit_hash: Some(commit_hash) };
         let result = self.conclude(incoming, checks, block, &view, intent, timings)?;
@@ -180,17 +179,17 @@ impl Committer {
             Intent::Judge => None,
             Intent::Replay(location) => Some(self.replayed(incoming, &outcome, location)?),
             Intent::Commit => {
-                let start = Instant::now();
+                let watch = Stopwatch::start();
                 outcome.write_record(incoming, &mut self.record);
                 let appended = self.ledger.append(&self.record)?;
-                timings.since(Stage::Append, start);
+                timings.count(Stage::Append, watch.spent());
                 Some(appended)
             }
         };
         if let Some(appended) = location {
-            let start = Instant::now();
+            let watch = Stopwatch::start();
             self.store(incoming.number, appended, &outcome, view)?;
-            timings.since(Stage::State, start);
+            timings.count(Stage::State, watch.spent());
             self.tip = Tip { height: incoming.number + 1, header_hash: Some(header_hash) };
             self.commit_hash = outcome.commit_hash;
         }

@@ -5,12 +5,18 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::pipeline::Size;
 
-/// Most blocks in the pipeline: enough to keep every stage busy, few enough to bound memory and latency.
-pub const MAX_BLOCKS_AHEAD: usize = 16;
+/// Most blocks in the pipeline: small blocks need many, for one sync to serve.
+pub const MAX_BLOCKS_AHEAD: usize = 128;
 
-/// Most bytes of blocks in the pipeline, unless a single block is larger. What is made of a block takes about as much
-/// memory again.
-pub const MAX_BYTES_AHEAD: usize = 64 << 20;
+/// Bytes of blocks in the pipeline that keep every stage busy. More would only be parsed long before the committer
+/// takes it, and be out of the caches by then. What is made of a block takes about as much memory again.
+pub const BYTES_AHEAD: usize = 16 << 20;
+
+/// Blocks that may be in the pipeline however large they are, so that the stages still overlap.
+pub const LARGE_BLOCKS_AHEAD: usize = 3;
+
+/// Most bytes of blocks in the pipeline, unless a single block is larger.
+pub const MAX_BYTES_AHEAD: usize = 128 << 20;
 
 /// Counts the blocks between intake and commit.
 ///
@@ -68,14 +74,14 @@ impl Gate {
 
 impl State {
     fn has_room(&self, bytes: usize) -> bool {
-        self.blocks == 0
-            || (!self.config_inside && self.blocks < MAX_BLOCKS_AHEAD && self.bytes + bytes <= MAX_BYTES_AHEAD)
+        let most = if self.blocks < LARGE_BLOCKS_AHEAD { MAX_BYTES_AHEAD } else { BYTES_AHEAD };
+        self.blocks == 0 || (!self.config_inside && self.blocks < MAX_BLOCKS_AHEAD && self.bytes + bytes <= most)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD, Size};
+    use super::{BYTES_AHEAD, Gate, LARGE_BLOCKS_AHEAD, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD, Size};
 
     const BLOCK: Size = Size { bytes: 1, is_config: false };
     const CONFIG: Size = Size { bytes: 1, is_config: true };
@@ -106,6 +112,12 @@ mod tests {
         let large = Gate::default();
         assert!(large.enter(Size { bytes: MAX_BYTES_AHEAD + 1, is_config: false }), "a large block may be alone");
         assert!(!enters(&large, 1));
+
+        let several = Gate::default();
+        for _ in 0..LARGE_BLOCKS_AHEAD {
+            assert!(several.enter(Size { bytes: BYTES_AHEAD, is_config: false }), "large blocks overlap, too");
+        }
+        assert!(!enters(&several, 1));
     }
 
     #[test]

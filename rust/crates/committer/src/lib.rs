@@ -45,5 +45,5 @@ mod well_formed;
 pub use channel::{Channel, CommitResult, Options};
 pub use error::{CommitError, Refusal};
 pub use incoming::MAX_BLOCK_BYTES;
-pub use timings::{Stage, Timings};
+pub use timings::{Spent, Stage, Timings};
 pub use verdict::{EndorsementOutcome, KeyName, Reason};

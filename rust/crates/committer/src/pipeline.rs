@@ -12,25 +12,28 @@
 //! that is committed; so the outcome is the same as that of one block at a time.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use fastledger_crypto::Verifier;
+use fastledger_crypto::{Verifier, sha256_many};
 use fastledger_identity::ChannelConfig;
+use fastledger_wire::Hash;
 use fastledger_wire::protobuf::DECODE_STACK_BYTES;
-use fastledger_wire::{Hash, hash};
 
 use crate::checked::{Chunk, Share};
 use crate::committer::Intent;
 use crate::error::{CommitError, Refusal};
 use crate::incoming::Incoming;
-use crate::timings::{Stage, Timings};
+use crate::timings::{Stage, Stopwatch, Timings};
 
 /// Entries that a worker takes at a time: signatures enough for an efficient batch, shares enough for all workers.
 const SHARE_ENTRIES: usize = 128;
+
+/// Blocks whose data is hashed at a time: more do not go faster, and would keep the first one waiting.
+const HASHES_AT_ONCE: usize = 4;
 
 /// A block on its way to the committer.
 pub(crate) struct InFlight {
@@ -70,19 +73,77 @@ pub(crate) struct Workers {
     work: Option<Sender<Work>>,
     threads: Vec<JoinHandle<()>>,
     verifier: Arc<Verifier>,
+    unhashed: Arc<Unhashed>,
+}
+
+/// Blocks whose data is not hashed yet, and where the hashes go.
+///
+/// A hash is a chain of steps that wait for each other, and those of several blocks run side by side in little more
+/// time than that of one.
+#[derive(Default)]
+struct Unhashed(Mutex<VecDeque<(Incoming, Sender<Piece>)>>);
+
+impl Unhashed {
+    fn add(&self, block: Incoming, sender: Sender<Piece>) {
+        self.lock().push_back((block, sender));
+    }
+
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn hash_some(&self) {
+        let blocks: Vec<_> = {
+            let mut waiting = self.lock();
+            let count = waiting.len().min(HASHES_AT_ONCE);
+            waiting.drain(..count).collect()
+        };
+        let watch = Stopwatch::start();
+        let hashes = catch_unwind(AssertUnwindSafe(|| data_hashes(blocks.iter().map(|(block, _)| block))));
+        let mut timings = Timings::default();
+        timings.count(Stage::Parse, watch.spent().share(blocks.len()));
+        for (index, (_, sender)) in blocks.iter().enumerate() {
+            let piece = match &hashes {
+                Ok(hashes) => Piece::DataHash(hashes[index], timings),
+                Err(panic) => Piece::Defect(panic_text(&**panic)),
+            };
+            drop(sender.send(piece));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Incoming, Sender<Piece>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn data_hashes<'a>(blocks: impl Iterator<Item = &'a Incoming>) -> Vec<Hash> {
+    let data: Vec<_> = blocks.map(Incoming::data).collect();
+    let messages: Vec<_> = data.iter().map(Vec::as_slice).collect();
+    let mut hashes = vec![[0; 32]; messages.len()];
+    sha256_many(&messages, &mut hashes);
+    hashes
 }
 
 impl Workers {
     /// Starts `count` threads.
     pub(crate) fn start(count: usize, verifier: Arc<Verifier>) -> std::io::Result<Self> {
         let (work, queue) = unbounded::<Work>();
+        let unhashed = Arc::<Unhashed>::default();
         let threads = (0..count)
             .map(|number| {
-                let queue = queue.clone();
-                thread(&format!("validate-{number}"), move || queue.into_iter().for_each(|work| work()))
+                let (queue, unhashed) = (queue.clone(), Arc::clone(&unhashed));
+                thread(&format!("validate-{number}"), move || {
+                    for work in &queue {
+                        work();
+                        // A block that is alone waits for a second one as long as there is anything else to do.
+                        while unhashed.len() > usize::from(!queue.is_empty()) {
+                            unhashed.hash_some();
+                        }
+                    }
+                })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { work: Some(work), threads, verifier })
+        Ok(Self { work: Some(work), threads, verifier, unhashed })
     }
 
     /// Shares a block out; `config` is none at the beginning of a channel, where there is nothing to check against.
@@ -102,22 +163,21 @@ impl Workers {
                 Piece::Chunk(number, Box::new(chunk), timings)
             });
         }
-        let block = incoming.clone();
-        self.give(sender, move || {
-            let (start, mut timings) = (Instant::now(), Timings::default());
-            let data_hash = hash::data_hash(&block.data());
-            timings.since(Stage::Parse, start);
-            Piece::DataHash(data_hash, timings)
-        });
+        self.unhashed.add(incoming.clone(), sender);
+        // Makes a worker look for what is not hashed.
+        self.send(Box::new(|| ()));
         Pieces { chunks, receiver }
     }
 
     fn give(&self, sender: Sender<Piece>, work: impl FnOnce() -> Piece + Send + 'static) {
-        let task = Box::new(move || {
+        self.send(Box::new(move || {
             let piece = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Piece::Defect(panic_text(&*panic)));
             // Nobody listens any more when the pipeline has stopped.
             drop(sender.send(piece));
-        });
+        }));
+    }
+
+    fn send(&self, task: Work) {
         if let Some(work) = &self.work {
             drop(work.send(task));
         }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// The stages that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -38,26 +40,69 @@ impl Stage {
     }
 }
 
+/// Time on the wall's clock, and on a core.
+///
+/// The difference is waiting: for a core that another thread has, or for the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// As the world saw it.
+    pub wall: Duration,
+    /// As the thread that did the work had a core.
+    pub cpu: Duration,
+}
+
+impl Spent {
+    /// An equal share of it.
+    pub(crate) fn share(self, of: usize) -> Self {
+        let of = u32::try_from(of.max(1)).unwrap_or(u32::MAX);
+        Self { wall: self.wall / of, cpu: self.cpu / of }
+    }
+}
+
+/// Measures what this thread does from now on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { wall: Instant::now(), cpu: thread_cpu() }
+    }
+
+    pub(crate) fn spent(&self) -> Spent {
+        Spent { wall: self.wall.elapsed(), cpu: thread_cpu().saturating_sub(self.cpu) }
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
 /// Time per stage, summed over threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timings([Duration; Stage::ALL.len()]);
+pub struct Timings([Spent; Stage::ALL.len()]);
 
 impl Timings {
     /// Time spent in a stage.
     #[must_use]
-    pub fn get(&self, stage: Stage) -> Duration {
+    pub fn get(&self, stage: Stage) -> Spent {
         self.0[stage as usize]
     }
 
-    /// Counts the time since `start` to a stage.
-    pub(crate) fn since(&mut self, stage: Stage, start: Instant) {
-        self.0[stage as usize] += start.elapsed();
+    /// Counts time to a stage.
+    pub(crate) fn count(&mut self, stage: Stage, spent: Spent) {
+        let sum = &mut self.0[stage as usize];
+        sum.wall += spent.wall;
+        sum.cpu += spent.cpu;
     }
 
     /// Counts another thread's time too.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
+        for stage in Stage::ALL {
+            self.count(stage, other.get(stage));
         }
     }
 }

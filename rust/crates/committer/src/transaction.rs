@@ -3,17 +3,19 @@
 //!
 //! Fabric decodes the same bytes several times, once per check; here they are decoded once, and what a later
 //! check would have complained about is kept as a result until that check's turn comes
-//! (`core/common/validation/msgvalidation.go`, `plugindispatcher/dispatcher.go`).
+//! (`core/common/validation/msgvalidation.go`, `plugindispatcher/dispatcher.go`). Transaction ids and proposal hashes
+//! of many entries are computed at once, hence the [`Draft`].
 
 use std::borrow::Cow;
 
+use fastledger_crypto::{self as crypto, sha256_many};
 use fastledger_wire::common::{ChannelHeader, Envelope, Header, Payload, SignatureHeader, header_type};
 use fastledger_wire::peer::{
     ChaincodeAction, ChaincodeActionPayload, ChaincodeHeaderExtension, Endorsement, ProposalResponsePayload,
     Transaction,
 };
 use fastledger_wire::rwset::TxRwSet;
-use fastledger_wire::{DecodeError, Message, TxValidationCode, hash};
+use fastledger_wire::{DecodeError, Hash, Message, TxValidationCode, hash};
 
 use crate::verdict::Invalid;
 
@@ -70,9 +72,44 @@ pub struct EndorserTransaction<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Takes an entry apart; never fails, because invalid is a verdict.
+    /// Takes one entry apart.
     #[must_use]
     pub fn parse(data: &'a [u8]) -> Self {
+        let draft = Draft::parse(data);
+        let digests: Vec<_> = draft.messages().map(hash::sha256).collect();
+        draft.settle(&mut digests.into_iter())
+    }
+
+    /// Takes entries apart; never fails, because invalid is a verdict.
+    #[must_use]
+    pub fn parse_all(entries: impl Iterator<Item = &'a [u8]>) -> Vec<Self> {
+        let drafts: Vec<_> = entries.map(Draft::parse).collect();
+        let messages: Vec<_> = drafts.iter().flat_map(Draft::messages).collect();
+        let mut digests = vec![[0; 32]; messages.len()];
+        sha256_many(&messages, &mut digests);
+        let mut digests = digests.into_iter();
+        drafts.into_iter().map(|draft| draft.settle(&mut digests)).collect()
+    }
+}
+
+/// An entry decoded, with what its hashes are to be computed of.
+struct Draft<'a> {
+    entry: Entry<'a>,
+    /// Nonce and creator, which make the transaction id.
+    tx_id: Option<[&'a [u8]; 2]>,
+    proposal: Option<Proposal<'a>>,
+}
+
+/// What the endorsers say that they signed for.
+struct Proposal<'a> {
+    /// Channel header, the action's signature header, chaincode proposal payload (`protoutil.GetProposalHash2`).
+    parts: [&'a [u8]; 3],
+    /// Their hash by the proposal response payload.
+    expected: &'a [u8],
+}
+
+impl<'a> Draft<'a> {
+    fn parse(data: &'a [u8]) -> Self {
         let envelope = match Envelope::decode(data) {
             Ok(envelope) => envelope,
             Err(error) => {
@@ -96,24 +133,64 @@ impl<'a> Entry<'a> {
     }
 
     fn malformed(code: TxValidationCode, text: String) -> Self {
-        Self { indexed_tx_id: Cow::Borrowed(""), signed: Err(Invalid::rule(code, text)) }
+        let entry = Entry { indexed_tx_id: Cow::Borrowed(""), signed: Err(Invalid::rule(code, text)) };
+        Self { entry, tx_id: None, proposal: None }
     }
 
     fn with_header(envelope: &Envelope<'a>, header: &Header<'a>, data: &'a [u8]) -> Self {
         let channel_header = ChannelHeader::decode(header.channel_header);
         let signature_header = SignatureHeader::decode(header.signature_header);
-        let computed_tx_id =
-            signature_header.as_ref().ok().map(|signed| hash::tx_id(signed.nonce, signed.creator)).unwrap_or_default();
-        let indexed_tx_id = match &channel_header {
-            Ok(channel) if channel.tx_id.is_empty() => Cow::Owned(computed_tx_id.clone()),
-            Ok(channel) => Cow::Borrowed(channel.tx_id),
-            Err(_) => Cow::Borrowed(""),
+        let (tx_id, indexed_tx_id) = match (&channel_header, &signature_header) {
+            (Ok(channel), Ok(signed)) => (Some([signed.nonce, signed.creator]), channel.tx_id),
+            (Ok(channel), Err(_)) => (None, channel.tx_id),
+            (Err(_), _) => (None, ""),
         };
+        let mut proposal = None;
         let signed = common_header(channel_header, signature_header).map(|(channel_header, signature_header)| {
-            let body = body(header, &channel_header, &computed_tx_id, data);
+            let body = body(header, &channel_header, data, &mut proposal);
             Signed { payload: envelope.payload, signature: envelope.signature, channel_header, signature_header, body }
         });
-        Self { indexed_tx_id, signed }
+        Self { entry: Entry { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed }, tx_id, proposal }
+    }
+
+    /// What is to be hashed.
+    fn messages(&self) -> impl Iterator<Item = crypto::Message<'_>> {
+        let proposal = self.proposal.iter().map(|proposal| &proposal.parts[..]);
+        self.tx_id.iter().map(|parts| &parts[..]).chain(proposal)
+    }
+
+    /// Holds the entry against the digests of its messages.
+    fn settle(mut self, digests: &mut impl Iterator<Item = Hash>) -> Entry<'a> {
+        let computed = self.tx_id.and_then(|_| digests.next());
+        let proposal = self.proposal.and_then(|proposal| Some((digests.next()?, proposal.expected)));
+        let Some(computed) = computed else { return self.entry };
+        if let Ok(signed) = &mut self.entry.signed
+            && signed.channel_header.r#type == header_type::ENDORSER_TRANSACTION
+            && let Err(invalid) = check_hashes(signed.channel_header.tx_id, &computed, proposal)
+        {
+            signed.body = Err(invalid);
+        }
+        if self.entry.indexed_tx_id.is_empty() {
+            self.entry.indexed_tx_id = Cow::Owned(hash::hex(&computed));
+        }
+        self.entry
+    }
+}
+
+/// `protoutil.CheckTxID`, and whether the endorsers signed the proposal that the client sent.
+fn check_hashes(tx_id: &str, computed: &Hash, proposal: Option<(Hash, &[u8])>) -> Result<(), Invalid> {
+    if tx_id.as_bytes() != hash::hex_digits(computed) {
+        return Err(Invalid::rule(
+            TxValidationCode::BadProposalTxid,
+            format!("transaction id {tx_id:?}, but nonce and creator give {}", hash::hex(computed)),
+        ));
+    }
+    match proposal {
+        Some((found, expected)) if found != expected => Err(Invalid::rule(
+            TxValidationCode::InvalidEndorserTransaction,
+            format!("proposal hash {}, but the endorsers signed {}", hash::hex(&found), hash::hex(expected)),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -145,22 +222,19 @@ fn signature_header_complete(header: &SignatureHeader<'_>) -> Result<(), &'stati
     }
 }
 
+/// The body, as far as it does not hang on hashes.
 fn body<'a>(
     header: &Header<'a>,
     channel_header: &ChannelHeader<'a>,
-    computed_tx_id: &str,
     data: &'a [u8],
+    proposal: &mut Option<Proposal<'a>>,
 ) -> Result<Body<'a>, Invalid> {
     match channel_header.r#type {
         header_type::CONFIG if data.is_empty() => {
             Err(Invalid::rule(TxValidationCode::InvalidConfigTransaction, "the configuration is empty"))
         }
         header_type::CONFIG => Ok(Body::Config(data)),
-        header_type::ENDORSER_TRANSACTION if channel_header.tx_id != computed_tx_id => Err(Invalid::rule(
-            TxValidationCode::BadProposalTxid,
-            format!("transaction id {:?}, but nonce and creator give {computed_tx_id}", channel_header.tx_id),
-        )),
-        header_type::ENDORSER_TRANSACTION => endorser_transaction(header, channel_header, data)
+        header_type::ENDORSER_TRANSACTION => endorser_transaction(header, channel_header, data, proposal)
             .map(|transaction| Body::Endorser(Box::new(transaction)))
             .map_err(|text| Invalid::rule(TxValidationCode::InvalidEndorserTransaction, text)),
         _ => Err(Invalid::rule(TxValidationCode::UnsupportedTxPayload, "a CONFIG_UPDATE is for orderers only")),
@@ -172,6 +246,7 @@ fn endorser_transaction<'a>(
     header: &Header<'a>,
     channel_header: &ChannelHeader<'a>,
     data: &'a [u8],
+    proposal: &mut Option<Proposal<'a>>,
 ) -> Result<EndorserTransaction<'a>, String> {
     if data.is_empty() {
         return Err("the payload has no data".to_owned());
@@ -190,7 +265,13 @@ fn endorser_transaction<'a>(
     };
     let response = ProposalResponsePayload::decode(endorsed.proposal_response_payload)
         .map_err(|error| format!("proposal response payload: {error}"))?;
-    proposal_hash(header, action.header, payload.chaincode_proposal_payload, response.proposal_hash)?;
+    if payload.chaincode_proposal_payload.is_empty() {
+        return Err("there is no chaincode proposal payload".to_owned());
+    }
+    *proposal = Some(Proposal {
+        parts: [header.channel_header, action.header, payload.chaincode_proposal_payload],
+        expected: response.proposal_hash,
+    });
     let action = chaincode_action(endorsed.proposal_response_payload, response.extension);
     let results = action.as_ref().map_or([].as_slice(), |action| action.results);
     Ok(EndorserTransaction {
@@ -202,23 +283,6 @@ fn endorser_transaction<'a>(
         rwset: TxRwSet::decode(results),
         action,
     })
-}
-
-/// `protoutil.GetProposalHash2`: the endorsers signed the proposal that the client sent.
-fn proposal_hash(
-    header: &Header<'_>,
-    action_header: &[u8],
-    proposal_payload: &[u8],
-    expected: &[u8],
-) -> Result<(), String> {
-    if proposal_payload.is_empty() {
-        return Err("there is no chaincode proposal payload".to_owned());
-    }
-    let found = hash::sha256(&[header.channel_header, action_header, proposal_payload]);
-    if found.as_slice() == expected {
-        return Ok(());
-    }
-    Err(format!("proposal hash {}, but the endorsers signed {}", hash::hex(&found), hash::hex(expected)))
 }
 
 /// `protoutil.GetPayloads`.

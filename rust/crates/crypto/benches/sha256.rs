@@ -13,9 +13,8 @@ fn messages_at_once(c: &mut Criterion) {
     for length in [32, 100, 300, 1000, 3000, 10_000] {
         let data: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte; length]).collect();
         // Signed messages come in two parts.
-        let split = |data| <[u8]>::split_at(data, length * 3 / 4);
-        let messages: Vec<Message<'_>> =
-            data.iter().map(|data| split(data)).map(|(head, tail)| Message { head, tail }).collect();
+        let parts: Vec<[&[u8]; 2]> = data.iter().map(|data| data.split_at(length * 3 / 4).into()).collect();
+        let messages: Vec<Message<'_>> = parts.iter().map(|parts| &parts[..]).collect();
         let mut digests = vec![[0; 32]; data.len()];
         let mut group = c.benchmark_group(format!("{length} bytes"));
         for count in [1, 2, 4, 8, 16, 256] {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fastledger_mvcc::state::{StateKey, UpdateBatch};
 use fastledger_wire::{Hash, Height};
+use rustc_hash::FxHashSet;
 
 use crate::blockfile::Location;
 use crate::changes::Changes;
@@ -183,10 +184,12 @@ fn expire(
     state: &mut Changes,
     expiry: &mut Changes,
 ) -> Result<()> {
-    for scheduled in before.expiring_with(block)? {
+    let due = before.expiring_with(block)?;
+    let written = if due.is_empty() { FxHashSet::default() } else { hashed_keys(updates) };
+    for scheduled in due {
         if let Some((committing, key)) = keys::split_expiry(&scheduled)
             && before.whole_version(key)?.is_some_and(|version| version.block == committing)
-            && !writes(updates, key)
+            && !written.contains(key)
         {
             state.delete(|out| out.extend_from_slice(key));
         }
@@ -195,12 +198,14 @@ fn expire(
     Ok(())
 }
 
-/// Whether a batch writes a whole key of a collection.
-fn writes(updates: &UpdateBatch<'_>, key: &[u8]) -> bool {
-    let mut whole = Vec::new();
-    updates.updates.iter().filter(|update| !update.key.collection.is_empty()).any(|update| {
-        whole.clear();
-        keys::state(&mut whole, update.key);
-        whole == key
-    })
+/// The whole keys of collections that a batch writes.
+fn hashed_keys(updates: &UpdateBatch<'_>) -> FxHashSet<Vec<u8>> {
+    let hashed = updates.updates.iter().filter(|update| !update.key.collection.is_empty());
+    hashed
+        .map(|update| {
+            let mut whole = Vec::new();
+            keys::state(&mut whole, update.key);
+            whole
+        })
+        .collect()
 }

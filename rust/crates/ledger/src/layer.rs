@@ -39,6 +39,11 @@ impl Kind {
         }
     }
 
+    /// Whether keys are looked up and found; transaction ids hardly ever are.
+    fn is_looked_up(self) -> bool {
+        self == Self::State
+    }
+
     /// The store in LMDB.
     pub(crate) fn store(self, stores: &Stores) -> Store {
         match self {
@@ -76,6 +81,9 @@ impl Layer {
     pub(crate) fn new(block: u64, mut stores: [Changes; Kind::ALL.len()]) -> Result<Self> {
         for (kind, changes) in Kind::ALL.into_iter().zip(&mut stores) {
             changes.seal(kind.keep())?;
+            if kind.is_looked_up() {
+                changes.build_index();
+            }
         }
         Ok(Self { first: block, last: block, stores })
     }
@@ -86,8 +94,7 @@ impl Layer {
         let mut stores: [Changes; Kind::ALL.len()] = Default::default();
         for (kind, changes) in Kind::ALL.into_iter().zip(&mut stores) {
             *changes = Changes::merged(layers.iter().map(|layer| &layer.as_ref()[kind]), kind.keep())?;
-            // Transaction ids are hardly ever found, and the others are not looked up one by one.
-            if kind == Kind::State {
+            if kind.is_looked_up() {
                 changes.build_index();
             }
         }

@@ -4,7 +4,10 @@
 use fastledger_wire::hash::sha256;
 use fastledger_wire::{Hash, Height, encode};
 
-use crate::state::UpdateBatch;
+use crate::state::{Update, UpdateBatch};
+
+/// Bytes of most entries beside key and value.
+const ENTRY_BYTES: usize = 32;
 
 /// The commit hash of a block.
 ///
@@ -23,8 +26,11 @@ pub fn commit_hash(filter: &[u8], updates: &[u8], previous: Option<&Hash>) -> Ha
 /// first entry only.
 #[must_use]
 pub fn update_bytes(batch: &UpdateBatch<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut entry = Vec::new();
+    let size = |update: &Update<'_>| {
+        update.key.key.len() + update.state.as_ref().map_or(0, |(value, _)| value.len()) + ENTRY_BYTES
+    };
+    let mut bytes = Vec::with_capacity(batch.updates.iter().map(size).sum());
+    let (mut entry, mut version) = (Vec::new(), Vec::new());
     let (mut namespace, mut collection) = ("", "");
     for update in batch.updates.iter().filter(|update| !update.key.namespace.is_empty()) {
         let key = update.key;
@@ -40,23 +46,23 @@ pub fn update_bytes(batch: &UpdateBatch<'_>) -> Vec<u8> {
         encode::bytes_field(&mut entry, 3, key.key);
         encode::varint_field(&mut entry, 4, u64::from(update.state.is_none()));
         encode::bytes_field(&mut entry, 5, update.state.as_ref().map_or(&[], |(value, _)| value));
-        encode::bytes_field(&mut entry, 6, &version_bytes(update.version));
+        version.clear();
+        version_bytes(&mut version, update.version);
+        encode::bytes_field(&mut entry, 6, &version);
         encode::present_field(&mut bytes, 1, &entry);
     }
     bytes
 }
 
 /// Block and transaction number, each as a length and that many big-endian bytes (`version.Height.ToBytes`).
-fn version_bytes(version: Height) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(18);
+fn version_bytes(out: &mut Vec<u8>, version: Height) {
     for number in [version.block, version.tx] {
         let digits = number.to_be_bytes();
         let zeros = digits.iter().take_while(|digit| **digit == 0).count();
         #[expect(clippy::cast_possible_truncation, reason = "at most eight")]
-        bytes.push((digits.len() - zeros) as u8);
-        bytes.extend_from_slice(&digits[zeros..]);
+        out.push((digits.len() - zeros) as u8);
+        out.extend_from_slice(&digits[zeros..]);
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -66,7 +72,7 @@ mod tests {
     use fastledger_wire::hash::hex;
 
     use super::*;
-    use crate::state::{StateKey, Update};
+    use crate::state::StateKey;
 
     fn update(
         (namespace, collection, key): (&'static str, &'static str, &'static str),
@@ -82,7 +88,11 @@ mod tests {
 
     #[test]
     fn versions_keep_their_order_as_bytes() {
-        let bytes = |block, tx| version_bytes(Height { block, tx });
+        let bytes = |block, tx| {
+            let mut bytes = Vec::new();
+            version_bytes(&mut bytes, Height { block, tx });
+            bytes
+        };
         assert_eq!(bytes(0, 0), [0, 0]);
         assert_eq!(bytes(1, 255), [1, 1, 1, 255]);
         assert_eq!(bytes(256, u64::MAX), [2, 1, 0, 8, 255, 255, 255, 255, 255, 255, 255, 255]);

@@ -125,6 +125,10 @@ impl Ledger {
         door::work(py, || channel.result(), error::commit).map(CommitResult)
     }
 
+    fn ready(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.channel(py)?.ready())
+    }
+
     fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
         Ok(self.channel(py)?.in_flight())
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Outcomes as Python sees them.
 
+use std::time::Duration;
+
 use fastledger_committer as committer;
-use fastledger_committer::Stage;
+use fastledger_committer::{Spent, Stage};
 use fastledger_wire::block;
 use fastledger_wire::common::Block;
 use pyo3::prelude::*;
@@ -52,9 +54,21 @@ impl CommitResult {
 
     #[getter]
     fn stage_ms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.stages(py, |spent| spent.wall)
+    }
+
+    #[getter]
+    fn stage_cpu_ms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.stages(py, |spent| spent.cpu)
+    }
+}
+
+impl CommitResult {
+    /// Milliseconds by stage.
+    fn stages<'py>(&self, py: Python<'py>, time: fn(Spent) -> Duration) -> PyResult<Bound<'py, PyDict>> {
         let stages = PyDict::new(py);
         for stage in Stage::ALL {
-            stages.set_item(stage.name(), self.0.timings.get(stage).as_secs_f64() * 1e3)?;
+            stages.set_item(stage.name(), time(self.0.timings.get(stage)).as_secs_f64() * 1e3)?;
         }
         Ok(stages)
     }

@@ -76,6 +76,20 @@ pub fn tx_id(nonce: &[u8], creator: &[u8]) -> String {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| byte_digits(*byte)).map(char::from).collect()
+}
+
+/// A digest's lower-case hexadecimal digits.
+#[must_use]
+pub fn hex_digits(digest: &Hash) -> [u8; 64] {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
+        *pair = byte_digits(*byte);
+    }
+    digits
+}
+
+fn byte_digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }

@@ -92,22 +92,16 @@ const ROUND: [u32; 64] = [
     0xc671_78f2,
 ];
 
-/// A message in two parts: its bytes are `head ‖ tail`.
+/// A message in parts: its bytes are theirs, one after the other.
 ///
-/// Fabric signs such concatenations (a proposal response payload followed by the endorser), and copying them together
-/// would cost as much as a tenth of hashing them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Message<'a> {
-    /// The first bytes.
-    pub head: &'a [u8],
-    /// The bytes that follow.
-    pub tail: &'a [u8],
-}
+/// Fabric signs and chains concatenations (a proposal response payload followed by the endorser, the entries of a
+/// block), and copying them together would cost as much as a tenth of hashing them.
+pub type Message<'a> = &'a [&'a [u8]];
 
 /// The SHA-256 digest of one message.
 #[must_use]
 pub fn sha256(message: &[u8]) -> [u8; 32] {
-    by_library(&Message { head: message, tail: &[] })
+    by_library(&[message])
 }
 
 /// Writes the digest of each message to the same place in `digests`.
@@ -126,10 +120,11 @@ pub fn sha256_many(messages: &[Message<'_>], digests: &mut [[u8; 32]]) {
 }
 
 /// What any machine can do.
-fn by_library(message: &Message<'_>) -> [u8; 32] {
+fn by_library(message: Message<'_>) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    context.update(message.head);
-    context.update(message.tail);
+    for part in message {
+        context.update(part);
+    }
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());
     out
@@ -152,8 +147,6 @@ trait Lanes<const LANES: usize> {
 #[cfg(target_arch = "x86_64")]
 struct Stream<'a> {
     blocks: Blocks<'a>,
-    /// Blocks hashed.
-    done: usize,
     state: [u32; 8],
     /// Where its digest goes.
     place: usize,
@@ -172,7 +165,7 @@ struct Queue<'a> {
 #[cfg(target_arch = "x86_64")]
 impl<'a> Queue<'a> {
     fn new(messages: &'a [Message<'a>]) -> Self {
-        let count = |(place, message)| (Blocks::new(message).count(), place);
+        let count = |(place, message): (usize, &Message<'a>)| (Blocks::new(message).left(), place);
         let mut fresh: Vec<(usize, usize)> = messages.iter().enumerate().map(count).collect();
         fresh.sort_unstable();
         Self { messages, fresh, begun: Vec::new() }
@@ -185,7 +178,7 @@ impl<'a> Queue<'a> {
     fn pop(&mut self) -> Option<Stream<'a>> {
         self.begun.pop().or_else(|| {
             let (_, place) = self.fresh.pop()?;
-            Some(Stream { blocks: Blocks::new(&self.messages[place]), done: 0, state: INITIAL, place })
+            Some(Stream { blocks: Blocks::new(self.messages[place]), state: INITIAL, place })
         })
     }
 }
@@ -216,19 +209,18 @@ fn run<const LANES: usize>(
         for (i, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.is_none()) {
             *lane = queue.pop().inspect(|stream| states.load(i, &stream.state));
         }
-        let left = lanes.iter().flatten().map(|stream| stream.blocks.count() - stream.done);
+        let left = lanes.iter().flatten().map(|stream| stream.blocks.left());
         for _ in 0..left.min().unwrap_or(0) {
             let mut blocks = [&[0; 64]; LANES];
             for ((block, lane), buffer) in blocks.iter_mut().zip(&mut lanes).zip(&mut buffers) {
                 if let Some(stream) = lane {
-                    *block = stream.blocks.get(stream.done, buffer);
-                    stream.done += 1;
+                    *block = stream.blocks.next(buffer);
                 }
             }
             states.compress(&blocks);
         }
         for (i, lane) in lanes.iter_mut().enumerate() {
-            if let Some(stream) = lane.take_if(|stream| stream.done == stream.blocks.count()) {
+            if let Some(stream) = lane.take_if(|stream| stream.blocks.left() == 0) {
                 digests[stream.place] = bytes(&states.store(i));
             }
         }
@@ -260,7 +252,7 @@ mod tests {
 
     /// Digests of all messages by every code that this machine has.
     fn all_ways(messages: &[Message<'_>]) -> Vec<Vec<[u8; 32]>> {
-        let mut ways = vec![messages.iter().map(by_library).collect()];
+        let mut ways = vec![messages.iter().copied().map(by_library).collect()];
         let mut add = |hash: &dyn Fn(&mut [[u8; 32]])| {
             let mut digests = vec![[0xee; 32]; messages.len()];
             hash(&mut digests);
@@ -283,15 +275,8 @@ mod tests {
         let ways = all_ways(messages);
         for way in &ways[1..] {
             for (i, (digest, expected)) in way.iter().zip(&ways[0]).enumerate() {
-                let Message { head, tail } = messages[i];
-                assert_eq!(
-                    digest,
-                    expected,
-                    "message {i} of {}: {} + {} bytes",
-                    messages.len(),
-                    head.len(),
-                    tail.len()
-                );
+                let parts: Vec<usize> = messages[i].iter().map(|part| part.len()).collect();
+                assert_eq!(digest, expected, "message {i} of {}: parts of {parts:?} bytes", messages.len());
             }
         }
     }
@@ -312,7 +297,7 @@ mod tests {
         for (message, expected) in cases {
             let spelled = |digest: [u8; 32]| digest.map(|byte| format!("{byte:02x}")).concat();
             assert_eq!(spelled(sha256(message)), expected);
-            for way in all_ways(&[Message { head: message, tail: &[] }; 20]) {
+            for way in all_ways(&[&[message][..]; 20]) {
                 assert!(way.into_iter().all(|digest| spelled(digest) == expected));
             }
         }
@@ -322,8 +307,8 @@ mod tests {
     fn every_length_and_every_split() {
         let data = bytes_from(1, 200);
         for length in 0..data.len() {
-            let splits = (0..=length).map(|at| data[..length].split_at(at));
-            let messages: Vec<Message<'_>> = splits.map(|(head, tail)| Message { head, tail }).collect();
+            let splits: Vec<_> = (0..=length).map(|at| <[_; 2]>::from(data[..length].split_at(at))).collect();
+            let messages: Vec<Message<'_>> = splits.iter().map(|parts| &parts[..]).collect();
             expect_agreement(&messages);
         }
     }
@@ -332,8 +317,8 @@ mod tests {
     fn every_number_of_messages() {
         let data: Vec<Vec<u8>> = (0..70).map(|i| bytes_from(i, i * i % 1500)).collect();
         for count in 0..data.len() {
-            let parts = data[..count].iter().map(|data| data.split_at(data.len() / 3));
-            let messages: Vec<Message<'_>> = parts.map(|(head, tail)| Message { head, tail }).collect();
+            let parts: Vec<Vec<&[u8]>> = (0..count).map(|i| data[i].chunks(1 + 7 * i).collect()).collect();
+            let messages: Vec<Message<'_>> = parts.iter().map(|parts| &parts[..]).collect();
             expect_agreement(&messages);
         }
     }
@@ -341,9 +326,10 @@ mod tests {
     #[test]
     fn one_long_message_among_short_ones() {
         let (long, short) = (bytes_from(5, 100_000), bytes_from(6, 100));
-        let mut messages = vec![Message { head: &short, tail: &short }; 40];
-        messages[17] = Message { head: &long, tail: &short };
-        messages[31] = Message { head: &[], tail: &long };
+        let shorts: [&[u8]; 3] = [&short, &[], &short];
+        let mut messages: Vec<Message<'_>> = vec![&shorts; 40];
+        let longs: [[&[u8]; 2]; 2] = [[&long, &short], [&[], &long]];
+        (messages[17], messages[31]) = (&longs[0], &longs[1]);
         expect_agreement(&messages);
     }
 }
