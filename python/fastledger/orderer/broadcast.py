@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes messages in (Fabric: ``orderer/common/broadcast``).
+
+Each message gets one answer, in order; after one that is not SUCCESS the stream ends. SUCCESS says
+that the message is in its chain's hands, not that it is in a block.
+"""
+
+import time
+from collections.abc import AsyncIterable, AsyncIterator
+from functools import cache
+
+from fastledger.common import log, metrics
+from fastledger.common.errors import FastledgerError
+from fastledger.orderer.consensus.chain import ChainHalted
+from fastledger.orderer.errors import Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.orderer.multichannel.registrar import Registrar
+from fastledger.protos.common.common_pb2 import Status
+from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
+
+_SUCCESS = BroadcastResponse(status=Status.SUCCESS).SerializeToString()
+_LABELS = ("status", "channel", "type")
+
+_logger = log.get("orderer.common.broadcast")
+
+
+class BroadcastHandler:
+    """Serves the Broadcast streams of one node."""
+
+    def __init__(self, registrar: Registrar) -> None:
+        """Hand messages to the channels of a registrar."""
+        self._registrar = registrar
+
+    async def serve(self, requests: AsyncIterable[bytes], peer: str) -> AsyncIterator[bytes]:
+        """Yield one encoded response for each encoded envelope of ``peer``."""
+        async for encoded in requests:
+            response = await self.process(encoded, peer)
+            yield response
+            if response is not _SUCCESS:
+                return
+
+    async def process(self, encoded: bytes, peer: str) -> bytes:
+        """Take one encoded envelope, and return the encoded response."""
+        began = time.monotonic()
+        channel, kind = "unknown", "unknown"
+        status: int = Status.SUCCESS
+        info = ""
+        try:
+            message = OrdererMessage.parse(encoded)
+            channel, kind = message.channel_header.channel_id, message.type_name
+            support, is_update = self._registrar.broadcast_support(message)
+            if is_update:
+                await support.configure(message)
+            else:
+                await support.order(message)
+        except Rejected as error:
+            status, info = error.status, str(error)
+        except ChainHalted as error:
+            status, info = Status.SERVICE_UNAVAILABLE, str(error)
+        except FastledgerError as error:
+            status, info = Status.SERVICE_UNAVAILABLE, str(error)
+            _logger.error("[channel: %s] not ordered: %s", channel, error)
+        _record(status, channel if status != Status.BAD_REQUEST else "unknown", kind, began)
+        if status == Status.SUCCESS:
+            return _SUCCESS
+        _logger.warning("[channel: %s] Rejecting broadcast from %s: %s", channel, peer, info)
+        return BroadcastResponse(status=status, info=info).SerializeToString()  # type: ignore[arg-type]
+
+
+def _record(status: int, channel: str, kind: str, began: float) -> None:
+    processed, duration = _series(status, channel, kind)
+    processed.inc()
+    duration.observe(time.monotonic() - began)
+
+
+@cache
+def _series(status: int, channel: str, kind: str):  # type: ignore[no-untyped-def]
+    labels = (Status.Name(status), channel, kind)  # type: ignore[arg-type]
+    processed = metrics.counter(
+        "broadcast_processed_count", "The number of transactions processed.", _LABELS
+    )
+    duration = metrics.histogram(
+        "broadcast_validate_duration",
+        "The time to validate and to enqueue a transaction in seconds.",
+        _LABELS,
+    )
+    return processed.labels(*labels), duration.labels(*labels)

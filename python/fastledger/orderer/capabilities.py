@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a channel's orderer capabilities switch on (Fabric: ``capabilities.OrdererProvider``)."""
+
+from fastledger.channelconfig import Bundle
+
+_LEVELS = ("V1_1", "V1_4_2", "V2_0")
+"""From oldest to newest; a level brings all before it."""
+
+
+class OrdererCapabilities:
+    """The orderer capabilities of one configuration."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Read them."""
+        names = bundle.orderer.capabilities
+        self._level = max((_LEVELS.index(name) for name in names if name in _LEVELS), default=-1)
+
+    @property
+    def expiration_check(self) -> bool:
+        """Clients whose certificates ended are refused."""
+        return self._level >= 0
+
+    @property
+    def predictable_channel_template(self) -> bool:
+        """A new channel begins with all versions 0 and the system channel's mod_policy."""
+        return self._level >= 0
+
+    @property
+    def consensus_type_migration(self) -> bool:
+        """The kind of consensus may change, in maintenance."""
+        return self._level >= 1
+
+    @property
+    def use_channel_creation_policy_as_admins(self) -> bool:
+        """The creation policy becomes the new application group's Admins policy."""
+        return self._level >= 2

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that every message must pass (Fabric: ``orderer/common/msgprocessor``).
+
+An empty message never comes here: it names no channel.
+"""
+
+import time
+
+from fastledger.channelconfig import Bundle
+from fastledger.common.errors import FastledgerError
+from fastledger.orderer.capabilities import OrdererCapabilities
+from fastledger.orderer.errors import PermissionDenied, Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.protoutil.expiration import expires_at
+from fastledger.protoutil.signed_data import SignedData
+
+WRITERS = ("/Channel/Writers", "/Channel/Orderer/Writers")
+READERS = ("/Channel/Readers", "/Channel/Orderer/Readers")
+"""The policy that holds normally, and the one of maintenance."""
+
+MAINTENANCE = "STATE_MAINTENANCE"
+
+
+def check_size(bundle: Bundle, message: OrdererMessage) -> None:
+    """Refuse a message that no block may hold."""
+    limit = bundle.orderer.batch_size.absolute_max_bytes
+    if message.size > limit:
+        raise Rejected(
+            f"message payload is {message.size} bytes and exceeds maximum allowed {limit} bytes"
+        )
+
+
+def check_expiration(bundle: Bundle, creator: bytes) -> None:
+    """Refuse a client whose certificate ended; before 1.1 capabilities nobody is."""
+    if not OrdererCapabilities(bundle).expiration_check:
+        return
+    end = expires_at(creator)
+    if end is not None and time.time() >= end:
+        raise Rejected("broadcast client identity expired")
+
+
+def check_signature(bundle: Bundle, signed: SignedData, policies: tuple[str, str]) -> None:
+    """Refuse whom the policy does not let in: `WRITERS` or `READERS`."""
+    try:
+        bundle.evaluate(policy_in_effect(bundle, policies), [signed])
+    except FastledgerError as error:
+        raise PermissionDenied.because(error) from error
+
+
+def policy_in_effect(bundle: Bundle, policies: tuple[str, str]) -> str:
+    """Return the policy that counts: in maintenance only the orderers' organisations come in."""
+    normal, maintenance = policies
+    return maintenance if bundle.orderer.state == MAINTENANCE else normal

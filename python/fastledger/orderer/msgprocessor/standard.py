@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judges the messages of one channel (Fabric: ``msgprocessor.StandardChannel``)."""
+
+from typing import Protocol
+
+from fastledger.channelconfig import Bundle
+from fastledger.common.errors import FastledgerError
+from fastledger.orderer.capabilities import OrdererCapabilities
+from fastledger.orderer.errors import MaintenanceMode, Rejected
+from fastledger.orderer.msgprocessor.filters import (
+    WRITERS,
+    check_expiration,
+    check_signature,
+    check_size,
+)
+from fastledger.orderer.msgprocessor.maintenance import NORMAL, check_maintenance
+from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
+from fastledger.protos.common.common_pb2 import HeaderType
+from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
+from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.signer import Signer
+
+
+class Channel(Protocol):
+    """What judging needs of a channel."""
+
+    @property
+    def channel_id(self) -> str:
+        """The channel's name."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The configuration in effect."""
+
+    def check_resources(self, bundle: Bundle) -> None:
+        """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
+
+
+class StandardChannel:
+    """The rules of a channel's messages."""
+
+    def __init__(self, channel: Channel, signer: Signer, *, check_expirations: bool = True) -> None:
+        """Judge by the configuration that ``channel`` has at the moment."""
+        self._channel = channel
+        self._signer = signer
+        self._check_expirations = check_expirations
+
+    def process_normal(self, message: OrdererMessage) -> int:
+        """Judge a message and return the sequence of the configuration that let it in.
+
+        Raises:
+            Rejected: It is not ordered.
+        """
+        bundle = self._channel.bundle
+        self.check_open(bundle)
+        self.apply_filters(message)
+        return bundle.sequence
+
+    def process_update(self, message: OrdererMessage) -> tuple[bytes, int]:
+        """Turn a CONFIG_UPDATE into an encoded CONFIG envelope, signed by this orderer.
+
+        Returns it with the sequence of the configuration that it was made from.
+
+        Raises:
+            Rejected: The update does not hold.
+        """
+        bundle = self._channel.bundle
+        with_context = f"error applying config update to existing channel '{self.channel_id}'"
+        try:
+            self.apply_filters(message)
+        except Rejected as error:
+            raise error.within(
+                "config update for existing channel did not pass initial checks"
+            ) from error
+        try:
+            encoded = bundle.propose_update(message.encoded)
+            following = bundle.apply(encoded)
+            self._channel.check_resources(following)
+        except FastledgerError as error:
+            raise Rejected(f"{with_context}: {error}") from error
+        config = signed_envelope(
+            HeaderType.CONFIG, self.channel_id, encoded, self._signer
+        ).SerializeToString()
+        self._check_result(bundle, following, config, encoded)
+        return config, bundle.sequence
+
+    def process_config(self, encoded: bytes) -> tuple[bytes, int]:
+        """Make a configuration envelope anew, from the update in it; raises Rejected."""
+        envelope = open_envelope(encoded, HeaderType.CONFIG, ConfigEnvelope)
+        update = envelope.last_update.SerializeToString()
+        return self.process_update(OrdererMessage.parse(update))
+
+    @property
+    def channel_id(self) -> str:
+        """The channel's name."""
+        return self._channel.channel_id
+
+    def check_open(self, bundle: Bundle) -> None:
+        """Refuse normal messages in maintenance."""
+        if bundle.orderer.state != NORMAL and OrdererCapabilities(bundle).consensus_type_migration:
+            raise MaintenanceMode.because("normal transactions are rejected")
+
+    def apply_filters(self, message: OrdererMessage) -> None:
+        """Apply size, expiration and signature, in Fabric's order; raises Rejected."""
+        bundle = self._channel.bundle
+        check_size(bundle, message)
+        signed = message.signed_data()
+        if self._check_expirations:
+            check_expiration(bundle, signed.identity)
+        check_signature(bundle, signed, WRITERS)
+
+    def _check_result(
+        self, current: Bundle, following: Bundle, config: bytes, encoded: bytes
+    ) -> None:
+        """Judge what we made: it may be too large, or our own identity not among the writers."""
+        try:
+            self.apply_filters(OrdererMessage.parse(config))
+        except Rejected as error:
+            raise error.within(
+                "config update for existing channel did not pass final checks"
+            ) from error
+        try:
+            check_maintenance(current, following, decode(ConfigEnvelope, encoded, "config"))
+        except Rejected as error:
+            raise Rejected(
+                "config update for existing channel did not pass maintenance checks: "
+                f"config transaction inspection failed: {error}"
+            ) from error

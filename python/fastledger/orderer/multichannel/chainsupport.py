@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One channel: its blocks, its configuration, its rules, its chain.
+
+Fabric: ``multichannel.ChainSupport``. To Deliver it is a source of blocks, to the chain the one who
+judges and writes, to Broadcast the one who takes messages.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from fastledger.channelconfig import Bundle
+from fastledger.common import log
+from fastledger.common.errors import InputError, Unsupported
+from fastledger.orderer.blockcutter import Message
+from fastledger.orderer.blockwriter import Blocks, BlockWriter, Draft, consenter_metadata
+from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.orderer.msgprocessor.standard import StandardChannel
+from fastledger.orderer.msgprocessor.system import config_of, created_channel
+from fastledger.orderer.multichannel.writequeue import WriteQueue
+from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil.blocks import last_config_index
+from fastledger.protoutil.signer import Signer
+
+RECENT_BLOCKS = 4
+"""Encoded blocks kept for the peers that follow the chain's end."""
+
+_logger = log.get("orderer.common.multichannel")
+
+Processors = Callable[["ChainSupport"], StandardChannel]
+"""Makes a channel's rules."""
+
+ChannelMaker = Callable[[bytes], None]
+"""Begins the channel of a CONFIG envelope that the system channel has made."""
+
+
+class ChainSupport:
+    """A channel that this orderer serves."""
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        signer: Signer,
+        consenters: Consenters,
+        processors: Processors,
+        make_channel: ChannelMaker,
+    ) -> None:
+        """Go on with a channel that has blocks.
+
+        Raises:
+            FastledgerError: Its configuration cannot be read, or this orderer cannot run it.
+        """
+        self._blocks = blocks
+        self._consenters = consenters
+        self._make_channel = make_channel
+        last = Block.FromString(blocks.block(blocks.height - 1))
+        self.bundle = Bundle.from_block(blocks.block(last_config_index(last)))
+        self.channel_id: str = self.bundle.channel_id
+        self.check_resources(self.bundle)
+        consenter = consenters.of(self.orderer)
+        self._writes = WriteQueue(
+            self.channel_id, BlockWriter(blocks, signer), blocks.height, self._fail
+        )
+        self.processor = processors(self)
+        self.chain = consenter.chain(self, consenter_metadata(last))
+        self.relation = consenter.relation
+        self.status = "inactive"
+        self._recent: dict[int, bytes] = {}
+
+    # What Broadcast asks.
+
+    async def order(self, message: OrdererMessage) -> None:
+        """Take a normal message; raises Rejected, or ChainHalted."""
+        sequence = self.processor.process_normal(message)
+        await self.chain.wait_ready()
+        await self.chain.order(Message(message.encoded, message.size), sequence)
+
+    async def configure(self, message: OrdererMessage) -> None:
+        """Take a configuration update; raises Rejected, or ChainHalted."""
+        config, sequence = self.processor.process_update(message)
+        await self.chain.wait_ready()
+        await self.chain.configure(config, sequence)
+
+    # What Deliver asks.
+
+    @property
+    def height(self) -> int:
+        """Number of the next block."""
+        return self._writes.height
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the configuration."""
+        return self.bundle.sequence
+
+    @property
+    def errored(self) -> asyncio.Event:
+        """Set while no block can be written."""
+        return self.chain.errored
+
+    async def wait(self, height: int) -> None:
+        """Return when that many blocks are durable."""
+        await self._writes.wait(height)
+
+    def block(self, number: int) -> bytes:
+        """Return an encoded block."""
+        block = self._recent.get(number)
+        if block is None:
+            block = self._blocks.block(number)
+            if number >= self.height - RECENT_BLOCKS:
+                self._recent[number] = block
+                self._recent.pop(number - RECENT_BLOCKS, None)
+                while len(self._recent) > RECENT_BLOCKS:
+                    self._recent.pop(min(self._recent))
+        return block
+
+    # What the chain asks.
+
+    @property
+    def orderer(self):  # type: ignore[no-untyped-def]
+        """The configuration's orderer values."""
+        return self.bundle.orderer
+
+    @property
+    def unwritten(self) -> int:
+        """Blocks handed over that are not durable."""
+        return self._writes.unwritten
+
+    async def drained(self, blocks: int) -> None:
+        """Return when at most so many blocks handed over are not durable."""
+        await self._writes.drained(blocks)
+
+    def process_normal(self, envelope: bytes) -> None:
+        """Judge a message anew."""
+        self.processor.process_normal(OrdererMessage.parse(envelope))
+
+    def process_config(self, envelope: bytes) -> bytes:
+        """Make a configuration anew."""
+        return self.processor.process_config(envelope)[0]
+
+    def write(self, draft: Draft) -> None:
+        """Hand over a block's content."""
+        self._writes.put(draft)
+
+    async def write_config(self, draft: Draft) -> None:
+        """Write a block that changes this channel, or makes another."""
+        envelope = draft.envelopes[0]
+        first_config = created_channel(envelope)
+        if first_config is not None:
+            # Before the block that tells of it, as Fabric does: a crash in between leaves a
+            # channel that the request, repeated, finds in place.
+            self._make_channel(first_config)
+            self._writes.put(Draft(draft.envelopes, draft.consenter_metadata))
+            await self._writes.drained(0)
+            return
+        following = self.bundle.apply(config_of(envelope))
+        if following.orderer.consensus_type != self.orderer.consensus_type:
+            draft = Draft(draft.envelopes, is_config=True)
+        self._writes.put(draft)
+        await self._writes.drained(0)
+        self.bundle = following
+        _logger.info("[channel: %s] configuration %d in effect", self.channel_id, self.sequence)
+
+    # What the rules ask.
+
+    def check_resources(self, bundle: Bundle) -> None:
+        """Refuse a configuration that this orderer cannot run."""
+        if bundle.orderer is None:
+            raise InputError("config does not contain orderer config")
+        self._consenters.of(bundle.orderer).check(bundle.channel_id, bundle.orderer)
+
+    # What the registrar asks.
+
+    def start(self) -> None:
+        """Begin to take messages."""
+        self.chain.start()
+        self.status = "active"
+
+    async def halt(self) -> None:
+        """Take no more messages, write what was taken, close the block files."""
+        try:
+            await self.chain.halt()
+        finally:
+            self.status = "inactive"
+            self._writes.close()
+
+    def _fail(self, error: Exception) -> None:
+        self.status = "failed"
+        self.chain.errored.set()
+        _logger.critical("[channel: %s] halted: %s", self.channel_id, error)
+
+
+def check_supported(bundle: Bundle, consenters: Consenters) -> None:
+    """Refuse a first configuration that this orderer cannot run; raises Unsupported."""
+    if bundle.orderer is None:
+        raise Unsupported("config does not contain orderer config")
+    consenters.of(bundle.orderer).check(bundle.channel_id, bundle.orderer)

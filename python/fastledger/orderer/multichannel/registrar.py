@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds, begins and ends channels (Fabric: ``multichannel.Registrar``)."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastledger._core import BlockStore
+from fastledger.channelconfig import Bundle
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError, InputError
+from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.orderer.msgprocessor.standard import StandardChannel
+from fastledger.orderer.msgprocessor.system import SystemChannel
+from fastledger.orderer.multichannel.chainsupport import ChainSupport, check_supported
+from fastledger.orderer.multichannel.ledgers import Ledgers
+from fastledger.protos.common.common_pb2 import Block, HeaderType
+from fastledger.protoutil.blocks import last_config_index, new_block
+from fastledger.protoutil.signer import Signer
+
+_logger = log.get("orderer.common.multichannel")
+
+
+class ChannelAlreadyExists(FastledgerError):
+    """A channel that is there cannot be joined."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("channel already exists")
+
+
+class SystemChannelExists(FastledgerError):
+    """With a system channel, only that makes channels."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("system channel exists")
+
+
+class ChannelNotExist(FastledgerError):
+    """No such channel."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("channel does not exist")
+
+
+class ChannelPendingRemoval(FastledgerError):
+    """The channel is being deleted."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("channel pending removal")
+
+
+class ChannelRemovalFailure(FastledgerError):
+    """The channel could not be deleted."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("channel removal failure")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """A channel as the participation API shows it."""
+
+    name: str
+    relation: str
+    """``consenter`` or ``other``."""
+
+    status: str
+    """``active``, ``inactive`` or ``failed``."""
+
+    height: int
+
+
+@dataclass(slots=True)
+class _Channel:
+    support: ChainSupport
+    store: BlockStore
+
+
+@dataclass(slots=True)
+class _Removal:
+    relation: str
+    failed: bool = field(default=False)
+
+
+class Registrar:
+    """The channels of one orderer."""
+
+    def __init__(
+        self,
+        ledgers: Ledgers,
+        signer: Signer,
+        consenters: Consenters,
+        *,
+        check_expirations: bool = True,
+    ) -> None:
+        """Prepare; `open` takes up the channels."""
+        self._ledgers = ledgers
+        self._signer = signer
+        self._consenters = consenters
+        self._check_expirations = check_expirations
+        self._channels: dict[str, _Channel] = {}
+        self._removals: dict[str, _Removal] = {}
+        self._deletions: set[asyncio.Task[None]] = set()
+        self._system: ChainSupport | None = None
+
+    def open(self, bootstrap: bytes | None = None) -> None:
+        """Open and start all channels.
+
+        Args:
+            bootstrap: The genesis block of a system channel, begun when there is no channel yet
+                (``General.BootstrapMethod: file``).
+
+        Raises:
+            FastledgerError: A channel's files or configuration cannot be used.
+        """
+        for channel_id in self._ledgers.channel_ids():
+            self._reopen(channel_id)
+        if bootstrap is not None and not self._channels:
+            self._begin(Bundle.from_block(bootstrap), bootstrap)
+        for channel in self._channels.values():
+            channel.support.start()
+        _logger.info(
+            "Registrar initializing %s a system channel, number of channels: %d",
+            "with" if self._system else "without",
+            len(self._channels),
+        )
+
+    async def close(self) -> None:
+        """Write what was taken, and close all channels."""
+        for channel in self._channels.values():
+            try:
+                await channel.support.halt()
+            except FastledgerError as error:
+                _logger.error("[channel: %s] %s", channel.support.channel_id, error)
+            channel.store.close()
+        self._channels.clear()
+        if self._deletions:
+            await asyncio.wait(self._deletions)
+
+    # Broadcast and Deliver.
+
+    def channel(self, channel_id: str) -> ChainSupport | None:
+        """Find a channel."""
+        channel = self._channels.get(channel_id)
+        return channel.support if channel else None
+
+    def broadcast_support(self, message: OrdererMessage) -> tuple[ChainSupport, bool]:
+        """Find the channel that judges a message, and say whether it is a configuration update.
+
+        Raises:
+            Rejected: There is none, or the message is of a type that only orderers make.
+        """
+        support = self.channel(message.channel_header.channel_id) or self._system
+        if support is None:
+            raise Rejected(str(ChannelDoesNotExist()))
+        kind = message.channel_header.type
+        if kind == HeaderType.CONFIG or (kind == HeaderType.ORDERER_TRANSACTION and self._system):
+            raise Rejected("message is of type that cannot be processed directly")
+        if kind == HeaderType.ORDERER_TRANSACTION:
+            raise Rejected("message is of type that is no longer supported")
+        return support, kind == HeaderType.CONFIG_UPDATE
+
+    @property
+    def channels_count(self) -> int:
+        """How many channels there are."""
+        return len(self._channels)
+
+    # Channel participation.
+
+    @property
+    def system_channel(self) -> str | None:
+        """Name of the 1.x system channel."""
+        return self._system.channel_id if self._system else None
+
+    def channel_ids(self) -> list[str]:
+        """Return all names but the system channel's, those being removed included."""
+        names = {*self._channels, *self._removals} - {self.system_channel}
+        return sorted(name for name in names if name is not None)
+
+    def info(self, channel_id: str) -> ChannelInfo:
+        """Describe a channel; raises ChannelNotExist."""
+        support = self.channel(channel_id)
+        if support is not None:
+            return ChannelInfo(channel_id, support.relation, support.status, support.height)
+        removal = self._removals.get(channel_id)
+        if removal is None:
+            raise ChannelNotExist
+        return ChannelInfo(
+            channel_id, removal.relation, "failed" if removal.failed else "inactive", 0
+        )
+
+    def join(self, bundle: Bundle, block: bytes) -> ChannelInfo:
+        """Begin a channel with its genesis block.
+
+        Raises:
+            SystemChannelExists: Then nothing is joined.
+            ChannelAlreadyExists: It is there.
+            ChannelPendingRemoval: It is being deleted.
+            ChannelRemovalFailure: It could not be deleted.
+            FastledgerError: This orderer cannot run it.
+        """
+        if self._system is not None:
+            raise SystemChannelExists
+        self._check_removal(bundle.channel_id)
+        if bundle.channel_id in self._channels:
+            raise ChannelAlreadyExists
+        check_supported(bundle, self._consenters)
+        number = Block.FromString(block).header.number
+        if number:
+            raise InputError(
+                f"block {number} is no genesis block; joining with a later one means to follow "
+                "other orderers, which is not done"
+            )
+        self._begin(bundle, block).start()
+        return self.info(bundle.channel_id)
+
+    async def update(self, message: OrdererMessage) -> ChannelInfo:
+        """Apply a configuration update; raises ChannelNotExist and so on, or Rejected."""
+        channel_id = message.channel_header.channel_id
+        self._check_removal(channel_id)
+        support = self.channel(channel_id)
+        if support is None:
+            raise ChannelNotExist
+        try:
+            await support.configure(message)
+        except FastledgerError as error:
+            raise Rejected(f"failed update config of channel {channel_id}: {error}") from error
+        return self.info(channel_id)
+
+    async def remove(self, channel_id: str) -> None:
+        """End a channel and delete its blocks; raises ChannelNotExist, ChannelPendingRemoval."""
+        if self._system is not None:
+            raise SystemChannelExists
+        removal = self._removals.get(channel_id)
+        if removal is not None and not removal.failed:
+            raise ChannelPendingRemoval
+        channel = self._channels.pop(channel_id, None)
+        if channel is None:
+            raise ChannelNotExist
+        self._removals[channel_id] = _Removal(channel.support.relation)
+        task = asyncio.get_running_loop().create_task(self._delete(channel_id, channel))
+        self._deletions.add(task)
+        task.add_done_callback(self._deletions.discard)
+
+    def fetch(self, channel_id: str, block_id: str) -> bytes:
+        """Return an encoded block: ``newest``, ``oldest``, ``config`` or a number."""
+        self._check_removal(channel_id)
+        support = self.channel(channel_id)
+        if support is None:
+            raise ChannelNotExist
+        newest = support.height - 1
+        if block_id == "config":
+            return support.block(last_config_index(Block.FromString(support.block(newest))))
+        numbers: Mapping[str, int] = {"oldest": 0, "newest": newest}
+        return support.block(numbers[block_id] if block_id in numbers else int(block_id))
+
+    def _check_removal(self, channel_id: str) -> None:
+        removal = self._removals.get(channel_id)
+        if removal is not None:
+            raise ChannelRemovalFailure if removal.failed else ChannelPendingRemoval
+
+    async def _delete(self, channel_id: str, channel: _Channel) -> None:
+        try:
+            await channel.support.halt()
+            channel.store.close()
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._ledgers.remove, channel_id)
+        except (FastledgerError, OSError) as error:
+            self._removals[channel_id].failed = True
+            _logger.error("cannot remove ledger '%s': %s", channel_id, error)
+        else:
+            del self._removals[channel_id]
+            _logger.info("Removed channel: %s", channel_id)
+
+    # Making channels.
+
+    def _reopen(self, channel_id: str) -> None:
+        store = self._ledgers.open(channel_id)
+        if store.height == 0:
+            _logger.warning("Channel '%s' has an empty ledger, removing it", channel_id)
+            store.close()
+            self._ledgers.remove(channel_id)
+            return
+        self._serve(store)
+
+    def _begin(self, bundle: Bundle, genesis: bytes) -> ChainSupport:
+        store = self._ledgers.open(bundle.channel_id)
+        try:
+            if store.height == 0:
+                store.append([genesis])
+            return self._serve(store)
+        except FastledgerError:
+            store.close()
+            self._ledgers.remove(bundle.channel_id)
+            raise
+
+    def _serve(self, store: BlockStore) -> ChainSupport:
+        support = ChainSupport(
+            store, self._signer, self._consenters, self._processor, self._make_channel
+        )
+        self._channels[support.channel_id] = _Channel(support, store)
+        if support.bundle.consortiums is not None:
+            self._system = support
+        return support
+
+    def _processor(self, support: ChainSupport) -> StandardChannel:
+        if support.bundle.consortiums is None:
+            return StandardChannel(support, self._signer, check_expirations=self._check_expirations)
+        return SystemChannel(support, self._signer, self, check_expirations=self._check_expirations)
+
+    def _make_channel(self, config: bytes) -> None:
+        """Begin the channel that the system channel has made."""
+        genesis = new_block(0, b"", [config]).SerializeToString()
+        bundle = Bundle.from_block(genesis)
+        if bundle.channel_id not in self._channels:
+            self._begin(bundle, genesis).start()
+            _logger.info("Created and started new channel %s", bundle.channel_id)
