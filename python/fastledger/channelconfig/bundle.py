@@ -6,7 +6,7 @@ from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from fastledger import _core
+from fastledger._core import ChannelConfig, Identity
 from fastledger.channelconfig import sections
 from fastledger.channelconfig.sections import Application, Consortium, Orderer
 from fastledger.common.errors import ConfigRefused
@@ -30,7 +30,7 @@ class Bundle:
         ... # doctest: +SKIP
     """
 
-    def __init__(self, core: _core.ChannelConfig) -> None:
+    def __init__(self, core: ChannelConfig) -> None:
         """Use :meth:`from_block` or :meth:`from_config`."""
         self._core = core
 
@@ -42,12 +42,12 @@ class Bundle:
             ConfigRefused: It is none, or Fabric would refuse the configuration.
             Unsupported: It asks for a capability that is unknown here.
         """
-        return cls(_core.ChannelConfig.from_block(block))
+        return cls(ChannelConfig.from_block(block))
 
     @classmethod
     def from_config(cls, channel_id: str, config: bytes) -> "Bundle":
         """Read an encoded ``common.Config``; raises as :meth:`from_block`."""
-        return cls(_core.ChannelConfig.from_config(channel_id, config))
+        return cls(ChannelConfig.from_config(channel_id, config))
 
     @property
     def channel_id(self) -> str:
@@ -112,7 +112,7 @@ class Bundle:
         """
         self._core.evaluate_application_policy(policy, signed)
 
-    def identity(self, serialized: bytes) -> _core.Identity:
+    def identity(self, serialized: bytes) -> Identity:
         """Read an encoded ``msp.SerializedIdentity`` of one of the channel's MSPs.
 
         Raises:
