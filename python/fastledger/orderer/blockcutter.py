@@ -7,20 +7,12 @@ Sizes count payloads and signatures, not the frames around them.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from fastledger.channelconfig import BatchSize
 from fastledger.common import metrics
 
 Batch = list[bytes]
 """Encoded envelopes."""
-
-
-class BatchSize(Protocol):
-    """A channel's ``/Channel/Orderer`` value ``BatchSize``."""
-
-    max_message_count: int
-    absolute_max_bytes: int
-    preferred_max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

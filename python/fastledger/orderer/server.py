@@ -6,6 +6,7 @@ nowhere else.
 """
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -47,7 +48,7 @@ class AtomicBroadcast:
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server."""
-        handlers = {
+        handlers: dict[str, Any] = {
             "Broadcast": grpc.stream_stream_rpc_method_handler(self._serve_broadcast),
             "Deliver": grpc.stream_stream_rpc_method_handler(self._serve_deliver),
         }

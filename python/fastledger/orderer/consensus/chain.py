@@ -4,24 +4,14 @@
 import asyncio
 from typing import Protocol
 
+from fastledger.channelconfig import Orderer
 from fastledger.common.errors import FastledgerError
-from fastledger.orderer.blockcutter import BatchSize, Message
+from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Draft
 
 
 class ChainHalted(FastledgerError):
     """The chain takes no messages: it was halted, or cannot write."""
-
-
-class OrdererValues(Protocol):
-    """What consensus reads of a channel's ``/Channel/Orderer`` group."""
-
-    batch_size: BatchSize
-    batch_timeout: float
-    """Seconds."""
-
-    consensus_type: str
-    consensus_metadata: bytes
 
 
 class ChainSupport(Protocol):
@@ -36,7 +26,7 @@ class ChainSupport(Protocol):
         """Sequence of the channel's configuration."""
 
     @property
-    def orderer(self) -> OrdererValues:
+    def orderer(self) -> Orderer:
         """The channel's orderer values, as they are now."""
 
     def process_normal(self, envelope: bytes) -> None:

@@ -4,8 +4,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastledger.channelconfig import Orderer
 from fastledger.common.errors import Unsupported
-from fastledger.orderer.consensus.chain import Chain, ChainSupport, OrdererValues
+from fastledger.orderer.consensus.chain import Chain, ChainSupport
 from fastledger.orderer.consensus.single import SingleConsenterChain, check_consenters
 from fastledger.orderer.consensus.solo import SoloChain
 
@@ -17,7 +18,7 @@ class Consenter:
     relation: str
     """What the participation API calls this orderer's part: ``consenter``, ``other``."""
 
-    check: Callable[[str, OrdererValues], None]
+    check: Callable[[str, Orderer], None]
     """Raises Unsupported for a channel (by name) that this orderer cannot run."""
 
     chain: Callable[[ChainSupport, bytes], Chain]
@@ -30,7 +31,7 @@ class Consenters:
     def __init__(self, server_certificate: bytes | None = None) -> None:
         """Know this node by its PEM TLS certificate; None where TLS is off."""
 
-        def check_etcdraft(channel_id: str, values: OrdererValues) -> None:
+        def check_etcdraft(channel_id: str, values: Orderer) -> None:
             check_consenters(channel_id, values.consensus_metadata, server_certificate)
 
         self._kinds = {
@@ -38,7 +39,7 @@ class Consenters:
             "etcdraft": Consenter("consenter", check_etcdraft, SingleConsenterChain),
         }
 
-    def of(self, values: OrdererValues) -> Consenter:
+    def of(self, values: Orderer) -> Consenter:
         """Return the kind that a configuration names; raises Unsupported."""
         kind = self._kinds.get(values.consensus_type)
         if kind is None:
@@ -49,5 +50,5 @@ class Consenters:
         return kind
 
 
-def _always(channel_id: str, values: OrdererValues) -> None:
+def _always(channel_id: str, values: Orderer) -> None:
     """Solo has nothing to check: whoever has the channel orders it."""

@@ -7,8 +7,8 @@ An empty message never comes here: it names no channel.
 import time
 
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import FastledgerError
-from fastledger.orderer.capabilities import OrdererCapabilities
+from fastledger.common.errors import FastledgerError, NotFound
+from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
 from fastledger.orderer.errors import PermissionDenied, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protoutil.expiration import expires_at
@@ -23,7 +23,7 @@ MAINTENANCE = "STATE_MAINTENANCE"
 
 def check_size(bundle: Bundle, message: OrdererMessage) -> None:
     """Refuse a message that no block may hold."""
-    limit = bundle.orderer.batch_size.absolute_max_bytes
+    limit = orderer_of(bundle).batch_size.absolute_max_bytes
     if message.size > limit:
         raise Rejected(
             f"message payload is {message.size} bytes and exceeds maximum allowed {limit} bytes"
@@ -41,8 +41,11 @@ def check_expiration(bundle: Bundle, creator: bytes) -> None:
 
 def check_signature(bundle: Bundle, signed: SignedData, policies: tuple[str, str]) -> None:
     """Refuse whom the policy does not let in: `WRITERS` or `READERS`."""
+    policy = policy_in_effect(bundle, policies)
     try:
-        bundle.evaluate(policy_in_effect(bundle, policies), [signed])
+        bundle.evaluate(policy, [signed])
+    except NotFound as error:
+        raise Rejected(f"could not find policy {policy}") from error
     except FastledgerError as error:
         raise PermissionDenied.because(error) from error
 
@@ -50,4 +53,4 @@ def check_signature(bundle: Bundle, signed: SignedData, policies: tuple[str, str
 def policy_in_effect(bundle: Bundle, policies: tuple[str, str]) -> str:
     """Return the policy that counts: in maintenance only the orderers' organisations come in."""
     normal, maintenance = policies
-    return maintenance if bundle.orderer.state == MAINTENANCE else normal
+    return maintenance if orderer_of(bundle).state == MAINTENANCE else normal

@@ -6,7 +6,7 @@ maintenance only, and entering or leaving maintenance goes with no other change.
 """
 
 from fastledger.channelconfig import Bundle
-from fastledger.orderer.capabilities import OrdererCapabilities
+from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import decode, open_envelope
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -23,7 +23,7 @@ PERMITTED_TARGETS = frozenset({"solo", "kafka", "etcdraft", "BFT"})
 
 def check_maintenance(current: Bundle, following: Bundle, envelope: ConfigEnvelope) -> None:
     """Refuse a configuration that moves the consensus wrongly; raises Rejected."""
-    before, after = current.orderer, following.orderer
+    before, after = orderer_of(current), orderer_of(following)
     if not OrdererCapabilities(current).consensus_type_migration:
         if after.state != NORMAL:
             raise Rejected(
@@ -43,7 +43,7 @@ def check_maintenance(current: Bundle, following: Bundle, envelope: ConfigEnvelo
 
 
 def _check_state_change(current: Bundle, following: Bundle, envelope: ConfigEnvelope) -> None:
-    before, after = current.orderer, following.orderer
+    before, after = orderer_of(current), orderer_of(following)
     _check_only_consensus_type(envelope)
     change = f"ConsensusType.State is changing from {before.state} to {after.state}"
     if before.consensus_type != after.consensus_type:
@@ -56,7 +56,7 @@ def _check_state_change(current: Bundle, following: Bundle, envelope: ConfigEnve
 
 
 def _check_type_change(current: Bundle, following: Bundle) -> None:
-    before, after = current.orderer, following.orderer
+    before, after = orderer_of(current), orderer_of(following)
     attempt = (
         f"attempted to change consensus type from {before.consensus_type} to {after.consensus_type}"
     )

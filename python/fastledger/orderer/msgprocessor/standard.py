@@ -5,7 +5,7 @@ from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
-from fastledger.orderer.capabilities import OrdererCapabilities
+from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
 from fastledger.orderer.errors import MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.filters import (
     WRITERS,
@@ -97,7 +97,10 @@ class StandardChannel:
 
     def check_open(self, bundle: Bundle) -> None:
         """Refuse normal messages in maintenance."""
-        if bundle.orderer.state != NORMAL and OrdererCapabilities(bundle).consensus_type_migration:
+        if (
+            orderer_of(bundle).state != NORMAL
+            and OrdererCapabilities(bundle).consensus_type_migration
+        ):
             raise MaintenanceMode.because("normal transactions are rejected")
 
     def apply_filters(self, message: OrdererMessage) -> None:

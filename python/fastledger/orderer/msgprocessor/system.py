@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
+from fastledger.orderer.capabilities import orderer_of
 from fastledger.orderer.errors import ChannelDoesNotExist, MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.maintenance import NORMAL
 from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
@@ -95,11 +96,11 @@ class SystemChannel(StandardChannel):
         return encoded
 
     def _check_creation(self, bundle: Bundle) -> None:
-        limit = bundle.orderer.max_channels
+        limit = orderer_of(bundle).max_channels
         # The system channel itself does not count.
         if limit and self._creator.channels_count > limit:
             raise Rejected(f"channel creation would exceed maximimum number of channels: {limit}")
-        if bundle.orderer.state != NORMAL:
+        if orderer_of(bundle).state != NORMAL:
             raise MaintenanceMode.because("channel creation is not permitted")
 
 

@@ -8,11 +8,11 @@ judges and writes, to Broadcast the one who takes messages.
 import asyncio
 from collections.abc import Callable
 
-from fastledger.channelconfig import Bundle
+from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
-from fastledger.common.errors import InputError, Unsupported
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, Draft, consenter_metadata
+from fastledger.orderer.capabilities import orderer_of
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
@@ -117,9 +117,9 @@ class ChainSupport:
     # What the chain asks.
 
     @property
-    def orderer(self):  # type: ignore[no-untyped-def]
-        """The configuration's orderer values."""
-        return self.bundle.orderer
+    def orderer(self) -> Orderer:
+        """The configuration's orderer group."""
+        return orderer_of(self.bundle)
 
     @property
     def unwritten(self) -> int:
@@ -154,7 +154,7 @@ class ChainSupport:
             await self._writes.drained(0)
             return
         following = self.bundle.apply(config_of(envelope))
-        if following.orderer.consensus_type != self.orderer.consensus_type:
+        if orderer_of(following).consensus_type != self.orderer.consensus_type:
             draft = Draft(draft.envelopes, is_config=True)
         self._writes.put(draft)
         await self._writes.drained(0)
@@ -165,9 +165,7 @@ class ChainSupport:
 
     def check_resources(self, bundle: Bundle) -> None:
         """Refuse a configuration that this orderer cannot run."""
-        if bundle.orderer is None:
-            raise InputError("config does not contain orderer config")
-        self._consenters.of(bundle.orderer).check(bundle.channel_id, bundle.orderer)
+        check_supported(bundle, self._consenters)
 
     # What the registrar asks.
 
@@ -191,7 +189,6 @@ class ChainSupport:
 
 
 def check_supported(bundle: Bundle, consenters: Consenters) -> None:
-    """Refuse a first configuration that this orderer cannot run; raises Unsupported."""
-    if bundle.orderer is None:
-        raise Unsupported("config does not contain orderer config")
-    consenters.of(bundle.orderer).check(bundle.channel_id, bundle.orderer)
+    """Refuse a configuration that this orderer cannot run; raises Unsupported, or InputError."""
+    values = orderer_of(bundle)
+    consenters.of(values).check(bundle.channel_id, values)

@@ -181,8 +181,7 @@ class Registrar:
 
     def channel_ids(self) -> list[str]:
         """Return all names but the system channel's, those being removed included."""
-        names = {*self._channels, *self._removals} - {self.system_channel}
-        return sorted(name for name in names if name is not None)
+        return sorted({*self._channels, *self._removals} - {self.system_channel or ""})
 
     def info(self, channel_id: str) -> ChannelInfo:
         """Describe a channel; raises ChannelNotExist."""
