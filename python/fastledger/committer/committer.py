@@ -14,10 +14,7 @@ from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import valid_results
 
-PIPELINE_BLOCKS = 16
-"""Blocks in the core before the first outcome is waited for."""
-
-QUEUE_BLOCKS = 2 * PIPELINE_BLOCKS
+QUEUE_BLOCKS = 32
 """Blocks that wait for the core; more would only take memory."""
 
 _logger = log.get("kvledger")
@@ -113,7 +110,7 @@ class Committer:
                 if block is not None:
                     self._ledger.submit(block)
                     pending.append(block)
-                if pending and (block is None or len(pending) >= PIPELINE_BLOCKS):
+                if pending and (block is None or self._ledger.ready()):
                     self._next(pending)
         except BaseException as error:  # noqa: BLE001 - told, and the channel ends
             self._failure = error

@@ -208,6 +208,10 @@ class Ledger(QueryExecutor):
         """
         return Commit.of(self._core.result())
 
+    def ready(self) -> int:
+        """Outcomes that can be taken without waiting."""
+        return self._core.ready()
+
     def _drain(self) -> None:
         while self._core.in_flight():
             try:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer beside an orderer: joins, pulls, endorses, commits, answers, survives."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+
+import ordering
+import peering
+from corpora import Corpus, OpenCorpus
+from fastledger.protos.common.common_pb2 import Block, HeaderType
+from fastledger.protos.common.ledger_pb2 import BlockchainInfo
+from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
+from fastledger.protos.peer.transaction_pb2 import ProcessedTransaction
+
+CHANNEL = "mychannel"
+
+
+@pytest.fixture(scope="module")
+def v14(open_corpus: OpenCorpus) -> Corpus:
+    return open_corpus("v14")
+
+
+def genesis(corpus: Corpus) -> bytes:
+    return (corpus.folder / "artifacts/mychannel.block").read_bytes()
+
+
+async def height(client: peering.Client) -> int:
+    response = await client.call("", "qscc", "GetChainInfo", CHANNEL)
+    assert response.response.status == 200, response.response.message
+    return BlockchainInfo.FromString(response.response.payload).height
+
+
+async def until(client: peering.Client, wanted: int) -> None:
+    async with asyncio.timeout(peering.DEADLINE_S):
+        while await height(client) < wanted:
+            await asyncio.sleep(0.05)
+
+
+async def start_orderer(corpus: Corpus, folder: Path):
+    material = corpus.folder / "crypto-config"
+    environ = ordering.environment(material, folder / "orderer")
+    return ordering.running(environ)
+
+
+async def walk(corpus: Corpus, folder: Path) -> None:
+    material = corpus.folder / "crypto-config"
+    async with await start_orderer(corpus, folder) as orderer:
+        from fastledger.channelconfig import Bundle
+
+        block = genesis(corpus)
+        bundle = Bundle.from_block(block)
+        orderer.registrar.join(bundle, block)
+        overrides = peering.overriding(dict.fromkeys(bundle.orderer_addresses, orderer.port))
+        environ = peering.environment(
+            material, "org1", "peer0", folder / "peer",
+            CORE_PEER_DELIVERYCLIENT_ADDRESSOVERRIDES=overrides,
+        )
+        async with peering.running(environ) as peer:
+            client = peering.Client(peer.port, peering.identity(material, "org1"))
+            joined = await client.join(block)
+            assert joined.response.status == 200, joined.response.message
+            again = await client.join(block)
+            assert "LedgerID already exists" in again.response.message
+            listed = await client.call("", "cscc", "GetChannels")
+            channels = ChannelQueryResponse.FromString(listed.response.payload).channels
+            assert [one.channel_id for one in channels] == [CHANNEL]
+            await until(client, 1)
+            # A transaction of a system chaincode: endorsed without reads, and committed as valid.
+            endorsed = await client.call(CHANNEL, "qscc", "GetChainInfo", CHANNEL)
+            assert endorsed.HasField("endorsement")
+            sender = ordering.Client(orderer.port, client.signer)
+            tx_id = client.tx_id
+            answers = await sender.broadcast([client.transaction([endorsed])])
+            assert [answer.status for answer in answers] == [200]
+            await until(client, 2)
+            found = await client.call(CHANNEL, "qscc", "GetTransactionByID", CHANNEL, tx_id)
+            processed = ProcessedTransaction.FromString(found.response.payload)
+            assert processed.validationCode == 0
+            with pytest.raises(grpc.aio.AioRpcError, match="access denied: channel"):
+                await client.call("nochannel", "mycc", "query", "a")
+            missing = await client.call(CHANNEL, "nocc", "query", "a")
+            assert missing.response.message == (
+                "make sure the chaincode nocc has been successfully instantiated and try again: "
+                "chaincode nocc not found"
+            )
+            await sender.close()
+            await client.close()
+
+
+def test_a_peer_walks(v14: Corpus, tmp_path: Path) -> None:
+    asyncio.run(walk(v14, tmp_path))
