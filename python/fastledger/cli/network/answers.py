@@ -97,8 +97,8 @@ def _set_facts(namespace: str, content: KVRWSet) -> dict[str, str]:
     for query in content.range_queries_info:
         name = f"range {namespace} {query.start_key} to {query.end_key}"
         facts[name] = query.SerializeToString().hex()[:MAX_VALUE]
-    for write in content.metadata_writes:
-        facts[f"metadata {namespace} {write.key}"] = str(write.entries)[:MAX_VALUE]
+    for metadata in content.metadata_writes:
+        facts[f"metadata {namespace} {metadata.key}"] = str(metadata.entries)[:MAX_VALUE]
     return facts
 
 

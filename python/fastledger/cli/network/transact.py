@@ -49,8 +49,8 @@ def _call_options(function: Any) -> Any:
     return function
 
 
-class Refused(FastledgerError):
-    """A transaction was not endorsed, or is invalid."""
+class Refused(Exception):
+    """A transaction was not endorsed, or is invalid; told in several lines, unlike other errors."""
 
 
 class _Transaction(Command):

@@ -21,29 +21,32 @@ _FOLLOW_S = 0.2
 
 @click.command(cls=Command)
 @DIRECTORY
-@click.option("--orgs", type=int, default=2, show_default=True, help="Organizations with peers.")
-@click.option("--peers", type=int, default=1, show_default=True, help="Peers of each.")
-@click.option("--channel", default="mychannel", show_default=True)
+@click.option("--orgs", type=int, help="Organizations with peers; 2.")
+@click.option("--peers", type=int, help="Peers of each; 1.")
+@click.option("--channel", help="Name of the channel; mychannel.")
 @click.option(
     "--chaincode",
     "source",
     type=click.Path(path_type=Path),
-    help="Folder or Python file of the chaincode; without it, a sample.",
+    help="Folder or Python file of the chaincode; a sample.",
 )
-@click.option("--name", default="basic", show_default=True, help="Name of the chaincode.")
-@click.option("--watch", is_flag=True, help="Keep running, and take saved sources up at once.")
-@click.option("--port-base", type=int, default=0, help="First port; 0: those of fabric-samples.")
-def up(directory: Path | None, watch: bool, **choices: Any) -> None:
+@click.option("--name", "chaincode", help="Name of the chaincode; basic.")
+@click.option(
+    "--watch", is_flag=True, default=None, help="Keep running, and take saved sources up."
+)
+@click.option("--port-base", type=int, help="First port; those of fabric-samples.")
+def up(directory: Path | None, **choices: Any) -> None:
     """Bring a network up: an orderer, organizations with peers, a channel with a chaincode.
 
     It stays until `fastledger down`, and what it knows stays after that. Identities are in the
     folder organizations, as Fabric's samples have them; everything else is in .fastledger.
+    A network that is there already keeps what it was made with.
     """
     began = time.monotonic()
-    plan = _plan(directory or folder_of(None), watch, choices)
+    plan = _plan(folder_of(directory), choices)
     asyncio.run(lifetime.up(plan, lambda text: _say(text, began)))
     _show(plan, time.monotonic() - began)
-    if watch:
+    if plan.watch:
         from fastledger.cli.network.watch import run
 
         run(plan)
@@ -53,28 +56,22 @@ def _say(text: str, began: float) -> None:
     click.echo(f"{time.monotonic() - began:5.2f} s  {text}")
 
 
-def _plan(folder: Path, watch: bool, choices: dict[str, Any]) -> Plan:
-    source: Path | None = choices.pop("source")
-    name = choices.pop("name")
+def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
+    """Return the network that is there with the choices made now, or a new one."""
+    chosen = {name: value for name, value in choices.items() if value is not None}
     try:
         old = Plan.load(folder)
     except NotFound:
         old = None
-    if old is not None and source is None:
-        source = Path(old.source)
-    source = (source or _sample()).absolute()
-    if not source.exists():
-        raise InputError(f"--chaincode {source}: no such file or folder")
-    plan = Plan(
-        folder=folder,
-        chaincode=name,
-        source=str(source),
-        language=language_of(source),
-        watch=watch,
-        **choices,
-    )
-    if old is not None:
-        lifetime.check_same(old, plan)
+    if "source" in chosen or old is None:
+        source = Path(chosen.get("source") or _sample()).absolute()
+        if not source.exists():
+            raise InputError(f"--chaincode {source}: no such file or folder")
+        chosen |= {"source": str(source), "language": language_of(source)}
+    if old is None:
+        return Plan(folder=folder, **chosen)
+    plan = old.changed(**chosen)
+    lifetime.check_same(old, plan)
     return plan
 
 

@@ -88,21 +88,20 @@ def stop(folders: list[Path]) -> list[Path]:
 
 
 def check(node: Node) -> None:
-    """Raise when a node's process has ended, with the end of its log."""
+    """Raise when a node's process has ended, with the last line of its log."""
     if running(node.folder) is None:
-        raise FastledgerError(
-            f"{node.name} ended; its log {node.folder / 'log'} ends with:\n{tail(node.folder)}"
-        )
+        log = node.folder / "log"
+        raise FastledgerError(f"{node.name} ended; its log {log} ends with: {_last_line(log)}")
 
 
-def tail(folder: Path, max_bytes: int = LOG_TAIL_BYTES) -> str:
-    """Return the end of a folder's log."""
+def _last_line(log: Path) -> str:
     try:
-        with (folder / "log").open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - max_bytes))
-            return log.read().decode("utf-8", "replace")
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
+    return lines[-1] if lines else ""
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
