@@ -10,7 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
+from fastledger.common import log
 from fastledger.common.errors import FastledgerError
+
+logger = log.get("common.tools.configtxgen")
 
 FAILED = 1
 USAGE = 2
@@ -89,9 +92,6 @@ def _flag(name: str, variable: str, text: str) -> _Decorator:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
 def configtxgen(version: bool, rest: tuple[str, ...], **flags: str) -> None:  # noqa: ARG001 (as Go)
     """Make genesis blocks and channel transactions from a configtx.yaml."""
-    from fastledger.common import log
-    from fastledger.tools.configtxgen.artifacts import logger
-
     log.start()
     if not flags["channel_id"] and (flags["block"] or flags["creation"] or flags["anchors"]):
         _fail("Missing channelID, please specify it with '-channelID'")
@@ -116,7 +116,7 @@ def _write_artifacts(flags: dict[str, str]) -> None:
     base = None
     if flags["base"]:
         if not creation:
-            artifacts.logger.warning(
+            logger.warning(
                 "Specified 'channelCreateTxBaseProfile', but did not specify "
                 "'outputChannelCreateTx', 'channelCreateTxBaseProfile' will not affect output."
             )
@@ -193,8 +193,6 @@ class _Task:
     """Says what is being done, and in errors by which flag it was asked for."""
 
     def __init__(self, flag: str, doing: str) -> None:
-        from fastledger.tools.configtxgen.artifacts import logger
-
         self._flag = flag
         logger.info(doing)
 
@@ -215,7 +213,5 @@ def _write(path: str, message: Any) -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    from fastledger.tools.configtxgen.artifacts import logger
-
     logger.log(FATAL, text)
     sys.exit(FAILED)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fastledger configtxlator``."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,8 @@ def configtxlator() -> None:
 @click.option("--CORS", "cors", multiple=True, help="Origin that may call; may be repeated.")
 def start(hostname: str, port: int, cors: tuple[str, ...]) -> None:
     """Start the configtxlator REST server."""
+    import asyncio
+
     from fastledger.comm.http import HttpServer
     from fastledger.tools.configtxlator.server import application
 

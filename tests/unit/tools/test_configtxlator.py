@@ -4,6 +4,7 @@
 import asyncio
 import hashlib
 import json
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from click.testing import CliRunner, Result
+from google.protobuf.message import DecodeError
 
 from corpora import OpenCorpus
 from fastledger.cli.main import main
@@ -222,6 +224,32 @@ def test_nesting_is_bounded() -> None:
         protolator.from_tree(tree, common_pb2.Envelope)
     with pytest.raises(InputError, match="error unmarshaling intermediate JSON"):
         protolator.from_json("[" * 100_000, Config)
+
+
+def test_any_bytes_are_shown_or_refused(open_corpus: OpenCorpus) -> None:
+    blocks = open_corpus("v14").blocks("peer")
+    chance = random.Random(7)
+    shown = 0
+    for block in blocks * 20:
+        mutated = bytearray(block)
+        for _ in range(chance.randrange(1, 4)):
+            mutated[chance.randrange(len(mutated))] = chance.randrange(256)
+        try:
+            protolator.to_json(common_pb2.Block.FromString(bytes(mutated)))
+            shown += 1
+        except (InputError, DecodeError):
+            continue
+    assert shown > 20
+
+
+def test_times_out_of_range_are_refused() -> None:
+    header = common_pb2.ChannelHeader()
+    header.timestamp.seconds = 1 << 60
+    with pytest.raises(InputError, match="Timestamp"):
+        protolator.to_json(header)
+    header.timestamp.seconds, header.timestamp.nanos = 0, -1
+    with pytest.raises(InputError, match="Timestamp"):
+        protolator.to_json(header)
 
 
 def test_oneofs_are_shown_as_they_are() -> None:

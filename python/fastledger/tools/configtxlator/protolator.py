@@ -175,7 +175,7 @@ class _Writer:
         """Show a message as protobuf's own JSON does, its bytes unopened."""
         _check_depth(depth)
         if message.DESCRIPTOR.full_name == _TIMESTAMP:
-            return message.ToJsonString()
+            return _timestamp(message)
         out: dict[str, Any] = {}
         for field in _shown_fields(message):
             value = getattr(message, field.name)
@@ -191,6 +191,14 @@ class _Writer:
             elif field.containing_oneof is None:
                 out[field.name] = None
         return out
+
+
+def _timestamp(message: Any) -> str:
+    try:
+        text: str = message.ToJsonString()
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{_TIMESTAMP}: {error}") from error
+    return text
 
 
 def _shown_fields(message: Message) -> Iterator[Any]:
