@@ -2,8 +2,15 @@
 """A peer's ledger and rules in memory, for tests of chaincode execution."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.launcher.instance import Instance, Serve
@@ -245,6 +252,34 @@ class Endless:
         self.ended.set()
 
 
+@functools.cache
+def client_certificate() -> bytes:
+    """A certificate such as Fabric CA issues, with attributes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "client"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "org1, inc"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "user1"),
+        ]
+    )
+    attributes = b'{"attrs":{"role":"buyer","hf.Affiliation":"org1"}}'
+    oid = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca.org1")]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2024, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2034, 1, 1, tzinfo=UTC))
+        .add_extension(x509.UnrecognizedExtension(oid, attributes), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
 _ids: Iterator[int] = iter(range(1, 1_000_000))
 
 
@@ -253,20 +288,25 @@ def tx(
     name: str = "basic",
     channel_id: str = "mychannel",
     transient: Mapping[str, bytes] | None = None,
-    certificate: bytes = b"",
+    certificate: bytes | None = None,
 ) -> TransactionContext:
     """A transaction on a fresh simulation."""
     tx_id = hashlib.sha256(str(next(_ids)).encode()).hexdigest()
     header = ChannelHeader(type=3, channel_id=channel_id, tx_id=tx_id)
     header.timestamp.FromSeconds(1_700_000_000)
-    identity = SerializedIdentity(mspid="Org1MSP", id_bytes=certificate)
+    pem = client_certificate() if certificate is None else certificate
+    identity = SerializedIdentity(mspid="Org1MSP", id_bytes=pem)
     signature = SignatureHeader(creator=identity.SerializeToString(), nonce=b"n" * 24)
     proposal = Proposal(
         header=Header(
             channel_header=header.SerializeToString(),
             signature_header=signature.SerializeToString(),
         ).SerializeToString(),
-        payload=ChaincodeProposalPayload(TransientMap=transient or {}).SerializeToString(),
+        payload=ChaincodeProposalPayload(
+            # The Node shim wants one that is not empty.
+            input=b"input",
+            TransientMap=transient or {},
+        ).SerializeToString(),
     )
     signed = SignedProposal(proposal_bytes=proposal.SerializeToString(), signature=b"s")
     simulator = peer.ledgers[channel_id].simulator() if channel_id in peer.ledgers else None

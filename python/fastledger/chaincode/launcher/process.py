@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from fastledger.chaincode.launcher.sandbox import (
     Jail,
     Kind,
     ResourceLimits,
+    check_reachable,
     choose,
     command,
     socket_path,
+    user_of,
 )
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
@@ -53,8 +55,11 @@ class ProcessConfig:
     hidden: Sequence[Path] = ()
     """The peer's own folders: see :class:`Jail`."""
 
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Variables for every chaincode, such as ``CORE_CHAINCODE_LOGGING_LEVEL``."""
+    logging_level: str = "info"
+    """``chaincode.logging.level``."""
+
+    logging_shim: str = "warning"
+    """``chaincode.logging.shim``: at info, Node's prints a line or two per transaction."""
 
 
 class ProcessLauncher:
@@ -107,6 +112,11 @@ class _Process:
 
     async def run(self, kind: Kind, config: ProcessConfig, folder: Path, program: Program) -> None:
         jail = _jail(self._ccid, config, folder, program, self._folder, kind)
+        check_reachable(kind, jail)
+        if jail.uid is not None:
+            # Nobody else may connect: whoever does is this chaincode.
+            for path in (self._folder, self._folder / SOCKET_NAME):
+                os.chown(path, jail.uid, jail.uid)
         self._process = await asyncio.create_subprocess_exec(
             *command(kind, jail),
             cwd=folder,
@@ -176,7 +186,8 @@ def _jail(
         "CORE_PEER_ADDRESS": address,
         "CORE_PEER_TLS_ENABLED": "false",
         "CORE_PEER_LOCALMSPID": config.mspid,
-        **config.env,
+        "CORE_CHAINCODE_LOGGING_LEVEL": config.logging_level,
+        "CORE_CHAINCODE_LOGGING_SHIM": config.logging_shim,
         **program.env,
     }
     return Jail(
@@ -187,4 +198,5 @@ def _jail(
         readonly=readonly,
         hidden=config.hidden,
         limits=config.limits,
+        uid=user_of(ccid) if kind is not Kind.NONE else None,
     )

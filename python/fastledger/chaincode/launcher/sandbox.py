@@ -11,13 +11,19 @@ privileges             none, and none to gain     none, and none to gain
 memory, files, threads limited                    limited
 ====================== ========================== ============================================
 
+Where the peer is root, every chaincode gets a user id of its own, which owns nothing: for root the
+kernel lifts the limit of processes, in whatever namespace. Where it is not, the sandbox is a user
+namespace.
+
 Without either there is no sandbox, and unless the configuration says ``none`` no chaincode.
 """
 
 import enum
 import os
 import shutil
+import stat
 import subprocess
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -88,6 +94,15 @@ class Jail:
     """The peer's folders with keys and ledgers: covered where they would be visible."""
 
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    uid: int | None = None
+    """User to become, where the peer is root."""
+
+
+def user_of(ccid: str) -> int | None:
+    """The user id of a chaincode, far from those of people; None where the peer is not root."""
+    if os.geteuid() != 0:
+        return None
+    return _FIRST_UID + zlib.crc32(ccid.encode()) % _UIDS
 
 
 def choose(kind: Kind) -> Kind:
@@ -110,6 +125,23 @@ def choose(kind: Kind) -> Kind:
     )
 
 
+def check_reachable(kind: Kind, jail: Jail) -> None:
+    """See that the chaincode's own user can get to its files, where it sees the real tree.
+
+    Raises:
+        ChaincodeError: A folder above them is closed to others.
+    """
+    if kind is not Kind.NAMESPACES or jail.uid is None:
+        return
+    for path in (jail.folder, jail.socket_folder.parent, *jail.readonly):
+        for folder in (path, *path.parents):
+            if folder.is_dir() and not folder.stat().st_mode & stat.S_IXOTH:
+                raise ChaincodeError(
+                    f"without bubblewrap chaincode runs as a user of its own, and {folder} on the "
+                    f"way to {path} is closed to it: chmod o+x {folder}, or install bubblewrap"
+                )
+
+
 def socket_path(kind: Kind, jail: Jail) -> str:
     """Where the process finds the peer's socket."""
     folder = RUN_FOLDER if kind is Kind.BUBBLEWRAP else str(jail.socket_folder)
@@ -120,9 +152,9 @@ def command(kind: Kind, jail: Jail) -> list[str]:
     """The command line that runs a process confined; ``kind`` is not AUTO."""
     limits = _prlimit(jail.limits)
     if kind is Kind.BUBBLEWRAP:
-        return [*limits, *_bubblewrap(jail), "--", *jail.argv]
+        return [*limits, *_bubblewrap(jail), "--", *_drop(jail), *jail.argv]
     if kind is Kind.NAMESPACES:
-        return [*limits, *_namespaces(jail), *jail.argv]
+        return [*limits, *_namespaces(jail), *_drop(jail), *jail.argv]
     return [*limits, *jail.argv]
 
 
@@ -131,11 +163,11 @@ def _problem(kind: Kind) -> str | None:
     """Try a sandbox on a program that does nothing; None when it works."""
     if kind is Kind.NONE:
         return None
-    tools = {Kind.BUBBLEWRAP: ("bwrap",), Kind.NAMESPACES: ("unshare", "setpriv", "mount")}[kind]
-    for tool in (*tools, "prlimit"):
+    tools = {Kind.BUBBLEWRAP: ("bwrap",), Kind.NAMESPACES: ("unshare", "mount")}[kind]
+    for tool in (*tools, "prlimit", "setpriv"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"
-    jail = Jail(["/bin/true"], {}, Path("/usr"), Path("/usr"))
+    jail = Jail(["/bin/true"], {}, Path("/usr"), Path("/usr"), uid=user_of("trial"))
     try:
         done = subprocess.run(  # noqa: S603 (our own command line)
             command(kind, jail), env={}, capture_output=True, timeout=_TRIAL_TIMEOUT_S, check=False
@@ -147,6 +179,8 @@ def _problem(kind: Kind) -> str | None:
 
 
 _TRIAL_TIMEOUT_S = 30
+_FIRST_UID = 1_900_000_000
+_UIDS = 100_000_000
 
 
 def _tool(name: str) -> str:
@@ -164,21 +198,33 @@ def _prlimit(limits: ResourceLimits) -> list[str]:
     return [_tool("prlimit"), "--core=0", *given, "--"]
 
 
+def _drop(jail: Jail) -> list[str]:
+    """Give up every privilege, for good; become the chaincode's own user where there is one."""
+    argv = [_tool("setpriv"), "--no-new-privs", "--inh-caps=-all"]
+    if jail.uid is None:
+        return argv
+    user = [f"--reuid={jail.uid}", f"--regid={jail.uid}", "--clear-groups"]
+    return [*argv, "--bounding-set=-all", *user]
+
+
 def _bubblewrap(jail: Jail) -> list[str]:
     argv = [
-        *(_tool("bwrap"), "--unshare-all", "--unshare-user", "--new-session"),
-        *("--die-with-parent", "--cap-drop", "ALL", "--hostname", "chaincode"),
+        *(_tool("bwrap"), "--unshare-ipc", "--unshare-net", "--unshare-pid", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--new-session", "--die-with-parent", "--hostname", "chaincode"),
         *("--proc", "/proc", "--dev", "/dev"),
     ]
+    if jail.uid is None:
+        argv += ["--unshare-user", "--cap-drop", "ALL"]
     if jail.limits.tmp_bytes:
         argv += ["--size", str(jail.limits.tmp_bytes)]
-    argv += ["--tmpfs", "/tmp"]  # noqa: S108 (the sandbox's own)
+    argv += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 (the sandbox's own)
     for system in _SYSTEM:
         argv += _bind_system(Path(system))
-    for path in _outermost([*jail.readonly, jail.folder]):
-        if not path.is_relative_to("/usr"):
-            argv += ["--ro-bind", str(path), str(path)]
-    argv += ["--ro-bind", str(jail.socket_folder), RUN_FOLDER]
+    binds = {path: path for path in _outermost([*jail.readonly, jail.folder])}
+    binds[Path(RUN_FOLDER)] = jail.socket_folder
+    for inside, outside in binds.items():
+        if not inside.is_relative_to("/usr"):
+            argv += [*_parents(inside), "--ro-bind", str(outside), str(inside)]
     argv += ["--remount-ro", "/", "--chdir", str(jail.folder), "--clearenv"]
     for name, value in jail.env.items():
         argv += ["--setenv", name, value]
@@ -190,6 +236,14 @@ def _bind_system(path: Path) -> list[str]:
         # /lib is usr/lib on a merged system.
         return ["--symlink", str(path.readlink()), str(path)]
     return ["--ro-bind", str(path), str(path)] if path.exists() else []
+
+
+def _parents(path: Path) -> list[str]:
+    """Make what leads to a path, open to the chaincode's user: bubblewrap makes it for its own."""
+    argv = []
+    for parent in reversed(path.parents[:-1]):
+        argv += ["--perms", "0755", "--dir", str(parent)]
+    return argv
 
 
 def _outermost(paths: Sequence[Path]) -> list[Path]:
@@ -205,10 +259,10 @@ def _namespaces(jail: Jail) -> list[str]:
         if path.is_dir()
     )
     script = f'{hide} cd {_quoted(jail.folder)} && exec "$@"'
+    user = ["--user", "--map-root-user"] if jail.uid is None else []
     return [
-        *(_tool("unshare"), "--user", "--map-root-user", "--net", "--pid", "--fork", "--ipc"),
-        *("--uts", "--mount", "--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sandbox"),
-        *(_tool("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
+        *(_tool("unshare"), *user, "--net", "--pid", "--fork", "--ipc", "--uts", "--mount"),
+        *("--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sandbox"),
         *(_tool("env"), "-i", *(f"{name}={value}" for name, value in jail.env.items())),
     ]
 

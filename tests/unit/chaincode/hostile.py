@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chaincode that does what none should; packaged by the tests."""
+
+import os
+import socket
+import sys
+import threading
+import time
+
+from fastledger import shim
+
+
+class Hostile(shim.Contract):
+    @shim.query
+    def Fine(self, ctx: shim.Context) -> str:
+        return "fine"
+
+    @shim.query
+    def Loop(self, ctx: shim.Context) -> None:
+        while True:
+            pass
+
+    @shim.query
+    def Sleep(self, ctx: shim.Context, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @shim.query
+    def Die(self, ctx: shim.Context) -> None:
+        os._exit(7)
+
+    @shim.query
+    def Eat(self, ctx: shim.Context) -> None:
+        eaten = []
+        while True:
+            eaten.append(bytearray(64 * 1024 * 1024))
+
+    @shim.query
+    def Print(self, ctx: shim.Context) -> None:
+        for _ in range(20_000):
+            sys.stdout.write("x" * 200 + "\n")
+
+    @shim.query
+    def Read(self, ctx: shim.Context, path: str) -> str:
+        with open(path, "rb") as file:
+            return str(len(file.read()))
+
+    @shim.query
+    def Write(self, ctx: shim.Context, path: str, size: int) -> None:
+        with open(path, "wb") as file:
+            file.write(b"x" * size)
+
+    @shim.query
+    def Dial(self, ctx: shim.Context, host: str, port: int) -> None:
+        socket.create_connection((host, port), timeout=2).close()
+
+    @shim.query
+    def Processes(self, ctx: shim.Context) -> int:
+        return sum(name.isdecimal() for name in os.listdir("/proc"))
+
+    @shim.query
+    def Multiply(self, ctx: shim.Context) -> None:
+        while True:
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+
+    @shim.transaction
+    def Flood(self, ctx: shim.Context, size: int) -> None:
+        while True:
+            ctx.stub.put_state("k", b"v" * size)
+
+    @shim.query
+    def Big(self, ctx: shim.Context, size: int) -> bytes:
+        return b"x" * size
+
+    @shim.query
+    def Raise(self, ctx: shim.Context) -> None:
+        raise KeyError("oops")
+
+    @shim.query
+    def Environment(self, ctx: shim.Context) -> list[str]:
+        return sorted(os.environ)

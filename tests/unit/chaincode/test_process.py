@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chaincode processes: what they can reach, and what it costs when they misbehave."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stand_in import PackageLauncherOf, Peer, args, tx
+
+from fastledger.chaincode import package
+from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.launcher import sandbox
+from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
+from fastledger.chaincode.launcher.sandbox import Kind, ResourceLimits
+from fastledger.chaincode.services import EndorsementInfo
+from fastledger.chaincode.support import ChaincodeSupport
+from fastledger.common.errors import ChaincodeError
+
+HOSTILE = Path(__file__).with_name("hostile.py")
+
+
+def _works(kind: Kind) -> bool:
+    try:
+        sandbox.choose(kind)
+    except ChaincodeError:
+        return False
+    return True
+
+
+confined = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind,
+            marks=pytest.mark.skipif(not _works(kind), reason=f"{kind.value} does not work here"),
+        )
+        for kind in (Kind.BUBBLEWRAP, Kind.NAMESPACES)
+    ],
+)
+
+
+def run(
+    folder: Path,
+    test: Callable[..., Awaitable[None]],
+    *,
+    kind: Kind = Kind.AUTO,
+    timeout_s: float = 10,
+    limits: ResourceLimits | None = None,
+    files: dict[str, bytes] | None = None,
+    hidden: tuple[Path, ...] = (),
+) -> None:
+    """Run a test with ``call(function, ...)`` on the hostile chaincode."""
+    if not _works(kind):
+        pytest.skip("no sandbox works here")
+
+    async def main() -> None:
+        source = files or {"src/hostile.py": HOSTILE.read_bytes()}
+        built = package.parse(package.build("hostile", "python", source))
+        config = ProcessConfig(
+            folder=folder / "builds",
+            mspid="Org1MSP",
+            sandbox=kind,
+            limits=limits or ResourceLimits(),
+            hidden=hidden,
+        )
+        peer = Peer({"hostile": EndorsementInfo("1.0", "hostile:1")})
+        support = ChaincodeSupport(
+            peer,
+            PackageLauncherOf(ProcessLauncher(config), built),
+            ChaincodeConfig(execute_timeout_s=timeout_s, startup_timeout_s=60, overdue_grace_s=0.2),
+        )
+
+        async def call(*arguments: str):
+            return (await support.invoke(tx(peer, "hostile"), args(*arguments)))[0]
+
+        try:
+            await test(call)
+        finally:
+            await support.stop()
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can get to, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(prefix="fastledger-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@confined
+def test_only_the_peer_can_be_reached(open_folder: Path, kind: Kind) -> None:
+    secret = open_folder / "peer" / "key.pem"
+    secret.parent.mkdir()
+    secret.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+
+        async def test(call) -> None:
+            try:
+                assert (await call("Fine")).payload == b"fine"
+            except ChaincodeError as error:
+                if "is closed to it" in str(error):
+                    pytest.skip("this interpreter is where other users cannot get to")
+                raise
+            refused = await call("Dial", "127.0.0.1", port)
+            assert refused.message.startswith("ConnectionRefusedError")
+            assert (await call("Dial", "192.0.2.1", "80")).status == 500
+            assert (await call("Read", str(secret))).status == 500
+            # The chaincode, its sandbox, and nobody else.
+            assert int((await call("Processes")).payload) < 6
+            names = json.loads((await call("Environment")).payload)
+            assert "CORE_CHAINCODE_ID_NAME" in names
+            assert not [name for name in names if name.startswith(("PYTEST", "PIP", "AWS"))]
+
+        run(open_folder, test, kind=kind, hidden=(secret.parent,))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives chaincode another user")
+def test_a_closed_folder_is_named(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        with pytest.raises(ChaincodeError, match=r"chmod o\+x"):
+            await call("Fine")
+
+    run(tmp_path, test, kind=Kind.NAMESPACES)
+
+
+def test_its_own_tmp_is_all_that_can_be_written(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        assert (await call("Write", "/tmp/x", "1000")).status == 200
+        for path in ("/usr/x", "/x", str(tmp_path / "builds" / "hostile-1" / "x"), "/etc/passwd"):
+            assert (await call("Write", path, "1")).status == 500, path
+        assert (await call("Read", "/etc/passwd")).status == 500
+        too_big = await call("Write", "/tmp/y", str(80 * 1024 * 1024))
+        assert too_big.status == 500
+
+    if not _works(Kind.BUBBLEWRAP):
+        pytest.skip("bubblewrap does not work here")
+    run(tmp_path, test, kind=Kind.BUBBLEWRAP)
+
+
+def test_a_loop_times_out_and_the_next_transaction_is_served(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        begin = time.monotonic()
+        with pytest.raises(ChaincodeError, match="timeout expired while executing transaction"):
+            await call("Loop")
+        assert time.monotonic() - begin < 20
+        await asyncio.sleep(0.5)
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test, timeout_s=1.5)
+
+
+def test_death_is_one_transactions(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        for _ in range(2):
+            with pytest.raises(ChaincodeError, match="chaincode stream terminated"):
+                await call("Die")
+            await asyncio.sleep(0.2)
+            assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test)
+
+
+def test_memory_is_limited(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        assert (await call("Eat")).message.startswith("MemoryError")
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test, limits=ResourceLimits(memory_bytes=512 * 1024 * 1024))
+
+
+def test_processes_are_limited(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        assert (await call("Multiply")).message.startswith("RuntimeError: can't start")
+
+    run(tmp_path, test, limits=ResourceLimits(processes=60))
+
+
+def test_floods_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastledger.chaincode.context.MAX_TRANSACTION_BYTES", 5_000_000)
+
+    async def test(call) -> None:
+        assert "more than" in (await call("Flood", "100000")).message
+        assert (await call("Print")).status == 200
+        assert (await call("Raise")).message == "KeyError: 'oops'"
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test)
+
+
+def test_an_answer_larger_than_any_message_is_one_transactions(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        with pytest.raises(ChaincodeError):
+            await call("Big", str(101 * 1024 * 1024))
+        await asyncio.sleep(0.3)
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (b"this is no python", "SyntaxError"),
+        (b"import nothing_like_it", "No module named 'nothing_like_it'"),
+        (b"x = 1", "has to have one chaincode, it has none"),
+    ],
+)
+def test_code_that_does_not_start_says_why(tmp_path: Path, source: bytes, says: str) -> None:
+    async def test(call) -> None:
+        with pytest.raises(ChaincodeError) as caught:
+            await call("Fine")
+        assert "could not launch chaincode hostile:1" in str(caught.value)
+        assert says in str(caught.value)
+
+    run(tmp_path, test, files={"src/chaincode.py": source})
+
+
+def test_the_entry_may_be_told(tmp_path: Path) -> None:
+    source = HOSTILE.read_bytes()
+    files = {
+        "src/pyproject.toml": b'[tool.fastledger]\nchaincode = "inner.code:Hostile"\n',
+        "src/inner/__init__.py": b"",
+        "src/inner/code.py": source,
+        "src/requirements.txt": b"# nothing\nfastledger>=0.1\n",
+    }
+
+    async def test(call) -> None:
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test, files=files)
+
+
+def test_without_any_sandbox_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_problem", lambda kind: f"no {kind.value}")
+    with pytest.raises(ChaincodeError, match="Install bubblewrap"):
+        sandbox.choose(Kind.AUTO)
+    with pytest.raises(ChaincodeError, match="no namespaces"):
+        sandbox.choose(Kind.NAMESPACES)
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    def leftovers() -> set[Path]:
+        return set(Path("/tmp").glob("fastledger-cc-*"))
+
+    before = leftovers()
+
+    async def test(call) -> None:
+        await call("Fine")
+        assert len(leftovers()) == len(before) + 1
+
+    run(tmp_path, test)
+    assert leftovers() <= before
+    assert shutil.which("pgrep") is None or not (
+        subprocess.run(
+            ["pgrep", "-f", str(tmp_path)], capture_output=True, check=False
+        ).stdout.strip()
+    )
