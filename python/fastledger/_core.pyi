@@ -252,6 +252,8 @@ class Identity:
     def roles(self) -> set[str]:
         """Those of member, admin, client, peer and orderer that it satisfies in a policy."""
 
+    @property
+    def is_admin(self) -> bool: ...
     def validate(self) -> None:
         """Raises IdentityRefused if the MSP refuses it: chain, revocation, organizational units."""
 
@@ -328,6 +330,11 @@ class ChannelConfig:
     def has_policy(self, path: str) -> bool: ...
     def evaluate(self, path: str, signed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         """Raises PolicyUnsatisfied, or NotFound where there is no such policy."""
+
+    def evaluate_many(
+        self, path: str, questions: Sequence[Sequence[tuple[bytes, bytes, bytes]]]
+    ) -> list[str | None]:
+        """`evaluate` of many questions at once: None, or the text of its PolicyUnsatisfied."""
 
     def evaluate_signature_policy(
         self, envelope: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "python" / "fastledger"
 USES_CORE = (
     "__init__.py",
     "bench",
+    "channelconfig",
     "crypto.py",
     "ledger",
     "msp",

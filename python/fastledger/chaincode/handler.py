@@ -15,6 +15,7 @@ and with it the chaincode's transactions; the peer goes on.
 import asyncio
 import logging
 from collections.abc import Coroutine
+from concurrent.futures import Executor
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -55,6 +56,7 @@ class Handler:
         services: Services,
         registry: Registry["Handler"],
         callee: Callee,
+        workers: Executor,
         expected_ccid: str | None = None,
     ) -> None:
         """Take a stream over; nothing is sent before :meth:`serve`.
@@ -65,6 +67,7 @@ class Handler:
             services: The rest of the peer.
             registry: Where ready chaincodes are found.
             callee: Runs a chaincode that this one calls.
+            workers: Where rich queries and histories are read.
             expected_ccid: The only id that may register here; None where any may that is being
                 launched, as behind an address that every chaincode dials.
         """
@@ -74,6 +77,7 @@ class Handler:
         self._services = services
         self._registry = registry
         self._callee = callee
+        self._workers = workers
         self._expected = expected_ccid
         self._ready = False
         self._closed = asyncio.Event()
@@ -265,7 +269,8 @@ class Handler:
         return _response(message, payload)
 
     async def _answer_slowly(self, execution: Execution, message: ChaincodeMessage) -> None:
-        answer = await asyncio.to_thread(self._answer, execution, message)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._workers, self._answer, execution, message)
         execution.busy = False
         await self._stream.write(answer)
 

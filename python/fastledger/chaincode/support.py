@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
@@ -22,6 +23,9 @@ from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.proposal_response_pb2 import Response
 
 log = logging.getLogger(__name__)
+
+QUERY_WORKERS = 4
+"""Rich queries and histories that are read side by side; more wait."""
 
 INITIALIZED_KEY = "\x00\U0010ffffinitialized"
 """Under which a chaincode's state keeps the version that was initialized (2.0 and later)."""
@@ -60,6 +64,7 @@ class ChaincodeSupport:
         self._services = services
         self._launcher = launcher
         self._config = config or ChaincodeConfig()
+        self._workers = ThreadPoolExecutor(QUERY_WORKERS, thread_name_prefix="query")
         self._registry: Registry[Handler] = Registry(allow_unsolicited=dev_mode)
         self._launches: dict[str, asyncio.Task[Handler]] = {}
         self._instances: dict[Handler, Instance] = {}
@@ -78,6 +83,7 @@ class ChaincodeSupport:
             services=self._services,
             registry=self._registry,
             callee=self._call,
+            workers=self._workers,
             expected_ccid=expected_ccid,
         )
         await handler.serve()
@@ -147,6 +153,7 @@ class ChaincodeSupport:
             handler.close()
         await asyncio.gather(*(self._instances.pop(h).stop() for h in handlers))
         if ccid is None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
             for task in [*self._tasks, *self._launches.values()]:
                 task.cancel()
 

@@ -9,6 +9,14 @@ import click
 import fastledger
 
 COMMANDS = {
+    "up": "fastledger.cli.network.up:up",
+    "down": "fastledger.cli.network.up:down",
+    "status": "fastledger.cli.network.up:status",
+    "logs": "fastledger.cli.network.up:logs",
+    "invoke": "fastledger.cli.network.transact:invoke",
+    "query": "fastledger.cli.network.transact:query",
+    "events": "fastledger.cli.network.chain:events",
+    "blocks": "fastledger.cli.network.chain:blocks",
     "validate": "fastledger.cli.validate:validate",
     "explain": "fastledger.cli.explain:explain",
     "inspect": "fastledger.cli.inspect:inspect",
@@ -17,7 +25,10 @@ COMMANDS = {
     "rebuild": "fastledger.cli.maintain:rebuild",
     "bench": "fastledger.cli.bench:bench",
     "peer": "fastledger.cli.peer.main:peer",
+    "orderer": "fastledger.cli.orderer:orderer",
+    "osnadmin": "fastledger.cli.osnadmin:osnadmin",
     "cryptogen": "fastledger.cli.cryptogen:cryptogen",
+    "configtxgen": "fastledger.cli.configtxgen:configtxgen",
     "configtxlator": "fastledger.cli.configtxlator:configtxlator",
 }
 """Where each command is; its module is loaded when the command is asked for."""
@@ -41,4 +52,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fastledger.__version__, prog_name="fastledger")
 def main() -> None:
-    """Validate, commit and explain the ledgers of Hyperledger Fabric networks."""
+    """Run networks of Hyperledger Fabric's kind; validate and explain their ledgers."""

@@ -74,9 +74,10 @@ class GrpcServer:
         """Prepare a server for ``host:port``; port 0 takes a free one."""
         self._address = address
         self._tls = tls
-        self._server = grpc.aio.server(
-            options=(limits or ServerLimits()).options(), interceptors=list(interceptors)
-        )
+        self._limits = limits or ServerLimits()
+        self._interceptors = interceptors
+        self._services: list[Callable[[grpc.aio.Server], None]] = []
+        self._server: grpc.aio.Server | None = None
         self._port = 0
 
     @property
@@ -90,32 +91,40 @@ class GrpcServer:
         return f"{self._address.rpartition(':')[0]}:{self._port}"
 
     def add(self, register: Callable[[grpc.aio.Server], None]) -> None:
-        """Add a service: hand the generated ``add_…Servicer_to_server`` the server."""
-        register(self._server)
+        """Add a service: hand in what calls the generated ``add_…Servicer_to_server``."""
+        self._services.append(register)
 
     async def start(self) -> None:
-        """Listen and serve.
+        """Listen and serve, in the running event loop.
 
         Raises:
             ConnectionFailed: The address is taken, or not this machine's.
         """
-        self._port = self._bind()
-        await self._server.start()
+        server = grpc.aio.server(
+            options=self._limits.options(), interceptors=list(self._interceptors)
+        )
+        for register in self._services:
+            register(server)
+        self._port = self._bind(server)
+        await server.start()
+        self._server = server
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Take no more calls, and end those under way after ``grace_s`` seconds."""
-        await self._server.stop(grace_s)
+        if self._server is not None:
+            await self._server.stop(grace_s)
 
     async def wait(self) -> None:
         """Return when the server was stopped."""
-        await self._server.wait_for_termination()
+        if self._server is not None:
+            await self._server.wait_for_termination()
 
-    def _bind(self) -> int:
+    def _bind(self, server: grpc.aio.Server) -> int:
         try:
             if self._tls is None:
-                port = self._server.add_insecure_port(self._address)
+                port = server.add_insecure_port(self._address)
             else:
-                port = self._server.add_secure_port(self._address, self._tls.grpc_credentials())
+                port = server.add_secure_port(self._address, self._tls.grpc_credentials())
         except RuntimeError:
             port = 0
         if not port:

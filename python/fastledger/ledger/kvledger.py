@@ -190,6 +190,24 @@ class Ledger(QueryExecutor):
         finally:
             self._drain()
 
+    def submit(self, block: bytes) -> None:
+        """Hand in the next block; waits while the pipeline is full.
+
+        What is wrong with it, :meth:`result` says.
+
+        Args:
+            block: An encoded ``common.Block``.
+        """
+        self._core.submit(block)
+
+    def result(self) -> Commit:
+        """Take the outcome of the oldest block that was handed in; waits until it is durable.
+
+        Raises:
+            BlockRefused: Fabric would refuse the block whole. It and those behind it are dropped.
+        """
+        return Commit.of(self._core.result())
+
     def _drain(self) -> None:
         while self._core.in_flight():
             try:

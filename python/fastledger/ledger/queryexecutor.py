@@ -145,6 +145,14 @@ class QueryExecutor:
                 timestamp=parts.timestamp,
             )
 
+    def encoded_block(self, number: int) -> bytes:
+        """Read a block without taking it apart.
+
+        Raises:
+            NotFound: The ledger has no such block.
+        """
+        return self._core.block(number)
+
     def block(self, number: int) -> Block:
         """Read a block by its number.
 
@@ -173,6 +181,20 @@ class QueryExecutor:
         if encoded is None:
             raise NotFound(f"the ledger has no block with the header hash {header_hash.hex()}")
         return blocks.parse(encoded)
+
+    def has_transaction(self, tx_id: str) -> bool:
+        """Whether a transaction of this id was seen, valid or not.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.has_transaction("never seen")
+            False
+        """
+        try:
+            return self._core.find(tx_id) is not None
+        except NotFound:
+            # Older than the snapshot that the ledger began from.
+            return True
 
     def transaction(self, tx_id: str) -> CommittedTransaction:
         """Read a transaction by its id; the first one, where copies are on the ledger.

@@ -69,6 +69,11 @@ class TxSimulator:
         """Blocks whose effects the simulation sees."""
         return self._view.height
 
+    @property
+    def view(self) -> _core.StateView:
+        """The state that the simulation sees, to be read without a trace."""
+        return self._view
+
     # Public state.
 
     def get_state(self, ns: str, key: str) -> bytes | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One MSP by itself: a node's own, which stands outside every channel."""
 
-from fastledger import _core
+from fastledger._core import Identity
+from fastledger._core import Msp as CoreMsp
 from fastledger.common.errors import IdentityRefused
 from fastledger.protos.msp.msp_principal_pb2 import MSPPrincipal, MSPRole
 
@@ -19,7 +20,7 @@ class Msp:
             InputError: The definition is refused.
             Unsupported: It is no X.509 MSP.
         """
-        self._core = _core.Msp(config, version=version)
+        self._core = CoreMsp(config, version=version)
 
     @property
     def name(self) -> str:
@@ -31,7 +32,7 @@ class Msp:
         """PEM of the CAs that the organisation's TLS certificates come from."""
         return self._core.tls_roots + self._core.tls_intermediates
 
-    def identity(self, serialized: bytes) -> _core.Identity:
+    def identity(self, serialized: bytes) -> Identity:
         """Read an encoded ``msp.SerializedIdentity``.
 
         Raises:

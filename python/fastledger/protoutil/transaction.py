@@ -15,7 +15,12 @@ from google.protobuf.message import DecodeError, Message
 from fastledger.protos.common import common_pb2
 from fastledger.protos.ledger.rwset import rwset_pb2
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2
-from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
+from fastledger.protos.peer import (
+    chaincode_event_pb2,
+    proposal_pb2,
+    proposal_response_pb2,
+    transaction_pb2,
+)
 from fastledger.protoutil.certificate import Identity, identity
 from fastledger.protoutil.hashes import transaction_id
 
@@ -32,6 +37,15 @@ class Write:
     key: str
     is_delete: bool
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that a chaincode set (``protos.ChaincodeEvent``)."""
+
+    chaincode: str
+    name: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,9 @@ class Transaction:
 
     writes: tuple[Write, ...] = ()
     """Writes to public state, in the order of the read-write set."""
+
+    event: Event | None = None
+    """What the chaincode wants to be heard of."""
 
 
 def parse(envelope: bytes) -> Transaction:
@@ -85,13 +102,21 @@ def _endorsed(data: bytes) -> dict[str, Any]:
     response = _read(
         proposal_response_pb2.ProposalResponsePayload, action.proposal_response_payload
     )
-    results = _read(proposal_pb2.ChaincodeAction, response.extension).results
-    sets = _read(rwset_pb2.TxReadWriteSet, results).ns_rwset
+    done = _read(proposal_pb2.ChaincodeAction, response.extension)
+    sets = _read(rwset_pb2.TxReadWriteSet, done.results).ns_rwset
     return {
         "endorsers": tuple(identity(endorsement.endorser) for endorsement in action.endorsements),
         "namespaces": tuple(ns.namespace for ns in sets if _is_written(ns)),
         "writes": tuple(write for ns in sets for write in _public_writes(ns)),
+        "event": _event(done.events),
     }
+
+
+def _event(encoded: bytes) -> Event | None:
+    event = _read(chaincode_event_pb2.ChaincodeEvent, encoded)
+    if not event.event_name:
+        return None
+    return Event(event.chaincode_id, event.event_name, event.payload)
 
 
 def _public_writes(ns: rwset_pb2.NsReadWriteSet) -> Iterator[Write]:

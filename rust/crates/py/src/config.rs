@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use fastledger_identity as identity;
-use fastledger_identity::{IdentityError, Policy, block_signature};
+use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, metadata_slot};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::identity::{Identity, SignedData, satisfies, signers, verifier};
+use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
 use crate::{door, error};
 
 /// One configuration of a channel: it never changes, an update makes the next one.
@@ -77,9 +77,29 @@ impl ChannelConfig {
     }
 
     fn evaluate(&self, py: Python<'_>, path: &str, signed: Vec<SignedData>) -> PyResult<()> {
-        let policy =
-            self.0.policy(path).ok_or_else(|| error::identity(py, IdentityError::UnknownPolicy(path.to_owned())))?;
-        self.judge(py, policy, &signed)
+        self.judge(py, self.policy(py, path)?, &signed)
+    }
+
+    /// `evaluate` of many questions at once: what Fabric says of each that is not satisfied.
+    fn evaluate_many(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        questions: Vec<Vec<SignedData>>,
+    ) -> PyResult<Vec<Option<String>>> {
+        let policy = self.policy(py, path)?;
+        let judge = || {
+            let lengths: Vec<_> = questions.iter().map(Vec::len).collect();
+            let signed: Vec<_> = questions.into_iter().flatten().collect();
+            let mut rest = valid_signers(self.0.msps(), &signed).into_iter();
+            let answers = lengths.into_iter().map(|length| {
+                let signers: Signers = rest.by_ref().take(length).flatten().collect();
+                let is_satisfied = policy.is_satisfied_by(signers.as_slice());
+                (!is_satisfied).then(|| policy.refusal(signers.as_slice()))
+            });
+            Ok(answers.collect())
+        };
+        door::work(py, judge, error::identity)
     }
 
     fn evaluate_signature_policy(&self, py: Python<'_>, envelope: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
@@ -116,6 +136,11 @@ impl ChannelConfig {
 }
 
 impl ChannelConfig {
+    fn policy(&self, py: Python<'_>, path: &str) -> PyResult<&Arc<Policy>> {
+        let unknown = || error::identity(py, IdentityError::UnknownPolicy(path.to_owned()));
+        self.0.policy(path).ok_or_else(unknown)
+    }
+
     fn judge(&self, py: Python<'_>, policy: &Arc<Policy>, signed: &[SignedData]) -> PyResult<()> {
         let judge = || {
             let signers = signers(self.0.msps(), signed);

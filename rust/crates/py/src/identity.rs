@@ -35,27 +35,34 @@ pub(crate) type SignedData = (PyBackedBytes, PyBackedBytes, PyBackedBytes);
 
 /// Those whose signatures hold, each once, in the order of the signatures; the rest is passed over.
 pub(crate) fn signers(msps: &MspManager, signed: &[SignedData]) -> Signers {
-    let known: Vec<_> = signed.iter().map(|(_, identity, _)| msps.identity(identity).ok()).collect();
-    let mut valid = vec![false; signed.len()];
+    valid_signers(msps, signed).into_iter().flatten().collect()
+}
+
+/// The signer of each signature that holds; all signatures are verified in one batch.
+pub(crate) fn valid_signers(msps: &MspManager, signed: &[SignedData]) -> Vec<Option<Arc<identity::Identity>>> {
+    let mut signers: Vec<_> = signed.iter().map(|(_, identity, _)| msps.identity(identity).ok()).collect();
+    let known = signers.clone();
     let mut batch = Vec::new();
-    for (index, (signer, (message, _, signature))) in known.iter().zip(signed).enumerate() {
-        match signer.as_ref().map(|signer| (signer, signer.key())) {
-            Some((_, VerifyingKey::P256(key))) => {
-                if let Ok(signature) = Signature::from_der(signature) {
-                    batch.push((index, Job { key, digest: sha256(&[message]), signature }));
-                }
-            }
-            Some((known, VerifyingKey::Other(_))) => valid[index] = known.verify(&[message], signature).is_ok(),
-            None => {}
+    for (index, (known, (message, _, signature))) in known.iter().zip(signed).enumerate() {
+        let Some(known) = known else { continue };
+        match known.key() {
+            VerifyingKey::P256(key) => match Signature::from_der(signature) {
+                Ok(signature) => batch.push((index, Job { key, digest: sha256(&[message]), signature })),
+                Err(_) => signers[index] = None,
+            },
+            VerifyingKey::Other(_) if known.verify(&[message], signature).is_ok() => {}
+            VerifyingKey::Other(_) => signers[index] = None,
         }
     }
     let jobs: Vec<_> = batch.iter().map(|(_, job)| *job).collect();
     let mut verdicts = vec![false; jobs.len()];
     verifier().verify_batch(&jobs, &mut verdicts);
     for ((index, _), verdict) in batch.iter().zip(verdicts) {
-        valid[*index] = verdict;
+        if !verdict {
+            signers[*index] = None;
+        }
     }
-    known.iter().zip(valid).filter(|(_, valid)| *valid).filter_map(|(signer, _)| signer.clone()).collect()
+    signers
 }
 
 /// An identity that an MSP could read, with the MSP's verdict on it.
@@ -114,6 +121,11 @@ impl Identity {
             (role::ORDERER, "orderer"),
         ];
         NAMED.into_iter().filter(|(role, _)| self.0.roles().contains(*role)).map(|(_, name)| name).collect()
+    }
+
+    #[getter]
+    fn is_admin(&self) -> bool {
+        self.0.roles().contains(role::ADMIN)
     }
 
     fn validate(&self, py: Python<'_>) -> PyResult<()> {

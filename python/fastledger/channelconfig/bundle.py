@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One configuration of a channel, and everything that is decided by it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from google.protobuf.message import DecodeError
+
+from fastledger._core import ChannelConfig, Identity
+from fastledger.channelconfig import sections
+from fastledger.channelconfig.sections import Application, Consortium, Orderer
+from fastledger.common.errors import ConfigRefused
+from fastledger.protos.common.common_pb2 import Envelope, Payload
+from fastledger.protos.common.configtx_pb2 import (
+    Config,
+    ConfigGroup,
+    ConfigUpdate,
+    ConfigUpdateEnvelope,
+)
+from fastledger.protos.common.configuration_pb2 import OrdererAddresses
+from fastledger.protoutil.signed_data import SignedData
+
+
+class Bundle:
+    """A channel's configuration (``channelconfig.Bundle``). It never changes; updates make others.
+
+    Example:
+        >>> bundle = Bundle.from_block(genesis)  # doctest: +SKIP
+        >>> bundle.evaluate("/Channel/Writers", [SignedData(message, creator, signature)])
+        ... # doctest: +SKIP
+    """
+
+    def __init__(self, core: ChannelConfig) -> None:
+        """Use :meth:`from_block` or :meth:`from_config`."""
+        self._core = core
+
+    @classmethod
+    def from_block(cls, block: bytes) -> "Bundle":
+        """Read an encoded configuration block.
+
+        Raises:
+            ConfigRefused: It is none, or Fabric would refuse the configuration.
+            Unsupported: It asks for a capability that is unknown here.
+        """
+        return cls(ChannelConfig.from_block(block))
+
+    @classmethod
+    def from_config(cls, channel_id: str, config: bytes) -> "Bundle":
+        """Read an encoded ``common.Config``; raises as :meth:`from_block`."""
+        return cls(ChannelConfig.from_config(channel_id, config))
+
+    @property
+    def channel_id(self) -> str:
+        """The channel's name."""
+        return self._core.channel_id
+
+    @property
+    def sequence(self) -> int:
+        """How many updates led to this configuration."""
+        return self._core.sequence
+
+    @cached_property
+    def config(self) -> bytes:
+        """The encoded ``common.Config``, deterministic."""
+        return self._core.config
+
+    @cached_property
+    def _root(self) -> ConfigGroup:
+        return Config.FromString(self.config).channel_group
+
+    # Who may do what.
+
+    def has_policy(self, path: str) -> bool:
+        """Whether there is a policy of this path, such as ``/Channel/Application/Writers``."""
+        return self._core.has_policy(path)
+
+    def evaluate(self, path: str, signed: Sequence[SignedData]) -> None:
+        """Return if those who signed satisfy a policy; bad signatures count for nobody.
+
+        Raises:
+            PolicyUnsatisfied: They do not; its text is Fabric's.
+            NotFound: There is no such policy.
+        """
+        self._core.evaluate(path, signed)
+
+    def evaluate_many(
+        self, path: str, questions: Sequence[Sequence[SignedData]]
+    ) -> list[str | None]:
+        """Answer many :meth:`evaluate` at once: None, or the text of what it would raise.
+
+        Raises:
+            NotFound: There is no such policy.
+        """
+        return self._core.evaluate_many(path, questions)
+
+    def evaluate_envelope(self, envelope: bytes, signed: Sequence[SignedData]) -> None:
+        """Evaluate an encoded ``common.SignaturePolicyEnvelope`` over the channel's MSPs.
+
+        Raises:
+            PolicyUnsatisfied: Those who signed do not satisfy it.
+            InputError: It is no such policy.
+        """
+        self._core.evaluate_signature_policy(envelope, signed)
+
+    def evaluate_application_policy(self, policy: bytes, signed: Sequence[SignedData]) -> None:
+        """Evaluate an encoded ``protos.ApplicationPolicy``: its own, or one of the channel's.
+
+        Raises:
+            PolicyUnsatisfied: Those who signed do not satisfy it.
+            NotFound: It names a policy that there is not.
+            InputError: It is no such policy.
+        """
+        self._core.evaluate_application_policy(policy, signed)
+
+    def identity(self, serialized: bytes) -> Identity:
+        """Read an encoded ``msp.SerializedIdentity`` of one of the channel's MSPs.
+
+        Raises:
+            IdentityRefused: It is none.
+        """
+        return self._core.identity(serialized)
+
+    def verify(self, identity: bytes, message: bytes, signature: bytes) -> None:
+        """Return if a serialized identity is valid and the signature its own.
+
+        Raises:
+            IdentityRefused: It is not.
+        """
+        read = self._core.identity(identity)
+        read.validate()
+        read.verify(message, signature)
+
+    def satisfies(self, serialized: bytes, principal: bytes) -> bool:
+        """Whether an identity satisfies an encoded ``common.MSPPrincipal``.
+
+        Raises:
+            IdentityRefused: The identity cannot be read.
+            InputError: The principal cannot be read.
+        """
+        return self._core.satisfies(serialized, principal)
+
+    def verify_block(self, block: bytes) -> None:
+        """Return if the orderers whom the channel asks for have signed an encoded block.
+
+        This must be the configuration in force before the block.
+
+        Raises:
+            BlockRefused: They have not.
+        """
+        self._core.verify_block(block)
+
+    @property
+    def msp_ids(self) -> list[str]:
+        """Names of all the channel's MSPs, sorted."""
+        return self._core.msp_ids
+
+    def tls_cas(self, mspid: str) -> list[bytes]:
+        """Return the PEM of the CAs that an organisation's TLS certificates come from.
+
+        Raises:
+            NotFound: The channel has no such MSP.
+        """
+        return self._core.tls_cas(mspid)
+
+    # Updates.
+
+    def propose_update(self, update: bytes) -> bytes:
+        """Make the configuration that an update asks for (``ProposeConfigUpdate``).
+
+        Args:
+            update: The encoded ``common.Envelope`` of type CONFIG_UPDATE.
+
+        Returns:
+            The encoded ``common.ConfigEnvelope``. Whether it makes sense, :meth:`apply` says.
+
+        Raises:
+            ConfigRefused: The update may not be made; the text is Fabric's.
+        """
+        proposed = self._core.propose_update(update)
+        _refuse_unknown_fields(update)
+        return proposed
+
+    def apply(self, config_envelope: bytes) -> "Bundle":
+        """Return the configuration that a CONFIG transaction's data makes of this one.
+
+        Raises:
+            ConfigRefused: It breaks a rule.
+            Unsupported: It asks for a capability that is unknown here.
+        """
+        return Bundle(self._core.apply(config_envelope))
+
+    # What it says.
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """Names of the channel capabilities."""
+        return sections.capabilities(self._root)
+
+    @cached_property
+    def application(self) -> Application | None:
+        """The application group; None in a system channel."""
+        groups = self._root.groups
+        return sections.application(groups["Application"]) if "Application" in groups else None
+
+    @cached_property
+    def orderer(self) -> Orderer | None:
+        """The orderer group; None where a peer alone made the configuration."""
+        timeout_ns, groups = self._core.batch_timeout_ns, self._root.groups
+        if timeout_ns is None:
+            return None
+        return sections.orderer(groups["Orderer"], self._root, timeout_ns / 1e9)
+
+    @cached_property
+    def consortiums(self) -> Mapping[str, Consortium] | None:
+        """The consortiums of a system channel, by name; None in other channels."""
+        groups = self._root.groups
+        return sections.consortiums(groups["Consortiums"]) if "Consortiums" in groups else None
+
+    @cached_property
+    def orderer_addresses(self) -> tuple[str, ...]:
+        """Where the orderers are: the organisations' endpoints, or else the channel's list."""
+        orgs = self.orderer.orgs.values() if self.orderer else ()
+        endpoints = tuple(endpoint for org in orgs for endpoint in org.endpoints)
+        listed = sections.value(self._root, "OrdererAddresses", OrdererAddresses)
+        return endpoints or tuple(listed.addresses)
+
+
+def _refuse_unknown_fields(update: bytes) -> None:
+    """Refuse what Fabric's peers would keep in the configuration, and the core would not."""
+    try:
+        payload = Payload.FromString(Envelope.FromString(update).payload)
+        encoded = ConfigUpdateEnvelope.FromString(payload.data).config_update
+        decoded = ConfigUpdate.FromString(encoded)
+    except DecodeError as error:
+        raise ConfigRefused(f"the update cannot be decoded: {error}") from error
+    size = decoded.ByteSize()
+    decoded.DiscardUnknownFields()
+    if decoded.ByteSize() != size:
+        raise ConfigRefused("the update has fields that this version of fastledger does not know")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``fastledger up --watch``: saved sources are live at once.
+
+The peers are in dev mode: chaincode dials them. One process per peer runs the sources as they
+are on disk; when a file changes, all of them are started anew.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from fastledger.common.errors import Unsupported
+from fastledger.node.network.plan import HOST, Node, Plan
+
+POLL_S = 0.1
+"""How often files are looked at: with a start of some 0.3 s, a change is live within a second."""
+
+STOP_S = 2.0
+RESTART_S = 1.0
+"""A chaincode that ends by itself is started again after so long."""
+
+MAX_FILES = 10_000
+
+
+def run(plan: Plan) -> None:
+    """Run the chaincode beside the peers until somebody interrupts.
+
+    Raises:
+        Unsupported: It is not written in Python.
+    """
+    if plan.language != "python":
+        raise Unsupported("--watch runs chaincode in Python; run others by hand, in dev mode")
+    click.echo(f"watching {plan.source}; Ctrl-C ends the watching, not the network")
+    runners = [_Runner(plan, peer) for peer in plan.all_peers]
+    signal.signal(signal.SIGTERM, _interrupt)
+    seen = _state(Path(plan.source))
+    try:
+        while True:
+            time.sleep(POLL_S)
+            now = _state(Path(plan.source))
+            if now != seen:
+                seen = now
+                click.echo("changed, starting the chaincode again")
+                for runner in runners:
+                    runner.stop()
+                for runner in runners:
+                    runner.start()
+            for runner in runners:
+                runner.keep()
+    except KeyboardInterrupt:
+        click.echo("no longer watching")
+    finally:
+        for runner in runners:
+            runner.stop()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+class _Runner:
+    """The chaincode's process beside one peer."""
+
+    def __init__(self, plan: Plan, peer: Node) -> None:
+        self._plan = plan
+        self._peer = peer
+        self._ended: float | None = None
+        self._process = self._spawn()
+
+    def start(self) -> None:
+        self._ended = None
+        self._process = self._spawn()
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def keep(self) -> None:
+        """Start it again when it ended by itself."""
+        if self._process.poll() is None:
+            return
+        if self._ended is None:
+            self._ended = time.monotonic()
+            click.echo(f"the chaincode of {self._peer.name} ended; starting it again")
+        elif time.monotonic() - self._ended > RESTART_S:
+            self.start()
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        plan, peer = self._plan, self._peer
+        source = Path(plan.source)
+        folder, entry = (source, "chaincode") if source.is_dir() else (source.parent, source.stem)
+        env = {
+            **os.environ,
+            "CORE_CHAINCODE_ID_NAME": f"{plan.chaincode}:{plan.version}",
+            "CORE_PEER_ADDRESS": f"{HOST}:{peer.side_port}",
+            "CORE_PEER_TLS_ENABLED": "false",
+            "PYTHONPATH": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        return subprocess.Popen(  # noqa: S603 - our own shim
+            [sys.executable, "-m", "fastledger.shim", "start", entry], cwd=folder, env=env
+        )
+
+
+def _state(source: Path) -> dict[str, int]:
+    """Return when each file was changed, in nanoseconds."""
+    files = [source] if source.is_file() else list(source.rglob("*"))[:MAX_FILES]
+    state = {}
+    for file in files:
+        try:
+            if file.suffix != ".pyc" and file.is_file():
+                state[str(file)] = file.stat().st_mtime_ns
+        except OSError:
+            continue
+    return state

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``peer node start`` and the maintenance of a stopped peer's ledgers."""
+
+import os
+import sys
+
+import click
+
+from fastledger.cli.peer.cobra import CobraCommand, UsageFailed
+from fastledger.cli.peer.settings import load_config
+from fastledger.common import log
+from fastledger.common.config import Config
+from fastledger.common.errors import FastledgerError
+
+_CHANNEL = click.option("-c", "--channelID", "channel_id", default="", help="The channel")
+_logger = log.get("nodeCmd")
+
+
+@click.command(cls=CobraCommand)
+@click.argument("args", nargs=-1)
+@click.option("--peer-chaincodedev", "dev", is_flag=True, help="Let people start chaincode")
+async def start(args: tuple[str, ...], dev: bool) -> None:
+    """Start a peer."""
+    if args:
+        raise UsageFailed("trailing args detected")
+    if dev:
+        os.environ["CORE_CHAINCODE_MODE"] = "dev"
+    config = load_config()
+    _warn_of_unknown(config)
+    from fastledger.node.peer import PeerNode
+
+    try:
+        await PeerNode(config).run()
+    except FastledgerError as error:
+        _logger.critical("%s", error)
+        sys.exit(1)
+
+
+def _warn_of_unknown(config: Config) -> None:
+    for key in config.unknown():
+        _logger.warning("unknown setting %s is ignored", key)
+
+
+@click.command(cls=CobraCommand)
+def reset() -> None:
+    """Take all channels of a stopped peer back to their genesis blocks."""
+    from fastledger.node import maintenance
+
+    maintenance.reset(load_config())
+
+
+@click.command(cls=CobraCommand)
+@_CHANNEL
+@click.option("-b", "--blockNumber", "number", type=click.IntRange(0), default=0)
+def rollback(channel_id: str, number: int) -> None:
+    """Take a channel of a stopped peer back to a block."""
+    from fastledger.node import maintenance
+
+    maintenance.rollback(load_config(), _required(channel_id), number)
+
+
+@click.command(cls=CobraCommand, name="rebuild-dbs")
+def rebuild_dbs() -> None:
+    """Make the databases of a stopped peer again from its blocks."""
+    from fastledger.node import maintenance
+
+    maintenance.rebuild_dbs(load_config())
+
+
+@click.command(cls=CobraCommand, name="upgrade-dbs")
+def upgrade_dbs() -> None:
+    """Bring the databases of a stopped peer to this version's format."""
+    from fastledger.node import maintenance
+
+    maintenance.rebuild_dbs(load_config())
+
+
+@click.command(cls=CobraCommand)
+@_CHANNEL
+def pause(channel_id: str) -> None:
+    """Let a stopped peer receive no more blocks of a channel."""
+    from fastledger.node import maintenance
+
+    maintenance.pause(load_config(), _required(channel_id))
+
+
+@click.command(cls=CobraCommand)
+@_CHANNEL
+def resume(channel_id: str) -> None:
+    """Let a stopped peer receive the blocks of a paused channel again."""
+    from fastledger.node import maintenance
+
+    maintenance.resume(load_config(), _required(channel_id))
+
+
+@click.command(cls=CobraCommand)
+@_CHANNEL
+def unjoin(channel_id: str) -> None:
+    """Remove a channel from a stopped peer."""
+    from fastledger.node import maintenance
+
+    maintenance.unjoin(load_config(), _required(channel_id))
+
+
+def _required(channel_id: str) -> str:
+    if not channel_id:
+        raise UsageFailed("Must supply channel ID")
+    return channel_id

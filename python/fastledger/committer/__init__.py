@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pulls blocks from the orderers and commits them.
+
+::
+
+    orderer ──► puller ──► queue ──► thread: core, private data ──► loop: height, events, waiters
+                  ▲                        │ BlockRefused
+                  └── another orderer ─────┘
+
+The core verifies what an orderer says of a block before it commits; an orderer that sends a block
+that does not hold is left for another one.
+"""

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks from whichever orderer gives them (``internal/pkg/peer/blocksprovider``)."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from fastledger.common import log
+from fastledger.common.errors import ConnectionFailed
+from fastledger.protos.common.common_pb2 import HeaderType, Status
+from fastledger.protos.orderer.ab_pb2 import SeekInfo, SeekPosition, SeekSpecified
+from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.signer import Signer
+
+METHOD = "/orderer.AtomicBroadcast/Deliver"
+
+FIRST_PAUSE_S = 0.1
+PAUSE_FACTOR = 1.2
+"""Fabric's ``BackoffExponentBase``."""
+
+MAX_PAUSE_S = 10.0
+"""``peer.deliveryclient.reConnectBackoffThreshold`` is an hour; a peer that comes back within
+seconds of its orderer is worth a connection now and then."""
+
+_LAST = 2**64 - 1
+_logger = log.get("peer.blocksprovider")
+
+
+class Connector(Protocol):
+    """Connects to an orderer by its address."""
+
+    async def connect(self, address: str) -> grpc.aio.Channel:
+        """Dial; raises ConnectionFailed."""
+
+    @property
+    def certificate_hash(self) -> bytes:
+        """What the requests are bound to under mutual TLS."""
+
+
+class StreamEnded(Exception):
+    """An orderer ended the stream, or sent what is no block."""
+
+
+class BlockPuller:
+    """One channel's blocks, in order, whatever becomes of single orderers."""
+
+    def __init__(
+        self,
+        channel_id: str,
+        addresses: Callable[[], Sequence[str]],
+        signer: Signer,
+        connector: Connector,
+    ) -> None:
+        """Pull for a channel; the addresses are asked for again at every connection."""
+        self._channel_id = channel_id
+        self._addresses = addresses
+        self._signer = signer
+        self._connector = connector
+        self._failures = 0
+        self._tried = 0
+        self._call: grpc.aio.Call | None = None
+        self._rejected = False
+
+    async def blocks(self, height: Callable[[], Awaitable[int]]) -> AsyncIterator[bytes]:
+        """Yield encoded blocks from a height on; ends only by being closed.
+
+        Args:
+            height: Gives the number of the block that is wanted next, at every connection.
+        """
+        while True:
+            address = self._next_address()
+            if address is not None:
+                try:
+                    async for block in self._from(address, await height()):
+                        self._failures = 0
+                        yield block
+                except (ConnectionFailed, grpc.aio.AioRpcError, StreamEnded) as error:
+                    _logger.warning("[%s] orderer %s: %s", self._channel_id, address, _text(error))
+            await asyncio.sleep(self._pause())
+
+    def reject(self) -> None:
+        """Leave the orderer in use: what it sent does not hold."""
+        self._rejected = True
+        if self._call is not None:
+            self._call.cancel()
+
+    def _next_address(self) -> str | None:
+        addresses = list(self._addresses())
+        if not addresses:
+            _logger.warning("[%s] the configuration names no orderer", self._channel_id)
+            return None
+        if self._tried == 0:
+            # Peers of one channel do not all begin with the same orderer.
+            self._tried = random.randrange(len(addresses))  # noqa: S311 - no secret
+        self._tried += 1
+        return addresses[self._tried % len(addresses)]
+
+    def _pause(self) -> float:
+        pause = FIRST_PAUSE_S * PAUSE_FACTOR ** min(self._failures, 64)
+        self._failures += 1
+        return min(pause, MAX_PAUSE_S)
+
+    async def _from(self, address: str, height: int) -> AsyncIterator[bytes]:
+        channel = await self._connector.connect(address)
+        call = None
+        self._rejected = False
+        try:
+            deliver: grpc.aio.StreamStreamMultiCallable[Any, Any] = channel.stream_stream(METHOD)
+            call = self._call = deliver()
+            await call.write(self._request(height))
+            _logger.info("[%s] pulling blocks from %s at %d", self._channel_id, address, height)
+            while True:
+                response = await self._read(call)
+                if response is grpc.aio.EOF:
+                    raise StreamEnded("the stream ended")
+                yield block_of(response)
+        finally:
+            self._call = None
+            if call is not None:
+                call.cancel()
+            with suppress(Exception):
+                await channel.close()
+
+    async def _read(self, call: "grpc.aio.StreamStreamCall[Any, Any]") -> Any:
+        try:
+            response = await call.read()
+        except asyncio.CancelledError:
+            # A call that was cancelled raises this, too.
+            if self._rejected:
+                raise StreamEnded("it sent a block that does not hold") from None
+            raise
+        if self._rejected:
+            raise StreamEnded("it sent a block that does not hold")
+        return response
+
+    def _request(self, height: int) -> bytes:
+        info = SeekInfo(
+            start=SeekPosition(specified=SeekSpecified(number=height)),
+            stop=SeekPosition(specified=SeekSpecified(number=_LAST)),
+            behavior=SeekInfo.BLOCK_UNTIL_READY,
+        )
+        envelope = signed_envelope(
+            HeaderType.DELIVER_SEEK_INFO,
+            self._channel_id,
+            info.SerializeToString(),
+            self._signer,
+            tls_cert_hash=self._connector.certificate_hash,
+        )
+        return envelope.SerializeToString()
+
+
+def block_of(response: bytes) -> bytes:
+    """Cut the block out of an encoded ``orderer.DeliverResponse``, without decoding it.
+
+    Raises:
+        StreamEnded: It is a status, or no such message.
+    """
+    if not response:
+        raise StreamEnded("an empty response")
+    length, position = _varint(response, 1)
+    if response[0] == 0x12 and position + length == len(response):
+        return response[position:]
+    if response[0] == 0x08:
+        known = length in Status.values()
+        raise StreamEnded(f"status {Status.Name(length) if known else length}")  # type: ignore[arg-type]
+    raise StreamEnded("a response that is neither a block nor a status")
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    number = shift = 0
+    while position < len(data) and shift < 64:
+        byte = data[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, position
+        shift += 7
+    raise StreamEnded("a response that does not decode")
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which chaincodes a channel has, by whichever lifecycle (``lifecycle/endorsement_info.go``).
+
+A channel with the lifecycle of 2.0 asks it first and lscc's table after it. What is read through a
+simulation stands in its read set, as in Fabric's: only the sequence there; the definition itself is
+read beside it, once for each height.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fastledger.chaincode.services import EndorsementInfo
+from fastledger.common.errors import FastledgerError
+from fastledger.endorser.channel import Channel
+from fastledger.endorser.lifecycle import definition as definitions
+from fastledger.endorser.lifecycle import serializer
+from fastledger.endorser.lifecycle.definition import (
+    NAMESPACES,
+    PARAMETERS,
+    SOURCES,
+    implicit_collection,
+    private_name,
+)
+from fastledger.endorser.packages import PackageStore
+from fastledger.endorser.states import PublicState, View, ViewState
+from fastledger.ledger.simulator import TxSimulator
+from fastledger.policies import n_out_of_role
+from fastledger.protos.core import ccprovider_pb2
+from fastledger.protos.peer import collection_pb2
+
+SYSTEM_VERSION = "syscc"
+"""Version of system chaincodes from 2.0 on."""
+
+LEGACY_SYSTEM_VERSION = "1.4.12"
+"""Version of system chaincodes in channels that 1.x peers may validate: they compare it."""
+
+SYSTEM_CHAINCODES = ("lscc", "cscc", "qscc", "_lifecycle")
+COLLECTIONS_SUFFIX = "~collection"
+
+_MAX_CACHED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(EndorsementInfo):
+    """How a channel defines a chaincode, for endorsing it."""
+
+    plugin: str = "escc"
+
+
+class Definitions:
+    """Looks chaincodes up for one peer."""
+
+    def __init__(self, packages: PackageStore, mspid: str, *, dev_mode: bool = False) -> None:
+        """Look up for a peer of an organisation.
+
+        Args:
+            packages: What is installed.
+            mspid: The peer's organisation, whose approval counts here.
+            dev_mode: Whether users run chaincodes that are installed nowhere.
+        """
+        self._packages = packages
+        self._mspid = mspid
+        self._dev_mode = dev_mode
+        self._cache: dict[tuple[str, str], tuple[int, Definition]] = {}
+
+    def forget(self) -> None:
+        """Look again: something was installed."""
+        self._cache.clear()
+
+    def endorsement_info(
+        self, channel: Channel | None, name: str, simulator: TxSimulator | None
+    ) -> Definition:
+        """Find a chaincode's definition.
+
+        Raises:
+            PackageMissing: It is defined by lscc and not installed here.
+            FastledgerError: It is not defined, or this peer may not run it.
+        """
+        if name in SYSTEM_CHAINCODES:
+            legacy = channel is not None and not channel.has_lifecycle
+            version = LEGACY_SYSTEM_VERSION if legacy else SYSTEM_VERSION
+            return Definition(version=version, ccid=f"{name}:{version}")
+        if channel is None:
+            raise FastledgerError("could not get channel config for channel ''")
+        if simulator is None:
+            raise FastledgerError(f"chaincode {name} not found")
+        if channel.has_lifecycle:
+            state = PublicState(simulator, definitions.NAMESPACE)
+            sequence = serializer.read_int(NAMESPACES, name, "Sequence", state)
+            if sequence:
+                return self._approved(channel, name, simulator)
+        return self._legacy(name, simulator)
+
+    def approved(self, channel: Channel) -> Iterator[tuple[str, Definition]]:
+        """Name the committed chaincodes of a channel that this peer may run."""
+        view = channel.ledger.view()
+        try:
+            prefix = f"{NAMESPACES}/metadata/"
+            rows = view.range(definitions.NAMESPACE, prefix, prefix + "\x7f")
+            for name in [row[2].decode()[len(prefix) :] for row in rows]:
+                with suppress(FastledgerError):
+                    yield name, self._find(channel.id, name, view)
+        finally:
+            view.close()
+
+    def _approved(self, channel: Channel, name: str, simulator: TxSimulator) -> Definition:
+        cached = self._cache.get((channel.id, name))
+        if cached is not None and cached[0] == simulator.height:
+            return cached[1]
+        found = self._find(channel.id, name, simulator.view)
+        if len(self._cache) >= _MAX_CACHED:
+            self._cache.clear()
+        self._cache[channel.id, name] = (simulator.height, found)
+        return found
+
+    def _find(self, channel_id: str, name: str, view: View) -> Definition:
+        state = ViewState(view, definitions.NAMESPACE, implicit_collection(self._mspid))
+        committed = definitions.read_committed(name, state)
+        if committed is None:
+            raise FastledgerError(f"chaincode {name} not found")
+        own = private_name(name, committed.sequence)
+        if serializer.mismatches(NAMESPACES, own, PARAMETERS, committed.parameters(), state):
+            raise FastledgerError(
+                f"chaincode definition for '{name}' at sequence {committed.sequence} on channel "
+                f"'{channel_id}' has not yet been approved by this org"
+            )
+        package_id = self._package(own, state)
+        if not package_id:
+            if not self._dev_mode:
+                raise FastledgerError(
+                    f"chaincode definition for '{name}' exists, but chaincode is not installed"
+                )
+            package_id = f"{name}:{committed.endorsement.version}"
+        return Definition(
+            version=committed.endorsement.version,
+            ccid=package_id,
+            enforce_init=committed.endorsement.init_required,
+            plugin=committed.endorsement.endorsement_plugin,
+        )
+
+    def _package(self, name: str, state: ViewState) -> str:
+        """Find the installed package that the organisation approved, by its id's hash."""
+        approved = state.hash(serializer.field_key(SOURCES, name, "PackageID"))
+        for package_id, _ in self._packages.installed():
+            if sha256(serializer.encode(package_id)).digest() == approved:
+                return package_id
+        return ""
+
+    def _legacy(self, name: str, simulator: TxSimulator) -> Definition:
+        data = read_legacy(name, simulator)
+        if data is None:
+            raise FastledgerError(f"chaincode {name} not found")
+        found = Definition(
+            version=data.version, ccid=f"{data.name}:{data.version}", plugin=data.escc
+        )
+        if self._dev_mode:
+            return found
+        package = self._packages.legacy(data.name, data.version)
+        if (package.data, package.id) != (data.data, data.id):
+            raise FastledgerError(
+                "failed security checks: chaincode fingerprint mismatch: the installed package of "
+                f"{found.ccid} is not the one that the channel instantiated"
+            )
+        if package.instantiation_policy not in (None, data.instantiation_policy):
+            raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
+        return found
+
+    # Collections.
+
+    def collections(
+        self, channel: Channel, simulator: TxSimulator, name: str
+    ) -> collection_pb2.CollectionConfigPackage | None:
+        """All collections of a chaincode, implicit ones too; None when it has none at all."""
+        state = PublicState(simulator, definitions.NAMESPACE)
+        if name == definitions.NAMESPACE:
+            return collection_pb2.CollectionConfigPackage(config=_implicit(channel))
+        if channel.has_lifecycle:
+            committed = definitions.read_committed(name, state)
+            if committed is not None:
+                explicit = committed.collections.config
+                return collection_pb2.CollectionConfigPackage(
+                    config=[*explicit, *_implicit(channel)]
+                )
+        encoded = simulator.get_state("lscc", name + COLLECTIONS_SUFFIX)
+        if encoded is None:
+            return None
+        return collection_pb2.CollectionConfigPackage.FromString(encoded)
+
+    def collection_names(
+        self, channel: Channel, simulator: TxSimulator, name: str
+    ) -> set[str] | None:
+        """Names of a chaincode's collections."""
+        found = self.collections(channel, simulator, name)
+        if found is None:
+            return None
+        return {config.static_collection_config.name for config in found.config}
+
+
+def read_legacy(name: str, simulator: TxSimulator) -> ccprovider_pb2.ChaincodeData | None:
+    """Read a chaincode's entry in lscc's table."""
+    encoded = simulator.get_state("lscc", name)
+    return None if encoded is None else ccprovider_pb2.ChaincodeData.FromString(encoded)
+
+
+def _implicit(channel: Channel) -> list[collection_pb2.CollectionConfig]:
+    return [
+        collection_pb2.CollectionConfig(
+            static_collection_config=collection_pb2.StaticCollectionConfig(
+                name=implicit_collection(mspid),
+                member_orgs_policy=collection_pb2.CollectionPolicyConfig(
+                    signature_policy=n_out_of_role(1, "member", [mspid])
+                ),
+            )
+        )
+        for mspid in channel.organizations
+    ]

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Endorser service (``core/endorser/endorser.go``).
+
+What is wrong with a proposal itself is told by a gRPC status; what goes wrong from the chaincode's
+definition on is told by a response of status 500 without an endorsement.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import grpc
+import grpc.aio
+
+from fastledger.chaincode.context import TransactionContext
+from fastledger.common import log, metrics
+from fastledger.common.errors import FastledgerError
+from fastledger.endorser import response as responses
+from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.channel import Channel, Channels
+from fastledger.endorser.definitions import Definition, Definitions
+from fastledger.endorser.proposal import (
+    Identity,
+    ProposalInvalid,
+    UnpackedProposal,
+    access_denied,
+    unpack,
+    validate,
+)
+from fastledger.endorser.services import PeerServices
+from fastledger.ledger.simulator import TxSimulator
+from fastledger.protos.msp import identities_pb2
+from fastledger.protos.peer import (
+    chaincode_event_pb2,
+    chaincode_pb2,
+    peer_pb2_grpc,
+    proposal_pb2,
+    proposal_response_pb2,
+)
+from fastledger.protoutil.proposal_response import endorse, response_payload
+from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.signer import Signer
+
+_logger = log.get("endorser")
+
+NOT_SIMULATED = {"qscc", "cscc"}
+"""System chaincodes that read ledgers by themselves and write nothing."""
+
+_LEGACY_DEPLOYMENTS = (b"deploy", b"upgrade")
+
+Outcome = tuple[proposal_response_pb2.Response, chaincode_event_pb2.ChaincodeEvent | None]
+
+
+class Executor(Protocol):
+    """Runs chaincodes: :class:`fastledger.chaincode.support.ChaincodeSupport`."""
+
+    async def invoke(
+        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+    ) -> Outcome:
+        """Run the chaincode that the channel defines by the context's namespace."""
+
+    async def execute(
+        self,
+        context: TransactionContext,
+        ccid: str,
+        chaincode_input: chaincode_pb2.ChaincodeInput,
+        is_init: bool = False,
+    ) -> Outcome:
+        """Run a chaincode by its id."""
+
+
+class Endorser:
+    """Endorses for one peer."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        acl: AclProvider,
+        local_identity: Callable[[bytes], Identity],
+        definitions: Definitions,
+        services: PeerServices,
+        signer: Signer,
+    ) -> None:
+        """Build an endorser; its chaincodes come with :meth:`use`."""
+        self._channels = channels
+        self._acl = acl
+        self._local_identity = local_identity
+        self._definitions = definitions
+        self._services = services
+        self._signer = signer
+        self._executor: Executor | None = None
+        self._received = metrics.counter(
+            "endorser_proposals_received", "The number of proposals received."
+        )
+        self._succeeded = metrics.counter(
+            "endorser_successful_proposals", "The number of successful proposals."
+        )
+        self._invalid = metrics.counter(
+            "endorser_proposal_validation_failures",
+            "The number of proposals that have failed initial validation.",
+        )
+
+    def use(self, executor: Executor) -> None:
+        """Take what runs chaincodes, which in its turn needs this peer's services."""
+        self._executor = executor
+
+    async def process(
+        self, signed: proposal_pb2.SignedProposal
+    ) -> proposal_response_pb2.ProposalResponse:
+        """Endorse a proposal, or say why not.
+
+        Raises:
+            ProposalInvalid: The proposal itself is refused.
+        """
+        self._received.inc()
+        try:
+            proposal = unpack(signed)
+            channel = self._check(proposal)
+        except FastledgerError as error:
+            self._invalid.inc()
+            _logger.warning("proposal refused: %s", error)
+            raise
+        started = time.perf_counter()
+        try:
+            answer = await self._endorse(proposal, channel)
+        except FastledgerError as error:
+            _logger.warning(
+                "[%s] failed to invoke chaincode %s: %s",
+                proposal.tx_id[:8],
+                proposal.chaincode,
+                error,
+            )
+            return responses.refusal(str(error))
+        _logger.debug(
+            "[%s][%s] finished chaincode: %s duration: %dms",
+            proposal.channel_id,
+            proposal.tx_id[:8],
+            proposal.chaincode,
+            (time.perf_counter() - started) * 1000,
+        )
+        if answer.HasField("endorsement") or not proposal.channel_id:
+            self._succeeded.inc()
+        return answer
+
+    def _check(self, proposal: UnpackedProposal) -> Channel | None:
+        """Check a proposal's headers, its uniqueness, and that its creator may propose."""
+        if not proposal.channel_id:
+            validate(proposal, self._local_identity)
+            return None
+        channel = self._channels.channel(proposal.channel_id)
+        if channel is None:
+            # As 1.4 does: a stranger does not learn which channels there are.
+            raise access_denied(proposal.channel_id, _claimed_mspid(proposal.creator))
+        try:
+            validate(proposal, channel.bundle.identity)
+        except ProposalInvalid as error:
+            if channel.has_lifecycle:
+                raise ProposalInvalid(f"error validating proposal: {error}") from error
+            raise
+        if channel.ledger.has_transaction(proposal.tx_id):
+            raise ProposalInvalid(
+                f"duplicate transaction found [{proposal.tx_id}]. "
+                f"Creator [{proposal.creator.hex()}]"
+            )
+        if not self._services.is_system_chaincode(proposal.chaincode):
+            self._acl.check("peer/Propose", proposal.channel_id, signed_data(proposal))
+        return channel
+
+    async def _endorse(
+        self, proposal: UnpackedProposal, channel: Channel | None
+    ) -> proposal_response_pb2.ProposalResponse:
+        simulator = None
+        if channel is not None and proposal.chaincode not in NOT_SIMULATED:
+            simulator = self._services.simulate(channel, proposal.tx_id)
+        try:
+            return await self._simulate(proposal, channel, simulator)
+        finally:
+            if simulator is not None:
+                simulator.done()
+
+    async def _simulate(
+        self,
+        proposal: UnpackedProposal,
+        channel: Channel | None,
+        simulator: TxSimulator | None,
+    ) -> proposal_response_pb2.ProposalResponse:
+        definition = self._definition(proposal, channel, simulator)
+        context = TransactionContext(
+            channel_id=proposal.channel_id,
+            tx_id=proposal.tx_id,
+            namespace=proposal.chaincode,
+            simulator=simulator,
+            signed_proposal=proposal.signed,
+            proposal=proposal.proposal,
+        )
+        modern = channel is None or channel.has_lifecycle
+        try:
+            answer, event = await self._run(context, proposal.input)
+            results = self._results(proposal, channel, simulator)
+        except FastledgerError as error:
+            raise FastledgerError(
+                f"error in simulation: {error}" if modern else str(error)
+            ) from error
+        encoded = response_payload(
+            proposal.hash,
+            answer,
+            results,
+            b"" if event is None else event.SerializeToString(deterministic=True),
+            chaincode_pb2.ChaincodeID(name=proposal.chaincode, version=definition.version),
+        )
+        needs = None
+        if modern and simulator is not None:
+            needs = responses.interest(simulator, self._services.system_chaincodes)
+        result = proposal_response_pb2.ProposalResponse(response=answer, interest=needs)
+        if channel is None:
+            if answer.status >= responses.ERROR:
+                result.payload = encoded
+            return result
+        if answer.status >= responses.ERROR:
+            result.payload = encoded
+        elif answer.status < responses.ERROR_THRESHOLD:
+            result.version = 1
+            result.payload = encoded
+            result.endorsement.CopyFrom(endorse(encoded, self._signer))
+        else:
+            result.ClearField("interest")
+        return result
+
+    def _definition(
+        self,
+        proposal: UnpackedProposal,
+        channel: Channel | None,
+        simulator: TxSimulator | None,
+    ) -> Definition:
+        name = proposal.chaincode
+        try:
+            return self._definitions.endorsement_info(channel, name, simulator)
+        except FastledgerError as error:
+            if channel is None or channel.has_lifecycle:
+                raise FastledgerError(
+                    f"make sure the chaincode {name} has been successfully defined on channel "
+                    f"{proposal.channel_id} and try again: {error}"
+                ) from error
+            if "cannot retrieve package" in str(error):
+                raise
+            raise FastledgerError(
+                f"make sure the chaincode {name} has been successfully instantiated and try "
+                f"again: {error}"
+            ) from error
+
+    async def _run(
+        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+    ) -> Outcome:
+        if self._executor is None:
+            raise FastledgerError("this peer runs no chaincodes")
+        answer, event = await self._executor.invoke(context, chaincode_input)
+        if answer.status >= responses.ERROR_THRESHOLD:
+            return answer, None
+        if context.namespace == "lscc" and chaincode_input.args[:1]:
+            await self._initialize(context, chaincode_input)
+        return answer, event
+
+    async def _initialize(
+        self, context: TransactionContext, deployment: chaincode_pb2.ChaincodeInput
+    ) -> None:
+        """Run Init of what lscc deploys or upgrades, in the same simulation."""
+        if deployment.args[0] not in _LEGACY_DEPLOYMENTS or len(deployment.args) < 3:
+            return
+        spec = chaincode_pb2.ChaincodeDeploymentSpec.FromString(deployment.args[2])
+        chaincode = spec.chaincode_spec.chaincode_id
+        if self._services.is_system_chaincode(chaincode.name):
+            raise FastledgerError(
+                f"attempting to deploy a system chaincode {chaincode.name}/{context.channel_id}"
+            )
+        if spec.code_package:
+            raise FastledgerError("lscc upgrade/deploy should not include a code packages")
+        inner = TransactionContext(
+            channel_id=context.channel_id,
+            tx_id=context.tx_id,
+            namespace=chaincode.name,
+            simulator=context.simulator,
+            signed_proposal=context.signed_proposal,
+            proposal=context.proposal,
+        )
+        assert self._executor is not None  # noqa: S101 - _run has looked
+        ccid = f"{chaincode.name}:{chaincode.version}"
+        await self._executor.execute(inner, ccid, spec.chaincode_spec.input, True)
+
+    def _results(
+        self, proposal: UnpackedProposal, channel: Channel | None, simulator: TxSimulator | None
+    ) -> bytes:
+        """End the simulation; private writes wait beside the ledger for their commit."""
+        if simulator is None or channel is None:
+            return b""
+        public, private = simulator.results()
+        if private is not None:
+            if proposal.chaincode == "lscc":
+                raise FastledgerError("Private data is forbidden to be used in instantiate")
+            channel.private.endorse(proposal.tx_id, private)
+        return public
+
+
+def signed_data(proposal: UnpackedProposal) -> SignedData:
+    """What a policy is asked about a proposal."""
+    return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
+
+
+def _claimed_mspid(creator: bytes) -> str:
+    with suppress(Exception):
+        return identities_pb2.SerializedIdentity.FromString(creator).mspid
+    return ""
+
+
+class EndorserService(peer_pb2_grpc.EndorserServicer):
+    """The gRPC face of the endorser."""
+
+    def __init__(self, endorser: Endorser) -> None:
+        """Serve an endorser."""
+        self._endorser = endorser
+
+    async def ProcessProposal(
+        self,
+        request: proposal_pb2.SignedProposal,
+        context: "grpc.aio.ServicerContext[proposal_pb2.SignedProposal, proposal_response_pb2.ProposalResponse]",  # noqa: E501
+    ) -> proposal_response_pb2.ProposalResponse:
+        """Endorse."""
+        try:
+            return await self._endorser.process(request)
+        except FastledgerError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            raise

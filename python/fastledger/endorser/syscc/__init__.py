@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chaincodes that are part of the peer: cscc, qscc, lscc and ``_lifecycle``."""

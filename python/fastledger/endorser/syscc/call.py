@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every system chaincode asks about a call."""
+
+from fastledger.chaincode.context import TransactionContext
+from fastledger.common.errors import FastledgerError
+from fastledger.endorser.proposal import UnpackedProposal, unpack
+from fastledger.ledger.simulator import TxSimulator
+from fastledger.protoutil.signed_data import SignedData
+
+
+def proposal_of(context: TransactionContext) -> UnpackedProposal:
+    """The proposal behind a call.
+
+    Raises:
+        FastledgerError: There is none.
+    """
+    if context.signed_proposal is None:
+        raise FastledgerError("Failed getting signed proposal from stub: no proposal")
+    return unpack(context.signed_proposal)
+
+
+def signed(context: TransactionContext) -> SignedData:
+    """What access is decided by."""
+    proposal = proposal_of(context)
+    return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
+
+
+def simulator_of(context: TransactionContext) -> TxSimulator:
+    """The simulation that a call is part of.
+
+    Raises:
+        FastledgerError: The call belongs to no channel.
+    """
+    if not isinstance(context.simulator, TxSimulator):
+        raise FastledgerError("invalid channel-less operation")
+    return context.simulator
+
+
+def text(argument: bytes) -> str:
+    """An argument as text."""
+    return argument.decode("utf-8", "replace")

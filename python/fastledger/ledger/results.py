@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a committed block's transactions are called, and what they wrote."""
+
+from collections.abc import Iterator
+
+from google.protobuf.message import DecodeError
+
+from fastledger.common.codes import TxValidationCode
+from fastledger.protos.common import common_pb2
+from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
+
+
+def verdicts(block: bytes, codes: bytes) -> Iterator[tuple[str, TxValidationCode]]:
+    """Yield the id and the verdict of every transaction that has an id."""
+    envelopes = common_pb2.Block.FromString(block).data.data
+    for envelope, code in zip(envelopes, codes, strict=True):
+        header = _header(envelope)
+        if header is not None and header[0].tx_id:
+            yield header[0].tx_id, TxValidationCode(code)
+
+
+def valid_results(block: bytes, codes: bytes, wanted: bool) -> Iterator[tuple[int, str, bytes]]:
+    """Yield index, id and encoded ``rwset.TxReadWriteSet`` of a block's valid transactions.
+
+    Args:
+        block: The encoded block.
+        codes: Its transactions filter.
+        wanted: Whether anybody wants them; nothing is decoded otherwise.
+    """
+    if not wanted:
+        return
+    envelopes = common_pb2.Block.FromString(block).data.data
+    for index, (envelope, code) in enumerate(zip(envelopes, codes, strict=True)):
+        if code == TxValidationCode.VALID:
+            header = _header(envelope)
+            if header is not None and header[0].type == common_pb2.ENDORSER_TRANSACTION:
+                yield index, header[0].tx_id, _results(header[1])
+
+
+def _header(envelope: bytes) -> tuple[common_pb2.ChannelHeader, bytes] | None:
+    try:
+        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
+        return common_pb2.ChannelHeader.FromString(payload.header.channel_header), payload.data
+    except DecodeError:
+        return None
+
+
+def _results(data: bytes) -> bytes:
+    """The read-write set of a transaction that is valid, and so decodes."""
+    action = transaction_pb2.Transaction.FromString(data).actions[0]
+    endorsed = transaction_pb2.ChaincodeActionPayload.FromString(action.payload).action
+    response = proposal_response_pb2.ProposalResponsePayload.FromString(
+        endorsed.proposal_response_payload
+    )
+    return proposal_pb2.ChaincodeAction.FromString(response.extension).results

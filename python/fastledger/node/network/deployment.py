@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The channel and its chaincode: joined, installed, approved, committed.
+
+Steps that do not need each other go side by side: all peers install while they join, all
+organizations approve at once.
+"""
+
+import asyncio
+from pathlib import Path
+
+from fastledger.chaincode import package as packages
+from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
+from fastledger.common.codes import code_name
+from fastledger.common.errors import FastledgerError, InputError
+from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.node.network.session import Session
+from fastledger.protos.common.common_pb2 import HeaderType
+from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
+from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
+from fastledger.tools.osnadmin import OsnAdmin
+
+ADMIN = "Admin"
+LIFECYCLE = "_lifecycle"
+WARM_UP = b"org.hyperledger.fabric:GetMetadata"
+VALID = 0
+
+_HTTP_CREATED = 201
+_LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java"}
+
+
+def language_of(source: Path) -> str:
+    """Tell a chaincode's language by its files."""
+    for name, language in _LANGUAGES.items():
+        if (source / name).is_file():
+            return language
+    return "python"
+
+
+def package(plan: Plan) -> bytes:
+    """Package the chaincode's sources: a folder, or one Python file.
+
+    Raises:
+        InputError: There are none.
+    """
+    source = Path(plan.source)
+    label = f"{plan.chaincode}_{plan.version}"
+    if source.is_dir():
+        return packages.build_from(source, label, plan.language)
+    if source.is_file():
+        return packages.build(label, plan.language, {f"src/{source.name}": source.read_bytes()})
+    raise InputError(f"--chaincode {source}: no such file or folder")
+
+
+def package_id(plan: Plan, content: bytes) -> str:
+    """Return the id under which the peers know the chaincode."""
+    if plan.watch:
+        # Dev mode: the process that dials the peer says this name.
+        return f"{plan.chaincode}:{plan.version}"
+    return packages.package_id(f"{plan.chaincode}_{plan.version}", content)
+
+
+def join_orderer(plan: Plan) -> None:
+    """Let the orderer have the channel.
+
+    Raises:
+        FastledgerError: It refuses.
+    """
+    tls = plan.orderer.identity / "tls"
+    admin = OsnAdmin(
+        f"127.0.0.1:{plan.orderer.side_port}",
+        tls / "ca.crt",
+        tls / "server.crt",
+        tls / "server.key",
+    )
+    answer = admin.join(plan.genesis_block.read_bytes())
+    if answer.status != _HTTP_CREATED:
+        reason = answer.body.decode("utf-8", "replace").strip()
+        raise FastledgerError(f"the orderer does not join {plan.channel}: {reason}")
+
+
+async def join_peer(session: Session, org: Org, node: Node) -> None:
+    """Let a peer join the channel, unless it has."""
+    signer = session.identity(org, ADMIN)
+    peer = await session.peer(node)
+    joined = ChannelQueryResponse.FromString(await call(peer, signer, "cscc", [b"GetChannels"]))
+    if session.plan.channel in (channel.channel_id for channel in joined.channels):
+        return
+    block = session.plan.genesis_block.read_bytes()
+    await call(peer, signer, "cscc", [b"JoinChain", block], header_type=HeaderType.CONFIG)
+
+
+async def install(session: Session, org: Org, node: Node, content: bytes) -> None:
+    """Give a peer the package, unless it has it."""
+    args = lb.InstallChaincodeArgs(chaincode_install_package=content)
+    spec = invocation(LIFECYCLE, [b"InstallChaincode", args.SerializeToString()])
+    signer = session.identity(org, ADMIN)
+    answer = await endorse([await session.peer(node)], signer, "", spec)
+    response = answer.responses[0].response
+    if response.status != SUCCESS and "already successfully installed" not in response.message:
+        raise FastledgerError(f"{node.name} does not install the chaincode: {response.message}")
+
+
+async def approve(session: Session, org: Org, package_id: str) -> None:
+    """Approve the definition for an organization, at all of its peers.
+
+    Each peer endorses, since what an organization approves is private to it and reaches a peer
+    with the endorsement.
+    """
+    plan = session.plan
+    args = lb.ApproveChaincodeDefinitionForMyOrgArgs(
+        name=plan.chaincode, version=plan.version, sequence=plan.sequence
+    )
+    args.source.local_package.package_id = package_id
+    await _lifecycle(
+        session, org, org.peers, b"ApproveChaincodeDefinitionForMyOrg", args.SerializeToString()
+    )
+
+
+async def commit(session: Session) -> None:
+    """Commit the definition, endorsed by a peer of each organization."""
+    plan = session.plan
+    args = lb.CommitChaincodeDefinitionArgs(
+        name=plan.chaincode, version=plan.version, sequence=plan.sequence
+    )
+    peers = tuple(org.peers[0] for org in plan.organization)
+    org = plan.organization[0]
+    await _lifecycle(session, org, peers, b"CommitChaincodeDefinition", args.SerializeToString())
+
+
+async def _lifecycle(
+    session: Session, org: Org, peers: tuple[Node, ...], function: bytes, args: bytes
+) -> None:
+    signer = session.identity(org, ADMIN)
+    answer = await session.endorse(signer, peers, LIFECYCLE, [function, args])
+    for node, response in zip(peers, answer.responses, strict=True):
+        if response.response.status != SUCCESS:
+            name = function.decode()
+            raise FastledgerError(f"{node.name} refuses {name}: {response.response.message}")
+    _, code = await session.submit(signer, answer, session.plan.all_peers)
+    if code != VALID:
+        raise FastledgerError(f"{function.decode()} of {org.name} is invalid: {code_name(code)}")
+
+
+async def warm_up(session: Session) -> None:
+    """Start the chaincode at all peers, by asking for its description; the answer is no matter."""
+    plan = session.plan
+    await asyncio.gather(
+        *(
+            session.endorse(session.identity(org, ADMIN), [peer], plan.chaincode, [WARM_UP])
+            for org in plan.organization
+            for peer in org.peers
+        )
+    )
+
+
+async def deploy(session: Session) -> None:
+    """Install, approve and commit the plan's chaincode."""
+    plan = session.plan
+    content = package(plan)
+    if not plan.watch:
+        await asyncio.gather(
+            *(
+                install(session, org, peer, content)
+                for org in plan.organization
+                for peer in org.peers
+            )
+        )
+    name = package_id(plan, content)
+    await asyncio.gather(*(approve(session, org, name) for org in plan.organization))
+    await commit(session)
+
+
+async def join_all(session: Session) -> None:
+    """Let the orderer and all peers have the channel."""
+    plan = session.plan
+    await asyncio.to_thread(join_orderer, plan)
+    await asyncio.gather(
+        *(join_peer(session, org, peer) for org in plan.organization for peer in org.peers)
+    )

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network consists of: names, ports and folders, all derived from a few choices."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fastledger.common.errors import InputError, NotFound
+
+STATE_FOLDER = ".fastledger"
+MAX_ORGS = 20
+MAX_PEERS_PER_ORG = 10
+HOST = "127.0.0.1"
+
+ORDERER_DOMAIN = "example.com"
+ORDERER_MSP = "OrdererMSP"
+
+_SAMPLE_PORTS = {"orderer": 7050, "admin": 7053, "operations": 9443, "peer": 7051}
+_PORTS_PER_ORG = 2000
+_MIN_PEER_STEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One process of the network.
+
+    Attributes:
+        name: Its host name, such as ``peer0.org1.example.com``.
+        mspid: Its organization's MSP.
+        folder: Configuration, log, pid and data.
+        identity: The folder with its ``msp`` and ``tls``.
+        port: Where it serves gRPC.
+        operations_port: Where it serves /healthz and /metrics.
+        side_port: An orderer's channel participation, a peer's chaincode listener.
+    """
+
+    name: str
+    mspid: str
+    folder: Path
+    identity: Path
+    port: int
+    operations_port: int
+    side_port: int
+
+    @property
+    def address(self) -> str:
+        """``host:port`` of its gRPC services."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def tls_root(self) -> Path:
+        """The certificate authority of its TLS certificate."""
+        return self.identity / "tls" / "ca.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """An organization with peers.
+
+    Attributes:
+        number: From 1 on.
+        peers: Its peers.
+        folder: Its identities.
+    """
+
+    number: int
+    peers: tuple[Node, ...]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """``Org1``."""
+        return f"Org{self.number}"
+
+    @property
+    def mspid(self) -> str:
+        """``Org1MSP``."""
+        return f"{self.name}MSP"
+
+    @property
+    def domain(self) -> str:
+        """``org1.example.com``."""
+        return org_domain(self.number)
+
+    def msp(self, user: str) -> Path:
+        """The MSP folder of a user, such as ``Admin`` or ``User1``."""
+        return self.folder / "users" / f"{user}@{self.domain}" / "msp"
+
+
+def org_domain(number: int) -> str:
+    """Return the domain of an organization."""
+    return f"org{number}.example.com"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choices that make a network.
+
+    Attributes:
+        folder: Where ``organizations`` and ``.fastledger`` are.
+        orgs: How many organizations have peers.
+        peers: How many peers each of them has.
+        channel: Name of the channel.
+        chaincode: Name of the chaincode on it.
+        version: Its version.
+        sequence: How often its definition was committed.
+        source: Folder or file of its sources.
+        language: What they are written in.
+        port_base: First of the ports, which then follow each other; 0 takes fabric-samples' ports.
+        watch: Whether saved sources go live by themselves: chaincode runs beside the peers.
+    """
+
+    folder: Path
+    orgs: int = 2
+    peers: int = 1
+    channel: str = "mychannel"
+    chaincode: str = "basic"
+    version: str = "1.0"
+    sequence: int = 1
+    source: str = ""
+    language: str = "python"
+    port_base: int = 0
+    watch: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        _in_range("--orgs", self.orgs, 1, MAX_ORGS)
+        _in_range("--peers", self.peers, 1, MAX_PEERS_PER_ORG)
+        if self.port_base:
+            last = 65_535 - 3 * (1 + self.orgs * self.peers)
+            _in_range("--port-base", self.port_base, 1024, last)
+
+    @property
+    def state(self) -> Path:
+        """Where the running network keeps its own."""
+        return self.folder / STATE_FOLDER
+
+    @property
+    def organizations(self) -> Path:
+        """Where the identities are."""
+        return self.folder / "organizations"
+
+    @property
+    def genesis_block(self) -> Path:
+        """The channel's genesis block."""
+        return self.state / f"{self.channel}.block"
+
+    @cached_property
+    def orderer(self) -> Node:
+        """The ordering service."""
+        base = self.port_base
+        ports = _SAMPLE_PORTS
+        name = f"orderer.{ORDERER_DOMAIN}"
+        domain = self.organizations / "ordererOrganizations" / ORDERER_DOMAIN
+        return Node(
+            name=name,
+            mspid=ORDERER_MSP,
+            folder=self.state / "nodes" / name,
+            identity=domain / "orderers" / name,
+            port=base or ports["orderer"],
+            side_port=base + 1 if base else ports["admin"],
+            operations_port=base + 2 if base else ports["operations"],
+        )
+
+    @cached_property
+    def organization(self) -> tuple[Org, ...]:
+        """All organizations with peers."""
+        return tuple(self._org(number) for number in range(1, self.orgs + 1))
+
+    @property
+    def all_peers(self) -> tuple[Node, ...]:
+        """All peers of all organizations."""
+        return tuple(peer for org in self.organization for peer in org.peers)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All processes."""
+        return (self.orderer, *self.all_peers)
+
+    def _org(self, number: int) -> Org:
+        folder = self.organizations / "peerOrganizations" / org_domain(number)
+        peers = tuple(self._peer(number, index, folder) for index in range(self.peers))
+        return Org(number, peers, folder)
+
+    def _peer(self, org: int, index: int, folder: Path) -> Node:
+        name = f"peer{index}.{org_domain(org)}"
+        place = (org - 1) * self.peers + index
+        if self.port_base:
+            port = self.port_base + 3 * (1 + place)
+            side_port, operations_port = port + 1, port + 2
+        else:
+            step = _PORTS_PER_ORG // max(2, self.peers) // _MIN_PEER_STEP * _MIN_PEER_STEP
+            port = _SAMPLE_PORTS["peer"] + _PORTS_PER_ORG * (org - 1) + step * index
+            side_port, operations_port = port + 1, _SAMPLE_PORTS["operations"] + 1 + place
+        return Node(
+            name=name,
+            mspid=f"Org{org}MSP",
+            folder=self.state / "nodes" / name,
+            identity=folder / "peers" / name,
+            port=port,
+            side_port=side_port,
+            operations_port=operations_port,
+        )
+
+    def changed(self, **values: Any) -> "Plan":
+        """Return the plan with other choices."""
+        return replace(self, **values)
+
+    def save(self) -> None:
+        """Keep the plan in ``network.json``."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        values = {key: value for key, value in asdict(self).items() if key != "folder"}
+        temporary = self.state / "network.json.new"
+        temporary.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+        temporary.replace(self.state / "network.json")
+
+    @staticmethod
+    def load(folder: Path) -> "Plan":
+        """Read the plan that a folder keeps.
+
+        Raises:
+            NotFound: There is no network.
+            InputError: The file is broken.
+        """
+        file = folder / STATE_FOLDER / "network.json"
+        try:
+            values = json.loads(file.read_text("utf-8"))
+            return Plan(folder=folder, **values)
+        except FileNotFoundError:
+            raise NotFound(f"{folder}: no network there; make one with fastledger up") from None
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{file}: {error}") from error
+
+
+def find(start: Path) -> Plan:
+    """Return the plan of a folder, or of the nearest one above it that has one.
+
+    Raises:
+        NotFound: None has.
+    """
+    for folder in (start, *start.parents):
+        if (folder / STATE_FOLDER / "network.json").is_file():
+            return Plan.load(folder)
+    raise NotFound(
+        f"{start}: no network there or above; make one with fastledger up, or name its folder "
+        "with --dir"
+    )
+
+
+def _in_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{name} is {value}, it must be from {least} to {most}")

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to a network's nodes, and transactions over them."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from fastledger.client.endorsement import Endorsement, endorse, invocation, transaction
+from fastledger.client.orderer import Orderer
+from fastledger.client.peer import Peer, commit_everywhere
+from fastledger.client.target import Target
+from fastledger.comm import ClientTls
+from fastledger.common.errors import ConnectionFailed, FastledgerError, NotFound
+from fastledger.msp import SigningIdentity
+from fastledger.node.network import processes
+from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.protos.common.common_pb2 import Envelope
+from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.proposal import Proposed, signed_proposal
+
+COMMIT_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks: a user of an organization."""
+
+    org: Org
+    name: str
+
+
+class Session:
+    """One user's connections; use it as a context."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Connect to nothing yet."""
+        self.plan = plan
+        self._peers: dict[str, Peer] = {}
+        self._orderer: Orderer | None = None
+        self._identities: dict[tuple[int, str], SigningIdentity] = {}
+
+    async def __aenter__(self) -> Self:
+        """Use the session."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        for peer in self._peers.values():
+            await peer.close()
+        if self._orderer:
+            await self._orderer.close()
+
+    def signer(self, user: User) -> SigningIdentity:
+        """Return a user's identity; raises NotFound."""
+        return self.identity(user.org, user.name)
+
+    def identity(self, org: Org, user: str) -> SigningIdentity:
+        """Return a user of an organization.
+
+        Raises:
+            NotFound: It has no such user.
+        """
+        key = (org.number, user)
+        if key not in self._identities:
+            folder = org.msp(user)
+            if not folder.is_dir():
+                users = sorted(
+                    path.name.partition("@")[0] for path in (org.folder / "users").iterdir()
+                )
+                raise NotFound(f"{org.name} has no user {user!r}, it has {', '.join(users)}")
+            self._identities[key] = SigningIdentity.load(folder, org.mspid)
+        return self._identities[key]
+
+    async def peer(self, node: Node) -> Peer:
+        """Return the connection to a peer."""
+        if node.name not in self._peers:
+            self._peers[node.name] = await Peer.connect(_target(node))
+        return self._peers[node.name]
+
+    async def peers(self, nodes: Iterable[Node]) -> list[Peer]:
+        """Return the connections to peers."""
+        return list(await asyncio.gather(*(self.peer(node) for node in nodes)))
+
+    async def orderer(self) -> Orderer:
+        """Return the connection to the orderer."""
+        if self._orderer is None:
+            self._orderer = await Orderer.connect(_target(self.plan.orderer))
+        return self._orderer
+
+    async def until_up(self, nodes: Iterable[Node]) -> None:
+        """Wait until nodes answer.
+
+        Raises:
+            FastledgerError: One has ended, or does not answer in time.
+        """
+        await asyncio.gather(*(_until_up(node) for node in nodes))
+
+    async def endorse(
+        self,
+        signer: SigningIdentity,
+        nodes: Sequence[Node],
+        chaincode: str,
+        args: Sequence[bytes],
+        *,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Endorsement:
+        """Have peers endorse an invocation on the network's channel."""
+        spec = invocation(chaincode, args, language=ChaincodeSpec.GOLANG)
+        peers = await self.peers(nodes)
+        return await endorse(peers, signer, self.plan.channel, spec, transient=transient)
+
+    async def ask_each(
+        self, signer: SigningIdentity, nodes: Sequence[Node], proposed: Proposed
+    ) -> "list[ProposalResponse | FastledgerError]":
+        """Have peers endorse a proposal; a peer that refuses, or is gone, answers an error."""
+        signed = signed_proposal(proposed.proposal, signer)
+
+        async def ask(node: Node) -> ProposalResponse:
+            return await (await self.peer(node)).process_proposal(signed)
+
+        answers = await asyncio.gather(*(ask(node) for node in nodes), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, FastledgerError):
+                raise answer
+        return [a for a in answers if isinstance(a, ProposalResponse | FastledgerError)]
+
+    async def submit(
+        self, signer: SigningIdentity, endorsement: Endorsement, wait_at: Sequence[Node]
+    ) -> tuple[int, int]:
+        """Order a transaction and wait for its commit; return block number and code."""
+        envelope = transaction(endorsement, signer)
+        return await self.send(signer, envelope, endorsement.tx_id, wait_at)
+
+    async def send(
+        self, signer: SigningIdentity, envelope: Envelope, tx_id: str, wait_at: Sequence[Node]
+    ) -> tuple[int, int]:
+        """Order an envelope and wait for its commit at all of ``wait_at``."""
+        orderer = await self.orderer()
+        peers = await self.peers(wait_at)
+        streams = [await peer.filtered_blocks(self.plan.channel, signer) for peer in peers]
+        try:
+            await orderer.broadcast(envelope)
+            commits = await commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S)
+        finally:
+            for stream in streams:
+                stream.cancel()
+        return commits[0]
+
+
+def _target(node: Node) -> Target:
+    return Target(node.address, ClientTls(node.tls_root.read_bytes()))
+
+
+async def _until_up(node: Node) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(node.address.partition(":")[0], node.port)
+        except OSError:
+            processes.check(node)
+            if time.monotonic() > deadline:
+                raise ConnectionFailed(
+                    f"{node.name} does not serve {node.address} after {START_TIMEOUT_S:g} s; see "
+                    f"its log {node.folder / 'log'}"
+                ) from None
+            await asyncio.sleep(_POLL_S)
+        else:
+            writer.close()
+            return

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each node's configuration: the sample file, and the variables that override it.
+
+They are what fabric-samples' compose files set, so that they can be read by who knows those.
+"""
+
+from importlib import resources
+
+from fastledger.node.network.plan import HOST, Node, Plan
+
+
+def orderer_env(plan: Plan) -> dict[str, str]:
+    """Return the orderer's variables."""
+    node = plan.orderer
+    tls = node.identity / "tls"
+    return _with_prefix(
+        "ORDERER",
+        {
+            "GENERAL_LISTENADDRESS": HOST,
+            "GENERAL_LISTENPORT": str(node.port),
+            "GENERAL_LOCALMSPID": node.mspid,
+            "GENERAL_LOCALMSPDIR": str(node.identity / "msp"),
+            "GENERAL_TLS_ENABLED": "true",
+            "GENERAL_TLS_PRIVATEKEY": str(tls / "server.key"),
+            "GENERAL_TLS_CERTIFICATE": str(tls / "server.crt"),
+            "GENERAL_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+            "GENERAL_BOOTSTRAPMETHOD": "none",
+            "GENERAL_CLUSTER_CLIENTCERTIFICATE": str(tls / "server.crt"),
+            "GENERAL_CLUSTER_CLIENTPRIVATEKEY": str(tls / "server.key"),
+            "CHANNELPARTICIPATION_ENABLED": "true",
+            "ADMIN_LISTENADDRESS": f"{HOST}:{node.side_port}",
+            "ADMIN_TLS_ENABLED": "true",
+            "ADMIN_TLS_CERTIFICATE": str(tls / "server.crt"),
+            "ADMIN_TLS_PRIVATEKEY": str(tls / "server.key"),
+            "ADMIN_TLS_CLIENTAUTHREQUIRED": "true",
+            "ADMIN_TLS_CLIENTROOTCAS": f"[{tls / 'ca.crt'}]",
+            "ADMIN_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+            "OPERATIONS_LISTENADDRESS": f"{HOST}:{node.operations_port}",
+            "METRICS_PROVIDER": "prometheus",
+            "FILELEDGER_LOCATION": str(node.folder / "data"),
+            "CONSENSUS_WALDIR": str(node.folder / "data" / "etcdraft" / "wal"),
+            "CONSENSUS_SNAPDIR": str(node.folder / "data" / "etcdraft" / "snapshot"),
+        },
+    )
+
+
+def peer_env(plan: Plan, node: Node) -> dict[str, str]:
+    """Return a peer's variables."""
+    tls = node.identity / "tls"
+    return _with_prefix(
+        "CORE",
+        {
+            "PEER_ID": node.name,
+            "PEER_ADDRESS": node.address,
+            "PEER_LISTENADDRESS": node.address,
+            "PEER_CHAINCODEADDRESS": f"{HOST}:{node.side_port}",
+            "PEER_CHAINCODELISTENADDRESS": f"{HOST}:{node.side_port}",
+            "PEER_GOSSIP_BOOTSTRAP": node.address,
+            "PEER_GOSSIP_EXTERNALENDPOINT": node.address,
+            "PEER_LOCALMSPID": node.mspid,
+            "PEER_MSPCONFIGPATH": str(node.identity / "msp"),
+            "PEER_FILESYSTEMPATH": str(node.folder / "data"),
+            "PEER_TLS_ENABLED": "true",
+            "PEER_TLS_CERT_FILE": str(tls / "server.crt"),
+            "PEER_TLS_KEY_FILE": str(tls / "server.key"),
+            "PEER_TLS_ROOTCERT_FILE": str(tls / "ca.crt"),
+            "LEDGER_SNAPSHOTS_ROOTDIR": str(node.folder / "data" / "snapshots"),
+            "OPERATIONS_LISTENADDRESS": f"{HOST}:{node.operations_port}",
+            "METRICS_PROVIDER": "prometheus",
+            "CHAINCODE_MODE": "dev" if plan.watch else "net",
+        },
+    )
+
+
+def write(plan: Plan) -> None:
+    """Write every node's sample configuration and its variables."""
+    _write(plan.orderer, "orderer", orderer_env(plan))
+    for peer in plan.all_peers:
+        _write(peer, "core", peer_env(plan, peer))
+
+
+def read_env(node: Node) -> dict[str, str]:
+    """Read a node's variables, which people may have changed."""
+    lines = (node.folder / "env").read_text("utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
+def _write(node: Node, name: str, env: dict[str, str]) -> None:
+    node.folder.mkdir(parents=True, exist_ok=True)
+    sample = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
+    (node.folder / f"{name}.yaml").write_text(sample.read_text("utf-8"), "utf-8")
+    env = {"FABRIC_CFG_PATH": str(node.folder), **env}
+    text = "".join(f"{key}={value}\n" for key, value in env.items())
+    (node.folder / "env").write_text(text, "utf-8")
+
+
+def _with_prefix(prefix: str, values: dict[str, str]) -> dict[str, str]:
+    return {f"{prefix}_{key}": value for key, value in values.items()}

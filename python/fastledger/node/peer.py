@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peer daemon: ``core.yaml`` to listening servers (Fabric: ``internal/peer/node/start.go``).
+
+::
+
+    peer.listenAddress            gRPC: Endorser, Deliver, Admin, Snapshot, Gateway
+    peer.chaincodeListenAddress   gRPC: ChaincodeSupport, where chaincodes dial the peer
+    operations.listenAddress      HTTP: health, version, log levels, metrics
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastledger.chaincode.listener import Listener
+from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
+from fastledger.common import log
+from fastledger.common.config import Config
+from fastledger.common.errors import ConfigInvalid
+from fastledger.deliver import DeliverHandler
+from fastledger.deliver.handler import TIME_WINDOW_S
+from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.endorser import Endorser, EndorserService
+from fastledger.endorser.lifecycle.scc import LifecycleScc
+from fastledger.endorser.packages import PackageStore
+from fastledger.endorser.services import PeerServices
+from fastledger.endorser.syscc.cscc import Cscc
+from fastledger.endorser.syscc.lscc import Lscc
+from fastledger.endorser.syscc.qscc import Qscc
+from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.node.operations import Operations
+from fastledger.node.orderer_connector import OrdererConnector
+from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
+from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer_services import AdminService, PeerDeliver
+from fastledger.node.peer_snapshots import Snapshots
+from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
+from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
+from fastledger.protos.peer.snapshot_pb2_grpc import add_SnapshotServicer_to_server
+
+DEFAULT_FILE_SYSTEM_PATH = "/var/hyperledger/production"
+DEFAULT_CHAINCODE_PORT = 7052
+STOP_GRACE_S = 1.0
+"""Calls and streams get so long to end when the node stops."""
+
+_logger = log.get("nodeCmd")
+
+
+class PeerNode:
+    """One peer process."""
+
+    def __init__(self, config: Config) -> None:
+        """Read keys, certificates and settings; no port is open yet.
+
+        Raises:
+            ConfigInvalid: A setting is wrong.
+            FastledgerError: The identity cannot be used.
+        """
+        self._config = config
+        self._tls = _server_tls(config)
+        folder = config.path("peer.fileSystemPath") or Path(DEFAULT_FILE_SYSTEM_PATH)
+        msp_folder = config.path("peer.mspConfigPath") or config.folder / "msp"
+        mspid = config.string("peer.localMspId", "SampleOrg")
+        self.signer = SigningIdentity.load(msp_folder, mspid)
+        self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        self.channels = PeerChannels(
+            folder,
+            self.signer,
+            lambda channel: OrdererConnector(config, channel),
+            self._overrides,
+        )
+        self._acl = AclProvider(self._msp, self._bundle)
+        packages = PackageStore(folder)
+        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
+        self._services = PeerServices(
+            self.channels,
+            self._acl,
+            definitions,
+            keeps_history=config.boolean("ledger.history.enableHistoryDatabase", True),
+        )
+        self._add_system_chaincodes(packages, definitions, mspid)
+        self.endorser = Endorser(
+            self.channels,
+            self._acl,
+            self._msp.identity,
+            definitions,
+            self._services,
+            self.signer,
+        )
+        self._support = chaincode_support(config, self._services, packages, folder, mspid)
+        self.endorser.use(self._support)
+        self._snapshots = Snapshots(self.channels, self._acl, folder)
+        self._server = GrpcServer(
+            config.string("peer.listenAddress", "0.0.0.0:7051"),
+            self._tls,
+            limits=_limits(config),
+        )
+        self._add_services()
+        self._listener = self._chaincode_listener()
+        self._operations = Operations.from_config(config)
+
+    def _add_system_chaincodes(
+        self, packages: PackageStore, definitions: Definitions, mspid: str
+    ) -> None:
+        services, channels, acl = self._services, self.channels, self._acl
+        services.add("cscc", Cscc(channels, acl))
+        services.add("qscc", Qscc(channels, acl))
+        services.add("lscc", Lscc(channels, acl, packages, definitions))
+        services.add("_lifecycle", LifecycleScc(channels, acl, packages, definitions, mspid))
+
+    def _add_services(self) -> None:
+        window_s = self._config.duration("peer.authentication.timewindow", TIME_WINDOW_S)
+        deliver = DeliverHandler(
+            self.channels.channel,
+            time_window_s=window_s,
+            mutual_tls=self._tls is not None and self._tls.require_client_cert,
+        )
+        endorser = EndorserService(self.endorser)
+        admin = AdminService(self._msp)
+        self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
+        self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
+        self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
+        self._server.add(PeerDeliver(deliver, self._acl).register)
+
+    @property
+    def port(self) -> int:
+        """Where the peer is served, once started."""
+        return self._server.port
+
+    async def start(self) -> None:
+        """Open the channels, then serve.
+
+        Raises:
+            FastledgerError: A channel, or an address, cannot be used.
+        """
+        await self.channels.open()
+        await self._snapshots.start()
+        if self._operations:
+            self._operations.add_checker("ledger", self._check)
+            await self._operations.start()
+        if self._listener:
+            await self._listener.start(self._chaincode_address())
+        await self._server.start()
+        _logger.info(
+            "Started peer with ID=[%s], network ID=[%s], address=[%s]",
+            self._config.string("peer.id"),
+            self._config.string("peer.networkId"),
+            self._server.address,
+        )
+
+    async def stop(self) -> None:
+        """Take no more calls, stop chaincodes, commit what was taken, close everything."""
+        await self._server.stop(STOP_GRACE_S)
+        if self._listener:
+            await self._listener.stop()
+        await self._support.stop()
+        if self._operations:
+            await self._operations.stop()
+        await self.channels.close()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await self.start()
+                await stopping.wait()
+            finally:
+                await self.stop()
+
+    def _bundle(self, channel_id: str):  # type: ignore[no-untyped-def]
+        channel = self.channels.channel(channel_id)
+        return None if channel is None else channel.bundle
+
+    async def _check(self) -> None:
+        for channel_id in self.channels.channel_ids():
+            channel = self.channels.channel(channel_id)
+            if channel is not None:
+                await channel.check()
+
+    def _overrides(self, addresses: Sequence[str]) -> Sequence[str]:
+        overrides = {
+            str(entry.get("from", "")): str(entry.get("to", ""))
+            for entry in self._config.entries("peer.deliveryclient.addressOverrides")
+        }
+        return [overrides.get(address) or address for address in addresses]
+
+    def _chaincode_listener(self) -> Listener | None:
+        """Where chaincodes dial: only when an address is given, or users start them by hand."""
+        given = self._config.string("peer.chaincodeListenAddress")
+        if not given and not is_dev_mode(self._config):
+            return None
+        return Listener(self._support.serve)
+
+    def _chaincode_address(self) -> str:
+        given = self._config.string("peer.chaincodeListenAddress")
+        if given:
+            return given
+        host = self._config.string("peer.listenAddress", "0.0.0.0:7051").rpartition(":")[0]
+        return f"{host}:{DEFAULT_CHAINCODE_PORT}"
+
+
+def _limits(config: Config) -> ServerLimits:
+    defaults = ServerLimits()
+    return ServerLimits(
+        max_message_bytes=config.integer("peer.maxRecvMsgSize", defaults.max_message_bytes),
+        keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
+        keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
+        min_ping_interval_s=config.duration(
+            "peer.keepalive.minInterval", defaults.min_ping_interval_s
+        ),
+    )
+
+
+def _server_tls(config: Config) -> TlsConfig | None:
+    if not config.boolean("peer.tls.enabled"):
+        return None
+    cert, key = config.path("peer.tls.cert.file"), config.path("peer.tls.key.file")
+    if cert is None or key is None:
+        raise ConfigInvalid(
+            f"{config.file}: peer.tls is enabled, but has no cert.file or no key.file"
+        )
+    require = config.boolean("peer.tls.clientAuthRequired")
+    roots = config.paths("peer.tls.clientRootCAs.files") if require else []
+    return TlsConfig.load(cert, key, roots, require=require)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One channel of a peer: its ledger, who fills it, and who is told."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from fastledger.channelconfig import Bundle
+from fastledger.committer.committer import Committer
+from fastledger.committer.notifier import Notifier
+from fastledger.committer.puller import BlockPuller, Connector
+from fastledger.common import log
+from fastledger.common.codes import TxValidationCode
+from fastledger.common.errors import BlockRefused
+from fastledger.endorser.channel import Channel
+from fastledger.ledger import kvledger
+from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.records import Commit
+from fastledger.ledger.results import verdicts
+from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil.blocks import is_config_block, last_config_index
+from fastledger.protoutil.signer import Signer
+
+_logger = log.get("peer")
+
+Connect = Callable[[Channel], Connector]
+"""Makes what dials a channel's orderers."""
+
+Overrides = Callable[[Sequence[str]], Sequence[str]]
+"""Puts other addresses in the place of those that the configuration names."""
+
+
+class PeerChannel(Channel):
+    """A channel that grows."""
+
+    def __init__(self, channel_id: str, ledger: kvledger.Ledger, private: PrivateDataStore) -> None:
+        """Take over an open ledger with at least one block."""
+        newest = Block.FromString(ledger.encoded_block(ledger.height - 1))
+        bundle = Bundle.from_block(ledger.encoded_block(last_config_index(newest)))
+        super().__init__(channel_id, ledger, private, bundle)
+        self.notifier = Notifier(ledger.height)
+        self.listeners: list[Callable[[int], None]] = []
+        """Told of the number of every block when it is committed."""
+        self._committer = Committer(
+            channel_id, ledger, private, self._committed, lambda refusal: self._refused(refusal)
+        )
+        self._puller: BlockPuller | None = None
+        self._pulling: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def open(channel_id: str, folder: Path, private: Path) -> "PeerChannel":
+        """Open a channel that the peer joined before."""
+        return PeerChannel(channel_id, kvledger.open(folder), PrivateDataStore(private))
+
+    # A BlockSource.
+
+    @property
+    def height(self) -> int:
+        """Blocks that are committed."""
+        return self.notifier.height
+
+    @property
+    def sequence(self) -> int:
+        """Of the configuration in force."""
+        return self.bundle.sequence
+
+    @property
+    def errored(self) -> asyncio.Event | None:
+        """A peer goes on delivering what it has."""
+        return None
+
+    async def wait(self, height: int) -> None:
+        """Return when there are so many blocks."""
+        await self.notifier.wait(height)
+
+    def block(self, number: int) -> bytes:
+        """Read a block."""
+        return self.ledger.encoded_block(number)
+
+    # Growth.
+
+    def start(self, signer: Signer, connector: Connector, overrides: Overrides) -> None:
+        """Begin to commit, and to pull blocks from the orderers."""
+        self._committer.start()
+        self._puller = BlockPuller(
+            self.id, lambda: overrides(self.bundle.orderer_addresses), signer, connector
+        )
+        self._pulling = asyncio.create_task(self._pull(self._puller))
+
+    async def stop(self) -> None:
+        """Commit what was taken, and close the stores."""
+        if self._pulling is not None:
+            self._pulling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._pulling
+        await self._committer.stop()
+        await asyncio.to_thread(self.ledger.close)
+        self.private.close()
+
+    async def check(self) -> None:
+        """Return while the channel can go on; for /healthz."""
+        if self._committer.failure is not None:
+            raise RuntimeError(f"channel {self.id}: {self._committer.failure}")
+
+    async def _pull(self, puller: BlockPuller) -> None:
+        async for block in puller.blocks(self._wanted):
+            await self._committer.submit(block)
+
+    async def _wanted(self) -> int:
+        """The block to go on with: nothing that was pulled before may be on its way."""
+        await self._committer.idle()
+        return self.ledger.height
+
+    def _committed(self, block: bytes, commit: Commit) -> None:
+        if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):
+            self.bundle = Bundle.from_block(block)
+            _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
+        self.notifier.tell(commit.number, verdicts(block, commit.filter))
+        for listener in self.listeners:
+            listener(commit.number)
+
+    def _refused(self, _refusal: BlockRefused) -> None:
+        if self._puller is not None:
+            self._puller.reject()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The channels of a peer: those it joined before, and those it joins.
+
+::
+
+    <file system path>/ledgersData/<channel>    block files and what is derived from them
+                       pvtdata/<channel>        private values
+"""
+
+import asyncio
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from fastledger.channelconfig import Bundle
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError
+from fastledger.ledger import kvledger
+from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
+from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil.blocks import channel_id_of
+from fastledger.protoutil.signer import Signer
+
+_logger = log.get("peer")
+
+
+class PeerChannels:
+    """Finds, joins and closes channels."""
+
+    def __init__(
+        self, folder: Path, signer: Signer, connect: Connect, overrides: Overrides
+    ) -> None:
+        """Keep channels under ``peer.fileSystemPath``."""
+        self._ledgers = folder / "ledgersData"
+        self._private = folder / "pvtdata"
+        self._signer = signer
+        self._connect = connect
+        self._overrides = overrides
+        self._channels: dict[str, PeerChannel] = {}
+        self._joining = asyncio.Lock()
+
+    def channel(self, channel_id: str) -> PeerChannel | None:
+        """Find a channel that the peer has joined."""
+        return self._channels.get(channel_id)
+
+    def channel_ids(self) -> Iterable[str]:
+        """Names of the channels, in order."""
+        return sorted(self._channels)
+
+    async def open(self) -> None:
+        """Open every channel that was joined before; drop what a join left half done."""
+        self._ledgers.mkdir(parents=True, exist_ok=True)
+        for folder in sorted(self._ledgers.iterdir()):
+            if not folder.is_dir():
+                continue
+            channel = await asyncio.to_thread(self._open, folder)
+            if channel is None:
+                _logger.warning("the join of channel %s was not finished: undone", folder.name)
+                shutil.rmtree(folder)
+            else:
+                self._start(channel)
+
+    def _open(self, folder: Path) -> kvledger.Ledger | None:
+        ledger = kvledger.open(folder)
+        if ledger.height:
+            return ledger
+        ledger.close()
+        return None
+
+    def _start(self, ledger: kvledger.Ledger) -> None:
+        channel_id = ledger.channel_id or ""
+        channel = PeerChannel(channel_id, ledger, PrivateDataStore(self._private / channel_id))
+        channel.start(self._signer, self._connect(channel), self._overrides)
+        self._channels[channel_id] = channel
+        _logger.info("[%s] channel opened at height %d", channel_id, ledger.height)
+
+    async def join(self, block: bytes) -> None:
+        """Join the channel that a genesis block begins.
+
+        Raises:
+            FastledgerError: It has been joined, or the block begins none.
+        """
+        channel_id = channel_id_of(Block.FromString(block))
+        Bundle.from_block(block)
+        async with self._joining:
+            self._check_new(channel_id)
+            ledger = await asyncio.to_thread(self._create, self._ledgers / channel_id, block)
+            self._start(ledger)
+
+    def _create(self, folder: Path, block: bytes) -> kvledger.Ledger:
+        ledger = kvledger.open(folder)
+        try:
+            ledger.commit(block)
+        except BaseException:
+            ledger.close()
+            shutil.rmtree(folder)
+            raise
+        return ledger
+
+    async def join_by_snapshot(self, folder: str) -> None:
+        """Join a channel with a snapshot of it.
+
+        Raises:
+            FastledgerError: The snapshot cannot be used.
+        """
+        async with self._joining:
+            ledger = await asyncio.to_thread(self._restore, Path(folder))
+            self._start(ledger)
+
+    def _restore(self, snapshot: Path) -> kvledger.Ledger:
+        beginning = self._ledgers.parent / "joining"
+        shutil.rmtree(beginning, ignore_errors=True)
+        kvledger.restore(snapshot, beginning)
+        with kvledger.open(beginning) as ledger:
+            channel_id = ledger.channel_id or ""
+        self._check_new(channel_id)
+        beginning.rename(self._ledgers / channel_id)
+        return kvledger.open(self._ledgers / channel_id)
+
+    def _check_new(self, channel_id: str) -> None:
+        if not channel_id or "/" in channel_id or channel_id in (".", ".."):
+            raise FastledgerError(f"cannot create ledger from genesis block: bad id {channel_id!r}")
+        if channel_id in self._channels or (self._ledgers / channel_id).exists():
+            raise FastledgerError(
+                "cannot create ledger from genesis block: LedgerID already exists"
+            )
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for channel_id in list(self._channels):
+            await self._channels.pop(channel_id).stop()

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service ``protos.Snapshot``: snapshots now, and at blocks to come.
+
+::
+
+    <file system path>/snapshots/completed/<channel>/<block>   Fabric's format
+                                 pending/<channel>             block numbers, one a line
+"""
+
+import asyncio
+import time
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from google.protobuf import empty_pb2
+from google.protobuf.message import DecodeError
+
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError
+from fastledger.endorser.acl import AclProvider
+from fastledger.node.peer_channel import PeerChannel
+from fastledger.node.peer_channels import PeerChannels
+from fastledger.protos.peer import snapshot_pb2, snapshot_pb2_grpc
+from fastledger.protoutil.expiration import expires_at
+from fastledger.protoutil.signed_data import SignedData
+
+MAX_PENDING = 1000
+"""Requests that may wait on one channel."""
+
+_logger = log.get("kvledger")
+_Request = snapshot_pb2.SnapshotRequest | snapshot_pb2.SnapshotQuery
+
+
+class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
+    """Takes snapshots of a peer's channels."""
+
+    def __init__(self, channels: PeerChannels, acl: AclProvider, folder: Path) -> None:
+        """Write under ``peer.fileSystemPath``."""
+        self._channels = channels
+        self._acl = acl
+        self._completed = folder / "snapshots" / "completed"
+        self._waiting = folder / "snapshots" / "pending"
+        self._pending: dict[str, set[int]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Go on with what was asked for before the peer was started."""
+        self._waiting.mkdir(parents=True, exist_ok=True)
+        for path in self._waiting.iterdir():
+            channel = self._channels.channel(path.name)
+            if channel is not None:
+                numbers = {int(line) for line in path.read_text().split()}
+                self._pending[channel.id] = {n for n in numbers if n >= channel.height}
+                self._listen(channel)
+
+    async def Generate(
+        self,
+        request: snapshot_pb2.SignedSnapshotRequest,
+        context: "grpc.aio.ServicerContext[object, object]",
+    ) -> empty_pb2.Empty:
+        """Take a snapshot of a block, by default the newest."""
+        try:
+            wanted = snapshot_pb2.SnapshotRequest.FromString(request.request)
+            channel = self._authorize("snapshot/submitrequest", wanted, request)
+            await self._submit(channel, wanted.block_number)
+        except (FastledgerError, DecodeError) as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        return empty_pb2.Empty()
+
+    async def Cancel(
+        self,
+        request: snapshot_pb2.SignedSnapshotRequest,
+        context: "grpc.aio.ServicerContext[object, object]",
+    ) -> empty_pb2.Empty:
+        """Forget a request."""
+        try:
+            wanted = snapshot_pb2.SnapshotRequest.FromString(request.request)
+            channel = self._authorize("snapshot/cancelrequest", wanted, request)
+            pending = self._pending.get(channel.id, set())
+            if wanted.block_number not in pending:
+                raise FastledgerError(
+                    f"no snapshot request exists for block number {wanted.block_number}"
+                )
+            pending.discard(wanted.block_number)
+            self._write(channel.id)
+        except (FastledgerError, DecodeError) as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        return empty_pb2.Empty()
+
+    async def QueryPendings(
+        self,
+        request: snapshot_pb2.SignedSnapshotRequest,
+        context: "grpc.aio.ServicerContext[object, object]",
+    ) -> snapshot_pb2.QueryPendingSnapshotsResponse:
+        """List the blocks of which snapshots will be taken."""
+        numbers: set[int] = set()
+        try:
+            query = snapshot_pb2.SnapshotQuery.FromString(request.request)
+            channel = self._authorize("snapshot/listpending", query, request)
+            numbers = self._pending.get(channel.id, set())
+        except (FastledgerError, DecodeError) as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        return snapshot_pb2.QueryPendingSnapshotsResponse(block_numbers=sorted(numbers))
+
+    def _authorize(
+        self, resource: str, wanted: _Request, request: snapshot_pb2.SignedSnapshotRequest
+    ) -> PeerChannel:
+        if not wanted.HasField("signature_header"):
+            raise FastledgerError("missing signature header")
+        creator = wanted.signature_header.creator
+        expiry = expires_at(creator)
+        if expiry is not None and time.time() > expiry:
+            raise FastledgerError("client identity expired")
+        self._acl.check(resource, "", SignedData(request.request, creator, request.signature))
+        if not wanted.channel_id:
+            raise FastledgerError("missing channel ID")
+        channel = self._channels.channel(wanted.channel_id)
+        if channel is None:
+            raise FastledgerError(f"cannot find ledger for channel {wanted.channel_id}")
+        return channel
+
+    async def _submit(self, channel: PeerChannel, number: int) -> None:
+        newest = channel.height - 1
+        if number < newest and number:
+            raise FastledgerError(
+                f"requested snapshot for block number {number} cannot be less than the last "
+                f"committed block number {newest}"
+            )
+        wanted = number or newest
+        pending = self._pending.setdefault(channel.id, set())
+        if wanted in pending or (self._completed / channel.id / str(wanted)).exists():
+            raise FastledgerError(f"duplicate snapshot request for block number {wanted}")
+        if len(pending) >= MAX_PENDING:
+            raise FastledgerError(f"{MAX_PENDING} snapshot requests are pending already")
+        if wanted == newest:
+            await asyncio.to_thread(self._take, channel, wanted)
+            return
+        pending.add(wanted)
+        self._write(channel.id)
+        self._listen(channel)
+
+    def _listen(self, channel: PeerChannel) -> None:
+        def committed(number: int) -> None:
+            if number in self._pending.get(channel.id, set()):
+                task = asyncio.create_task(self._take_pending(channel, number))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+        if not any(getattr(one, "snapshots", False) for one in channel.listeners):
+            committed.snapshots = True  # type: ignore[attr-defined]
+            channel.listeners.append(committed)
+
+    async def _take_pending(self, channel: PeerChannel, number: int) -> None:
+        try:
+            await asyncio.to_thread(self._take, channel, number)
+        except FastledgerError as error:
+            _logger.error("[%s] snapshot of block %d: %s", channel.id, number, error)
+        self._pending[channel.id].discard(number)
+        self._write(channel.id)
+
+    def _take(self, channel: PeerChannel, number: int) -> None:
+        folder = self._completed / channel.id
+        folder.mkdir(parents=True, exist_ok=True)
+        channel.ledger.snapshot(folder / str(number))
+        _logger.info("[%s] Generated snapshot of block %d", channel.id, number)
+
+    def _write(self, channel_id: str) -> None:
+        numbers = "\n".join(map(str, sorted(self._pending.get(channel_id, set()))))
+        (self._waiting / channel_id).write_text(numbers)

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A profile as the groups and values of a channel's configuration.
+
+Fabric: ``internal/configtxgen/encoder``.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from fastledger.common.durations import format_duration
+from fastledger.common.errors import FastledgerError, InputError, Unsupported
+from fastledger.msp import load_msp_config
+from fastledger.protos.common import configuration_pb2 as common_config
+from fastledger.protos.common.configtx_pb2 import ConfigGroup
+from fastledger.protos.common.policies_pb2 import ImplicitMetaPolicy
+from fastledger.protos.orderer import configuration_pb2 as orderer_config
+from fastledger.protos.orderer.etcdraft import configuration_pb2 as raft_config
+from fastledger.protos.orderer.smartbft import configuration_pb2 as bft_config
+from fastledger.protos.peer import configuration_pb2 as peer_config
+from fastledger.tools.configtxgen import policy
+from fastledger.tools.configtxgen.profile import (
+    Application,
+    BftConsenter,
+    Consortium,
+    EtcdRaft,
+    Orderer,
+    Organization,
+    Profile,
+)
+
+ORDERER_ADMINS = "/Channel/Orderer/Admins"
+
+HASHING_ALGORITHM = "SHA256"
+BLOCK_DATA_HASHING_WIDTH = 0xFFFFFFFF
+"""A Merkle tree so wide that it is one hash."""
+
+V3_0 = "V3_0"
+"""The channel capability with which orderers belong to organisations alone."""
+
+
+def add_value(
+    group: ConfigGroup, name: str, value: Message, mod_policy: str = policy.ADMINS
+) -> None:
+    """Set one value of a group."""
+    group.values[name].value = value.SerializeToString(deterministic=True)
+    group.values[name].mod_policy = mod_policy
+
+
+def channel_group(profile: Profile) -> ConfigGroup:
+    """Build the root group.
+
+    Raises:
+        InputError: The profile cannot be put into a configuration.
+        OSError: A certificate that it names cannot be read.
+    """
+    group = ConfigGroup(mod_policy=policy.ADMINS)
+    policy.add_policies(group, profile.policies, policy.implicit_meta_defaults(), "channel group")
+    add_value(group, "HashingAlgorithm", common_config.HashingAlgorithm(name=HASHING_ALGORITHM))
+    add_value(
+        group,
+        "BlockDataHashingStructure",
+        common_config.BlockDataHashingStructure(width=BLOCK_DATA_HASHING_WIDTH),
+    )
+    if profile.orderer is not None and profile.orderer.addresses:
+        addresses = common_config.OrdererAddresses(addresses=profile.orderer.addresses)
+        add_value(group, "OrdererAddresses", addresses, ORDERER_ADMINS)
+    if profile.consortium:
+        add_value(group, "Consortium", common_config.Consortium(name=profile.consortium))
+    _add_capabilities(group, profile.capabilities)
+    if profile.orderer is not None:
+        made = _orderer_group(profile.orderer, profile.capabilities)
+        group.groups["Orderer"].CopyFrom(made)
+    if profile.application is not None:
+        group.groups["Application"].CopyFrom(_application_group(profile.application))
+    if profile.consortiums is not None:
+        group.groups["Consortiums"].CopyFrom(_consortiums_group(profile.consortiums))
+    return group
+
+
+def _add_capabilities(group: ConfigGroup, capabilities: Mapping[str, bool]) -> None:
+    if not capabilities:
+        return
+    value = common_config.Capabilities()
+    for name, required in capabilities.items():
+        if required:
+            value.capabilities[name].SetInParent()
+    add_value(group, "Capabilities", value)
+
+
+def _orderer_group(orderer: Orderer, channel_capabilities: Mapping[str, bool]) -> ConfigGroup:
+    is_v3 = channel_capabilities.get(V3_0, False)
+    if orderer.orderer_type == "BFT" and not is_v3:
+        raise InputError("orderer type BFT must be used with V3_0 channel capability")
+    if orderer.addresses and is_v3:
+        raise InputError(
+            "global orderer endpoints exist, but can not be used with V3_0 capability: "
+            f"{orderer.addresses}"
+        )
+    group = ConfigGroup(mod_policy=policy.ADMINS)
+    writers = policy.implicit_meta(ImplicitMetaPolicy.ANY, policy.WRITERS)
+    defaults = policy.implicit_meta_defaults() | {policy.BLOCK_VALIDATION: writers}
+    policy.add_policies(group, orderer.policies, defaults, "orderer group")
+    size = orderer_config.BatchSize(**dataclasses.asdict(orderer.batch_size))
+    add_value(group, "BatchSize", size)
+    timeout = orderer_config.BatchTimeout(timeout=format_duration(orderer.batch_timeout))
+    add_value(group, "BatchTimeout", timeout)
+    restrictions = orderer_config.ChannelRestrictions(max_count=orderer.max_channels)
+    add_value(group, "ChannelRestrictions", restrictions)
+    _add_capabilities(group, orderer.capabilities)
+    consensus = orderer_config.ConsensusType(
+        type=orderer.orderer_type, metadata=_consensus(group, orderer)
+    )
+    add_value(group, "ConsensusType", consensus)
+    for organization in orderer.organizations:
+        made = orderer_org_group(organization, channel_capabilities)
+        group.groups[organization.name].CopyFrom(made)
+    return group
+
+
+def _consensus(group: ConfigGroup, orderer: Orderer) -> bytes:
+    """Add what one consensus needs to the orderer group; return its metadata."""
+    if orderer.orderer_type == "kafka":
+        brokers = orderer_config.KafkaBrokers(brokers=orderer.kafka.brokers)
+        add_value(group, "KafkaBrokers", brokers)
+    if orderer.orderer_type == "etcdraft" and orderer.etcd_raft is not None:
+        return _raft_metadata(orderer.etcd_raft)
+    if orderer.orderer_type == "BFT" and orderer.smart_bft is not None:
+        consenters = [_bft_consenter(consenter) for consenter in orderer.consenter_mapping]
+        add_value(group, "Orderers", common_config.Orderers(consenter_mapping=consenters))
+        quorum = policy.bft_block_validation(consenters)
+        policy.set_policy(group, policy.BLOCK_VALIDATION, quorum)
+        options = bft_config.Options(**dataclasses.asdict(orderer.smart_bft))
+        return options.SerializeToString()
+    return b""
+
+
+def _raft_metadata(raft: EtcdRaft) -> bytes:
+    metadata = raft_config.ConfigMetadata(
+        options=raft_config.Options(**dataclasses.asdict(raft.options))
+    )
+    for consenter in raft.consenters:
+        where = f"{consenter.host}:{consenter.port}"
+        metadata.consenters.add(
+            host=consenter.host,
+            port=consenter.port,
+            client_tls_cert=_certificate(consenter.client_tls_cert, "client cert", where),
+            server_tls_cert=_certificate(consenter.server_tls_cert, "server cert", where),
+        )
+    return metadata.SerializeToString()
+
+
+def _bft_consenter(consenter: BftConsenter) -> common_config.Consenter:
+    where = f"{consenter.host}:{consenter.port}"
+    return common_config.Consenter(
+        id=consenter.id,
+        host=consenter.host,
+        port=consenter.port,
+        msp_id=consenter.msp_id,
+        identity=_certificate(consenter.identity, "identity", where),
+        client_tls_cert=_certificate(consenter.client_tls_cert, "client cert", where),
+        server_tls_cert=_certificate(consenter.server_tls_cert, "server cert", where),
+    )
+
+
+def _certificate(path: str, what: str, consenter: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        reason = f"open {path}: {error.strerror}"
+        raise InputError(f"cannot load {what} for consenter {consenter}: {reason}") from error
+
+
+def _application_group(application: Application) -> ConfigGroup:
+    group = ConfigGroup(mod_policy=policy.ADMINS)
+    defaults = policy.implicit_meta_defaults()
+    policy.add_policies(group, application.policies, defaults, "application group")
+    if application.acls:
+        acls = peer_config.ACLs()
+        for name, reference in application.acls.items():
+            acls.acls[name].policy_ref = reference
+        add_value(group, "ACLs", acls)
+    _add_capabilities(group, application.capabilities)
+    for organization in application.organizations:
+        group.groups[organization.name].CopyFrom(application_org_group(organization))
+    return group
+
+
+def application_org_group(organization: Organization) -> ConfigGroup:
+    """Build the group of an organisation with peers."""
+    group = _org_group(organization, "application")
+    if organization.anchor_peers and not organization.skip_as_foreign:
+        peers = peer_config.AnchorPeers()
+        for anchor in organization.anchor_peers:
+            peers.anchor_peers.add(host=anchor.host, port=anchor.port)
+        add_value(group, "AnchorPeers", peers)
+    return group
+
+
+def orderer_org_group(
+    organization: Organization, channel_capabilities: Mapping[str, bool]
+) -> ConfigGroup:
+    """Build the group of an organisation with orderers."""
+    group = _org_group(organization, "orderer")
+    if organization.skip_as_foreign:
+        return group
+    if organization.orderer_endpoints:
+        endpoints = common_config.OrdererAddresses(addresses=organization.orderer_endpoints)
+        add_value(group, "Endpoints", endpoints)
+    elif channel_capabilities.get(V3_0):
+        raise InputError(
+            f"orderer endpoints for organization {organization.name} are missing and must be "
+            "configured when capability V3_0 is enabled"
+        )
+    return group
+
+
+def _org_group(organization: Organization, kind: str) -> ConfigGroup:
+    group = ConfigGroup(mod_policy=policy.ADMINS)
+    if organization.skip_as_foreign:
+        return group
+    if organization.msp_type != "bccsp":
+        raise Unsupported(f"{organization.name}: MSP type {organization.msp_type}; only bccsp is")
+    try:
+        config = load_msp_config(Path(organization.msp_dir), organization.id)
+    except (FastledgerError, OSError) as error:
+        raise InputError(
+            f"1 - Error loading MSP configuration for org: {organization.name}: {error}"
+        ) from error
+    members_are_admins = organization.admin_principal != "Role.ADMIN"
+    defaults = policy.organization_defaults(organization.id, members_are_admins=members_are_admins)
+    where = f"{kind} org group {organization.name}"
+    policy.add_policies(group, organization.policies, defaults, where)
+    add_value(group, "MSP", config)
+    return group
+
+
+def _consortiums_group(consortiums: Mapping[str, Consortium]) -> ConfigGroup:
+    group = ConfigGroup(mod_policy=ORDERER_ADMINS)
+    policy.set_policy(group, policy.ADMINS, policy.accept_all(), ORDERER_ADMINS)
+    for name, consortium in consortiums.items():
+        group.groups[name].CopyFrom(_consortium_group(consortium.organizations))
+    return group
+
+
+def _consortium_group(organizations: Iterable[Organization]) -> ConfigGroup:
+    group = ConfigGroup(mod_policy=ORDERER_ADMINS)
+    for organization in organizations:
+        group.groups[organization.name].CopyFrom(_org_group(organization, "consortiums"))
+    creation = policy.implicit_meta(ImplicitMetaPolicy.ANY, policy.ADMINS)
+    add_value(group, "ChannelCreationPolicy", creation, ORDERER_ADMINS)
+    return group
