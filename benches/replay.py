@@ -130,7 +130,9 @@ def show(engine: str, runs: list[dict[str, Any]]) -> None:
         f"peak {peak:.0f} MB"
     )
     for name, what in (("stage_ms", "wall"), ("stage_cpu_ms", "CPU")):
-        stages = {stage: figures(lambda run, s=stage, n=name: run[n][s])[0] for stage in runs[0][name]}
+        stages = {
+            stage: figures(lambda run, s=stage, n=name: run[n][s])[0] for stage in runs[0][name]
+        }
         shown = ", ".join(f"{stage} {ms:.1f}" for stage, ms in stages.items())
         print(f"  {'':10}  ms per stage, {what} time summed over threads: {shown}")
 

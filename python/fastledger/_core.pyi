@@ -140,6 +140,7 @@ class Ledger:
         *,
         create: bool = True,
         workers: int = 0,
+        blocks_ahead: int = 128,
         durable: bool = True,
         verify_block_signatures: bool = True,
         allow_malformed: bool = False,

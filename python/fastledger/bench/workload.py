@@ -2,6 +2,7 @@
 """Channels made to order, on disk."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,9 @@ def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Work
             out.write(block)
             codes.write(prediction.hex() + "\n")
             blocks += 1
+        # Written back now, not while the disk is being measured.
+        out.flush()
+        os.fsync(out.fileno())
     whole = json.loads(source.spec)
     return Workload(
         path, whole, blocks if first_measured is None else first_measured, blocks, predicted

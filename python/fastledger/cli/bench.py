@@ -2,6 +2,7 @@
 """``fastledger bench``."""
 
 import json
+import os
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,9 +24,9 @@ from fastledger.cli.command import Command
 from fastledger.common.errors import InputError
 
 SWEEPS: dict[str, tuple[str, str, tuple[float, ...]]] = {
-    "workers": ("Scaling over workers", "workers", (1, 2, 4)),
+    "workers": ("Scaling over workers, each with a core", "workers", (1, 2, 4, 8, 16, 32)),
     "block": ("Scaling over block size", "transactions a block", (10, 100, 500, 2000, 10000)),
-    "contention": ("Scaling over contention", "zipf exponent", (0, 0.5, 0.9, 1.2, 2.0)),
+    "contention": ("Scaling over contention", "zipf exponent", (0, 0.5, 0.9, 1.2, 2, 8)),
     "state": ("Scaling over state size", "keys", (10_000, 100_000, 1_000_000)),
 }
 
@@ -73,7 +74,9 @@ def bench(
         workload = generate(spec, _new(folder, "workload"))
         measured = [_measure(workload, folder, workers, not no_fsync) for _ in range(runs)]
         _show(console, measured)
-        swept = [_sweep(console, name, spec, folder, workers, not no_fsync) for name in sweeps]
+        swept = [
+            _sweep(console, name, spec, folder, workers, not no_fsync, runs) for name in sweeps
+        ]
     if out:
         _write(out, workload, measured, swept)
         console.print(f"reports: {out / 'bench.json'}, {out / 'bench.html'}")
@@ -125,15 +128,55 @@ def _new(folder: Path, name: str) -> Path:
 
 
 def _measure(workload: Workload, folder: Path, workers: int, durable: bool) -> Run:
-    return harness.run(workload, _new(folder, "ledger"), workers=workers, durable=durable)
+    with tempfile.TemporaryDirectory(prefix="ledger-", dir=folder) as ledger:
+        return harness.run(workload, Path(ledger), workers=workers, durable=durable)
+
+
+@contextmanager
+def _on_cores(count: int) -> Iterator[None]:
+    """Keep this process, and the threads that it starts, to some of its cores."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _sweep(
-    console: Console, name: str, spec: dict[str, Any], folder: Path, workers: int, durable: bool
+    console: Console,
+    name: str,
+    spec: dict[str, Any],
+    folder: Path,
+    workers: int,
+    durable: bool,
+    runs: int,
 ) -> Sweep:
+    """Measure one value after the other, and again; of each value's runs the median one counts."""
     title, label, values = SWEEPS[name]
+    cores = len(os.sched_getaffinity(0))
+    if name == "workers":
+        values = tuple(value for value in values if value <= cores)
+    workloads = _workloads(name, values, spec, folder)
+    measured: dict[float, list[Run]] = {value: [] for value in values}
+    for _ in range(runs):
+        for value in values:
+            threads = int(value) if name == "workers" else workers
+            with _on_cores(threads if name == "workers" else cores):
+                measured[value].append(_measure(workloads[value], folder, threads, durable))
+    medians = [(value, _median_run(measured[value])) for value in values]
+    for value, run in medians:
+        console.print(f"{label} {value:g}: {run.tx_per_s:,.0f} tx/s")
+    return Sweep(title, label, medians)
+
+
+def _workloads(
+    name: str, values: tuple[float, ...], spec: dict[str, Any], folder: Path
+) -> dict[float, Workload]:
+    if name == "workers":
+        workload = generate(spec, _new(folder, "workload"))
+        return dict.fromkeys(values, workload)
     change: dict[str, Callable[[float], dict[str, Any]]] = {
-        "workers": lambda _: {},
         "block": lambda value: {
             "block_transactions": int(value),
             "transactions": max(spec["transactions"], int(20 * value)),
@@ -143,13 +186,13 @@ def _sweep(
         },
         "state": lambda value: {"keys": int(value)},
     }
-    runs = []
-    for value in values:
-        workload = generate(spec | change[name](value), _new(folder, "workload"))
-        threads = int(value) if name == "workers" else workers
-        runs.append((value, _measure(workload, folder, threads, durable)))
-        console.print(f"{label} {value:g}: {runs[-1][1].tx_per_s:,.0f} tx/s")
-    return Sweep(title, label, runs)
+    return {
+        value: generate(spec | change[name](value), _new(folder, "workload")) for value in values
+    }
+
+
+def _median_run(runs: list[Run]) -> Run:
+    return sorted(runs, key=lambda run: run.tx_per_s)[len(runs) // 2]
 
 
 def _show(console: Console, runs: list[Run]) -> None:

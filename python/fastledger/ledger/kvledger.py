@@ -20,6 +20,7 @@ def open(
     *,
     create: bool = True,
     workers: int = 0,
+    blocks_ahead: int = 128,
     durable: bool = True,
     verify_block_signatures: bool = True,
     allow_malformed: bool = False,
@@ -34,6 +35,8 @@ def open(
         path: The ledger's folder.
         create: Whether an empty or missing folder becomes a new ledger.
         workers: Threads that verify signatures and policies; 0 takes one per core.
+        blocks_ahead: Most blocks between intake and disk, 1 to 128. It bounds how long a block
+            waits behind others; small blocks need many for throughput.
         durable: Whether a commit waits until the disk has the block. Without it a power cut can
             cost the newest blocks, but never the order or the soundness of the rest.
         verify_block_signatures: Whether blocks must carry the orderers' signatures.
@@ -61,6 +64,7 @@ def open(
             fspath(path),
             create=create,
             workers=workers,
+            blocks_ahead=blocks_ahead,
             durable=durable,
             verify_block_signatures=verify_block_signatures,
             allow_malformed=allow_malformed,

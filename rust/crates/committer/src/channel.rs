@@ -31,6 +31,9 @@ use crate::timings::Timings;
 pub struct Options {
     /// Threads that check blocks ahead of the committer; 0 for one per core.
     pub workers: usize,
+    /// Most blocks between intake and stable storage, 1 to 128: the more, the higher the throughput
+    /// of small blocks, and the longer a block waits behind others.
+    pub blocks_ahead: usize,
     /// Whether orderers' signatures are verified.
     pub verify_block_signatures: bool,
     /// Whether entries that are not well-formed envelopes are judged instead of refused with their block: for ledgers
@@ -50,6 +53,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workers: 0,
+            blocks_ahead: MAX_BLOCKS_AHEAD,
             verify_block_signatures: true,
             allow_malformed: false,
             sequential_mvcc: false,
@@ -130,7 +134,7 @@ impl Channel {
         let committer = on_deep_stack(|| {
             Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)
         })?;
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Gate::new(options.blocks_ahead));
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
         let (outcomes, results) = unbounded();

@@ -22,8 +22,9 @@ pub const MAX_BYTES_AHEAD: usize = 128 << 20;
 ///
 /// A configuration block closes the gate behind it: the blocks after it are checked against the configuration that it
 /// brings, so they wait until it is committed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gate {
+    most_blocks: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -37,10 +38,16 @@ struct State {
 }
 
 impl Gate {
+    /// A gate that lets in at most so many blocks, and never more than [`MAX_BLOCKS_AHEAD`].
+    pub(crate) fn new(most_blocks: usize) -> Self {
+        let most_blocks = most_blocks.clamp(1, MAX_BLOCKS_AHEAD);
+        Self { most_blocks, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Waits for room and enters; false when the pipeline has stopped.
     pub(crate) fn enter(&self, size: Size) -> bool {
         let mut state = self.lock();
-        while !state.stopped && !state.has_room(size.bytes) {
+        while !state.stopped && !state.has_room(size.bytes, self.most_blocks) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.stopped {
@@ -73,9 +80,9 @@ impl Gate {
 }
 
 impl State {
-    fn has_room(&self, bytes: usize) -> bool {
+    fn has_room(&self, bytes: usize, most_blocks: usize) -> bool {
         let most = if self.blocks < LARGE_BLOCKS_AHEAD { MAX_BYTES_AHEAD } else { BYTES_AHEAD };
-        self.blocks == 0 || (!self.config_inside && self.blocks < MAX_BLOCKS_AHEAD && self.bytes + bytes <= most)
+        self.blocks == 0 || (!self.config_inside && self.blocks < most_blocks && self.bytes + bytes <= most)
     }
 }
 
@@ -103,17 +110,17 @@ mod tests {
 
     #[test]
     fn the_gate_holds_back_what_is_too_much() {
-        let full = Gate::default();
+        let full = Gate::new(MAX_BLOCKS_AHEAD);
         for _ in 0..MAX_BLOCKS_AHEAD {
             assert!(full.enter(BLOCK));
         }
         assert!(!enters(&full, 1));
 
-        let large = Gate::default();
+        let large = Gate::new(MAX_BLOCKS_AHEAD);
         assert!(large.enter(Size { bytes: MAX_BYTES_AHEAD + 1, is_config: false }), "a large block may be alone");
         assert!(!enters(&large, 1));
 
-        let several = Gate::default();
+        let several = Gate::new(MAX_BLOCKS_AHEAD);
         for _ in 0..LARGE_BLOCKS_AHEAD {
             assert!(several.enter(Size { bytes: BYTES_AHEAD, is_config: false }), "large blocks overlap, too");
         }
@@ -121,13 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn fewer_blocks_may_be_asked_for() {
+        let gate = Gate::new(2);
+        assert!(gate.enter(BLOCK) && gate.enter(BLOCK));
+        assert!(!enters(&gate, 1));
+        assert!(Gate::new(0).enter(BLOCK), "one always may");
+    }
+
+    #[test]
     fn a_configuration_block_closes_the_gate_behind_it() {
-        let gate = Gate::default();
+        let gate = Gate::new(MAX_BLOCKS_AHEAD);
         assert!(gate.enter(BLOCK) && gate.enter(CONFIG));
         gate.leave(BLOCK);
         assert!(!enters(&gate, 1));
 
-        let gate = Gate::default();
+        let gate = Gate::new(MAX_BLOCKS_AHEAD);
         assert!(gate.enter(CONFIG));
         gate.leave(CONFIG);
         assert!(enters(&gate, 1));

@@ -48,13 +48,14 @@ impl Ledger {
 #[pymethods]
 impl Ledger {
     #[staticmethod]
-    #[pyo3(signature = (path, *, create=true, workers=0, durable=true, verify_block_signatures=true, allow_malformed=false, engine="auto"))]
+    #[pyo3(signature = (path, *, create=true, workers=0, blocks_ahead=128, durable=true, verify_block_signatures=true, allow_malformed=false, engine="auto"))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn open(
         py: Python<'_>,
         path: PathBuf,
         create: bool,
         workers: usize,
+        blocks_ahead: usize,
         durable: bool,
         verify_block_signatures: bool,
         allow_malformed: bool,
@@ -72,6 +73,7 @@ impl Ledger {
         }
         let options = Options {
             workers,
+            blocks_ahead,
             verify_block_signatures,
             allow_malformed,
             sequential_mvcc,
