@@ -16,7 +16,7 @@ import grpc.aio
 from fastledger.common.config import Config, load
 from fastledger.msp import SigningIdentity
 from fastledger.node.orderer import OrdererNode
-from fastledger.protos.common.common_pb2 import Block, HeaderType
+from fastledger.protos.common.common_pb2 import Block, HeaderType, Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse, DeliverResponse, SeekInfo
 from fastledger.protoutil.envelope import signed_envelope
 
@@ -39,6 +39,15 @@ def environment(material: Path, location: Path, **more: str) -> dict[str, str]:
         "ORDERER_OPERATIONS_LISTENADDRESS": "127.0.0.1:0",
         **more,
     }
+
+
+def creation(folder: Path) -> bytes:
+    """The first message that a real orderer took: it made the channel of the recorded walk."""
+    for sent in sorted(folder.glob("wire/*AtomicBroadcast.Broadcast_c2s_*.bin")):
+        answer = sent.with_name(sent.name.replace("c2s", "s2c")).read_bytes()
+        if BroadcastResponse.FromString(answer).status == Status.SUCCESS:
+            return sent.read_bytes()
+    raise AssertionError("no recorded message succeeded")
 
 
 def configuration(environ: dict[str, str]) -> Config:
@@ -105,12 +114,16 @@ class Client:
         call = self.channel.stream_stream("/orderer.AtomicBroadcast/Broadcast")()
         responses = []
         for envelope in envelopes:
-            await call.write(envelope)
+            try:
+                await call.write(envelope)
+            except asyncio.InvalidStateError:  # the orderer has ended the stream
+                break
             encoded = await asyncio.wait_for(call.read(), DEADLINE_S)
             if encoded is grpc.aio.EOF:
                 break
             responses.append(BroadcastResponse.FromString(encoded))
-        await call.done_writing()
+        if not call.done():
+            await call.done_writing()
         return responses
 
     async def deliver(self, channel_id: str, start: int, stop: int) -> list[Block | int]:

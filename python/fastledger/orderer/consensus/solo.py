@@ -19,8 +19,9 @@ from fastledger.orderer.blockcutter import BlockCutter, Message
 from fastledger.orderer.blockwriter import Draft
 from fastledger.orderer.consensus.chain import ChainHalted, ChainSupport
 
-MAX_UNWRITTEN_BLOCKS = 8
-"""Blocks on their way to the disk before messages wait: two groups that share a sync."""
+MAX_UNWRITTEN_BLOCKS = 32
+"""Blocks on their way to the disk before messages wait: a slow sync must not stop small batches,
+and large ones must not fill the memory."""
 
 _logger = log.get("orderer.consensus.solo")
 

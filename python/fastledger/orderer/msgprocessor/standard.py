@@ -7,17 +7,20 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
 from fastledger.orderer.errors import MaintenanceMode, Rejected
+from fastledger.orderer.msgprocessor.batch import PolicyBatch
 from fastledger.orderer.msgprocessor.filters import (
     WRITERS,
     check_expiration,
     check_signature,
     check_size,
+    policy_in_effect,
 )
 from fastledger.orderer.msgprocessor.maintenance import NORMAL, check_maintenance
 from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
 from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.signer import Signer
 
 
@@ -44,17 +47,24 @@ class StandardChannel:
         self._channel = channel
         self._signer = signer
         self._check_expirations = check_expirations
+        self._batch = PolicyBatch()
 
-    def process_normal(self, message: OrdererMessage) -> int:
-        """Judge a message and return the sequence of the configuration that let it in.
+    async def admit(self, message: OrdererMessage) -> int:
+        """Judge a message with others, and return the sequence of the configuration that let it in.
 
         Raises:
             Rejected: It is not ordered.
         """
         bundle = self._channel.bundle
         self.check_open(bundle)
-        self.apply_filters(message)
+        signed = self._check_form(bundle, message)
+        await self._batch.check(bundle, policy_in_effect(bundle, WRITERS), signed)
         return bundle.sequence
+
+    def process_normal(self, message: OrdererMessage) -> None:
+        """Judge a message at once; raises as `admit`."""
+        self.check_open(self._channel.bundle)
+        self.apply_filters(message)
 
     def process_update(self, message: OrdererMessage) -> tuple[bytes, int]:
         """Turn a CONFIG_UPDATE into an encoded CONFIG envelope, signed by this orderer.
@@ -106,11 +116,14 @@ class StandardChannel:
     def apply_filters(self, message: OrdererMessage) -> None:
         """Apply size, expiration and signature, in Fabric's order; raises Rejected."""
         bundle = self._channel.bundle
+        check_signature(bundle, self._check_form(bundle, message), WRITERS)
+
+    def _check_form(self, bundle: Bundle, message: OrdererMessage) -> SignedData:
         check_size(bundle, message)
         signed = message.signed_data()
         if self._check_expirations:
             check_expiration(bundle, signed.identity)
-        check_signature(bundle, signed, WRITERS)
+        return signed
 
     def _check_result(
         self, current: Bundle, following: Bundle, config: bytes, encoded: bytes

@@ -44,11 +44,11 @@ class SystemChannel(StandardChannel):
         super().__init__(channel, signer, check_expirations=check_expirations)
         self._creator = creator
 
-    def process_normal(self, message: OrdererMessage) -> int:
+    async def admit(self, message: OrdererMessage) -> int:
         """Judge a message for the system channel itself."""
         if message.channel_header.channel_id != self.channel_id:
             raise ChannelDoesNotExist
-        return super().process_normal(message)
+        return await super().admit(message)
 
     def process_update(self, message: OrdererMessage) -> tuple[bytes, int]:
         """Update the system channel, or make a channel."""

@@ -71,7 +71,7 @@ class ChainSupport:
 
     async def order(self, message: OrdererMessage) -> None:
         """Take a normal message; raises Rejected, or ChainHalted."""
-        sequence = self.processor.process_normal(message)
+        sequence = await self.processor.admit(message)
         await self.chain.wait_ready()
         await self.chain.order(Message(message.encoded, message.size), sequence)
 
