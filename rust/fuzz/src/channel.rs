@@ -86,13 +86,13 @@ pub struct Copied {
 
 /// Commits a block and waits for the outcome.
 pub fn commit(channel: &Channel, block: &[u8]) -> Result<CommitResult, CommitError> {
-    channel.submit(block.into())?;
+    channel.submit(block.to_vec().into())?;
     channel.result()
 }
 
 /// Judges a block without committing it, and waits for the outcome.
 pub fn judge(channel: &Channel, block: &[u8]) -> Result<CommitResult, CommitError> {
-    channel.submit_for_judgement(block.into())?;
+    channel.submit_for_judgement(block.to_vec().into())?;
     channel.result()
 }
 

@@ -2,13 +2,15 @@
 //! One block through the checks that need the chain's order: the block itself, then its transactions first to last,
 //! then concurrency control over those that are left.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use fastledger_crypto::Verifier;
 use fastledger_identity::{ChannelConfig, block_signature};
 use fastledger_ledger::HistoryWrite;
 use fastledger_mvcc::{self as mvcc, Conflict, MvccError, StateKey, StateReader, Transaction, Update, UpdateBatch};
 use fastledger_wire::common::metadata_slot;
 use fastledger_wire::{Hash, Height, TxValidationCode};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::checked::{Checked, Chunk};
 use crate::error::Refusal;
@@ -23,6 +25,10 @@ use crate::verdict::{Explanation, Invalid, Reason};
 /// Public state that holds the channel's configuration (`core/peer/configtx_processor.go`).
 pub(crate) const CONFIG_KEY: StateKey<'static> =
     StateKey { namespace: "", collection: "", key: b"CHANNEL_CONFIG_ENV_BYTES" };
+
+/// Most bytes of reasons that are kept for a block. Those of 10,000 conflicts fit; those of a block made of nothing but
+/// bad entries would be many times its size.
+const MAX_EXPLANATIONS_BYTES: usize = 4 << 20;
 
 /// What the checks of a whole block ask for.
 #[derive(Debug, Clone, Copy)]
@@ -79,18 +85,6 @@ pub(crate) fn check_block(
     Ok(())
 }
 
-/// The first entry that is not exactly one envelope, unless this is a configuration block.
-pub(crate) fn malformed(incoming: &Incoming, chunks: &[Chunk]) -> Option<Refusal> {
-    if incoming.is_config {
-        return None;
-    }
-    let entries = chunks.iter().flat_map(Chunk::borrow_dependent);
-    entries.enumerate().find_map(|(index, checked)| {
-        let text = checked.well_formed.as_ref().err()?.clone();
-        Some(Refusal::Malformed { index, text })
-    })
-}
-
 /// A block with its verdicts and what they change.
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
@@ -107,18 +101,27 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// The reasons as the ledger keeps them, a JSON array; empty when every transaction is valid.
+    /// The reasons as the ledger keeps them, a JSON array; empty when every transaction is valid. The first ones, if
+    /// they are more than [`MAX_EXPLANATIONS_BYTES`].
     pub(crate) fn explanations(&self) -> Vec<u8> {
         if self.reasons.is_empty() {
             return Vec::new();
         }
-        let explanations: Vec<_> = self
-            .reasons
-            .iter()
-            .map(|(tx, invalid)| Explanation { tx: *tx, code: invalid.code.name(), reason: &invalid.reason })
-            .collect();
-        // Strings, numbers and lists always serialize.
-        serde_json::to_vec(&explanations).unwrap_or_default()
+        let mut json = vec![b'['];
+        for (tx, invalid) in &self.reasons {
+            let end = json.len();
+            if end > 1 {
+                json.push(b',');
+            }
+            let explanation = Explanation { tx: *tx, code: invalid.code.name(), reason: &invalid.reason };
+            // Strings, numbers and lists always serialize.
+            if serde_json::to_writer(&mut json, &explanation).is_err() || json.len() > MAX_EXPLANATIONS_BYTES {
+                json.truncate(end);
+                break;
+            }
+        }
+        json.push(b']');
+        json
     }
 }
 
@@ -238,7 +241,7 @@ fn endorser_transactions<'s, 't, 'a>(
 
 /// `markTXIdDuplicates`.
 fn duplicate_ids(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) {
-    let mut first: FxHashMap<&str, u32> = FxHashMap::default();
+    let mut first: HashMap<&str, u32> = HashMap::new();
     for (index, tx) in endorser_transactions(accepted) {
         let earlier = *first.entry(tx.tx_id).or_insert(index);
         if earlier != index {
@@ -251,7 +254,7 @@ fn duplicate_ids(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) 
 /// `invalidTXsForUpgradeCC`: of several upgrades the last one stands, and nothing else of an upgraded chaincode does.
 fn upgraded_chaincodes(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) {
     let conflict = |text| Invalid::rule(TxValidationCode::ChaincodeVersionConflict, text);
-    let mut upgrades: FxHashMap<&str, u32> = FxHashMap::default();
+    let mut upgrades: HashMap<&str, u32> = HashMap::new();
     for (index, tx) in endorser_transactions(accepted) {
         let Some(Upgrade { name, version }) = lscc::upgraded_chaincode(tx) else { continue };
         if let Some(earlier) = upgrades.insert(name, index) {
@@ -284,7 +287,7 @@ fn concurrency<'a, S: StateReader, I>(
         })
         .collect();
     let outcome = world.mvcc.validate(number, &transactions, world.state)?;
-    let conflicting: FxHashSet<u32> = outcome.conflicts.iter().map(|(index, _)| *index).collect();
+    let conflicting: HashSet<u32> = outcome.conflicts.iter().map(|(index, _)| *index).collect();
     let mut batch = outcome.batch;
     let config = accepted.iter().rev().find_map(|(index, accepted)| match accepted {
         Accepted::Config(envelope) => Some((*index, *envelope)),
@@ -307,7 +310,7 @@ fn concurrency<'a, S: StateReader, I>(
         })
         .collect();
     for (index, conflict) in outcome.conflicts {
-        verdicts.invalid(index, Invalid { code: conflict.code(), reason: Box::new(conflict_reason(conflict)) });
+        verdicts.invalid(index, Invalid { code: conflict.code(), reason: Arc::new(conflict_reason(conflict)) });
     }
     verdicts.reasons.sort_by_key(|(index, _)| *index);
     Ok(Judged { codes: verdicts.codes, reasons: verdicts.reasons, batch, history, config })
@@ -334,5 +337,34 @@ fn conflict_reason(conflict: Conflict<'_>) -> Reason {
             difference: difference.to_string(),
         },
         write @ Conflict::Write { .. } => Reason::Rule { text: write.to_string() },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+
+    fn judged(reasons: usize) -> Judged<'static> {
+        let invalid = Invalid::rule(TxValidationCode::BadPayload, "x".repeat(100));
+        Judged {
+            codes: vec![TxValidationCode::BadPayload; reasons],
+            reasons: (0..).zip(vec![invalid; reasons]).collect(),
+            batch: UpdateBatch::default(),
+            history: Vec::new(),
+            config: None,
+        }
+    }
+
+    #[test]
+    fn reasons_are_a_list_and_stay_within_their_limit() {
+        let list =
+            |judged: Judged<'_>| serde_json::from_slice::<Vec<serde_json::Value>>(&judged.explanations()).unwrap();
+        assert!(judged(0).explanations().is_empty());
+        let few = list(judged(3));
+        assert_eq!(few.iter().map(|reason| reason["tx"].clone()).collect::<Vec<_>>(), [0, 1, 2]);
+        let many = judged(100_000);
+        assert!(many.explanations().len() <= MAX_EXPLANATIONS_BYTES + 2);
+        assert!((10_000..100_000).contains(&list(many).len()));
     }
 }

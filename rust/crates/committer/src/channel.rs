@@ -99,6 +99,8 @@ pub struct Channel {
     ledger: Arc<Ledger>,
     config: CurrentConfig,
     gate: Arc<Gate>,
+    /// See [`Options::allow_malformed`].
+    allow_malformed: bool,
     /// Goes up with every refusal that was reported: what was submitted before it is void.
     epoch: AtomicU64,
     /// Blocks whose outcome was not taken yet.
@@ -149,6 +151,7 @@ impl Channel {
             ledger,
             config,
             gate,
+            allow_malformed: options.allow_malformed,
             epoch: AtomicU64::new(0),
             outstanding: AtomicUsize::new(0),
             workers,
@@ -166,7 +169,7 @@ impl Channel {
                 self.result()?;
                 waiting -= 1;
             }
-            self.enter(Incoming::from_record(&stored.record), Intent::Replay(stored.location))?;
+            self.enter(Incoming::from_record(&stored.record, self.allow_malformed), Intent::Replay(stored.location))?;
             waiting += 1;
         }
         (0..waiting).try_for_each(|_| self.result().map(drop))
@@ -188,12 +191,12 @@ impl Channel {
     ///
     /// A refusal comes out of [`Channel::result`] like every outcome.
     pub fn submit(&self, block: Bytes) -> Result<(), CommitError> {
-        self.enter(Incoming::read(block), Intent::Commit)
+        self.enter(Incoming::read(block, self.allow_malformed), Intent::Commit)
     }
 
     /// Hands in the next block to be judged and forgotten.
     pub fn submit_for_judgement(&self, block: Bytes) -> Result<(), CommitError> {
-        self.enter(Incoming::read(block), Intent::Judge)
+        self.enter(Incoming::read(block, self.allow_malformed), Intent::Judge)
     }
 
     fn enter(&self, incoming: Result<Incoming, Refusal>, intent: Intent) -> Result<(), CommitError> {

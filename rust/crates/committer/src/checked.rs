@@ -11,11 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fastledger_crypto::{Job, Signature, Verifier, sha256_many};
 use fastledger_identity::{ChannelConfig, Identity, Signers, VerifyingKey};
+use fastledger_wire::Hash;
+use fastledger_wire::hash::Beginning;
+use fastledger_wire::peer::Endorsement;
 use self_cell::self_cell;
 
 use crate::timings::{Stage, Stopwatch, Timings};
-use crate::transaction::{Body, Entry};
-use crate::well_formed;
+use crate::transaction::{Body, EndorserTransaction, Entry};
 
 /// What became of one endorsement: the identity whose signature holds, or why it does not count.
 pub(crate) type EndorsementCheck = Result<Arc<Identity>, String>;
@@ -24,8 +26,6 @@ pub(crate) type EndorsementCheck = Result<Arc<Identity>, String>;
 #[derive(Debug)]
 pub(crate) struct Checked<'a> {
     pub entry: Entry<'a>,
-    /// Whether the entry is exactly one envelope.
-    pub well_formed: Result<(), String>,
     /// The creator, or why it is not one. Meaningless where the entry is malformed.
     pub creator: Result<Arc<Identity>, String>,
     /// One for each endorsement of the transaction.
@@ -65,7 +65,7 @@ impl Chunk {
     pub(crate) fn check(share: Share, config: &ChannelConfig, verifier: &Verifier, timings: &mut Timings) -> Self {
         Self::new(share, |share| {
             let watch = Stopwatch::start();
-            let entries = parse(share);
+            let entries = Entry::parse_all(share.entries.iter().map(|range| &share.block[range.clone()]));
             timings.count(Stage::Parse, watch.spent());
             let watch = Stopwatch::start();
             let checked = check_signatures(entries, config, verifier);
@@ -73,21 +73,6 @@ impl Chunk {
             checked
         })
     }
-}
-
-struct Parsed<'a> {
-    entry: Entry<'a>,
-    well_formed: Result<(), String>,
-}
-
-fn parse(share: &Share) -> Vec<Parsed<'_>> {
-    let bytes = share.entries.iter().map(|range| &share.block[range.clone()]);
-    let well_formed = bytes.clone().map(well_formed::check);
-    Entry::parse_all(bytes)
-        .into_iter()
-        .zip(well_formed)
-        .map(|(entry, well_formed)| Parsed { entry, well_formed })
-        .collect()
 }
 
 /// What a signature is of: bytes, and what follows them.
@@ -101,9 +86,15 @@ struct Pending<'a> {
     identity: Arc<Identity>,
     signature: Signature,
     message: Signable<'a>,
+    /// The message's digest where that is known already.
+    digest: Option<Hash>,
 }
 
-fn check_signatures<'a>(entries: Vec<Parsed<'a>>, config: &ChannelConfig, verifier: &Verifier) -> Vec<Checked<'a>> {
+/// From so many endorsements of one transaction on, what they all begin with is hashed once for all; for fewer it is
+/// faster to hash them side by side.
+const MANY_ENDORSEMENTS: usize = 16;
+
+fn check_signatures<'a>(entries: Vec<Entry<'a>>, config: &ChannelConfig, verifier: &Verifier) -> Vec<Checked<'a>> {
     let mut batch = Vec::with_capacity(entries.len() * 3);
     let mut checked: Vec<_> =
         entries.into_iter().enumerate().map(|(index, entry)| check_entry(index, entry, config, &mut batch)).collect();
@@ -121,17 +112,17 @@ fn check_signatures<'a>(entries: Vec<Parsed<'a>>, config: &ChannelConfig, verifi
 
 fn check_entry<'a>(
     index: usize,
-    Parsed { entry, well_formed }: Parsed<'a>,
+    entry: Entry<'a>,
     config: &ChannelConfig,
     batch: &mut Vec<Pending<'a>>,
 ) -> Checked<'a> {
     let Ok(signed) = &entry.signed else {
-        return Checked { entry, well_formed, creator: Err(String::new()), endorsements: Vec::new() };
+        return Checked { entry, creator: Err(String::new()), endorsements: Vec::new() };
     };
     let mut pending =
-        |endorsement, identity: Result<Arc<Identity>, String>, message: Signable<'a>, signature: &[u8]| {
+        |endorsement, identity: Result<Arc<Identity>, String>, message: Signable<'a>, signature: &[u8], digest| {
             check_signature(identity?, &message, signature, |identity, signature| {
-                batch.push(Pending { entry: index, endorsement, identity, signature, message });
+                batch.push(Pending { entry: index, endorsement, identity, signature, message, digest });
             })
         };
     let message: Signable<'a> = [signed.payload, &[]];
@@ -140,21 +131,26 @@ fn check_entry<'a>(
         creator(signed.channel_header.channel_id, signed.signature_header.creator, config),
         message,
         signed.signature,
+        None,
     );
     let endorsements = match &signed.body {
-        Ok(Body::Endorser(tx)) => tx
-            .endorsements
-            .iter()
-            .enumerate()
-            .map(|(number, endorsement)| {
+        Ok(Body::Endorser(tx)) => {
+            let shared = shared_beginning(tx);
+            let check = |(number, endorsement): (usize, &Endorsement<'a>)| {
                 let identity = config.msps().identity(endorsement.endorser).map_err(|error| error.to_string());
                 let message = [tx.proposal_response_payload, endorsement.endorser];
-                pending(Some(number), identity, message, endorsement.signature)
-            })
-            .collect(),
+                let digest = shared.as_ref().map(|shared| shared.followed_by(&[endorsement.endorser]));
+                pending(Some(number), identity, message, endorsement.signature, digest)
+            };
+            tx.endorsements.iter().enumerate().map(check).collect()
+        }
         _ => Vec::new(),
     };
-    Checked { entry, well_formed, creator, endorsements }
+    Checked { entry, creator, endorsements }
+}
+
+fn shared_beginning(tx: &EndorserTransaction<'_>) -> Option<Beginning> {
+    (tx.endorsements.len() >= MANY_ENDORSEMENTS).then(|| Beginning::new(tx.proposal_response_payload))
 }
 
 /// `checkSignatureFromCreator` up to the signature itself.
@@ -184,15 +180,19 @@ fn check_signature(
 }
 
 fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {
-    let messages: Vec<_> = batch.iter().map(|pending| &pending.message[..]).collect();
-    let mut digests = vec![[0; 32]; batch.len()];
+    let unhashed = batch.iter().filter(|pending| pending.digest.is_none());
+    let messages: Vec<_> = unhashed.map(|pending| &pending.message[..]).collect();
+    let mut digests = vec![[0; 32]; messages.len()];
     sha256_many(&messages, &mut digests);
+    let mut digests = digests.into_iter();
     let jobs: Vec<_> = batch
         .iter()
-        .zip(digests)
-        .filter_map(|(pending, digest)| match pending.identity.key() {
-            VerifyingKey::P256(key) => Some(Job { key, digest, signature: pending.signature }),
-            VerifyingKey::Other(_) => None,
+        .filter_map(|pending| {
+            let digest = pending.digest.or_else(|| digests.next())?;
+            match pending.identity.key() {
+                VerifyingKey::P256(key) => Some(Job { key, digest, signature: pending.signature }),
+                VerifyingKey::Other(_) => None,
+            }
         })
         .collect();
     let mut valid = vec![false; jobs.len()];

@@ -2,13 +2,13 @@
 //! What a block means for private data: when hashed keys expire, and which collection configurations it brings.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use fastledger_ledger::{Expiry, expiring_block};
 use fastledger_mvcc::{StateReader, UpdateBatch};
 use fastledger_wire::Message;
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
-use rustc_hash::FxHashMap;
 
 use crate::definitions::{Definition, LIFECYCLE, LSCC, PublicState, StateAfter};
 use crate::lscc;
@@ -19,7 +19,7 @@ pub(crate) fn expiries<'a, S: StateReader>(
     batch: &UpdateBatch<'a>,
     state: &S,
 ) -> Result<Vec<Expiry<'a>>, S::Error> {
-    let mut lives: FxHashMap<(&str, &str), u64> = FxHashMap::default();
+    let mut lives: HashMap<(&str, &str), u64> = HashMap::new();
     let mut expiries = Vec::new();
     for update in &batch.updates {
         let (namespace, collection) = (update.key.namespace, update.key.collection);

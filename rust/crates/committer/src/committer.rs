@@ -133,10 +133,8 @@ impl Committer {
         idle: bool,
     ) -> Result<CommitResult, CommitError> {
         let refused = |refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) };
-        if !self.rules.allow_malformed
-            && let Some(refusal) = judging::malformed(incoming, &checks.chunks)
-        {
-            return Err(refused(refusal));
+        if let Some((index, text)) = &incoming.malformed {
+            return Err(refused(Refusal::Malformed { index: *index, text: text.clone() }));
         }
         let view = self.ledger.view()?;
         let world = World { config, state: &view, tx_ids: &LedgerTxIds(&view), mvcc: self.mvcc.beside(idle) };

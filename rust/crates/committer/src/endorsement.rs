@@ -2,13 +2,13 @@
 //! Whether a namespace's writes carry the endorsements that they need
 //! (`core/common/validation/statebased`: key-level, collection and chaincode policies).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fastledger_identity::{ChannelConfig, Identity};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
-use rustc_hash::FxHashSet;
 
 use crate::definitions::{CollectionGuard, Definition};
 use crate::invocation::Rules;
@@ -49,7 +49,7 @@ pub(crate) struct NamespaceCheck<'c, 'a, S> {
     pub rules: Rules,
     pub state: &'c S,
     /// Keys whose policy an earlier, endorsed transaction of this block changes.
-    pub changed: &'c FxHashSet<StateKey<'a>>,
+    pub changed: &'c HashSet<StateKey<'a>>,
     pub namespace: &'a str,
     pub definition: &'c Definition,
     /// Those whose signature holds, each once.
@@ -61,6 +61,8 @@ struct Satisfied<'a> {
     any: bool,
     chaincode: bool,
     collections: Vec<&'a str>,
+    /// Keys with a policy of their own, by collection.
+    keys: HashSet<(&'a str, &'a [u8])>,
 }
 
 impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
@@ -80,6 +82,9 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
 
     /// `checkSBAndCCEP`.
     fn key(&self, collection: &'a str, key: &'a [u8], satisfied: &mut Satisfied<'a>) -> Result<(), Failure<S::Error>> {
+        if satisfied.keys.contains(&(collection, key)) {
+            return Ok(());
+        }
         let key = StateKey { namespace: self.namespace, collection, key };
         if self.changed.contains(&key) {
             return Err(unendorsed(key, "it was changed by an earlier transaction of the same block").into());
@@ -91,6 +96,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
         let policy =
             if self.rules.v2_0_validation { PolicyRef::WrappedSignature(policy) } else { PolicyRef::Signature(policy) };
         policies::evaluate(self.config, policy, self.endorsers).map_err(|policy| unendorsed(key, policy))?;
+        satisfied.keys.insert((collection, key.key));
         satisfied.any = true;
         Ok(())
     }
@@ -100,7 +106,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
         if collection.is_empty() {
             return self.chaincode_policy_once(satisfied);
         }
-        if satisfied.collections.contains(&collection) {
+        if satisfied.collections.iter().rev().any(|known| *known == collection) {
             return Ok(());
         }
         let guards = || format!("the policy of collection {collection:?}");
@@ -109,12 +115,15 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
             .collection_guard(collection)
             .map_err(|unusable| Unendorsed { guards: guards(), policy: unusable.0 })?;
         let policy = match &guard {
-            CollectionGuard::Chaincode => return self.chaincode_policy_once(satisfied),
-            CollectionGuard::Own(policy) => PolicyRef::Decoded(policy),
-            CollectionGuard::Organization(msp_id) => PolicyRef::Organization(msp_id),
+            CollectionGuard::Chaincode => None,
+            CollectionGuard::Own(policy) => Some(PolicyRef::Decoded(policy)),
+            CollectionGuard::Organization(msp_id) => Some(PolicyRef::Organization(msp_id)),
         };
-        policies::evaluate(self.config, policy, self.endorsers)
-            .map_err(|policy| Unendorsed { guards: guards(), policy })?;
+        match policy {
+            None => self.chaincode_policy_once(satisfied)?,
+            Some(policy) => policies::evaluate(self.config, policy, self.endorsers)
+                .map_err(|policy| Unendorsed { guards: guards(), policy })?,
+        }
         satisfied.collections.push(collection);
         satisfied.any = true;
         Ok(())
@@ -178,4 +187,101 @@ fn validation_parameter(metadata: &[u8]) -> Result<Option<&[u8]>, String> {
         KvMetadataWrite::decode(metadata).map_err(|error| format!("its metadata cannot be decoded: {error}"))?;
     let entry = stored.entries.iter().rfind(|entry| entry.name == VALIDATION_PARAMETER);
     Ok(entry.map(|entry| entry.value).filter(|policy| !policy.is_empty()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use std::borrow::Cow;
+    use std::convert::Infallible;
+    use std::ops::ControlFlow;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use fastledger_mvcc::VersionedValue;
+    use fastledger_vectors::Corpus;
+    use fastledger_wire::rwset::{KvRwSet, KvWrite};
+    use fastledger_wire::{Height, encode};
+
+    use super::*;
+
+    /// State in which every key of the public has one policy, and which counts how often it is asked.
+    struct Guarded {
+        metadata: Vec<u8>,
+        asked: AtomicUsize,
+    }
+
+    impl StateReader for Guarded {
+        type Error = Infallible;
+
+        fn version(&self, _: StateKey<'_>) -> Result<Option<Height>, Infallible> {
+            Ok(None)
+        }
+
+        fn get(&self, _: StateKey<'_>) -> Result<Option<VersionedValue<'static>>, Infallible> {
+            Ok(None)
+        }
+
+        fn metadata(&self, key: StateKey<'_>) -> Result<Cow<'static, [u8]>, Infallible> {
+            self.asked.fetch_add(1, Relaxed);
+            Ok(if key.collection.is_empty() { Cow::Owned(self.metadata.clone()) } else { Cow::Borrowed(&[]) })
+        }
+
+        fn range(
+            &self,
+            _: &str,
+            _: &str,
+            _: &str,
+            _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
+        ) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode::present_field(&mut out, number, bytes);
+        out
+    }
+
+    /// A `SignaturePolicyEnvelope` that nobody needs to sign for.
+    fn nobody_needed() -> Vec<u8> {
+        field(2, &field(2, &[]))
+    }
+
+    /// Calls with the check of a chaincode that has one collection without a policy of its own.
+    fn with_check(state: &Guarded, run: impl FnOnce(&NamespaceCheck<'_, 'static, Guarded>)) {
+        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let config = ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap();
+        let rules = Rules { v2_0_validation: true, ..Rules::default() };
+        let collections = field(1, &field(1, &field(1, b"coll")));
+        let definition = &Definition::Lifecycle { policy: field(1, &nobody_needed()), collections };
+        let (changed, namespace) = (&HashSet::new(), "cc");
+        run(&NamespaceCheck { config: &config, rules, state, changed, namespace, definition, endorsers: &[] });
+    }
+
+    #[test]
+    fn a_key_with_a_policy_is_looked_up_once_however_often_it_is_written() {
+        let entry = [field(1, VALIDATION_PARAMETER.as_bytes()), field(2, &nobody_needed())].concat();
+        let state = Guarded { metadata: [field(1, b"k"), field(2, &entry)].concat(), asked: AtomicUsize::new(0) };
+        let write = |key| KvWrite { key, is_delete: false, value: b"v" };
+        let writes = [vec![write("k"); 500], vec![write("l")], vec![write("k"); 500]].concat();
+        let public = KvRwSet { writes, ..KvRwSet::default() };
+        with_check(&state, |check| {
+            assert!(check.check(Some(&NsRwSet { namespace: "cc", public, collections: Vec::new() })).is_ok());
+            assert_eq!(state.asked.load(Relaxed), 2);
+        });
+    }
+
+    #[test]
+    fn a_collection_is_looked_up_once_also_where_the_chaincodes_policy_guards_it() {
+        let state = Guarded { metadata: Vec::new(), asked: AtomicUsize::new(0) };
+        with_check(&state, |check| {
+            let mut satisfied = Satisfied::default();
+            for _ in 0..3 {
+                assert_eq!(check.collection_policy("coll", &mut satisfied), Ok(()));
+                assert!(satisfied.chaincode && satisfied.collections == ["coll"]);
+            }
+        });
+    }
 }

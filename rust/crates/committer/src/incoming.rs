@@ -8,6 +8,7 @@ use fastledger_wire::common::{Block, BlockHeader, ChannelHeader, Envelope, Paylo
 use fastledger_wire::{Hash, Message, block, hash};
 
 use crate::error::Refusal;
+use crate::well_formed;
 
 /// Most bytes that a block may have: what Fabric's clients and servers let through (`comm.MaxRecvMsgSize`).
 pub const MAX_BLOCK_BYTES: usize = 100 << 20;
@@ -24,11 +25,14 @@ pub(crate) struct Incoming {
     metadata: Vec<Range<usize>>,
     /// Whether this is a configuration block (`protoutil.HasConfigTx`).
     pub is_config: bool,
+    /// The first entry that is not exactly one envelope, and why, where that refuses the block: found before anything
+    /// is made of the others.
+    pub malformed: Option<(usize, String)>,
 }
 
 impl Incoming {
-    /// Reads an encoded `common.Block`.
-    pub(crate) fn read(bytes: Bytes) -> Result<Self, Refusal> {
+    /// Reads an encoded `common.Block`. In a configuration block, or with `allow_malformed`, entries may be anything.
+    pub(crate) fn read(bytes: Bytes, allow_malformed: bool) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(Refusal::TooLarge { bytes: bytes.len() });
         }
@@ -44,15 +48,16 @@ impl Incoming {
         let (previous_hash, data_hash) = (range(header.previous_hash), range(header.data_hash));
         let (number, entries, metadata) = (header.number, ranges(&data), ranges(&metadata));
         let is_config = matches!(data.as_slice(), [entry] if is_config(entry));
-        Ok(Self { bytes, number, previous_hash, data_hash, entries, metadata, is_config })
+        let malformed = if is_config || allow_malformed { None } else { well_formed::first_malformed(&data) };
+        Ok(Self { bytes, number, previous_hash, data_hash, entries, metadata, is_config, malformed })
     }
 
     /// Reads a record of a block file.
-    pub(crate) fn from_record(record: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn from_record(record: &[u8], allow_malformed: bool) -> Result<Self, Refusal> {
         let block = block::decode_record(record).map_err(Refusal::Undecodable)?;
         let (header, data, metadata) =
             (block.header.unwrap_or_default(), block.data.unwrap_or_default(), block.metadata.unwrap_or_default());
-        Self::read(block::encode_block(&header, &data.data, &metadata.metadata).into())
+        Self::read(block::encode_block(&header, &data.data, &metadata.metadata).into(), allow_malformed)
     }
 
     pub(crate) fn header(&self) -> BlockHeader<'_> {

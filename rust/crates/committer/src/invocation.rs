@@ -2,6 +2,8 @@
 //! What an endorsed transaction invoked and which namespaces must endorse it
 //! (`plugindispatcher/dispatcher.go` for 2.x channels, `v14/vscc_validator.go` for 1.x ones).
 
+use std::collections::HashSet;
+
 use fastledger_identity::ChannelConfig;
 use fastledger_wire::peer::ChaincodeEvent;
 use fastledger_wire::rwset::{NsRwSet, TxRwSet};
@@ -108,7 +110,7 @@ fn own_event(encoded: &[u8], chaincode: &str) -> Result<(), String> {
 }
 
 fn guarded_namespaces<'a>(rwset: &TxRwSet<'a>, rules: Rules, own: Option<&'a str>) -> Result<Vec<&'a str>, Invalid> {
-    let mut seen = rustc_hash::FxHashSet::default();
+    let mut seen = HashSet::new();
     let mut namespaces = Vec::from_iter(own);
     for namespace in &rwset.namespaces {
         if !seen.insert(namespace.namespace) {

@@ -4,13 +4,13 @@
 //! Two generations of Fabric's validator live here: that of channels with application capability `V2_0` or later
 //! (`txvalidator/v20`) and that of earlier ones (`txvalidator/v14` with the built-in v1.2 and v1.3 plugins).
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use fastledger_identity::{ChannelConfig, Identity, Signers};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::checked::{Checked, EndorsementCheck};
 use crate::definitions::{Definition, LSCC, Unusable};
@@ -58,20 +58,14 @@ pub(crate) struct Judge<'j, 'a, S> {
     config: &'j ChannelConfig,
     rules: Rules,
     state: &'j S,
-    definitions: FxHashMap<&'a str, Arc<Result<Definition, Unusable>>>,
-    changed_policies: FxHashSet<StateKey<'a>>,
+    definitions: HashMap<&'a str, Arc<Result<Definition, Unusable>>>,
+    changed_policies: HashSet<StateKey<'a>>,
 }
 
 impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     /// Begins a block; `state` is what was committed before it.
     pub(crate) fn new(config: &'j ChannelConfig, state: &'j S) -> Self {
-        Self {
-            config,
-            rules: Rules::of(config),
-            state,
-            definitions: FxHashMap::default(),
-            changed_policies: FxHashSet::default(),
-        }
+        Self { config, rules: Rules::of(config), state, definitions: HashMap::new(), changed_policies: HashSet::new() }
     }
 
     /// Judges the next transaction.
@@ -263,7 +257,7 @@ fn only_own_writes(invocation: &Invocation<'_, '_>) -> Result<(), Invalid> {
 fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
     Invalid {
         code: TxValidationCode::EndorsementPolicyFailure,
-        reason: Box::new(Reason::Policy {
+        reason: Arc::new(Reason::Policy {
             namespace: namespace.to_owned(),
             guards: unendorsed.guards,
             policy: unendorsed.policy,
@@ -275,7 +269,7 @@ fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
 /// The signature set of the 1.2 plugin: of each identity only the first endorsement counts, even where its signature
 /// is bad and a later one's is good, and one that cannot be decoded spoils them all (`deduplicateIdentity`).
 fn first_endorsers(tx: &EndorserTransaction<'_>, endorsements: &[EndorsementCheck]) -> Result<Signers, String> {
-    let mut seen = FxHashSet::default();
+    let mut seen = HashSet::new();
     let mut endorsers = Signers::default();
     for (endorsement, check) in tx.endorsements.iter().zip(endorsements) {
         let identity = msp::SerializedIdentity::decode(endorsement.endorser)

@@ -146,11 +146,14 @@ impl Workers {
         Ok(Self { work: Some(work), threads, verifier, unhashed })
     }
 
-    /// Shares a block out; `config` is none at the beginning of a channel, where there is nothing to check against.
+    /// Shares a block out, unless a malformed entry refuses it anyway; `config` is none at the beginning of a channel,
+    /// where there is nothing to check against.
     pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>) -> Pieces {
         let shares: Vec<_> = match config {
-            Some(_) => incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect(),
-            None => Vec::new(),
+            Some(_) if incoming.malformed.is_none() => {
+                incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect()
+            }
+            _ => Vec::new(),
         };
         let (sender, receiver) = bounded(shares.len() + 1);
         let chunks = shares.len();
@@ -259,4 +262,34 @@ pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, CommitErro
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+    use fastledger_crypto::VerifierOptions;
+    use fastledger_vectors::Corpus;
+
+    /// A block of entries that are envelopes, but for the first one.
+    fn block(first: &[u8], entries: usize) -> Vec<u8> {
+        let entry = b"\x0a\x01x\x12\x01y".as_slice();
+        let data = [&[first], vec![entry; entries - 1].as_slice()].concat();
+        let header = fastledger_wire::common::BlockHeader { number: 1, previous_hash: &[], data_hash: &[] };
+        fastledger_wire::block::encode_block(&header, &data, &[])
+    }
+
+    #[test]
+    fn of_a_block_that_a_malformed_entry_refuses_no_entry_is_checked() {
+        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let config = Arc::new(ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap());
+        let workers = Workers::start(1, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
+        let shares = |block: Vec<u8>, allow_malformed| {
+            let incoming = Incoming::read(block.into(), allow_malformed).unwrap();
+            workers.share_out(&incoming, Some(&config)).wait().unwrap().chunks.len()
+        };
+        assert_eq!(shares(block(b"\x0a\x01x\x12\x01y", 1_000), false), 1_000usize.div_ceil(SHARE_ENTRIES));
+        assert_eq!(shares(block(b"", 1_000), false), 0);
+        assert_eq!(shares(block(b"", 1_000), true), 1_000usize.div_ceil(SHARE_ENTRIES));
+    }
 }

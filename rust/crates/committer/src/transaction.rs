@@ -25,7 +25,7 @@ pub struct Entry<'a> {
     /// The id that the ledger's index keeps for this entry (`protoutil.GetOrComputeTxIDFromEnvelope`); empty when there is none.
     pub indexed_tx_id: Cow<'a, str>,
     /// The entry, or what is wrong with it before any signature is looked at.
-    pub signed: Result<Signed<'a>, Invalid>,
+    pub signed: Result<Box<Signed<'a>>, Invalid>,
 }
 
 /// An entry whose headers are sound: there is a creator whose signature can be judged.
@@ -148,7 +148,8 @@ impl<'a> Draft<'a> {
         let mut proposal = None;
         let signed = common_header(channel_header, signature_header).map(|(channel_header, signature_header)| {
             let body = body(header, &channel_header, data, &mut proposal);
-            Signed { payload: envelope.payload, signature: envelope.signature, channel_header, signature_header, body }
+            let (payload, signature) = (envelope.payload, envelope.signature);
+            Box::new(Signed { payload, signature, channel_header, signature_header, body })
         });
         Self { entry: Entry { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed }, tx_id, proposal }
     }

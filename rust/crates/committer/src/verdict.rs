@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a transaction is what it is: a code for the ledger, a reason for people.
 
+use std::sync::Arc;
+
 use fastledger_mvcc::StateKey;
 use fastledger_wire::msp::SerializedIdentity;
 use fastledger_wire::{Message, TxValidationCode, hash};
@@ -18,7 +20,7 @@ pub struct Invalid {
     /// What goes into the block's transactions filter.
     pub code: TxValidationCode,
     /// What a person is told.
-    pub reason: Box<Reason>,
+    pub reason: Arc<Reason>,
 }
 
 /// The fact that decided a transaction.
@@ -104,7 +106,7 @@ pub struct EndorsementOutcome {
 impl Invalid {
     /// Adds to a failed policy what became of every endorsement.
     pub(crate) fn describe_endorsements(&mut self, tx: &EndorserTransaction<'_>, checks: &[EndorsementCheck]) {
-        let Reason::Policy { endorsements, .. } = &mut *self.reason else { return };
+        let Reason::Policy { endorsements, .. } = Arc::make_mut(&mut self.reason) else { return };
         *endorsements = tx
             .endorsements
             .iter()
@@ -116,7 +118,7 @@ impl Invalid {
 
     /// A broken rule.
     pub fn rule(code: TxValidationCode, text: impl Into<String>) -> Self {
-        Self { code, reason: Box::new(Reason::Rule { text: text.into() }) }
+        Self { code, reason: Arc::new(Reason::Rule { text: text.into() }) }
     }
 }
 

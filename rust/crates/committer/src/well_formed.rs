@@ -10,8 +10,13 @@ use fastledger_wire::common::Envelope;
 use fastledger_wire::encode;
 use fastledger_wire::protobuf::Reader;
 
+/// The first of the entries that is none, and why.
+pub(crate) fn first_malformed(entries: &[&[u8]]) -> Option<(usize, String)> {
+    entries.iter().enumerate().find_map(|(index, entry)| Some((index, check(entry).err()?)))
+}
+
 /// Says what keeps an entry from being the encoding of an envelope with payload and signature.
-pub(crate) fn check(entry: &[u8]) -> Result<(), String> {
+fn check(entry: &[u8]) -> Result<(), String> {
     let envelope = Envelope::decode(entry).map_err(|error| format!("it cannot be decoded: {error}"))?;
     if envelope.payload.is_empty() {
         return Err("it has no payload".to_owned());

@@ -11,7 +11,7 @@ use fastledger_crypto::{Job, Signature, Verifier};
 use fastledger_wire::Message;
 use fastledger_wire::common::{BlockHeader, IdentifierHeader, Metadata, MetadataSignature, SignatureHeader};
 use fastledger_wire::encode;
-use fastledger_wire::hash::{header_der, sha256};
+use fastledger_wire::hash::{Beginning, header_der};
 
 use crate::config::ChannelConfig;
 use crate::error::{IdentityError, Result};
@@ -22,25 +22,25 @@ use crate::policy::Signers;
 /// The policy that a block's signatures must satisfy.
 pub const POLICY: &str = "/Channel/Orderer/BlockValidation";
 
-/// One signature of a block, ready to be verified over `value ‖ header ‖ block_header`.
+/// One signature of a block.
 #[derive(Debug)]
 pub struct SignatureJob<'a> {
     /// Who is said to have signed, or why that is nobody.
     pub signer: Result<Arc<Identity>>,
-    /// The message's first part: the metadata's value.
-    pub value: &'a [u8],
     /// The message's second part: signature header or identifier header.
     pub header: &'a [u8],
     /// The signature.
     pub signature: &'a [u8],
 }
 
-/// The signatures of a block, and the part of the message that they share.
+/// The signatures of a block, ready to be verified over `value ‖ header ‖ block_header`.
 #[derive(Debug)]
 pub struct BlockSignatures<'a> {
     /// The block's number.
     pub number: u64,
-    /// The message's third part: DER of the block's header.
+    /// The messages' first part: the metadata's value.
+    pub value: &'a [u8],
+    /// The messages' third part: DER of the block's header.
     pub block_header: Vec<u8>,
     /// The signatures, in the order of the metadata.
     pub jobs: Vec<SignatureJob<'a>>,
@@ -61,16 +61,20 @@ impl<'a> BlockSignatures<'a> {
         let metadata = Metadata::decode(metadata)
             .map_err(|error| refused(format!("metadata slot 0 does not hold signatures: {error}")))?;
         let jobs = metadata.signatures.iter().enumerate().map(|(index, signature)| {
-            job(metadata.value, signature, config).map_err(|reason| refused(format!("signature {index}: {reason}")))
+            job(signature, config).map_err(|reason| refused(format!("signature {index}: {reason}")))
         });
-        Ok(Self { number, block_header: header_der(header), jobs: jobs.collect::<Result<_>>()? })
+        let jobs = jobs.collect::<Result<_>>()?;
+        Ok(Self { number, value: metadata.value, block_header: header_der(header), jobs })
     }
 
     /// Verifies each signature; the keys of P-256 go through `verifier` in one batch.
     #[must_use]
     pub fn verify(&self, verifier: &Verifier) -> Vec<Result<()>> {
         let mut verdicts: Vec<_> = self.jobs.iter().map(|job| self.verify_single(job)).collect();
-        let batch: Vec<_> = self.jobs.iter().enumerate().filter_map(|(index, job)| self.batched(index, job)).collect();
+        // However long the value is, and however many signed it, it is hashed once.
+        let value = Beginning::new(self.value);
+        let indexed = self.jobs.iter().enumerate();
+        let batch: Vec<_> = indexed.filter_map(|(index, job)| self.batched(index, job, &value)).collect();
         let jobs: Vec<_> = batch.iter().map(|(_, job)| *job).collect();
         let mut valid = vec![false; jobs.len()];
         verifier.verify_batch(&jobs, &mut valid);
@@ -95,14 +99,14 @@ impl<'a> BlockSignatures<'a> {
         }
     }
 
-    fn batched<'j>(&self, index: usize, job: &'j SignatureJob<'_>) -> Option<(usize, Job<'j>)> {
+    fn batched<'j>(&self, index: usize, job: &'j SignatureJob<'_>, value: &Beginning) -> Option<(usize, Job<'j>)> {
         let VerifyingKey::P256(key) = job.signer.as_ref().ok()?.key() else { return None };
         let signature = Signature::from_der(job.signature).ok()?;
-        Some((index, Job { key, digest: sha256(&self.message(job)), signature }))
+        Some((index, Job { key, digest: value.followed_by(&[job.header, &self.block_header]), signature }))
     }
 
     fn message<'m>(&'m self, job: &SignatureJob<'m>) -> [&'m [u8]; 3] {
-        [job.value, job.header, &self.block_header]
+        [self.value, job.header, &self.block_header]
     }
 
     /// Whether those whose signatures hold satisfy the policy; `verdicts` has one entry per job.
@@ -131,11 +135,7 @@ impl<'a> BlockSignatures<'a> {
 }
 
 /// Finds the signer; errors are headers that do not decode.
-fn job<'a>(
-    value: &'a [u8],
-    signature: &MetadataSignature<'a>,
-    config: &ChannelConfig,
-) -> Result<SignatureJob<'a>, String> {
+fn job<'a>(signature: &MetadataSignature<'a>, config: &ChannelConfig) -> Result<SignatureJob<'a>, String> {
     let by_number = config.capabilities().consensus_type_bft
         && signature.signature_header.is_empty()
         && !signature.identifier_header.is_empty();
@@ -148,7 +148,7 @@ fn job<'a>(
             .map_err(|error| format!("its signature header does not decode: {error}"))?;
         (config.msps().identity(header.creator), signature.signature_header)
     };
-    Ok(SignatureJob { signer, value, header, signature: signature.signature })
+    Ok(SignatureJob { signer, header, signature: signature.signature })
 }
 
 /// The identity of the consenter with this number in the channel's configuration.

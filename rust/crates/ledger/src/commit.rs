@@ -2,11 +2,11 @@
 //! From a validated block to the changes of the derived stores.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fastledger_mvcc::state::{StateKey, UpdateBatch};
 use fastledger_wire::{Hash, Height};
-use rustc_hash::FxHashSet;
 
 use crate::blockfile::Location;
 use crate::changes::Changes;
@@ -185,7 +185,7 @@ fn expire(
     expiry: &mut Changes,
 ) -> Result<()> {
     let due = before.expiring_with(block)?;
-    let written = if due.is_empty() { FxHashSet::default() } else { hashed_keys(updates) };
+    let written = if due.is_empty() { HashSet::new() } else { hashed_keys(updates) };
     for scheduled in due {
         if let Some((committing, key)) = keys::split_expiry(&scheduled)
             && before.whole_version(key)?.is_some_and(|version| version.block == committing)
@@ -199,7 +199,7 @@ fn expire(
 }
 
 /// The whole keys of collections that a batch writes.
-fn hashed_keys(updates: &UpdateBatch<'_>) -> FxHashSet<Vec<u8>> {
+fn hashed_keys(updates: &UpdateBatch<'_>) -> HashSet<Vec<u8>> {
     let hashed = updates.updates.iter().filter(|update| !update.key.collection.is_empty());
     hashed
         .map(|update| {

@@ -18,6 +18,28 @@ pub fn sha256(parts: &[&[u8]]) -> Hash {
     hasher.finalize().into()
 }
 
+/// What many messages begin with, hashed once.
+#[derive(Debug, Clone)]
+pub struct Beginning(Sha256);
+
+impl Beginning {
+    /// Hashes the beginning.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(bytes))
+    }
+
+    /// SHA-256 of the beginning and the concatenation of `parts`.
+    #[must_use]
+    pub fn followed_by(&self, parts: &[&[u8]]) -> Hash {
+        let mut hasher = self.0.clone();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher.finalize().into()
+    }
+}
+
 /// Hash of a block's header: SHA-256 of its DER form (`protoutil.BlockHeaderHash`).
 #[must_use]
 pub fn header_hash(header: &BlockHeader<'_>) -> Hash {
@@ -92,4 +114,20 @@ pub fn hex_digits(digest: &Hash) -> [u8; 64] {
 fn byte_digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Beginning, sha256};
+
+    #[test]
+    fn a_beginning_and_what_follows_hash_as_one_message() {
+        for length in [0, 1, 55, 64, 65, 1_000] {
+            let beginning = vec![7; length];
+            let hashed = Beginning::new(&beginning);
+            for parts in [&[][..], &[b"one".as_slice()], &[b"one", &[3; 200]]] {
+                assert_eq!(hashed.followed_by(parts), sha256(&[&[beginning.as_slice()], parts].concat()));
+            }
+        }
+    }
 }

@@ -93,6 +93,22 @@ fn three_of_five_organizations_with_several_members_each() {
     expect(&spec, &[(Valid, 150)]);
 }
 
+/// More endorsements than are hashed one by one.
+#[test]
+fn many_endorsements() {
+    let spec = Spec {
+        organizations: 20,
+        endorsement_policy: EndorsementPolicy { required: 18, organizations: 20 },
+        key_distribution: KeyDistribution::RoundRobin,
+        transactions: 20,
+        block_transactions: 10,
+        ..small()
+    };
+    expect(&spec, &[(Valid, 20)]);
+    let bad = Spec { bad_endorsement_signature_share: 0.5, ..spec };
+    expect(&bad, &[(Valid, 2), (EndorsementPolicyFailure, 2)]);
+}
+
 #[test]
 fn bad_signatures_are_found() {
     let round_robin = Spec { key_distribution: KeyDistribution::RoundRobin, ..small() };

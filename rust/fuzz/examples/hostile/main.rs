@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Blocks that are made to be slow or large, beside ordinary ones: milliseconds and memory for each megabyte.
+//! Blocks that are made to be slow or large, beside ordinary ones: milliseconds of processor time, and memory.
 //!
 //! `cargo run --release --example hostile` runs every case in a process of its own and prints a table; a case's name as
 //! argument runs that one here.

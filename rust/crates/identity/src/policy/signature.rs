@@ -105,23 +105,36 @@ impl SignaturePolicy {
         unmet.map(ToString::to_string).collect()
     }
 
-    fn render(&self, node: usize, depth: usize, out: &mut String) {
+    fn render(&self, node: usize, depth: usize, out: &mut Excerpt) -> fmt::Result {
         match &self.nodes[node] {
-            _ if out.len() > RENDERED_BYTES || depth > RENDERED_DEPTH => out.push('…'),
-            // Writing to a string does not fail.
-            Node::SignedBy(principal) => _ = write!(out, "{}", self.principals[*principal]),
+            _ if depth > RENDERED_DEPTH => out.write_char('…'),
+            Node::SignedBy(principal) => write!(out, "{}", self.principals[*principal]),
             Node::NOutOf { n, rules } => {
-                _ = write!(out, "OutOf({n}");
+                write!(out, "OutOf({n}")?;
                 for rule in rules.clone() {
-                    out.push_str(", ");
-                    self.render(rule, depth + 1, out);
-                    if out.len() > RENDERED_BYTES {
-                        break;
-                    }
+                    out.write_str(", ")?;
+                    self.render(rule, depth + 1, out)?;
                 }
-                out.push(')');
+                out.write_char(')')
             }
         }
+    }
+}
+
+/// The first [`RENDERED_BYTES`] of a text; writing more fails, so that nobody goes on making it.
+#[derive(Default)]
+struct Excerpt(String);
+
+impl Write for Excerpt {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = RENDERED_BYTES - self.0.len();
+        if text.len() <= left {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let end = (0..=left).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        self.0.push_str(&text[..end]);
+        Err(fmt::Error)
     }
 }
 
@@ -136,9 +149,10 @@ impl Node {
 
 impl fmt::Display for SignaturePolicy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.render(0, 0, &mut text);
-        formatter.write_str(&text)
+        let mut text = Excerpt::default();
+        let whole = self.render(0, 0, &mut text);
+        formatter.write_str(&text.0)?;
+        if whole.is_err() { formatter.write_char('…') } else { Ok(()) }
     }
 }
 
@@ -195,5 +209,29 @@ impl Used for Vec<u64> {
 
     fn insert(&mut self, index: usize) {
         self[index / 64].insert(index % 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::msp::MspVersion;
+    use fastledger_wire::msp::MspPrincipal;
+    use fastledger_wire::policies::NOutOf;
+
+    #[test]
+    fn the_text_of_a_policy_is_short_whatever_is_in_it() {
+        // An MSP's name of a megabyte of letters that take two bytes each.
+        let name = "é".repeat(500_000);
+        let mut role = Vec::new();
+        fastledger_wire::encode::bytes_field(&mut role, 1, name.as_bytes());
+        let principal = MspPrincipal { principal_classification: 0, principal: &role };
+        let rule = Rule::NOutOf(NOutOf { n: 1, rules: vec![Rule::SignedBy(0); 3] });
+        let envelope = SignaturePolicyEnvelope { version: 0, rule: Some(rule), identities: vec![principal] };
+        let msps = MspManager::from_msps(MspVersion::V1_4_3, []);
+        let policy = SignaturePolicy::compile(&envelope, &msps).expect("compiles");
+        let text = policy.to_string();
+        assert!(text.starts_with("OutOf(1, 'éé") && text.ends_with("é…"), "{} bytes", text.len());
+        assert!(text.len() <= RENDERED_BYTES + "…".len());
     }
 }
