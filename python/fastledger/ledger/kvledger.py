@@ -8,11 +8,14 @@ from types import TracebackType
 from typing import Literal
 
 from fastledger import _core
+from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, LedgerIo
 from fastledger.ledger.queryexecutor import QueryExecutor
 from fastledger.ledger.records import Commit
 
 Engine = Literal["auto", "parallel", "sequential"]
+
+_logger = log.get("kvledger")
 
 
 def open(
@@ -59,18 +62,21 @@ def open(
         0
     """
     _check_folder(Path(path), create)
-    return Ledger(
-        _core.Ledger.open(
-            fspath(path),
-            create=create,
-            workers=workers,
-            blocks_ahead=blocks_ahead,
-            durable=durable,
-            verify_block_signatures=verify_block_signatures,
-            allow_malformed=allow_malformed,
-            engine=engine,
-        )
+    core = _core.Ledger.open(
+        fspath(path),
+        create=create,
+        workers=workers,
+        blocks_ahead=blocks_ahead,
+        durable=durable,
+        verify_block_signatures=verify_block_signatures,
+        allow_malformed=allow_malformed,
+        engine=engine,
     )
+    if core.torn is not None:
+        _logger.warning(
+            "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short", *core.torn
+        )
+    return Ledger(core)
 
 
 def _check_folder(path: Path, create: bool) -> None:

@@ -55,7 +55,9 @@ class Ledgers:
         """
         store = BlockStore.open(str(self._chains / channel_id))
         if store.torn is not None:
-            _logger.warning("%s: cut at %d, %d bytes of a torn block dropped", *store.torn)
+            _logger.warning(
+                "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short", *store.torn
+            )
         return store
 
     def discard(self, channel_id: str) -> Path | None:

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity::ChannelConfig;
-use fastledger_ledger::{BlockStream, Durability, Ledger};
+use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
 use fastledger_wire::{Hash, TxValidationCode};
 
 use crate::block::{BlockRules, Mvcc};
@@ -109,6 +109,7 @@ pub struct Channel {
     blocks: Option<Sender<InFlight>>,
     results: Receiver<Outcome>,
     threads: Vec<JoinHandle<()>>,
+    torn: Option<TornTail>,
 }
 
 impl Channel {
@@ -120,7 +121,8 @@ impl Channel {
         let storage = fastledger_ledger::Options { durability: Durability::EachFlush, ..options.ledger };
         let (ledger, recovery) = Ledger::open(dir, storage)?;
         let blocks = ledger.blocks(recovery.replay.start)?;
-        let channel = Self::start(Arc::new(ledger), options)?;
+        let mut channel = Self::start(Arc::new(ledger), options)?;
+        channel.torn = recovery.torn;
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -158,6 +160,7 @@ impl Channel {
             blocks: Some(blocks),
             results,
             threads,
+            torn: None,
         })
     }
 
@@ -173,6 +176,12 @@ impl Channel {
             waiting += 1;
         }
         (0..waiting).try_for_each(|_| self.result().map(drop))
+    }
+
+    /// What opening cut off the block files, if anything: nobody was told that it is stored.
+    #[must_use]
+    pub fn torn(&self) -> Option<&TornTail> {
+        self.torn.as_ref()
     }
 
     /// The ledger, for reading.

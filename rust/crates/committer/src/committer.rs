@@ -236,7 +236,6 @@ impl Committer {
             tx_ids: outcome.tx_ids.clone(),
             history: outcome.judged.history.clone(),
             commit_hash: outcome.commit_hash,
-            channel_config: None,
             collection_configs: collections::collection_updates(batch, view)?,
             expiries: collections::expiries(number, batch, view)?,
             explanations: Cow::Owned(outcome.judged.explanations()),

@@ -86,7 +86,6 @@ fn step(ledger: &Ledger, txs: usize, keys: u64, tx_bytes: usize) -> (Duration, D
             tx_ids: made.tx_ids.iter().map(|id| (Cow::Borrowed(id.as_str()), 0)).collect(),
             history,
             commit_hash: None,
-            channel_config: None,
             collection_configs: vec![],
             expiries: vec![],
             explanations: Cow::Borrowed(&[]),

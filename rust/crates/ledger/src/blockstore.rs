@@ -45,7 +45,8 @@ impl BlockStore {
         let lock = LedgerLock::take(dir)?;
         let tail = tail::scan(dir, (0, 0), None)?;
         cut(&tail)?;
-        let writer = BlockWriter::open(dir, last_file(dir)?, file_bytes, Durability::EachFlush)?;
+        let height = tail.blocks.len() as u64;
+        let writer = BlockWriter::open(dir, last_file(dir)?, height, file_bytes, Durability::EachFlush)?;
         let chain = Chain { locations: tail.blocks.iter().map(|entry| entry.location).collect(), tip: tail.tip };
         let store = Self { dir: dir.to_path_buf(), chain: RwLock::new(chain), writer: Mutex::new(writer), _lock: lock };
         Ok((store, tail.torn.map(|(_, torn)| torn)))

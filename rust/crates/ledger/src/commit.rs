@@ -33,8 +33,6 @@ pub struct CommittedBlock<'a> {
     pub history: Vec<HistoryWrite<'a>>,
     /// The commit hash; none for block 0 and on channels without.
     pub commit_hash: Option<Hash>,
-    /// The new channel configuration if this is a valid configuration block, in the caller's encoding.
-    pub channel_config: Option<&'a [u8]>,
     /// Chaincodes whose definition changed and has explicit collections, with the `CollectionConfigPackage`.
     pub collection_configs: Vec<(&'a str, Cow<'a, [u8]>)>,
     /// The hashed keys that this block writes into collections with a blockToLive.
@@ -95,7 +93,6 @@ impl StagedBlock {
             savepoint: Savepoint { tip: block.tip, commit_hash: block.commit_hash, location: Some(block.location) },
             layer: Arc::new(Layer::new(number, stores)?),
             explanations: block.explanations.to_vec(),
-            channel_config: block.channel_config.map(<[u8]>::to_vec),
             metadata_namespaces,
         })
     }

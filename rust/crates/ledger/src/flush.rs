@@ -144,9 +144,6 @@ fn put_block(txn: &mut RwTxn<'_>, stores: &Stores, block: &StagedBlock, changes:
     if !block.explanations.is_empty() {
         stores.explanations.put_with_flags(txn, PutFlags::APPEND, &number, &block.explanations)?;
     }
-    if let Some(config) = &block.channel_config {
-        stores.channel_config.put_with_flags(txn, PutFlags::APPEND, &number, config)?;
-    }
     Ok(())
 }
 

@@ -155,6 +155,8 @@ pub struct Ledger {
     options: Options,
     pub(crate) lmdb: Arc<Lmdb>,
     writer: Mutex<BlockWriter>,
+    /// Held while syncing, so that who finds nothing to sync knows that no other sync is under way.
+    syncing: Mutex<()>,
     chain: RwLock<Chain>,
     derived: RwLock<Derived>,
     recent: Arc<Recent>,
@@ -173,12 +175,14 @@ impl Ledger {
     pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery)> {
         options.validate()?;
         let opened = recovery::open(dir, &options)?;
-        let writer = BlockWriter::open(&opened.chains, opened.end, options.block_file_bytes, options.durability)?;
+        let (end, height) = (opened.end, opened.chain.height());
+        let writer = BlockWriter::open(&opened.chains, end, height, options.block_file_bytes, options.durability)?;
         let ledger = Self {
             dir: dir.to_path_buf(),
             options,
             lmdb: Arc::new(opened.lmdb),
             writer: Mutex::new(writer),
+            syncing: Mutex::new(()),
             chain: RwLock::new(opened.chain),
             recent: Arc::clone(&opened.derived.recent),
             derived: RwLock::new(opened.derived),
@@ -270,6 +274,7 @@ impl Ledger {
 
     /// Brings to stable storage every block that was appended; others may append meanwhile.
     pub fn sync(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.syncing);
         let pending = lock(&self.writer).begin_sync()?;
         match pending {
             Some(pending) => pending.run().inspect_err(|error| lock(&self.writer).fail(error)),
@@ -308,7 +313,7 @@ impl Ledger {
             (derived.staged.clone(), Arc::clone(&derived.metadata_namespaces))
         };
         let Some(last) = blocks.last() else { return Ok(()) };
-        lock(&self.writer).sync()?;
+        self.sync()?;
         flush::write(&self.lmdb, &blocks, &namespaces, merge.as_mut())?;
         self.chain_mut().indexed(last.tip().number);
         let merged;

@@ -9,7 +9,8 @@
 //! ```text
 //! <ledger>/LOCK                     held while the ledger is open
 //!          chains/blockfile_NNNNNN  the blocks
-//!          derived/                 LMDB: state, history, indexes, configurations, expiries, explanations
+//!          chains/synced            as long as the chain that is known to be durable
+//!          derived/                 LMDB: state, history, indexes, collections, expiries, explanations
 //!          snapshot/                only in a ledger that began from a snapshot: the truth before its first block
 //! ```
 //!
@@ -51,6 +52,7 @@ mod snapshot;
 mod staged;
 mod stored;
 mod stream;
+mod synced;
 mod tail;
 mod values;
 mod view;

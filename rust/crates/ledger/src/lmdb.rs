@@ -43,7 +43,7 @@ const PROBE_BYTES: usize = 4096;
 /// The largest map that growing makes, in bytes.
 const MAX_MAP_BYTES: usize = 1 << 44;
 
-const STORES: [&str; 12] = [
+const STORES: [&str; 11] = [
     "state",
     "history",
     "blocks",
@@ -53,7 +53,6 @@ const STORES: [&str; 12] = [
     "config_history",
     "expiry",
     "explanations",
-    "channel_config",
     "journal",
     "meta",
 ];
@@ -70,7 +69,6 @@ pub(crate) struct Stores {
     pub(crate) config_history: Store,
     pub(crate) expiry: Store,
     pub(crate) explanations: Store,
-    pub(crate) channel_config: Store,
     pub(crate) journal: Store,
     pub(crate) meta: Store,
 }
@@ -284,7 +282,6 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         config_history,
         expiry,
         explanations,
-        channel_config,
         journal,
         meta,
     ] = stores;
@@ -298,7 +295,6 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         config_history,
         expiry,
         explanations,
-        channel_config,
         journal,
         meta,
     })

@@ -13,7 +13,6 @@ pub(crate) struct StagedBlock {
     pub(crate) savepoint: Savepoint,
     pub(crate) layer: Arc<Layer>,
     pub(crate) explanations: Vec<u8>,
-    pub(crate) channel_config: Option<Vec<u8>>,
     /// Namespaces that have key metadata since this block.
     pub(crate) metadata_namespaces: Vec<String>,
 }

@@ -2,10 +2,13 @@
 //! Finds where the chain in the block files ends, and tells a torn append from damage.
 //!
 //! An append that a crash cut short leaves the start of a record at the very end of the last file: it is cut off.
+//! Blocks that are not known to be synced (see [`crate::synced`]) may have lost any of their pages to a power loss, with
+//! whole blocks behind them: what follows the last good block is cut off, too. Nobody was told that they are stored.
+//!
 //! Anything else that does not read as the next block was once whole and acknowledged: it is damage, and cutting it
-//! off would lose blocks. The two look alike only where a length leads out of the file; there the rest of the file is
-//! searched for the block that would follow. When the broken record's header still names the right predecessor, that
-//! block must name its hash, so that no transaction can carry bytes which pass for one.
+//! off would lose blocks. Damage and a torn append look alike only where a length leads out of the file; there the rest
+//! of the file is searched for the block that would follow. When the broken record's header still names the right
+//! predecessor, that block must name its hash, so that no transaction can carry bytes which pass for one.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,7 @@ use fastledger_wire::{Hash, encode};
 use crate::blockfile::{self, BlockFile, Frame, Location};
 use crate::error::{LedgerError, Result};
 use crate::record::{self, ChainTip, HEAD_BYTES, MIN_RECORD_BYTES};
+use crate::synced;
 
 /// A block that the block files hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +27,12 @@ pub(crate) struct BlockEntry {
     pub(crate) header_hash: Hash,
 }
 
-/// The start of a record that a crash left behind.
+/// What a crash left behind: the start of a record, or blocks that were not synced and of which the first is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
     /// The block file.
     pub path: PathBuf,
-    /// Where the torn record begins; the file ends there from now on.
+    /// Where it begins; the file ends there from now on.
     pub offset: u64,
     /// How many bytes were cut off.
     pub bytes: u64,
@@ -43,8 +47,10 @@ pub(crate) struct Tail {
     pub(crate) tip: Option<ChainTip>,
     /// What must be cut off, and in which file.
     pub(crate) torn: Option<(u32, TornTail)>,
-    /// The block before `tip`.
-    before: Option<ChainTip>,
+    /// The block before the first one found.
+    start: Option<ChainTip>,
+    /// The number of blocks that are known to be on stable storage, if that is known.
+    synced: Option<u64>,
 }
 
 /// How a file's chain of records stops.
@@ -53,33 +59,35 @@ enum Stop {
     End,
     /// At a record that fills the rest of the file but is not the next block.
     Wrong(u64, String),
+    /// At one that is not the next block and has something behind it.
+    WrongWithin(u64, String),
     /// Where no record frames up.
     Broken(u64, String),
 }
 
-/// Follows the chain of headers from `(file, offset)` to its end; of the last block the data hash is checked too.
+/// Follows the chain of headers from `(file, offset)` to its end. The data hash of the last block is checked too, and
+/// that of every block that is not known to be synced.
 ///
 /// Data hashes of the others are not: whoever reads those blocks checks them.
 pub(crate) fn scan(dir: &Path, start: (u32, u64), tip: Option<ChainTip>) -> Result<Tail> {
     let files = blockfile::count(dir)?;
-    let mut tail = Tail { blocks: Vec::new(), tip, torn: None, before: None };
+    let mut tail = Tail { blocks: Vec::new(), tip, torn: None, start: tip, synced: synced::height(dir)? };
     let (first, mut offset) = start;
     for number in first..files {
         let file = BlockFile::open(dir, number)?;
         let stop = tail.scan_file(&file, offset)?;
-        if let Stop::Wrong(offset, reason) | Stop::Broken(offset, reason) = &stop
-            && later_bytes(dir, number + 1, files)?
-        {
-            return Err(tail.blame(&file, *offset, reason));
+        let is_last = !later_bytes(dir, number + 1, files)?;
+        if is_last && let Some(offset) = tail.drop_unsynced(&file, &stop)? {
+            return Ok(tail.cut(&file, offset));
         }
         match stop {
             Stop::End => offset = 0,
-            Stop::Wrong(offset, _) => return tail.cut(&file, offset),
-            Stop::Broken(offset, reason) => {
-                if continues(&file, offset, tail.tip.as_ref())? {
-                    return Err(tail.blame(&file, offset, &reason));
-                }
-                return tail.cut(&file, offset);
+            Stop::Wrong(offset, _) if is_last => return tail.cut_torn(&file, offset),
+            Stop::Broken(offset, _) if is_last && !continues(&file, offset, tail.tip.as_ref())? => {
+                return tail.cut_torn(&file, offset);
+            }
+            Stop::Wrong(offset, reason) | Stop::WrongWithin(offset, reason) | Stop::Broken(offset, reason) => {
+                return Err(tail.blame(&file, offset, &reason));
             }
         }
     }
@@ -101,11 +109,10 @@ impl Tail {
             match next {
                 Ok(tip) => {
                     self.blocks.push(BlockEntry { location, header_hash: tip.header_hash });
-                    self.before = self.tip.replace(tip);
+                    self.tip = Some(tip);
                     offset = location.end();
                 }
-                // A torn append never has anything behind it.
-                Err(reason) if location.end() < file.size => return Err(self.blame(file, offset, &reason)),
+                Err(reason) if location.end() < file.size => return Ok(Stop::WrongWithin(offset, reason)),
                 Err(reason) => return Ok(Stop::Wrong(offset, reason)),
             }
         }
@@ -124,11 +131,61 @@ impl Tail {
         record::check(&record).map_err(|reason| holder.damage(last.location.offset, reason))
     }
 
-    fn cut(mut self, file: &BlockFile, offset: u64) -> Result<Self> {
-        self.check_before(file)?;
+    /// Drops the blocks from the first bad one on that is not known to be synced, and says where it stands in `file`,
+    /// the last one that holds anything.
+    fn drop_unsynced(&mut self, file: &BlockFile, stop: &Stop) -> Result<Option<u64>> {
+        let Some(synced) = self.synced else { return Ok(None) };
+        let height = height(self.tip);
+        let unsynced = usize::try_from(height.saturating_sub(synced)).unwrap_or(usize::MAX);
+        for index in self.blocks.len().saturating_sub(unsynced)..self.blocks.len() {
+            let location = self.blocks[index].location;
+            if location.file == file.number && record::check(&file.record(&location)?).is_err() {
+                self.truncate(index);
+                return Ok(Some(location.offset));
+            }
+        }
+        Ok(match stop {
+            Stop::Wrong(offset, _) | Stop::WrongWithin(offset, _) | Stop::Broken(offset, _) if height >= synced => {
+                Some(*offset)
+            }
+            _ => None,
+        })
+    }
+
+    /// Keeps the first `count` of the blocks found.
+    fn truncate(&mut self, count: usize) {
+        self.blocks.truncate(count);
+        let first = height(self.start);
+        let hash_before = |index: usize| match index.checked_sub(1) {
+            Some(before) => Some(self.blocks[before].header_hash),
+            None => self.start.map(|start| start.header_hash),
+        };
+        self.tip = match count.checked_sub(1) {
+            None => self.start,
+            Some(last) => Some(ChainTip {
+                number: first + last as u64,
+                header_hash: self.blocks[last].header_hash,
+                previous_hash: hash_before(last),
+            }),
+        };
+    }
+
+    /// Notes what is to be cut off.
+    fn cut(mut self, file: &BlockFile, offset: u64) -> Self {
         let torn = TornTail { path: file.path.clone(), offset, bytes: file.size - offset };
         self.torn = Some((file.number, torn));
-        Ok(self)
+        self
+    }
+
+    /// A torn append goes, if nothing else is wrong: the block before it is whole, and no other is missing.
+    fn cut_torn(self, file: &BlockFile, offset: u64) -> Result<Self> {
+        self.check_before(file)?;
+        let height = height(self.tip);
+        if let Some(synced) = self.synced.filter(|synced| *synced > height + 1) {
+            let reason = format!("block {height} does not stand there, and {synced} blocks were stored");
+            return Err(file.damage(offset, reason));
+        }
+        Ok(self.cut(file, offset))
     }
 
     /// A power loss can leave the last record with its length but without its data.
@@ -139,10 +196,13 @@ impl Tail {
         if later_bytes(dir, file.number + 1, files)? {
             return Err(file.damage(last.location.offset, reason));
         }
-        self.blocks.pop();
-        self.tip = self.before;
-        self.cut(&file, last.location.offset)
+        self.truncate(self.blocks.len() - 1);
+        self.cut_torn(&file, last.location.offset)
     }
+}
+
+fn height(tip: Option<ChainTip>) -> u64 {
+    tip.map_or(0, |tip| tip.number + 1)
 }
 
 /// Whether any file from `number` on holds anything; an empty one is left by a crash right after it was made.

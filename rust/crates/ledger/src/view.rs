@@ -178,18 +178,6 @@ impl View {
         Ok(found.map(|(_, block)| (block, row.value.to_vec())))
     }
 
-    /// The channel configuration in force after the view's last block, and the block that set it.
-    pub fn channel_config(&self) -> Result<Option<(u64, Vec<u8>)>> {
-        for block in self.staged.iter().rev() {
-            if let Some(config) = &block.channel_config {
-                return Ok(Some((block.tip().number, config.clone())));
-            }
-        }
-        let lane = self.lane();
-        let last = self.lmdb.stores.channel_config.last(&lane).map_err(|e| self.lmdb.read_error(e))?;
-        last.map(|(key, config)| Ok((self.number(key)?, config.to_vec()))).transpose()
-    }
-
     /// What [`CommittedBlock::explanations`](crate::CommittedBlock::explanations) held for a block.
     pub fn explanations(&self, block: u64) -> Result<Option<Vec<u8>>> {
         if let Some(staged) = self.staged.iter().find(|staged| staged.tip().number == block) {

@@ -9,6 +9,7 @@ use fastledger_wire::encode;
 
 use crate::blockfile::{self, Location};
 use crate::error::{IoContext, LedgerError, Result};
+use crate::synced::SyncedMark;
 
 /// When an appended block is on stable storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub(crate) struct BlockWriter {
     path: PathBuf,
     number: u32,
     size: u64,
+    /// The number of blocks, those appended included.
+    height: u64,
+    synced: SyncedMark,
     file_bytes: u64,
     durability: Durability,
     unsynced: bool,
@@ -35,10 +39,19 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Opens the last block file, makes the first one if there is none, and cuts the last one to `size` bytes.
-    pub(crate) fn open(dir: &Path, end: Option<(u32, u64)>, file_bytes: u64, durability: Durability) -> Result<Self> {
+    /// Opens the last block file, makes the first one if there is none, and cuts the last one to its size in `end`.
+    ///
+    /// What is there, `height` blocks, is brought to stable storage: a process that was killed may have left that undone.
+    pub(crate) fn open(
+        dir: &Path,
+        end: Option<(u32, u64)>,
+        height: u64,
+        file_bytes: u64,
+        durability: Durability,
+    ) -> Result<Self> {
         let (number, size) = end.unwrap_or((0, 0));
         let path = blockfile::path(dir, number);
+        let synced = SyncedMark::open(dir)?;
         let file = if end.is_some() {
             OpenOptions::new().write(true).open(&path).context("open for writing", &path)?
         } else {
@@ -50,6 +63,8 @@ impl BlockWriter {
             path,
             number,
             size,
+            height,
+            synced,
             file_bytes,
             durability,
             unsynced: false,
@@ -58,6 +73,9 @@ impl BlockWriter {
         if writer.file.metadata().context("read", &writer.path)?.len() != size {
             writer.cut_back()?;
         }
+        writer.file.sync_data().context("sync", &writer.path)?;
+        writer.synced.set(height)?;
+        sync_dir(dir)?;
         Ok(writer)
     }
 
@@ -75,7 +93,9 @@ impl BlockWriter {
             self.next_file()?;
         }
         let location = Location { file: self.number, offset: self.size, length: record.len() as u64 };
+        self.height += 1;
         if let Err(error) = self.write(&prefix, record) {
+            self.height -= 1;
             self.undo(&error);
             return Err(error);
         }
@@ -101,8 +121,9 @@ impl BlockWriter {
             return Ok(None);
         }
         let file = self.file.try_clone().context("sync", &self.path)?;
+        let synced = self.synced.try_clone()?;
         self.unsynced = false;
-        Ok(Some(PendingSync { file, path: self.path.clone() }))
+        Ok(Some(PendingSync { file, path: self.path.clone(), height: self.height, synced }))
     }
 
     /// Takes no more blocks: what the kernel failed to write once it may forget, and only reading it back tells what is
@@ -129,7 +150,9 @@ impl BlockWriter {
         self.file.sync_all().context("sync", &self.path)
     }
 
+    /// Everything before the last file is on stable storage; also what another thread is still syncing.
     fn next_file(&mut self) -> Result<()> {
+        self.unsynced = true;
         self.sync()?;
         let path = blockfile::path(&self.dir, self.number + 1);
         self.file = create(&self.dir, &path)?;
@@ -145,12 +168,16 @@ impl BlockWriter {
 pub(crate) struct PendingSync {
     file: File,
     path: PathBuf,
+    /// The number of blocks that will be there.
+    height: u64,
+    synced: SyncedMark,
 }
 
 impl PendingSync {
     /// Waits until they are there.
     pub(crate) fn run(&self) -> Result<()> {
-        self.file.sync_data().context("sync", &self.path)
+        self.file.sync_data().context("sync", &self.path)?;
+        self.synced.set(self.height)
     }
 }
 

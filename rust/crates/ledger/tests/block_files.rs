@@ -116,7 +116,7 @@ fn files_roll_over_as_fabric_does() {
         assert_eq!(appended.location.file as usize, sizes.len() - 1);
     }
     assert_eq!(sizes.len(), 4);
-    let found: Vec<_> = read_sorted(&ledger.chains()).iter().map(|file| file.len() as u64).collect();
+    let found: Vec<_> = read_sorted(&ledger.chains(), "blockfile_").iter().map(|file| file.len() as u64).collect();
     assert_eq!(found, sizes);
     let read: Vec<_> = ledger.blocks(0).unwrap().map(|block| block.unwrap().number).collect();
     assert_eq!(read, [0, 1, 2, 3, 4, 5, 6]);
@@ -130,7 +130,7 @@ fn files_roll_over_as_fabric_does() {
     let (ledger, _) = Ledger::open(first_too_long.path(), small_files()).unwrap();
     append(&ledger, 1, 2000);
     append(&ledger, 1, 10);
-    let sizes: Vec<_> = read_sorted(&ledger.chains()).iter().map(Vec::len).collect();
+    let sizes: Vec<_> = read_sorted(&ledger.chains(), "blockfile_").iter().map(Vec::len).collect();
     assert_eq!((sizes.len(), sizes[0]), (3, 0));
     assert_eq!(ledger.blocks(0).unwrap().count(), 2);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An orderer's block files: appended, read back, torn, damaged.
 
-use std::fs;
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use fastledger_ledger::{BlockStore, BlockStream, Checks, LedgerError, block_file_path};
@@ -120,4 +122,52 @@ fn damage_within_the_chain_is_an_error() {
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(BlockStore::open(dir.path(), FILE_BYTES), Err(LedgerError::DamagedBlockFile { .. })));
     assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+/// Four blocks, of which only so many are known to be on stable storage.
+fn with_synced(synced: u64) -> (tempfile::TempDir, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).append(&chain(4)).unwrap();
+    let mark = OpenOptions::new().write(true).open(dir.path().join("synced")).unwrap();
+    assert_eq!(mark.metadata().unwrap().len(), 4);
+    mark.set_len(synced).unwrap();
+    let bytes = fs::read(block_file_path(dir.path(), 0)).unwrap();
+    (dir, bytes)
+}
+
+/// Zeros from so far into the third of four blocks; the fourth is whole.
+fn lose(bytes: &mut [u8], from: usize, count: usize) -> usize {
+    let length_bytes = |record: &Vec<u8>| if record.len() < 128 { 1 } else { 2 };
+    let start = chain(2).iter().map(|record| record.len() + length_bytes(record)).sum::<usize>();
+    bytes[start + from..start + from + count].fill(0);
+    start
+}
+
+#[test]
+fn a_lost_page_is_cut_off_with_what_follows_where_nobody_was_told_of_the_block() {
+    // Of the header, of the data.
+    for (from, count) in [(0, 50), (90, 20)] {
+        for synced in 0..=4 {
+            let (dir, mut bytes) = with_synced(synced);
+            let start = lose(&mut bytes, from, count);
+            fs::write(block_file_path(dir.path(), 0), &bytes).unwrap();
+            let opened = BlockStore::open(dir.path(), FILE_BYTES);
+            if synced <= 2 {
+                let (store, torn) = opened.unwrap();
+                let torn = torn.unwrap();
+                assert_eq!((torn.offset, torn.bytes), (start as u64, (bytes.len() - start) as u64));
+                assert_eq!(store.height(), 2);
+                store.append(&chain(4)[2..]).unwrap();
+                drop(store);
+                assert_eq!(open(dir.path()).height(), 4);
+                continue;
+            }
+            // Where all frames up and chains, who reads the block learns of it.
+            assert_eq!(opened.is_ok(), from == 90, "{synced} synced");
+            assert!(matches!(opened, Ok(_) | Err(LedgerError::DamagedBlockFile { .. })));
+            assert_eq!(fs::read(block_file_path(dir.path(), 0)).unwrap(), bytes);
+            let mut blocks = BlockStream::open(dir.path(), Checks::Hashes).unwrap();
+            assert!(matches!(blocks.nth(2), Some(Err(LedgerError::DamagedBlockFile { .. }))));
+        }
+    }
 }

@@ -218,14 +218,13 @@ fn history_is_newest_first_and_of_that_key_only() {
 }
 
 #[test]
-fn configurations_and_explanations_come_back() {
+fn collections_and_explanations_come_back() {
     in_every_stage(
         |ledger| {
             for block in 0..4u8 {
                 let collections = if block % 2 == 1 { vec![("cc".to_owned(), vec![block])] } else { vec![] };
-                let config = (block < 2).then(|| vec![block; 3]);
                 let explanations = if block == 2 { b"why".to_vec() } else { vec![] };
-                Effects { collections, config, explanations, ..Effects::default() }.stage(ledger);
+                Effects { collections, explanations, ..Effects::default() }.stage(ledger);
             }
         },
         |ledger| {
@@ -235,7 +234,6 @@ fn configurations_and_explanations_come_back() {
             assert_eq!([below(2), below(3)], [Some((1, vec![1])), Some((1, vec![1]))]);
             assert_eq!(below(u64::MAX), Some((3, vec![3])));
             assert_eq!(view.collection_config_below(9, "c").unwrap(), None);
-            assert_eq!(view.channel_config().unwrap(), Some((1, vec![1; 3])));
             assert_eq!(view.explanations(2).unwrap(), Some(b"why".to_vec()));
             assert_eq!(view.explanations(1).unwrap(), None);
         },

@@ -9,7 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use fastledger_ledger::{BlockStream, Checks, Ledger, LedgerError, Options, Recovery, block_file_path};
+use fastledger_ledger::{BlockStream, Checks, Durability, Ledger, LedgerError, Options, Recovery, block_file_path};
 use fastledger_mvcc::state::StateReader;
 use fastledger_wire::{common::BlockHeader, encode, hash};
 use support::{Effects, append, key, open, options, record, state_key};
@@ -187,6 +187,102 @@ fn a_last_block_of_zeros_is_cut_off() {
     }
 }
 
+fn synced(dir: &Path) -> u64 {
+    size(&dir.join("chains/synced"))
+}
+
+fn grouped() -> Options {
+    Options { durability: Durability::EachFlush, ..options() }
+}
+
+/// Six blocks, of which three are on stable storage; the block file, and where each block begins.
+fn half_synced() -> (tempfile::TempDir, PathBuf, Vec<usize>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = Ledger::open(dir.path(), grouped()).unwrap();
+    let mut starts: Vec<_> = (0..3).map(|_| append(&ledger, 2, 200).location.offset).collect();
+    assert_eq!(synced(dir.path()), 0);
+    ledger.sync().unwrap();
+    starts.extend((0..3).map(|_| append(&ledger, 2, 200).location.offset));
+    assert_eq!(synced(dir.path()), 3);
+    let file = block_file_path(&ledger.chains(), 0);
+    let starts = starts.into_iter().map(|start| usize::try_from(start).unwrap());
+    (dir, file, starts.collect())
+}
+
+#[test]
+fn the_mark_of_what_is_synced_goes_with_syncs_and_is_not_behind_the_savepoint() {
+    let (dir, ..) = half_synced();
+    // A process that was killed left its blocks to the operating system.
+    drop(open(dir.path()));
+    assert_eq!(synced(dir.path()), 6);
+    let (ledger, recovery) = Ledger::open(dir.path(), Options { block_file_bytes: 3000, ..grouped() }).unwrap();
+    replay(&ledger, &recovery);
+    let (mut known, mut last_file) = (6, ledger.block(5).unwrap().location.file);
+    for _ in 0..20 {
+        let location = append(&ledger, 2, 200).location;
+        // Before a new file is begun, what is in the old one is synced.
+        if location.file > last_file {
+            (known, last_file) = (ledger.height() - 1, location.file);
+        }
+        assert_eq!(synced(dir.path()), known);
+    }
+    assert!(last_file > 1);
+    drop(ledger);
+    let (ledger, recovery) = Ledger::open(dir.path(), grouped()).unwrap();
+    replay(&ledger, &recovery);
+    fill(&ledger, 3);
+    ledger.flush().unwrap();
+    assert_eq!((synced(dir.path()), ledger.height()), (29, 29));
+}
+
+/// A power loss may keep later pages of a file and lose earlier ones.
+#[test]
+fn of_blocks_that_were_not_synced_any_pages_may_be_lost() {
+    const PAGE: usize = 64;
+    let (dir, file, starts) = half_synced();
+    let whole = fs::read(&file).unwrap();
+    let end = whole.len();
+    for lost in 0u32..200 {
+        let mut bytes = whole.clone();
+        // Pages as a hash chooses them, mostly few.
+        let choice = hash::sha256(&[&lost.to_be_bytes()]);
+        let share = choice[31] / 2;
+        let pages = (starts[3] / PAGE + 1..end.div_ceil(PAGE)).filter(|page| choice[page % 31] < share);
+        let pages: Vec<_> = pages.collect();
+        for page in &pages {
+            bytes[page * PAGE..end.min((page + 1) * PAGE)].fill(0);
+        }
+        fs::write(&file, &bytes).unwrap();
+        cut(&dir.path().join("chains/synced"), 3);
+        let (ledger, recovery) = open(dir.path());
+        let first_lost = bytes.iter().zip(&whole).position(|(left, was)| left != was).unwrap_or(end);
+        let good = starts.iter().skip(1).chain([&end]).filter(|end| **end <= first_lost).count();
+        assert_eq!(recovery.replay, 0..good as u64, "lost {pages:?}");
+        assert_eq!(recovery.torn.map(|torn| torn.offset), starts.get(good).map(|start| *start as u64));
+        assert_eq!(ledger.blocks(0).unwrap().map(Result::unwrap).count(), good);
+        assert_eq!(fs::read(&file).unwrap(), whole[..*starts.get(good).unwrap_or(&end)]);
+    }
+}
+
+#[test]
+fn of_blocks_that_were_synced_nothing_is_cut_off() {
+    let (dir, file, starts) = half_synced();
+    let whole = fs::read(&file).unwrap();
+    for start in &starts[..3] {
+        let mut bytes = whole.clone();
+        bytes[start + 1..start + 30].fill(0);
+        fs::write(&file, &bytes).unwrap();
+        assert_damage(&refusal(dir.path()), &file, *start as u64);
+        assert_eq!(fs::read(&file).unwrap(), bytes);
+    }
+    // Where nothing is known of syncs, everything may have been acknowledged.
+    let mut bytes = whole.clone();
+    bytes[starts[4] + 1..starts[4] + 30].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    fs::remove_file(dir.path().join("chains/synced")).unwrap();
+    assert_damage(&refusal(dir.path()), &file, starts[4] as u64);
+}
+
 /// Any byte of a middle block changed, those of the filter aside, which no hash covers.
 #[test]
 fn damage_in_the_middle_is_an_error_and_cuts_nothing_off() {
@@ -341,7 +437,7 @@ fn a_torn_block_with_a_forged_follower_inside_is_cut_off() {
 #[test]
 fn opening_does_not_read_the_chain() {
     let dir = tempfile::tempdir().unwrap();
-    let fast = Options { durability: fastledger_ledger::Durability::EachFlush, ..options() };
+    let fast = Options { durability: Durability::EachFlush, ..options() };
     let (ledger, _) = Ledger::open(dir.path(), fast).unwrap();
     for _ in 0..10_000 {
         let appended = append(&ledger, 1, 20);

@@ -95,6 +95,13 @@ impl Ledger {
         py.detach(|| drop(channel));
     }
 
+    /// What opening cut off, if anything: file, offset, bytes.
+    #[getter]
+    fn torn(&self, py: Python<'_>) -> PyResult<Option<(String, u64, u64)>> {
+        let channel = self.channel(py)?;
+        Ok(channel.torn().map(|torn| (torn.path.display().to_string(), torn.offset, torn.bytes)))
+    }
+
     #[getter]
     fn height(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.channel(py)?.ledger().height())

@@ -223,9 +223,9 @@ mod tests {
     fn the_text_of_a_policy_is_short_whatever_is_in_it() {
         // An MSP's name of a megabyte of letters that take two bytes each.
         let name = "é".repeat(500_000);
-        let mut role = Vec::new();
-        fastledger_wire::encode::bytes_field(&mut role, 1, name.as_bytes());
-        let principal = MspPrincipal { principal_classification: 0, principal: &role };
+        let mut member = Vec::new();
+        fastledger_wire::encode::bytes_field(&mut member, 1, name.as_bytes());
+        let principal = MspPrincipal { principal_classification: 0, principal: &member };
         let rule = Rule::NOutOf(NOutOf { n: 1, rules: vec![Rule::SignedBy(0); 3] });
         let envelope = SignaturePolicyEnvelope { version: 0, rule: Some(rule), identities: vec![principal] };
         let msps = MspManager::from_msps(MspVersion::V1_4_3, []);

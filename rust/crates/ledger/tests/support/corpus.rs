@@ -40,13 +40,15 @@ impl Corpus {
 
     /// The blocks as the real peer stored them, each a marshalled `common.Block`.
     pub fn blocks(&self) -> Vec<Vec<u8>> {
-        read_sorted(&self.path.join("blocks_peer"))
+        read_sorted(&self.path.join("blocks_peer"), "")
     }
 }
 
-/// The files of a folder, in the order of their names.
-pub fn read_sorted(dir: &Path) -> Vec<Vec<u8>> {
-    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The files of a folder whose names begin so, in the order of their names.
+pub fn read_sorted(dir: &Path, prefix: &str) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let named = files.filter(|file| file.file_name().to_string_lossy().starts_with(prefix));
+    let mut paths: Vec<_> = named.map(|file| file.path()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }

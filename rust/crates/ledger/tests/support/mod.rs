@@ -66,7 +66,6 @@ pub struct Effects {
     pub history: Vec<(String, String, u64)>,
     pub expiries: Vec<(ModelKey, u64)>,
     pub collections: Vec<(String, Vec<u8>)>,
-    pub config: Option<Vec<u8>>,
     pub explanations: Vec<u8>,
 }
 
@@ -114,7 +113,6 @@ impl Effects {
                 .map(|(namespace, key, tx)| HistoryWrite { namespace, key: key.as_bytes(), tx: *tx })
                 .collect(),
             commit_hash: Self::commit_hash(number),
-            channel_config: self.config.as_deref(),
             collection_configs: self
                 .collections
                 .iter()
