@@ -10,7 +10,6 @@ import pytest
 import ordering
 import peering
 from corpora import Corpus, OpenCorpus
-from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
 from fastledger.protos.peer.transaction_pb2 import ProcessedTransaction
@@ -55,7 +54,10 @@ async def walk(corpus: Corpus, folder: Path) -> None:
         orderer.registrar.join(bundle, block)
         overrides = peering.overriding(dict.fromkeys(bundle.orderer_addresses, orderer.port))
         environ = peering.environment(
-            material, "org1", "peer0", folder / "peer",
+            material,
+            "org1",
+            "peer0",
+            folder / "peer",
             CORE_PEER_DELIVERYCLIENT_ADDRESSOVERRIDES=overrides,
         )
         async with peering.running(environ) as peer:
