@@ -20,8 +20,11 @@ _LEFT_OUT = {"node_modules", "__pycache__", "target", "build", "out"}
 _METADATA = "META-INF"
 _GO_SUFFIXES = {".go", ".c", ".h", ".s", ".mod", ".sum", ".yaml", ".json", ".proto"}
 _MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)
-LANGUAGES = {"golang": 1, "node": 2, "car": 3, "java": 4, "python": 0}
-"""``ChaincodeSpec.Type`` of each language; Python has none and is known by its files."""
+LANGUAGES = {"golang": 1, "node": 2, "car": 3, "java": 4, "python": 1}
+"""``ChaincodeSpec.Type`` of each language.
+
+Fabric 1.x has none for Python and deploys nothing without one; the files tell what it is.
+"""
 
 
 def source_code(language: str, path: str) -> tuple[str, bytes]:
