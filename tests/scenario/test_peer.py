@@ -10,6 +10,7 @@ import pytest
 import ordering
 import peering
 from corpora import Corpus, OpenCorpus
+from fastledger.channelconfig import Bundle
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
 from fastledger.protos.peer.transaction_pb2 import ProcessedTransaction
@@ -47,8 +48,6 @@ async def start_orderer(corpus: Corpus, folder: Path):
 async def walk(corpus: Corpus, folder: Path) -> None:
     material = corpus.folder / "crypto-config"
     async with await start_orderer(corpus, folder) as orderer:
-        from fastledger.channelconfig import Bundle
-
         block = genesis(corpus)
         bundle = Bundle.from_block(block)
         orderer.registrar.join(bundle, block)
@@ -94,3 +93,60 @@ async def walk(corpus: Corpus, folder: Path) -> None:
 
 def test_a_peer_walks(v14: Corpus, tmp_path: Path) -> None:
     asyncio.run(walk(v14, tmp_path))
+
+
+async def endorse_and_send(
+    client: peering.Client, sender: ordering.Client, count: int
+) -> list[str]:
+    tx_ids = []
+    for _ in range(count):
+        endorsed = await client.call(CHANNEL, "qscc", "GetChainInfo", CHANNEL)
+        answers = await sender.broadcast([client.transaction([endorsed])])
+        assert [answer.status for answer in answers] == [200]
+        tx_ids.append(client.tx_id)
+    return tx_ids
+
+
+async def kills(corpus: Corpus, folder: Path) -> None:
+    material = corpus.folder / "crypto-config"
+    async with await start_orderer(corpus, folder) as orderer:
+        block = genesis(corpus)
+        bundle = Bundle.from_block(block)
+        orderer.registrar.join(bundle, block)
+        overrides = peering.overriding(dict.fromkeys(bundle.orderer_addresses, orderer.port))
+        environ = peering.environment(
+            material,
+            "org1",
+            "peer0",
+            folder / "peer",
+            CORE_PEER_DELIVERYCLIENT_ADDRESSOVERRIDES=overrides,
+        )
+        admin = peering.identity(material, "org1")
+        sender = ordering.Client(orderer.port, admin)
+        sent: list[str] = []
+        for round_ in range(3):
+            process = await asyncio.to_thread(peering.PeerProcess, environ)
+            client = peering.Client(process.port, admin)
+            if not round_:
+                joined = await client.join(block)
+                assert joined.response.status == 200, joined.response.message
+            sent += await endorse_and_send(client, sender, 3)
+            process.kill()
+            await client.close()
+        process = await asyncio.to_thread(peering.PeerProcess, environ)
+        client = peering.Client(process.port, admin)
+        for tx_id in sent:
+            async with asyncio.timeout(peering.DEADLINE_S):
+                while True:
+                    found = await client.call(CHANNEL, "qscc", "GetTransactionByID", CHANNEL, tx_id)
+                    if found.response.status == 200:
+                        break
+                    await asyncio.sleep(0.1)
+            assert ProcessedTransaction.FromString(found.response.payload).validationCode == 0
+        await client.close()
+        await sender.close()
+        assert process.terminate() == 0
+
+
+def test_a_killed_peer_loses_nothing_and_catches_up(v14: Corpus, tmp_path: Path) -> None:
+    asyncio.run(kills(v14, tmp_path))
