@@ -70,8 +70,13 @@ class GrpcServer:
         *,
         limits: ServerLimits | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        client_roots: Callable[[], bytes] | None = None,
     ) -> None:
-        """Prepare a server for ``host:port``; port 0 takes a free one."""
+        """Prepare a server for ``host:port``; port 0 takes a free one.
+
+        ``client_roots`` gives the PEM of more CAs of clients, at each handshake.
+        """
+        self._client_roots = client_roots
         self._address = address
         self._tls = tls
         self._limits = limits or ServerLimits()
@@ -124,7 +129,9 @@ class GrpcServer:
             if self._tls is None:
                 port = server.add_insecure_port(self._address)
             else:
-                port = server.add_secure_port(self._address, self._tls.grpc_credentials())
+                port = server.add_secure_port(
+                    self._address, self._tls.grpc_credentials(self._client_roots)
+                )
         except RuntimeError:
             port = 0
         if not port:

@@ -62,7 +62,13 @@ class OrdererNode:
         )
         self._bootstrap = _bootstrap_block(config)
         address = f"{config.string('general.listenAddress')}:{config.integer('general.listenPort')}"
-        self._server = GrpcServer(address, tls, limits=_limits(config))
+        mutual = tls is not None and tls.require_client_cert
+        self._server = GrpcServer(
+            address,
+            tls,
+            limits=_limits(config),
+            client_roots=self.registrar.tls_roots if mutual else None,
+        )
         self._server.add(self._service(tls).register)
         self._admin = self._admin_server()
         self._operations = Operations.from_config(config)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the kind of consensus may change; the cases are those of Fabric's maintenancefilter_test.go."""
+"""How the kind of consensus may change: the cases of Fabric's maintenancefilter_test.go."""
 
 from types import SimpleNamespace
 
@@ -71,32 +71,42 @@ def test_what_may_change(before, after) -> None:
         (
             bundle(NORMAL, "solo", capability="V1_1"),
             bundle(MAINTENANCE, "solo"),
-            "next config attempted to change ConsensusType.State to STATE_MAINTENANCE, "
-            "but capability is disabled",
+            (
+                "next config attempted to change ConsensusType.State to STATE_MAINTENANCE, "
+                "but capability is disabled"
+            ),
         ),
         (
             bundle(NORMAL, "solo", capability="V1_1"),
             bundle(NORMAL, "etcdraft"),
-            "next config attempted to change ConsensusType.Type from solo to etcdraft, "
-            "but capability is disabled",
+            (
+                "next config attempted to change ConsensusType.Type from solo to etcdraft, "
+                "but capability is disabled"
+            ),
         ),
         (
             bundle(NORMAL, "kafka"),
             bundle(NORMAL, "etcdraft"),
-            "attempted to change consensus type from kafka to etcdraft, "
-            "but current config ConsensusType.State is not in maintenance mode",
+            (
+                "attempted to change consensus type from kafka to etcdraft, "
+                "but current config ConsensusType.State is not in maintenance mode"
+            ),
         ),
         (
             bundle(MAINTENANCE, "kafka"),
             bundle(NORMAL, "etcdraft"),
-            "attempted to change ConsensusType.Type from kafka to etcdraft, "
-            "but ConsensusType.State is changing from STATE_MAINTENANCE to STATE_NORMAL",
+            (
+                "attempted to change ConsensusType.Type from kafka to etcdraft, "
+                "but ConsensusType.State is changing from STATE_MAINTENANCE to STATE_NORMAL"
+            ),
         ),
         (
             bundle(NORMAL, "etcdraft", b"one"),
             bundle(MAINTENANCE, "etcdraft", b"two"),
-            "attempted to change ConsensusType.Metadata, "
-            "but ConsensusType.State is changing from STATE_NORMAL to STATE_MAINTENANCE",
+            (
+                "attempted to change ConsensusType.Metadata, "
+                "but ConsensusType.State is changing from STATE_NORMAL to STATE_MAINTENANCE"
+            ),
         ),
         (
             bundle(MAINTENANCE, "kafka"),
