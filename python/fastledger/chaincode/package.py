@@ -49,6 +49,11 @@ class ChaincodePackage:
     metadata: bytes
     """``metadata.json`` as it was packaged; external builders get it."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the code: in 1.x one name and version may come with other code later."""
+        return hashlib.sha256(self.code).hexdigest()
+
     def files(self) -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
         """Read the code's regular files: path, entry, content.
 

@@ -63,7 +63,7 @@ class Interop extends Contract {
     async policy(ctx, key) {
         await ctx.stub.setStateValidationParameter(key, Buffer.from('policy'));
         const policy = await ctx.stub.getStateValidationParameter(key);
-        return policy.toString();
+        return policy ? policy.toString() : '';
     }
 
     async call(ctx, name, channel, ...args) {
