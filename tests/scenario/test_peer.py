@@ -12,6 +12,8 @@ import peering
 from corpora import Corpus, OpenCorpus
 from fastledger.channelconfig import Bundle
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
+from fastledger.protos.gateway import gateway_pb2
+from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
 from fastledger.protos.peer.transaction_pb2 import ProcessedTransaction
 
@@ -150,3 +152,62 @@ async def kills(corpus: Corpus, folder: Path) -> None:
 
 def test_a_killed_peer_loses_nothing_and_catches_up(v14: Corpus, tmp_path: Path) -> None:
     asyncio.run(kills(v14, tmp_path))
+
+
+async def through_the_gateway(corpus: Corpus, folder: Path) -> None:
+    material = corpus.folder / "crypto-config"
+    async with await start_orderer(corpus, folder) as orderer:
+        block = genesis(corpus)
+        bundle = Bundle.from_block(block)
+        orderer.registrar.join(bundle, block)
+        overrides = peering.overriding(dict.fromkeys(bundle.orderer_addresses, orderer.port))
+        environ = peering.environment(
+            material,
+            "org1",
+            "peer0",
+            folder / "peer",
+            CORE_PEER_DELIVERYCLIENT_ADDRESSOVERRIDES=overrides,
+        )
+        async with peering.running(environ) as peer:
+            client = peering.Client(peer.port, peering.identity(material, "org1"))
+            await client.join(block)
+            stub = GatewayStub(client.channel)
+            proposal = client.propose(CHANNEL, "qscc", "GetChainInfo", CHANNEL)
+            evaluated = await stub.Evaluate(
+                gateway_pb2.EvaluateRequest(channel_id=CHANNEL, proposed_transaction=proposal)
+            )
+            assert BlockchainInfo.FromString(evaluated.result.payload).height == 1
+            endorsed = await stub.Endorse(
+                gateway_pb2.EndorseRequest(channel_id=CHANNEL, proposed_transaction=proposal)
+            )
+            envelope = endorsed.prepared_transaction
+            envelope.signature = client.signer.sign(envelope.payload)
+            asked = gateway_pb2.CommitStatusRequest(
+                transaction_id=client.tx_id,
+                channel_id=CHANNEL,
+                identity=client.signer.serialized,
+            ).SerializeToString()
+            signed = gateway_pb2.SignedCommitStatusRequest(
+                request=asked, signature=client.signer.sign(asked)
+            )
+            waiting = asyncio.ensure_future(stub.CommitStatus(signed))
+            await stub.Submit(
+                gateway_pb2.SubmitRequest(channel_id=CHANNEL, prepared_transaction=envelope)
+            )
+            status = await asyncio.wait_for(waiting, peering.DEADLINE_S)
+            assert (status.result, status.block_number) == (0, 1)
+            assert await stub.CommitStatus(signed) == status
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Evaluate(
+                    gateway_pb2.EvaluateRequest(
+                        channel_id=CHANNEL,
+                        proposed_transaction=client.propose(CHANNEL, "nocc", "query"),
+                    )
+                )
+            assert refused.value.code() is grpc.StatusCode.UNKNOWN
+            assert "chaincode nocc not found" in (refused.value.details() or "")
+            await client.close()
+
+
+def test_the_gateway_takes_a_transaction_all_the_way(v14: Corpus, tmp_path: Path) -> None:
+    asyncio.run(through_the_gateway(v14, tmp_path))

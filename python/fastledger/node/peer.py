@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastledger.chaincode.listener import Listener
+from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
 from fastledger.common import log
 from fastledger.common.config import Config
@@ -30,13 +31,16 @@ from fastledger.endorser.services import PeerServices
 from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
+from fastledger.gateway.service import Gateway
 from fastledger.msp import Msp, SigningIdentity, load_msp_config
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer_gateway import GatewayFace
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
+from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
 from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
 from fastledger.protos.peer.snapshot_pb2_grpc import add_SnapshotServicer_to_server
@@ -124,6 +128,26 @@ class PeerNode:
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
+        if self._config.boolean("peer.gateway.enabled", True):
+            gateway = self._gateway()
+            self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
+
+    def _gateway(self) -> Gateway:
+        config = self._config
+        face = GatewayFace(
+            self.channels,
+            self.endorser,
+            self._acl,
+            self.signer.mspid,
+            config.string("peer.address"),
+            lambda channel: OrdererConnector(config, channel),
+            self._overrides,
+        )
+        return Gateway(
+            face,
+            endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
+            broadcast_timeout_s=config.duration("peer.gateway.broadcastTimeout", 30),
+        )
 
     @property
     def port(self) -> int:
@@ -174,7 +198,7 @@ class PeerNode:
             finally:
                 await self.stop()
 
-    def _bundle(self, channel_id: str):  # type: ignore[no-untyped-def]
+    def _bundle(self, channel_id: str) -> Bundle | None:
         channel = self.channels.channel(channel_id)
         return None if channel is None else channel.bundle
 

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peer as its gateway sees it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc.aio
+
+from fastledger.channelconfig import Bundle
+from fastledger.committer.notifier import Status
+from fastledger.committer.puller import Connector
+from fastledger.common.errors import FastledgerError, NotFound, PolicyUnsatisfied
+from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.endorser import Endorser
+from fastledger.endorser.lifecycle import definition
+from fastledger.endorser.states import ViewState
+from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
+from fastledger.node.peer_channels import PeerChannels
+from fastledger.policies import n_out_of_role
+from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.signed_data import SignedData
+
+LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
+
+
+class GatewayView:
+    """One channel, with the ways to its orderers and peers."""
+
+    def __init__(self, channel: PeerChannel, connector: Connector, overrides: Overrides) -> None:
+        """Look at a channel."""
+        self._channel = channel
+        self._connector = connector
+        self._overrides = overrides
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self._channel.id
+
+    @property
+    def bundle(self) -> Bundle:
+        """Its configuration."""
+        return self._channel.bundle
+
+    @property
+    def height(self) -> int:
+        """Blocks that are committed."""
+        return self._channel.height
+
+    async def wait(self, height: int) -> None:
+        """Return when there are so many blocks."""
+        await self._channel.wait(height)
+
+    def block(self, number: int) -> bytes:
+        """Read a block."""
+        return self._channel.block(number)
+
+    def status_of(self, tx_id: str) -> Status | None:
+        """Read a committed transaction's verdict; what is not durable yet does not count."""
+        if not self._channel.ledger.has_transaction(tx_id):
+            return None
+        try:
+            found = self._channel.ledger.transaction(tx_id)
+        except NotFound:
+            return None
+        return (found.code, found.version.block) if found.version.block < self.height else None
+
+    def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
+        """Await a transaction."""
+        return self._channel.notifier.status(tx_id)
+
+    def orderers(self) -> Sequence[str]:
+        """Addresses of the orderers."""
+        return self._overrides(self.bundle.orderer_addresses)
+
+    async def connect(self, address: str) -> grpc.aio.Channel:
+        """Dial an orderer, or another peer of the channel."""
+        return await self._connector.connect(address)
+
+    def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
+        """Whether endorsements satisfy the policy of the chaincode that is called."""
+        try:
+            self._evaluate(chaincode, endorsements)
+        except PolicyUnsatisfied:
+            return False
+        return True
+
+    def _evaluate(self, chaincode: str, endorsements: Sequence[SignedData]) -> None:
+        bundle = self.bundle
+        if chaincode == definition.NAMESPACE and bundle.has_policy(LIFECYCLE_POLICY):
+            bundle.evaluate(LIFECYCLE_POLICY, endorsements)
+            return
+        view = self._channel.ledger.view()
+        try:
+            committed = definition.read_committed(chaincode, ViewState(view, definition.NAMESPACE))
+            legacy = view.get("lscc", chaincode)
+        finally:
+            view.close()
+        if committed is not None:
+            policy = committed.validation.validation_parameter
+            bundle.evaluate_application_policy(policy, endorsements)
+        elif legacy is not None:
+            policy = ChaincodeData.FromString(legacy.value).policy
+            bundle.evaluate_envelope(policy, endorsements)
+        else:
+            anybody = n_out_of_role(1, "member", self._channel.organizations)
+            bundle.evaluate_envelope(anybody.SerializeToString(), endorsements)
+
+
+class GatewayFace:
+    """One peer."""
+
+    def __init__(
+        self,
+        channels: PeerChannels,
+        endorser: Endorser,
+        acl: AclProvider,
+        mspid: str,
+        address: str,
+        connect: Connect,
+        overrides: Overrides,
+    ) -> None:
+        """Speak for a peer that is served at an address."""
+        self._channels = channels
+        self._endorser = endorser
+        self._acl = acl
+        self._connect = connect
+        self._overrides = overrides
+        self.mspid = mspid
+        self.address = address
+
+    def channel(self, channel_id: str) -> GatewayView | None:
+        """Find a channel that the peer has joined."""
+        channel = self._channels.channel(channel_id)
+        if channel is None:
+            return None
+        return GatewayView(channel, self._connect(channel), self._overrides)
+
+    async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
+        """Endorse a proposal; raises when it is refused."""
+        return await self._endorser.process(proposal)
+
+    def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
+        """Return when whoever signed may use a resource."""
+        channel = self._channels.channel(channel_id)
+        if channel is None:
+            raise FastledgerError(f"channel '{channel_id}' not found")
+        channel.bundle.verify(signed.identity, signed.data, signed.signature)
+        self._acl.check(resource, channel_id, signed)
