@@ -2,6 +2,7 @@
 """Channels joined, listed and removed through the administration endpoint and osnadmin."""
 
 import asyncio
+import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from click.testing import CliRunner, Result
 import ordering
 from certificates import authority, leaf
 from corpora import Corpus, OpenCorpus
+from fastledger.channelconfig import Bundle
 from fastledger.cli.main import main
+from fastledger.msp import SigningIdentity
 from fastledger.node.orderer import OrdererNode
-from fastledger.protos.common.common_pb2 import Block
+from fastledger.protos.common.common_pb2 import Block, Status
 
 CHANNEL = "small"
 URL = f"/participation/v1/channels/{CHANNEL}"
@@ -202,3 +205,96 @@ def test_mutual_tls_lets_only_administrators_in(
         assert plain.exit_code == 1
     finally:
         running.stop()
+
+
+def test_updates_count_at_once_and_after_a_restart(
+    open_corpus: OpenCorpus, material: Path, tmp_path: Path
+) -> None:
+    artifacts = open_corpus("v14").folder / "artifacts"
+    environ = ordering.environment(
+        material,
+        tmp_path / "orderer",
+        ORDERER_GENERAL_BOOTSTRAPMETHOD="file",
+        ORDERER_GENERAL_BOOTSTRAPFILE=str(artifacts / "genesis.block"),
+    )
+
+    def admin(number: int) -> SigningIdentity:
+        org = f"org{number}.example.com"
+        folder = material / f"peerOrganizations/{org}/users/Admin@{org}/msp"
+        return SigningIdentity.load(folder, f"Org{number}MSP")
+
+    async def create(port: int) -> None:
+        client = ordering.Client(port)
+        request = ordering.signed_update((artifacts / "channel.tx").read_bytes(), admin(1))
+        assert [one.status for one in await client.broadcast([request])] == [Status.SUCCESS]
+        await client.close()
+
+    envelope = tmp_path / "update.pb"
+    update = ("channel", "update", "-c", "mychannel", "-e", envelope)
+    for number in (1, 2):
+        running = Running(environ)
+        if number == 1:
+            asyncio.run(create(running.node.port))
+        anchors = (artifacts / f"Org{number}MSPanchors.tx").read_bytes()
+        envelope.write_bytes(ordering.signed_update(anchors, admin(3 - number)))
+        status, body = answer(osnadmin(running, *update))
+        assert status == 400
+        assert body["error"].startswith(
+            "cannot update: failed update config of channel mychannel: "
+            "error applying config update to existing channel 'mychannel': "
+        )
+        envelope.write_bytes(ordering.signed_update(anchors, admin(number)))
+        status, body = answer(osnadmin(running, *update))
+        assert (status, body["height"], body["consensusRelation"]) == (201, number + 1, "other")
+        again = answer(osnadmin(running, *update))
+        assert again[0] == 400
+        config = tmp_path / "config.block"
+        osnadmin(running, "channel", "fetch", "-c", "mychannel", "-b", "config", "-f", config)
+        block = Block.FromString(config.read_bytes())
+        assert block.header.number == number
+        peers = Bundle.from_block(config.read_bytes()).application.orgs[f"Org{number}MSP"]
+        assert [anchor.host for anchor in peers.anchor_peers] != []
+        running.stop()
+    refused = answer(osnadmin_join_beside_a_system_channel(environ, artifacts))
+    assert refused == (405, {"error": "cannot join: system channel exists"})
+
+
+def osnadmin_join_beside_a_system_channel(environ: dict[str, str], artifacts: Path) -> Result:
+    running = Running(environ)
+    block = artifacts / "mychannel.block"
+    try:
+        return osnadmin(running, "channel", "join", "-c", "mychannel", "-b", block)
+    finally:
+        running.stop()
+
+
+def test_requests_that_are_no_requests(orderer: Running) -> None:
+    form = "multipart/form-data; boundary=b"
+    part = '--b\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\nx\r\n'
+    other = (part.format("other", '; filename="f"') + "--b--\r\n").encode()
+    two = "".join(part.format("config-block", f'; filename="{n}"') for n in "ab")
+    value = (two[: len(two) // 2] + part.format("more", "") + "--b--\r\n").encode()
+    channels = "/participation/v1/channels"
+    for method, path, kind, body, status, text in (
+        ("POST", channels, "text/plain", b"x", 400, "unsupported Content-Type: [text/plain]"),
+        ("POST", channels, form, other, 400, "form does not contains part key: config-block"),
+        ("POST", channels, form, value, 400, "form contains too many parts"),
+        ("POST", channels, form, b"garbage", 400, "cannot read form from request body: "),
+        ("POST", channels, form, bytes(2 << 20), 400, "http: request body too large"),
+        ("POST", channels, "multipart/form-data", b"x", 400, "cannot read form"),
+        ("PATCH", channels, "", b"", 405, "invalid request method: PATCH"),
+        ("POST", f"{channels}/x", "", b"", 405, "invalid request method: POST"),
+        ("GET", f"{channels}/X", "", b"", 400, "invalid channel ID: 'X' contains illegal"),
+        ("GET", f"{channels}/x/blocks/y", "", b"", 400, "invalid block ID: 'y' not equal"),
+        ("GET", f"{channels}/x/blocks/1", "", b"", 404, "channel does not exist"),
+    ):
+        connection = http.client.HTTPConnection("localhost", orderer.node.admin_port)
+        connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        assert (response.status, text in content["error"]) == (status, True), (path, content)
+        if status == 405:
+            expected = "GET, POST, PUT" if path == channels else "GET, DELETE"
+            assert response.headers["Allow"] == expected
+        connection.close()
+    assert answer(osnadmin(orderer, "channel", "list"))[0] == 200

@@ -31,7 +31,7 @@ from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
 
 DEFAULT_LOCATION = "/var/hyperledger/production/orderer"
-STOP_GRACE_S = 1.0
+STOP_GRACE_S = 0.2
 """Streams get so long to end when the node stops."""
 
 _logger = log.get("orderer.common.server")
