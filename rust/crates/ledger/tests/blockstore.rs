@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An orderer's block files: appended, read back, torn, damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::path::Path;
 
