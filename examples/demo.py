@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 import zstandard
-from classic_network import ClassicNetwork, Ports, running
 
 import fastledger
+from classic_network import ClassicNetwork, Ports, running
 
 ROOT = Path(__file__).parents[1]
 ARCHIVE = ROOT / "tests" / "vectors" / "fabric-3.1" / "small.tar.zst"
