@@ -61,7 +61,7 @@ LANGUAGES: Mapping[str, Language] = {
         ("/root/chaincode-java/start", "--peerAddress", "{address}"),
     ),
     "python": Language(
-        "COPY code/src /chaincode\nWORKDIR /chaincode\nENV PYTHONPATH=/chaincode\n",
+        "COPY code/src /chaincode\nWORKDIR /chaincode\nENV PYTHONPATH=/chaincode:$PYTHONPATH\n",
         ("python3", "-m", "fastledger.shim", "start", "chaincode", "--peer.address", "{address}"),
     ),
 }

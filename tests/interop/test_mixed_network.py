@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peers of Fabric 3.1.5 and ours in one channel, ordered by either's orderer."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fabric_tools import fabric_tool
+from fastledger.chaincode import package as packages
+from fastledger.client.endorsement import endorse, invocation
+from fastledger.client.stream import NEWEST
+from fastledger.common.codes import TxValidationCode as Code
+from fastledger.node.network import deployment
+from fastledger.node.network.plan import Plan
+from fastledger.node.network.session import Session
+from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
+from fastledger.protoutil import block as blocks
+from fastledger.tools.configtxgen.artifacts import genesis_block
+from fastledger.tools.configtxgen.load import load_profile
+from mixed_workload import Call, calls, envelopes
+from real_nodes import Commands, free_ports, plan_of, running
+
+CHAINCODE = Path(__file__).parent / "mixed"
+REAL_PEER = "peer0.org2.example.com"
+REAL_ORDERER = "orderer.example.com"
+TRANSACTIONS = 1000
+ROUND = 50
+PATIENCE_S = 120
+
+
+@pytest.mark.parametrize(
+    "real", [{REAL_PEER}, {REAL_PEER, REAL_ORDERER}], ids=["our orderer", "their orderer"]
+)
+def test_both_peers_judge_alike(real: set[str], tmp_path: Path) -> None:
+    fabric_tool("peer"), fabric_tool("orderer")
+    plan = plan_of(tmp_path, chaincode="mixed")
+    profile = load_profile("ChannelUsingRaft", str(plan.state), {})
+    plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
+    with running(plan, real):
+        codes = asyncio.run(walk(plan))
+        snapshot = [take_snapshot(plan, place, sum(1 for _ in codes)) for place in (0, 1)]
+    assert snapshot[0] == snapshot[1]
+    found = Counter(code for block in codes for code in block)
+    print({Code(code).name: count for code, count in found.most_common()})
+    assert sum(found.values()) >= TRANSACTIONS
+    assert found[Code.VALID] > TRANSACTIONS / 4
+    for code in EXPECTED:
+        assert found[code], code
+
+
+EXPECTED = (
+    Code.ENDORSEMENT_POLICY_FAILURE,
+    Code.MVCC_READ_CONFLICT,
+    Code.PHANTOM_READ_CONFLICT,
+    Code.DUPLICATE_TXID,
+    Code.BAD_PROPOSAL_TXID,
+    Code.UNKNOWN_TX_TYPE,
+)
+
+
+async def walk(plan: Plan) -> list[bytes]:
+    """Make the channel, submit everything, compare the peers; return the blocks' codes."""
+    async with Session(plan) as session:
+        await deployment.join_all(session)
+        address = f"127.0.0.1:{free_ports(1)}"
+        content = service_package(address)
+        package_id = packages.package_id("mixed_1.0", content)
+        with service(package_id, address):
+            for org in plan.organization:
+                await deployment.install(session, org, org.peers[0], content)
+                await deployment.approve(session, org, package_id)
+            await deployment.commit(session)
+            todo = calls(seed=4, count=TRANSACTIONS)
+            for start in range(0, len(todo), ROUND):
+                await submit(session, todo[start : start + ROUND])
+        return await compare(session)
+
+
+def service_package(address: str) -> bytes:
+    """A package that says where the chaincode listens."""
+    connection = {"address": address, "dial_timeout": "10s", "tls_required": False}
+    code = packages.tar_gz({"connection.json": json.dumps(connection).encode()})
+    return packages.assemble("mixed_1.0", "ccaas", code)
+
+
+@contextmanager
+def service(package_id: str, address: str) -> Iterator[None]:
+    """Run the chaincode for all peers."""
+    env = os.environ | {"CHAINCODE_ID": package_id, "CHAINCODE_SERVER_ADDRESS": address}
+    command = [sys.executable, "-m", "fastledger.shim", "start", "chaincode"]
+    process = subprocess.Popen(command, cwd=CHAINCODE, env=env)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def submit(session: Session, todo: list[Call]) -> None:
+    """Have one round endorsed by both peers at one height, ordered, and committed by both."""
+    plan = session.plan
+    signer = session.identity(plan.organization[0], "User1")
+    peers = await session.peers(plan.all_peers)
+    streams = [await peer.filtered_blocks(plan.channel, signer) for peer in peers]
+    narrow = asyncio.Semaphore(16)
+
+    async def endorsed(call: Call):
+        spec = invocation(plan.chaincode, call.args, language=ChaincodeSpec.GOLANG)
+        async with narrow:
+            answer = await endorse(peers, signer, plan.channel, spec, transient=call.transient)
+        for response in answer.responses:
+            assert response.response.status == 200, response.response.message
+        ours, theirs = answer.responses
+        assert ours.payload == theirs.payload, call
+        return answer
+
+    answers = await asyncio.gather(*map(endorsed, todo))
+    # The last of a round can be waited for.
+    fates = [call.fate for call in todo[:-1]] + ["sound"]
+    made = [envelopes(*pair) for pair in zip(answers, [signer] * len(todo), fates, strict=True)]
+    ordering = (await session.orderer()).open_broadcast()
+    await asyncio.gather(*(ordering.send(one) for several in made for one in several))
+    ordering.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(stream.commit(answers[-1].tx_id) for stream in streams))
+    for stream in streams:
+        stream.cancel()
+
+
+async def compare(session: Session) -> list[bytes]:
+    """Read every block of both peers; return the codes of each."""
+    plan = session.plan
+    signer = session.identity(plan.organization[0], "User1")
+    ours, theirs = [
+        await all_blocks(peer, plan.channel, signer) for peer in await session.peers(plan.all_peers)
+    ]
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.header_hash == their.header_hash
+        assert our.envelopes == their.envelopes
+        assert our.codes == their.codes, our.number
+        assert our.commit_hash == their.commit_hash, our.number
+        assert our.number == 0 or our.commit_hash
+    return [block.codes for block in ours]
+
+
+async def all_blocks(peer, channel: str, signer) -> list[blocks.Block]:
+    stream = peer.blocks(channel, signer)
+    newest = await stream.get(NEWEST)
+    found = []
+    async for encoded in peer.full_blocks(channel, signer, 0):
+        found.append(blocks.parse(encoded))
+        if found[-1].number == newest.header.number:
+            return found
+    raise AssertionError("the stream ended")
+
+
+def take_snapshot(plan: Plan, place: int, height: int) -> dict[str, object]:
+    """Have a peer make a snapshot, and return its signable metadata."""
+    org = plan.organization[place]
+    node = org.peers[0]
+    tools = Commands(plan.folder, "v3.1.5").at(
+        {
+            "CORE_PEER_LOCALMSPID": org.mspid,
+            "CORE_PEER_MSPCONFIGPATH": str(org.msp("Admin")),
+            "CORE_PEER_TLS_ENABLED": "true",
+        }
+    )
+    tls = ("--tlsRootCertFile", node.tls_root)
+    request = ("snapshot", "submitrequest", "-c", plan.channel, "-b", "0")
+    tools("peer", *request, "--peerAddress", node.address, *tls)
+    root = node.folder / "data" / "snapshots" / "completed" / plan.channel / str(height - 1)
+    metadata = root / "_snapshot_signable_metadata.json"
+    deadline = time.monotonic() + PATIENCE_S
+    while not metadata.exists():
+        assert time.monotonic() < deadline, list((node.folder / "data").rglob("*.json"))
+        time.sleep(0.2)
+    return json.loads(metadata.read_text())
