@@ -111,12 +111,8 @@ async def _ask(
     for anchor in org.anchor_peers if org else ():
         address = f"{anchor.host}:{anchor.port}"
         try:
-            connection = await channel.connect(address)
-            try:
-                stub = peer_pb2_grpc.EndorserStub(connection)
-                answer: Response = await stub.ProcessProposal(proposal)
-            finally:
-                await connection.close()
+            stub = peer_pb2_grpc.EndorserStub(await channel.connect(address))
+            answer: Response = await stub.ProcessProposal(proposal)
         except (FastledgerError, grpc.aio.AioRpcError) as error:
             text = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
             details.append(pb.ErrorDetail(address=address, msp_id=mspid, message=text or ""))

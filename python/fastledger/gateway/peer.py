@@ -9,6 +9,7 @@ import grpc.aio
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.codes import TxValidationCode
+from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
@@ -49,8 +50,11 @@ class GatewayChannel(Protocol):
     def orderers(self) -> Sequence[str]:
         """Addresses of the orderers."""
 
+    def broadcaster(self, address: str) -> Broadcaster:
+        """The stream to an orderer."""
+
     def connect(self, address: str) -> Awaitable[grpc.aio.Channel]:
-        """Dial an orderer, or another peer of the channel."""
+        """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
 
 class GatewayPeer(Protocol):

@@ -16,10 +16,8 @@ from fastledger.gateway.peer import GatewayChannel, GatewayPeer
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
-from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 from fastledger.protoutil.signed_data import SignedData
 
-BROADCAST = "/orderer.AtomicBroadcast/Broadcast"
 ERROR_THRESHOLD = 400
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -162,7 +160,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         for address in addresses:
             try:
                 async with asyncio.timeout(self._broadcast_timeout_s):
-                    answer = await _broadcast(channel, address, encoded)
+                    answer = await channel.broadcaster(address).send(encoded)
             except (FastledgerError, TimeoutError, grpc.aio.AioRpcError) as error:
                 details.append(pb.ErrorDetail(address=address, message=str(error)))
                 continue
@@ -194,20 +192,6 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             self._peer.check(resource, channel_id, signed)
         except FastledgerError as error:
             raise GatewayFailed(Code.PERMISSION_DENIED, str(error)) from error
-
-
-async def _broadcast(channel: GatewayChannel, address: str, envelope: bytes) -> BroadcastResponse:
-    connection = await channel.connect(address)
-    try:
-        call: grpc.aio.StreamStreamCall[Any, Any] = connection.stream_stream(BROADCAST)()
-        await call.write(envelope)
-        answer: Any = await call.read()
-        call.cancel()
-        if answer is grpc.aio.EOF:
-            raise FastledgerError(f"orderer {address} ended the stream without an answer")
-        return BroadcastResponse.FromString(answer)
-    finally:
-        await connection.close()
 
 
 def _failure(error: FastledgerError, peer: GatewayPeer) -> GatewayFailed:

@@ -102,6 +102,7 @@ class PeerNode:
             self._tls,
             limits=_limits(config),
         )
+        self._face: GatewayFace | None = None
         self._add_services()
         self._listener = self._chaincode_listener()
         self._operations = Operations.from_config(config)
@@ -129,12 +130,13 @@ class PeerNode:
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
         if self._config.boolean("peer.gateway.enabled", True):
-            gateway = self._gateway()
+            self._face = self._gateway_face()
+            gateway = self._gateway(self._face)
             self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
 
-    def _gateway(self) -> Gateway:
+    def _gateway_face(self) -> GatewayFace:
         config = self._config
-        face = GatewayFace(
+        return GatewayFace(
             self.channels,
             self.endorser,
             self._acl,
@@ -143,6 +145,9 @@ class PeerNode:
             lambda channel: OrdererConnector(config, channel),
             self._overrides,
         )
+
+    def _gateway(self, face: GatewayFace) -> Gateway:
+        config = self._config
         return Gateway(
             face,
             endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
@@ -181,6 +186,8 @@ class PeerNode:
         if self._listener:
             await self._listener.stop()
         await self._support.stop()
+        if self._face:
+            await self._face.close()
         if self._operations:
             await self._operations.stop()
         await self.channels.close()

@@ -14,6 +14,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.states import ViewState
+from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.policies import n_out_of_role
@@ -33,6 +34,8 @@ class GatewayView:
         self._channel = channel
         self._connector = connector
         self._overrides = overrides
+        self._connections: dict[str, grpc.aio.Channel] = {}
+        self._broadcasters: dict[str, Broadcaster] = {}
 
     @property
     def id(self) -> str:
@@ -75,9 +78,24 @@ class GatewayView:
         """Addresses of the orderers."""
         return self._overrides(self.bundle.orderer_addresses)
 
+    def broadcaster(self, address: str) -> Broadcaster:
+        """The stream to an orderer."""
+        found = self._broadcasters.get(address)
+        if found is None:
+            found = self._broadcasters[address] = Broadcaster(self.connect, address)
+        return found
+
     async def connect(self, address: str) -> grpc.aio.Channel:
-        """Dial an orderer, or another peer of the channel."""
-        return await self._connector.connect(address)
+        """The connection to an orderer, or to another peer of the channel: one for all calls."""
+        found = self._connections.get(address)
+        if found is None:
+            found = self._connections[address] = await self._connector.connect(address)
+        return found
+
+    async def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections.values():
+            await connection.close()
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy the policy of the chaincode that is called."""
@@ -128,15 +146,25 @@ class GatewayFace:
         self._acl = acl
         self._connect = connect
         self._overrides = overrides
+        self._views: dict[str, GatewayView] = {}
         self.mspid = mspid
         self.address = address
 
     def channel(self, channel_id: str) -> GatewayView | None:
         """Find a channel that the peer has joined."""
-        channel = self._channels.channel(channel_id)
-        if channel is None:
-            return None
-        return GatewayView(channel, self._connect(channel), self._overrides)
+        view = self._views.get(channel_id)
+        if view is None:
+            channel = self._channels.channel(channel_id)
+            if channel is None:
+                return None
+            view = GatewayView(channel, self._connect(channel), self._overrides)
+            self._views[channel_id] = view
+        return view
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        for view in self._views.values():
+            await view.close()
 
     async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
         """Endorse a proposal; raises when it is refused."""
