@@ -32,7 +32,12 @@ EXPLAINED = {
 }
 """Steps whose exit code or stdout differs, and why."""
 
+NO_ADMIN = "3.1 says why somebody is no administrator, 1.4 without NodeOUs does not"
+
 OTHER_WORDS = {
+    "015": NO_ADMIN,
+    "040": NO_ADMIN,
+    "064": NO_ADMIN,
     "087": "we say what to start, where 1.4 names a file; the dev mode of 1.4 wants it installed",
 }
 """Steps whose error says the same in other words."""
