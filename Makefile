@@ -18,7 +18,7 @@ BUILT := $(VENV)/.built
 
 help:
 	@echo "make build    the fastledger command, in $(BIN)"
-	@echo "make demo     a real Fabric ledger: validated, tampered with, explained"
+	@echo "make demo     a network walked through, its ledger and a real Fabric one validated"
 	@echo "make test     all tests"
 	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
 	@echo "make check    formatting, lints, types, layers"
