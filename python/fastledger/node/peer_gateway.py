@@ -35,6 +35,7 @@ class GatewayView:
         self._connector = connector
         self._overrides = overrides
         self._connections: dict[str, grpc.aio.Channel] = {}
+        self._dialling = asyncio.Lock()
         self._broadcasters: dict[str, Broadcaster] = {}
 
     @property
@@ -87,9 +88,10 @@ class GatewayView:
 
     async def connect(self, address: str) -> grpc.aio.Channel:
         """The connection to an orderer, or to another peer of the channel: one for all calls."""
-        found = self._connections.get(address)
-        if found is None:
-            found = self._connections[address] = await self._connector.connect(address)
+        async with self._dialling:
+            found = self._connections.get(address)
+            if found is None:
+                found = self._connections[address] = await self._connector.connect(address)
         return found
 
     async def close(self) -> None:
