@@ -3,13 +3,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 
 import grpc.aio
 
 from fastledger.channelconfig import Bundle
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
-from fastledger.common.errors import FastledgerError, NotFound, PolicyUnsatisfied
+from fastledger.common.errors import NotFound, PolicyUnsatisfied
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.lifecycle import definition
@@ -25,6 +26,11 @@ from fastledger.protoutil.signed_data import SignedData
 
 LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
 
+MAX_ANSWERS = 1024
+"""Policies and endorsers of which the gateway remembers whether they suffice."""
+
+_Kind = Literal["path", "application", "signature"]
+
 
 class GatewayView:
     """One channel, with the ways to its orderers and peers."""
@@ -34,6 +40,7 @@ class GatewayView:
         self._channel = channel
         self._connector = connector
         self._overrides = overrides
+        self._answers: dict[tuple[object, ...], bool] = {}
         self._connections: dict[str, grpc.aio.Channel] = {}
         self._dialling = asyncio.Lock()
         self._broadcasters: dict[str, Broadcaster] = {}
@@ -100,18 +107,25 @@ class GatewayView:
             await connection.close()
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
-        """Whether endorsements satisfy the policy of the chaincode that is called."""
-        try:
-            self._evaluate(chaincode, endorsements)
-        except PolicyUnsatisfied:
-            return False
-        return True
+        """Whether endorsements satisfy the policy of the chaincode that is called.
 
-    def _evaluate(self, chaincode: str, endorsements: Sequence[SignedData]) -> None:
-        bundle = self.bundle
-        if chaincode == definition.NAMESPACE and bundle.has_policy(LIFECYCLE_POLICY):
-            bundle.evaluate(LIFECYCLE_POLICY, endorsements)
-            return
+        What the same endorsers satisfied before they satisfy again: their signatures are not
+        looked at here, as the committing peers will do that.
+        """
+        question = self._question(chaincode)
+        key = (self.bundle.sequence, question, *(one.identity for one in endorsements))
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._evaluate(question, endorsements)
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = answer
+        return answer
+
+    def _question(self, chaincode: str) -> tuple[_Kind, bytes]:
+        """Which policy counts for a chaincode: its kind, and the policy or its path."""
+        if chaincode == definition.NAMESPACE and self.bundle.has_policy(LIFECYCLE_POLICY):
+            return "path", LIFECYCLE_POLICY.encode()
         view = self._channel.ledger.view()
         try:
             committed = definition.read_committed(chaincode, ViewState(view, definition.NAMESPACE))
@@ -119,14 +133,24 @@ class GatewayView:
         finally:
             view.close()
         if committed is not None:
-            policy = committed.validation.validation_parameter
-            bundle.evaluate_application_policy(policy, endorsements)
-        elif legacy is not None:
-            policy = ChaincodeData.FromString(legacy.value).policy
-            bundle.evaluate_envelope(policy, endorsements)
-        else:
-            anybody = n_out_of_role(1, "member", self._channel.organizations)
-            bundle.evaluate_envelope(anybody.SerializeToString(), endorsements)
+            return "application", committed.validation.validation_parameter
+        if legacy is not None:
+            return "signature", ChaincodeData.FromString(legacy.value).policy
+        anybody = n_out_of_role(1, "member", self._channel.organizations)
+        return "signature", anybody.SerializeToString()
+
+    def _evaluate(self, question: tuple[_Kind, bytes], endorsements: Sequence[SignedData]) -> bool:
+        kind, policy = question
+        try:
+            if kind == "path":
+                self.bundle.evaluate(policy.decode(), endorsements)
+            elif kind == "application":
+                self.bundle.evaluate_application_policy(policy, endorsements)
+            else:
+                self.bundle.evaluate_envelope(policy, endorsements)
+        except PolicyUnsatisfied:
+            return False
+        return True
 
 
 class GatewayFace:
@@ -174,8 +198,4 @@ class GatewayFace:
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""
-        channel = self._channels.channel(channel_id)
-        if channel is None:
-            raise FastledgerError(f"channel '{channel_id}' not found")
-        channel.bundle.verify(signed.identity, signed.data, signed.signature)
         self._acl.check(resource, channel_id, signed)
