@@ -141,10 +141,12 @@ class Nodes:
             time.sleep(0.05)
 
 
-def write_core_yaml(folder: Path, **peer: object) -> None:
+def write_core_yaml(folder: Path, **peer: dict[str, object]) -> None:
     """Write Fabric's sample core.yaml for a peer without Docker, that runs chaincode services."""
     config = yaml.safe_load((sample_config() / "core.yaml").read_text("utf-8"))
     config["vm"]["endpoint"] = ""
+    # Nobody has the private data of a transaction that names another one's id.
+    config["peer"]["gossip"]["pvtData"]["pullRetryThreshold"] = "10ms"
     config["chaincode"]["externalBuilders"] = [{"name": "service", "path": str(BUILDER)}]
     for key, value in peer.items():
         config["peer"][key] |= value
