@@ -154,12 +154,12 @@ def write_core_yaml(folder: Path, **peer: dict[str, object]) -> None:
 
 
 def start(command: list[str], folder: Path, env: dict[str, str]) -> "subprocess.Popen[bytes]":
-    """Start a node of Fabric's, its output in the folder's ``log``."""
+    """Start a node, its output in the folder's ``log``."""
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             command,
             cwd=folder,
-            env=clean_environment() | env | {"FABRIC_CFG_PATH": str(folder)},
+            env=clean_environment() | {"FABRIC_CFG_PATH": str(folder)} | env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
