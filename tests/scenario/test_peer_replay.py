@@ -21,7 +21,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser
-from fastledger.endorser.packages import PackageStore
+from fastledger.endorser.packages import PackageStore, parse_legacy
 from fastledger.endorser.proposal import unpack
 from fastledger.endorser.services import PeerServices
 from fastledger.endorser.syscc.cscc import Cscc
@@ -30,7 +30,7 @@ from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.msp import Msp, load_msp_config
-from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
+from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeInput
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse, Response
 
@@ -117,7 +117,9 @@ def endorser_at(corpus: Corpus, folder: Path, height: int, org: str) -> Endorser
 
     acl = AclProvider(msp, bundles)
     packages = PackageStore(folder)
-    definitions = Definitions(packages, mspid, dev_mode=True)
+    for encoded in installed(corpus):
+        packages.install_legacy(parse_legacy(encoded))
+    definitions = Definitions(packages, mspid)
     services = PeerServices(channels, acl, definitions)
     services.add("cscc", Cscc(channels, acl))
     services.add("qscc", Qscc(channels, acl))
@@ -147,6 +149,16 @@ def recorded(corpus: Corpus) -> Iterator[tuple[str, SignedProposal, Answer]]:
             yield path.name, proposal, refusal
 
 
+def installed(corpus: Corpus) -> Iterator[bytes]:
+    """Make the installed packages of one that a real peer showed: they differ in the version."""
+    lines = (corpus.folder / "transcript.jsonl").read_text("utf-8").splitlines()
+    shown = next(json.loads(line)["stdout"] for line in lines if "getdepspec" in line)
+    spec = ChaincodeDeploymentSpec.FromString(bytes.fromhex(shown.strip()))
+    for version in ("1.0", "2.0"):
+        spec.chaincode_spec.chaincode_id.version = version
+        yield spec.SerializeToString()
+
+
 async def answer(endorser: Endorser, proposal: SignedProposal) -> Answer:
     try:
         return await endorser.process(proposal)
@@ -172,10 +184,9 @@ UNCOMPARED = {
     "deploy",
     "upgrade",
     "getchaincodes",
-    "getdepspec",
     "GetConfigTree",
 }
-"""They change the peer, or need packages, which the corpus left out; Go's maps have no order."""
+"""They change the peer, or list what was installed at one time; Go's maps have no order."""
 
 
 async def compare(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:

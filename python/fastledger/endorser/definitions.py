@@ -60,7 +60,7 @@ class Definitions:
         Args:
             packages: What is installed.
             mspid: The peer's organisation, whose approval counts here.
-            dev_mode: Whether users run chaincodes that are installed nowhere.
+            dev_mode: Whether users run chaincodes of the lifecycle that are installed nowhere.
         """
         self._packages = packages
         self._mspid = mspid
@@ -157,8 +157,6 @@ class Definitions:
         found = Definition(
             version=data.version, ccid=f"{data.name}:{data.version}", plugin=data.escc
         )
-        if self._dev_mode:
-            return found
         package = self._packages.legacy(data.name, data.version)
         if (package.data, package.id) != (data.data, data.id):
             raise FastledgerError(
