@@ -48,6 +48,8 @@ def _call(chance: random.Random, number: int) -> Call:
     other = f"account{chance.randrange(ACCOUNTS)}"
     org = chance.choice(["Org1MSP", "Org2MSP"])
     policy = from_string(f"OR('{org}.peer')").SerializeToString()
+    collection = chance.choice(["shared", "narrow", f"_implicit_org_{org}"])
+    hidden = f"hidden{chance.randrange(15)}"
     kinds: list[tuple[tuple[str, ...], dict[str, bytes]]] = [
         (("put", f"key{number}", "value"), {}),
         (("move", account, other), {}),
@@ -55,7 +57,8 @@ def _call(chance: random.Random, number: int) -> Call:
         (("remove", f"key{chance.randrange(number + 1)}"), {}),
         (("count", f"kind{chance.randrange(20)}", str(number)), {}),
         (("protect", f"key{chance.randrange(number + 1)}"), {"policy": policy}),
-        (("hide", f"_implicit_org_{org}", f"hidden{number % 30}"), {"value": b"%d" % number}),
+        (("hide", collection, hidden), {"value": b"%d" % number}),
+        ((chance.choice(["unhide", "purge"]), collection, hidden), {}),
     ]
     args, transient = chance.choice(kinds)
     fate = chance.choice(FATES)

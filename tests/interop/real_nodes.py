@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -81,6 +82,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def plan_of(folder: Path, **choices: object) -> Plan:
     """Plan a network, with identities and configuration made; nothing runs yet."""
     plan = Plan(folder=folder, port_base=free_ports(3 * 6), **choices)  # type: ignore[arg-type]
@@ -102,13 +108,29 @@ class Nodes:
     def start(self) -> None:
         """Start all nodes and wait until they listen."""
         for node in self.plan.nodes:
-            if node.name in self._real:
-                self._processes[node.name] = self._start_real(node)
-            else:
-                command = "orderer start" if node is self.plan.orderer else "peer node start"
-                processes.start(node.folder, command.split(), settings.read_env(node))
+            self._start(node)
         for node in self.plan.nodes:
             self._until_up(node)
+
+    def crash(self) -> None:
+        """End our nodes as a power switch would, and start them again."""
+        ours = [node for node in self.plan.nodes if node.name not in self._real]
+        for node in ours:
+            process = processes.running(node.folder)
+            assert process is not None, self.log(node)[-3000:]
+            os.kill(process.pid, signal.SIGKILL)
+        for node in ours:
+            self._until_down(node)
+            self._start(node)
+        for node in ours:
+            self._until_up(node)
+
+    def _start(self, node: Node) -> None:
+        if node.name in self._real:
+            self._processes[node.name] = self._start_real(node)
+        else:
+            command = "orderer start" if node is self.plan.orderer else "peer node start"
+            processes.start(node.folder, command.split(), settings.read_env(node))
 
     def stop(self) -> None:
         """End all nodes."""
@@ -132,9 +154,14 @@ class Nodes:
             command = [str(fabric_tool("peer")), "node", "start"]
         return start(command, node.folder, env)
 
+    def _until_down(self, node: Node) -> None:
+        # A process that is killed closes its sockets a moment after its state says so.
+        while processes.running(node.folder) is not None or _answers(node.port):
+            time.sleep(0.05)
+
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while _is_free(node.port):
+        while not _answers(node.port):
             ended = node.name in self._real and self._processes[node.name].poll() is not None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
@@ -146,7 +173,8 @@ def write_core_yaml(folder: Path, **peer: dict[str, object]) -> None:
     config = yaml.safe_load((sample_config() / "core.yaml").read_text("utf-8"))
     config["vm"]["endpoint"] = ""
     # Nobody has the private data of a transaction that names another one's id.
-    config["peer"]["gossip"]["pvtData"]["pullRetryThreshold"] = "10ms"
+    private = config["peer"]["gossip"]["pvtData"]
+    private |= {"pullRetryThreshold": "10ms", "skipPullingInvalidTransactionsDuringCommit": True}
     config["chaincode"]["externalBuilders"] = [{"name": "service", "path": str(BUILDER)}]
     for key, value in peer.items():
         config["peer"][key] |= value

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,18 @@ from fastledger.client.stream import NEWEST
 from fastledger.common.codes import TxValidationCode as Code
 from fastledger.common.errors import BroadcastRefused
 from fastledger.node.network import deployment
-from fastledger.node.network.plan import Org, Plan
+from fastledger.node.network.plan import Node, Org, Plan
 from fastledger.node.network.session import Session
+from fastledger.policies import from_string
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
+from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
+from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
+from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 from fastledger.protoutil import block as blocks
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from mixed_workload import Call, calls, envelopes
-from real_nodes import Commands, free_ports, plan_of, running
+from real_nodes import Commands, Nodes, free_ports, plan_of, running
 
 CHAINCODE = Path(__file__).parent / "mixed"
 REAL_PEER = "peer0.org2.example.com"
@@ -36,26 +41,9 @@ REAL_ORDERER = "orderer.example.com"
 TRANSACTIONS = 1000
 ROUND = 50
 PATIENCE_S = 120
+ORG1 = "OR('Org1MSP.member')"
 
-
-@pytest.mark.parametrize(
-    "real", [{REAL_PEER}, {REAL_PEER, REAL_ORDERER}], ids=["our orderer", "their orderer"]
-)
-def test_both_peers_judge_alike(real: set[str], tmp_path: Path) -> None:
-    fabric_tool("peer"), fabric_tool("orderer")
-    plan = plan_of(tmp_path, chaincode="mixed")
-    profile = load_profile("ChannelUsingRaft", str(plan.state), {})
-    plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
-    with running(plan, real):
-        codes = asyncio.run(walk(plan))
-        snapshot = [take_snapshot(plan, place, sum(1 for _ in codes)) for place in (0, 1)]
-    assert snapshot[0] == snapshot[1]
-    found = Counter(code for block in codes for code in block)
-    print({Code(code).name: count for code, count in found.most_common()})
-    assert sum(found.values()) >= TRANSACTIONS
-    assert found[Code.VALID] > TRANSACTIONS / 4
-    for code in EXPECTED:
-        assert found[code], code
+Arguments = lb.ApproveChaincodeDefinitionForMyOrgArgs | lb.CommitChaincodeDefinitionArgs
 
 
 EXPECTED = (
@@ -68,33 +56,108 @@ EXPECTED = (
 )
 
 
-async def walk(plan: Plan) -> list[bytes]:
+@pytest.mark.parametrize(
+    "real", [{REAL_PEER}, {REAL_PEER, REAL_ORDERER}], ids=["our orderer", "their orderer"]
+)
+def test_both_peers_judge_alike(real: set[str], tmp_path: Path) -> None:
+    fabric_tool("peer"), fabric_tool("orderer")
+    plan = plan_of(tmp_path, chaincode="mixed")
+    profile = load_profile("ChannelUsingRaft", str(plan.state), {})
+    plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
+    with running(plan, real) as nodes:
+        codes = asyncio.run(walk(nodes))
+        snapshots = [take_snapshot(plan, org, len(codes)) for org in plan.organization]
+    assert snapshots[0] == snapshots[1]
+    found = Counter(code for block in codes for code in block)
+    print({Code(code).name: count for code, count in found.most_common()})
+    assert sum(found.values()) >= TRANSACTIONS
+    assert found[Code.VALID] > TRANSACTIONS / 4
+    for code in EXPECTED:
+        assert found[code], code
+
+
+async def walk(nodes: Nodes) -> list[bytes]:
     """Make the channel, submit everything, compare the peers; return the blocks' codes."""
-    async with Session(plan) as session:
-        await deployment.join_all(session)
-        address = f"127.0.0.1:{free_ports(1)}"
-        content = service_package(address)
-        package_id = packages.package_id("mixed_1.0", content)
-        with service(package_id, address):
+    plan = nodes.plan
+    todo = calls(seed=4, count=TRANSACTIONS)
+    half = len(todo) // 2
+    address = f"127.0.0.1:{free_ports(1)}"
+    content = service_package(address)
+    package_id = packages.package_id("mixed_1.0", content)
+    with service(package_id, address):
+        async with Session(plan) as session:
+            await deployment.join_all(session)
             for org in plan.organization:
                 await deployment.install(session, org, org.peers[0], content)
-                await approve(session, org, package_id)
-            await deployment.commit(session)
-            todo = calls(seed=4, count=TRANSACTIONS)
-            for start in range(0, len(todo), ROUND):
-                await submit(session, todo[start : start + ROUND])
-        return await compare(session)
+            await define(session, Definition(1, package_id))
+            await submit_all(session, todo[:half])
+            # From here on, the endorsement of one organization is enough for most keys.
+            await define(session, Definition(2, package_id, "OR('Org1MSP.peer','Org2MSP.peer')"))
+        nodes.crash()
+        async with Session(plan) as session:
+            await submit_all(session, todo[half:])
+            return await compare(session)
 
 
-async def approve(session: Session, org: Org, package_id: str) -> None:
-    """Approve; a real orderer that has just joined takes a moment to elect itself."""
+@dataclass(frozen=True)
+class Definition:
+    """What the organizations agree on about the chaincode."""
+
+    sequence: int
+    package_id: str
+    policy: str = ""
+
+    def fill(self, args: Arguments) -> bytes:
+        """Encode the arguments of an approval or a commit."""
+        args.name, args.version, args.sequence = "mixed", "1.0", self.sequence
+        args.collections.CopyFrom(collections())
+        if self.policy:
+            policy = ApplicationPolicy(signature_policy=from_string(self.policy))
+            args.validation_parameter = policy.SerializeToString()
+        return args.SerializeToString()
+
+
+def collections() -> CollectionConfigPackage:
+    """One collection of both organizations, short-lived, and one of the first alone."""
+    package = CollectionConfigPackage()
+    chosen = (("shared", "OR('Org1MSP.member','Org2MSP.member')", 5), ("narrow", ORG1, 0))
+    for name, policy, blocks_to_live in chosen:
+        one = package.config.add().static_collection_config
+        one.name, one.block_to_live, one.maximum_peer_count = name, blocks_to_live, 1
+        one.member_orgs_policy.signature_policy.CopyFrom(from_string(policy))
+    return package
+
+
+async def define(session: Session, definition: Definition) -> None:
+    """Approve and commit; a real orderer that has just joined takes a moment to elect itself."""
+    for org in session.plan.organization:
+        args = lb.ApproveChaincodeDefinitionForMyOrgArgs()
+        args.source.local_package.package_id = definition.package_id
+        encoded = definition.fill(args)
+        name = b"ApproveChaincodeDefinitionForMyOrg"
+        await ordered(session, org, org.peers, name, encoded)
+    encoded = definition.fill(lb.CommitChaincodeDefinitionArgs())
+    plan = session.plan
+    name = b"CommitChaincodeDefinition"
+    await ordered(session, plan.organization[0], plan.all_peers, name, encoded)
+
+
+async def ordered(
+    session: Session, org: Org, peers: Sequence[Node], function: bytes, args: bytes
+) -> None:
+    """Have a call to `_lifecycle` endorsed, ordered, and committed by all as valid."""
+    signer = session.identity(org, "Admin")
     async with asyncio.timeout(PATIENCE_S):
         while True:
+            answer = await session.endorse(signer, peers, "_lifecycle", [function, args])
             try:
-                return await deployment.approve(session, org, package_id)
+                _, code = await session.submit(signer, answer, session.plan.all_peers)
             except BroadcastRefused as refusal:
                 assert "no Raft leader" in str(refusal)
                 await asyncio.sleep(0.2)
+            else:
+                assert code == Code.VALID
+                return
 
 
 def service_package(address: str) -> bytes:
@@ -117,7 +180,12 @@ def service(package_id: str, address: str) -> Iterator[None]:
         process.wait()
 
 
-async def submit(session: Session, todo: list[Call]) -> None:
+async def submit_all(session: Session, todo: Sequence[Call]) -> None:
+    for start in range(0, len(todo), ROUND):
+        await submit(session, todo[start : start + ROUND])
+
+
+async def submit(session: Session, todo: Sequence[Call]) -> None:
     """Have one round endorsed by both peers at one height, ordered, and committed by both."""
     plan = session.plan
     signer = session.identity(plan.organization[0], "User1")
@@ -176,9 +244,8 @@ async def all_blocks(peer, channel: str, signer) -> list[blocks.Block]:
     raise AssertionError("the stream ended")
 
 
-def take_snapshot(plan: Plan, place: int, height: int) -> dict[str, object]:
-    """Have a peer make a snapshot, and return its signable metadata."""
-    org = plan.organization[place]
+def take_snapshot(plan: Plan, org: Org, height: int) -> dict[str, object]:
+    """Have an organization's peer make a snapshot, and return its signable metadata."""
     node = org.peers[0]
     tools = Commands(plan.folder, "v3.1.5").at(
         {

@@ -36,5 +36,16 @@ class Mixed(shim.Contract):
         ctx.stub.set_state_validation_parameter(key, ctx.stub.get_transient()["policy"])
 
     @shim.transaction
-    def hide(self, ctx: shim.Context, collection: str, key: str) -> None:
+    def hide(self, ctx: shim.Context, collection: str, key: str) -> str:
+        """Write a private value; the hash of the one before decides about conflicts."""
+        before = ctx.stub.get_private_data_hash(collection, key)
         ctx.stub.put_private_data(collection, key, ctx.stub.get_transient()["value"])
+        return (before or b"").hex()
+
+    @shim.transaction
+    def unhide(self, ctx: shim.Context, collection: str, key: str) -> None:
+        ctx.stub.del_private_data(collection, key)
+
+    @shim.transaction
+    def purge(self, ctx: shim.Context, collection: str, key: str) -> None:
+        ctx.stub.purge_private_data(collection, key)
