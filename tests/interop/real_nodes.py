@@ -16,7 +16,7 @@ import yaml
 
 from fabric_tools import fabric_tool, sample_config
 from fastledger.node.network import channel, identities, processes, settings
-from fastledger.node.network.plan import Node, Plan
+from fastledger.node.network.plan import Node, Org, Plan
 
 PATIENCE_S = 300
 BUILDER = Path(__file__).parent / "ccaas_builder"
@@ -95,6 +95,29 @@ def plan_of(folder: Path, **choices: object) -> Plan:
     channel.write(plan)
     settings.write(plan)
     return plan
+
+
+def with_mutual_tls(plan: Plan) -> None:
+    """Have every node ask for certificates, and show its own."""
+    roots = [node.tls_root for node in plan.nodes]
+    peer = {
+        "CORE_PEER_TLS_CLIENTAUTHREQUIRED": "true",
+        "CORE_PEER_TLS_CLIENTROOTCAS_FILES": " ".join(map(str, roots)),
+    }
+    orderer = {
+        "ORDERER_GENERAL_TLS_CLIENTAUTHREQUIRED": "true",
+        "ORDERER_GENERAL_TLS_CLIENTROOTCAS": f"[{','.join(map(str, roots))}]",
+    }
+    for node in plan.nodes:
+        more = orderer if node is plan.orderer else peer
+        with (node.folder / "env").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}={value}\n" for name, value in more.items())
+
+
+def client_certificate(org: Org, user: str = "User1") -> tuple[Path, Path]:
+    """The TLS certificate and key of a user."""
+    folder = org.folder / "users" / f"{user}@{org.domain}" / "tls"
+    return folder / "client.crt", folder / "client.key"
 
 
 class Nodes:

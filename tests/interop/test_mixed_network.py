@@ -19,6 +19,8 @@ from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import endorse, invocation
 from fastledger.client.stream import NEWEST
+from fastledger.client.target import Target
+from fastledger.comm import ClientTls
 from fastledger.common.codes import TxValidationCode as Code
 from fastledger.common.errors import BroadcastRefused
 from fastledger.node.network import deployment
@@ -33,7 +35,15 @@ from fastledger.protoutil import block as blocks
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from mixed_workload import Call, calls, envelopes
-from real_nodes import Commands, Nodes, free_ports, plan_of, running
+from real_nodes import (
+    Commands,
+    Nodes,
+    client_certificate,
+    free_ports,
+    plan_of,
+    running,
+    with_mutual_tls,
+)
 
 CHAINCODE = Path(__file__).parent / "mixed"
 REAL_PEER = "peer0.org2.example.com"
@@ -59,9 +69,17 @@ EXPECTED = (
 @pytest.mark.parametrize(
     "real", [{REAL_PEER}, {REAL_PEER, REAL_ORDERER}], ids=["our orderer", "their orderer"]
 )
-def test_both_peers_judge_alike(real: set[str], tmp_path: Path) -> None:
+def test_both_peers_judge_alike(
+    real: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fabric_tool("peer"), fabric_tool("orderer")
     plan = plan_of(tmp_path, chaincode="mixed")
+    with_mutual_tls(plan)
+    cert, key = (file.read_bytes() for file in client_certificate(plan.organization[0]))
+    monkeypatch.setattr(
+        "fastledger.node.network.session._target",
+        lambda node: Target(node.address, ClientTls(node.tls_root.read_bytes(), cert, key)),
+    )
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
     with running(plan, real) as nodes:
@@ -247,11 +265,15 @@ async def all_blocks(peer, channel: str, signer) -> list[blocks.Block]:
 def take_snapshot(plan: Plan, org: Org, height: int) -> dict[str, object]:
     """Have an organization's peer make a snapshot, and return its signable metadata."""
     node = org.peers[0]
+    cert, key = client_certificate(org)
     tools = Commands(plan.folder, "v3.1.5").at(
         {
             "CORE_PEER_LOCALMSPID": org.mspid,
             "CORE_PEER_MSPCONFIGPATH": str(org.msp("Admin")),
             "CORE_PEER_TLS_ENABLED": "true",
+            "CORE_PEER_TLS_CLIENTAUTHREQUIRED": "true",
+            "CORE_PEER_TLS_CLIENTCERT_FILE": str(cert),
+            "CORE_PEER_TLS_CLIENTKEY_FILE": str(key),
         }
     )
     tls = ("--tlsRootCertFile", node.tls_root)

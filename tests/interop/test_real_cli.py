@@ -20,7 +20,7 @@ from fastledger.protos.common.common_pb2 import (
     Payload,
 )
 from fastledger.protos.common.configtx_pb2 import ConfigUpdateEnvelope
-from real_nodes import Commands, free_ports, plan_of
+from real_nodes import Commands, client_certificate, free_ports, plan_of, with_mutual_tls
 from real_nodes import running as running_nodes
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -133,7 +133,7 @@ def _info(peer: Commands) -> str:
 # The modern walk.
 
 
-def as_admin(plan: Plan, org: Org, node: Node) -> dict[str, str]:
+def as_admin(org: Org, node: Node) -> dict[str, str]:
     """The environment of an organization's admin at one of its peers."""
     return {
         "CORE_PEER_ADDRESS": node.address,
@@ -144,14 +144,27 @@ def as_admin(plan: Plan, org: Org, node: Node) -> dict[str, str]:
     }
 
 
-def test_modern_walk(tmp_path: Path) -> None:
+def with_certificate(org: Org) -> dict[str, str]:
+    """The environment of a client that shows a TLS certificate."""
+    cert, key = client_certificate(org, "Admin")
+    return {
+        "CORE_PEER_TLS_CLIENTAUTHREQUIRED": "true",
+        "CORE_PEER_TLS_CLIENTCERT_FILE": str(cert),
+        "CORE_PEER_TLS_CLIENTKEY_FILE": str(key),
+    }
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual tls"])
+def test_modern_walk(tmp_path: Path, mutual: bool) -> None:
     plan = plan_of(tmp_path)
+    if mutual:
+        with_mutual_tls(plan)
     tools = Commands(tmp_path, VERSION)
     profile = ("-profile", "ChannelUsingRaft", "-channelID", CHANNEL)
     make = tools.at({"FABRIC_CFG_PATH": str(plan.state)})
     make("configtxgen", *profile, "-outputBlock", plan.genesis_block)
     with running_nodes(plan):
-        walk = ModernWalk(plan, tools)
+        walk = ModernWalk(plan, tools, mutual=mutual)
         walk.join()
         walk.deploy()
         walk.use()
@@ -162,16 +175,20 @@ def test_modern_walk(tmp_path: Path) -> None:
 class ModernWalk:
     """Channel participation, lifecycle, transactions, configuration."""
 
-    def __init__(self, plan: Plan, tools: Commands) -> None:
+    def __init__(self, plan: Plan, tools: Commands, *, mutual: bool) -> None:
         self.plan = plan
         self.tools = tools
         self.one, self.two = (
-            tools.at(as_admin(plan, org, org.peers[0])) for org in plan.organization
+            tools.at(as_admin(org, org.peers[0]) | (with_certificate(org) if mutual else {}))
+            for org in plan.organization
         )
         self.orderer = (
             *("-o", plan.orderer.address),
             *("--tls", "--cafile", str(plan.orderer.tls_root)),
         )
+        if mutual:
+            cert, key = map(str, client_certificate(plan.organization[0], "Admin"))
+            self.orderer += ("--clientauth", "--certfile", cert, "--keyfile", key)
         self.both = [
             word
             for node in plan.all_peers
