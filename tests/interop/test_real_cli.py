@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer command of Fabric 2.5.15 on our orderer and peers: the classic and the modern walk."""
+"""Fabric's own commands on our orderer and peers: the classic and the modern walk.
+
+Those of 2.5.15 are the last that know the classic one; 3.1.5 has the modern one only.
+"""
 
 import json
 import sys
@@ -28,12 +31,14 @@ sys.path.insert(0, str(ROOT / "examples"))
 from classic_network import PEER_PORTS, ClassicNetwork, Ports
 from classic_network import running as running_classic
 
-VERSION = "v2.5.15"
+CLASSIC = "v2.5.15"
 CHAINCODE = ROOT / "examples" / "chaincode" / "account"
+GOLANG = ROOT / "tests" / "interop" / "golang"
 CHANNEL = "mychannel"
 QUERY = '{"Args":["query","a"]}'
 MOVE = '{"Args":["invoke","a","b","10"]}'
 OPEN = '{"Args":["init","a","100","b","200"]}'
+NOTHING = '{"Args":[]}'
 PATIENCE_S = 60
 
 
@@ -56,7 +61,7 @@ def classic(tmp_path: Path) -> Iterator[tuple[ClassicNetwork, Commands]]:
     chaincode = {name: port + len(peers) for name, port in peers.items()}
     network = ClassicNetwork(tmp_path, Ports(first, peers, chaincode))
     network.write_config()
-    tools = Commands(tmp_path, VERSION)
+    tools = Commands(tmp_path, CLASSIC)
     tools("cryptogen", "generate", "--config=crypto-config.yaml")
     make = tools.at({"FABRIC_CFG_PATH": str(tmp_path)})
     genesis = ("-profile", "TwoOrgsOrdererGenesis", "-channelID", "syschannel")
@@ -120,9 +125,27 @@ def test_classic_walk(classic: tuple[ClassicNetwork, Commands]) -> None:
     )  # fmt: skip
     assert json.loads(_info(one))["height"] == 6
 
+    # In Go, from its sources to a process that the peer builds and starts.
+    install = ("peer", "chaincode", "install", "-n", "gocc", "-v", "1", "-p", str(GOLANG))
+    assert "Installed remotely" in one(*install)
+    policy = ("-P", "OR('Org1MSP.peer')")
+    gocc = ("-C", CHANNEL, "-n", "gocc")
+    one("peer", "chaincode", "instantiate", *orderer, *gocc, "-v", "1", "-c", NOTHING, *policy)
+    eventually(lambda: str(json.loads(_info(one))["height"]), "7")
+    put_and_get(one, (*orderer, *gocc), _address(network, "peer0.org1"))
+
 
 def _address(network: ClassicNetwork, peer: str) -> tuple[str, str]:
     return "--peerAddresses", network.peer(peer)
+
+
+def put_and_get(peer: Commands, chaincode: tuple[str, ...], at: tuple[str, ...]) -> None:
+    """Write a key with a chaincode of the interop tests, and read it."""
+    put = ("-c", '{"Args":["put","k","v"]}')
+    done = peer("peer", "chaincode", "invoke", *chaincode, *put, *at, "--waitForEvent")
+    assert "committed with status (VALID)" in done
+    get = ("-c", '{"Args":["get","k"]}')
+    assert peer.answer("chaincode", "query", *chaincode, *get) == "v"
 
 
 def _info(peer: Commands) -> str:
@@ -154,12 +177,14 @@ def with_certificate(org: Org) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual tls"])
-def test_modern_walk(tmp_path: Path, mutual: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "mutual"), [("v2.5.15", False), ("v3.1.5", True)], ids=["tls", "mutual tls"]
+)
+def test_modern_walk(tmp_path: Path, version: str, mutual: bool) -> None:
     plan = plan_of(tmp_path)
     if mutual:
         with_mutual_tls(plan)
-    tools = Commands(tmp_path, VERSION)
+    tools = Commands(tmp_path, version)
     profile = ("-profile", "ChannelUsingRaft", "-channelID", CHANNEL)
     make = tools.at({"FABRIC_CFG_PATH": str(plan.state)})
     make("configtxgen", *profile, "-outputBlock", plan.genesis_block)
@@ -170,6 +195,8 @@ def test_modern_walk(tmp_path: Path, mutual: bool) -> None:
         walk.use()
         walk.configure()
         walk.snapshot()
+        if mutual:
+            walk.deploy_golang()
 
 
 class ModernWalk:
@@ -298,6 +325,21 @@ class ModernWalk:
         pending = self.one("peer", "snapshot", "listpending", *peer)
         assert "Successfully got pending snapshot requests: [1000]" in pending
         self.one("peer", "snapshot", "cancelrequest", "-b", "1000", *peer)
+
+    def deploy_golang(self) -> None:
+        """In Go, from its sources to a process that the peers build and start."""
+        lifecycle = ("peer", "lifecycle", "chaincode")
+        package = ("package", "go.tar.gz", "--label", "go_1", "--lang", "golang")
+        self.one(*lifecycle, *package, "--path", GOLANG)
+        package_id = self.one(*lifecycle, "calculatepackageid", "go.tar.gz").strip()
+        definition = ("--channelID", CHANNEL, "--name", "gocc", "--version", "1")
+        definition += ("--sequence", "1", "--signature-policy", "OR('Org1MSP.peer')")
+        self.one(*lifecycle, "install", "go.tar.gz")
+        for peer in (self.one, self.two):
+            approve = ("approveformyorg", *self.orderer, *definition)
+            peer(*lifecycle, *approve, "--package-id", package_id)
+        self.one(*lifecycle, "commit", *self.orderer, *definition, *self.both)
+        put_and_get(self.one, (*self.orderer, "-C", CHANNEL, "-n", "gocc"), tuple(self.both[:4]))
 
 
 def _wrapped(channel_id: str, update: bytes) -> bytes:
