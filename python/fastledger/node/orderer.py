@@ -150,9 +150,6 @@ def _limits(config: Config) -> ServerLimits:
         keepalive_timeout_s=config.duration(
             "general.keepalive.serverTimeout", defaults.keepalive_timeout_s
         ),
-        min_ping_interval_s=config.duration(
-            "general.keepalive.serverMinInterval", defaults.min_ping_interval_s
-        ),
     )
 
 

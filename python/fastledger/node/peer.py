@@ -243,9 +243,6 @@ def _limits(config: Config) -> ServerLimits:
         max_message_bytes=config.integer("peer.maxRecvMsgSize", defaults.max_message_bytes),
         keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
-        min_ping_interval_s=config.duration(
-            "peer.keepalive.minInterval", defaults.min_ping_interval_s
-        ),
     )
 
 
