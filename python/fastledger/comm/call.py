@@ -5,7 +5,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import grpc
 import grpc.aio
@@ -151,16 +151,26 @@ class ServerCall:
             request = await self.read()
             if request is grpc.aio.EOF:
                 await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
-        if not handler.response_streaming:
-            method = handler.stream_unary if handler.request_streaming else handler.unary_unary
-            await self.write(await method(request, self))
+        method = _method(handler)
+        answer = method(request, self)
+        if handler.response_streaming and hasattr(answer, "__aiter__"):
+            async for response in answer:
+                await self.write(response)
+        elif handler.response_streaming:
+            # The method writes by itself.
+            await answer
         else:
-            method = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            responses = method(request, self)
-            if hasattr(responses, "__aiter__"):
-                async for response in responses:
-                    await self.write(response)
-            else:
-                # The method writes by itself.
-                await responses
+            await self.write(await answer)
         self._core.finish(self._id)
+
+
+def _method(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any, ServerCall], Any]:
+    """Return what a handler calls, by its kind."""
+    kind = (handler.request_streaming, handler.response_streaming)
+    method: Any = {
+        (False, False): handler.unary_unary,
+        (False, True): handler.unary_stream,
+        (True, False): handler.stream_unary,
+        (True, True): handler.stream_stream,
+    }[kind]
+    return cast("Callable[[Any, ServerCall], Any]", method)

@@ -8,7 +8,7 @@ times as much as what most calls ask for. Servicers are the generated ones, and 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -66,7 +66,7 @@ class Services:
     def find(self, path: str) -> "AnyHandler | None":
         """Return what answers ``/package.Service/Method``."""
         if path not in self._methods:
-            found = (generic.service(_Details(path, ())) for generic in self._generic)
+            found = (generic.service(_Details(path)) for generic in self._generic)
             handler = next((handler for handler in found if handler is not None), None)
             if handler is None:
                 return None
@@ -74,11 +74,12 @@ class Services:
         return self._methods[path]
 
 
-class _Details(NamedTuple):
+@dataclass
+class _Details:
     """What generic handlers are asked with (``grpc.HandlerCallDetails``)."""
 
     method: str
-    invocation_metadata: tuple[()]
+    invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class GrpcServer:
