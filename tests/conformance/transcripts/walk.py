@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a recording's commands against a network of our own, and notes every difference."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastledger.protoutil import block as blocks
 from transcripts import answers, canonical, recording
+from transcripts.conflict import invoke_together
 from transcripts.difference import Difference, differences
 from transcripts.network import DEADLINE_S, Network
 from transcripts.places import Places
@@ -120,10 +121,13 @@ class Walk:
         block = self._corpus / CHANNEL / f"peer_{_CONFLICTING_BLOCK:03}.block"
         first = canonical.block(block.read_bytes())["transactions"][0]["data"][0]["input"]
         model = next(step for step in self._recorded if step.title == "invoke a b 10")
-        for amount in ("5", "6") if 'args: "5"' in first else ("6", "5"):
-            argv = tuple(word.replace('"10"', f'"{amount}"') for word in model.argv)
-            done = self._execute(replace(model, argv=argv))
-            self._note("parallel invocation", "exit code", 0, done.returncode)
+        amounts = ("5", "6") if 'args: "5"' in first else ("6", "5")
+        commands = [
+            [self._places.here(word.replace('"10"', f'"{amount}"')) for word in model.argv]
+            for amount in amounts
+        ]
+        env = {key: self._places.here(value) for key, value in model.env.items()}
+        asyncio.run(invoke_together(commands, env))
         self._height += 1
         self._network.await_height(self._height, *PEERS)
 
