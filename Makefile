@@ -18,13 +18,14 @@ BUILT := $(VENV)/.built
 
 help:
 	@echo "make build    the fastledger command, in $(BIN)"
-	@echo "make demo     a real Fabric ledger: validated, tampered with, explained"
+	@echo "make demo     a network walked through, its ledger and a real Fabric one validated"
 	@echo "make test     all tests"
 	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
 	@echo "make check    formatting, lints, types, layers"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
-	@echo "make interop  comparisons that need other implementations; says what it skips"
+	@echo "make interop  comparisons that need other implementations; says what it skips."
+	@echo "              FABRIC_GIT=FOLDER names a clone of Fabric to build its commands from"
 	@echo "make clean    removes what was built"
 
 build: $(BUILT)
@@ -68,6 +69,7 @@ test-python: build $(TEST_TOOLS)
 
 bench: build $(TEST_TOOLS)
 	$(BIN)/python benches/replay.py
+	$(BIN)/python benches/deliver.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
 check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
@@ -97,7 +99,7 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos
 	FABRIC_PROTOS_PYTHON=$(abspath .venv-interop/bin/python) $(BIN)/pytest tests/conformance/test_protos_descriptors.py
 	FASTLEDGER_INTEROP=1 $(BIN)/pytest tests/interop
-	@echo "skipped: Fabric's SDKs and chaincodes (Go, Node, Java), Docker and Kafka: nothing speaks to them yet"
+	@echo "skipped: Fabric's SDKs, Java chaincode and Kafka: nothing speaks to them yet"
 
 clean:
 	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

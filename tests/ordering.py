@@ -16,9 +16,17 @@ import grpc.aio
 from fastledger.common.config import Config, load
 from fastledger.msp import SigningIdentity
 from fastledger.node.orderer import OrdererNode
-from fastledger.protos.common.common_pb2 import Block, HeaderType, Status
+from fastledger.protos.common.common_pb2 import (
+    Block,
+    ChannelHeader,
+    Envelope,
+    HeaderType,
+    Payload,
+    Status,
+)
+from fastledger.protos.common.configtx_pb2 import ConfigUpdateEnvelope
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse, DeliverResponse, SeekInfo
-from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.envelope import signature_header, signed_envelope
 
 DEADLINE_S = 120
 MSP_ID = "OrdererMSP"
@@ -48,6 +56,20 @@ def creation(folder: Path) -> bytes:
         if BroadcastResponse.FromString(answer).status == Status.SUCCESS:
             return sent.read_bytes()
     raise AssertionError("no recorded message succeeded")
+
+
+def signed_update(channel_tx: bytes, admin: SigningIdentity) -> bytes:
+    """What ``peer channel create`` makes of configtxgen's file: signed by an administrator."""
+    payload = Payload.FromString(Envelope.FromString(channel_tx).payload)
+    update = ConfigUpdateEnvelope.FromString(payload.data)
+    header = signature_header(admin.serialized).SerializeToString()
+    update.signatures.add(
+        signature_header=header, signature=admin.sign(header + update.config_update)
+    )
+    channel_id = ChannelHeader.FromString(payload.header.channel_header).channel_id
+    return signed_envelope(
+        HeaderType.CONFIG_UPDATE, channel_id, update.SerializeToString(), admin
+    ).SerializeToString()
 
 
 def configuration(environ: dict[str, str]) -> Config:

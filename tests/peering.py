@@ -19,6 +19,7 @@ from fastledger.node.peer import PeerNode
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInvocationSpec
 from fastledger.protos.peer.peer_pb2_grpc import EndorserStub
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.proposal import create_proposal, create_signed_tx, signed_proposal
 
@@ -125,14 +126,24 @@ class Client:
         header_type: int = HeaderType.ENDORSER_TRANSACTION,
     ) -> ProposalResponse:
         """Propose an invocation."""
+        signed = self.propose(channel_id, chaincode, *args, header_type=header_type)
+        return await asyncio.wait_for(self._stub.ProcessProposal(signed), DEADLINE_S)
+
+    def propose(
+        self,
+        channel_id: str,
+        chaincode: str,
+        *args: str | bytes,
+        header_type: int = HeaderType.ENDORSER_TRANSACTION,
+    ) -> SignedProposal:
+        """Make a proposal, which `transaction` then is about."""
         spec = ChaincodeInvocationSpec()
         spec.chaincode_spec.chaincode_id.name = chaincode
         encoded = [arg.encode() if isinstance(arg, str) else arg for arg in args]
         spec.chaincode_spec.input.args.extend(encoded)
         proposed = create_proposal(header_type, channel_id, spec, self.signer.serialized)
         self.proposal, self.tx_id = proposed.proposal, proposed.tx_id
-        signed = signed_proposal(proposed.proposal, self.signer)
-        return await asyncio.wait_for(self._stub.ProcessProposal(signed), DEADLINE_S)
+        return signed_proposal(proposed.proposal, self.signer)
 
     async def join(self, block: bytes) -> ProposalResponse:
         """Have the peer join a channel."""

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stub of the Rust core; `make check` holds it against the built module."""
 
-from collections.abc import Mapping, Sequence
-from typing import final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
 
 __all__ = [
     "BlockStore",
     "ChannelConfig",
     "CommitResult",
+    "GrpcServer",
     "Identity",
     "Ledger",
     "Location",
@@ -222,6 +223,55 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+@final
+class GrpcServer:
+    """A gRPC server whose calls are answered by an event loop."""
+
+    @staticmethod
+    def start(
+        address: str,
+        *,
+        max_message_bytes: int,
+        max_calls: int,
+        keepalive_s: float,
+        keepalive_timeout_s: float,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+        client_roots: bytes | None = None,
+        require_client_cert: bool = False,
+        more_client_roots: Callable[[], bytes] | None = None,
+    ) -> GrpcServer:
+        """Listens at host:port or unix:path; raises ConnectionFailed."""
+
+    @property
+    def port(self) -> int: ...
+    def fileno(self) -> int:
+        """A descriptor that is readable while there is something to drain."""
+
+    def drain(self) -> list[tuple[int, int, Any]]:
+        """What has happened: call, kind, and what comes with it.
+
+        0 begun: (path, peer, certificates in DER); 1 message: bytes; 2 half-closed; 3 writable;
+        4 over.
+        """
+
+    def send(self, call: int, message: bytes) -> bool:
+        """False asks to wait until the call is writable."""
+
+    def finish(
+        self, call: int, code: int = 0, message: str = "", details: bytes | None = None
+    ) -> None:
+        """`details` is an encoded google.rpc.Status."""
+
+    def consumed(self, call: int, bytes: int) -> None:
+        """So many bytes of messages were taken."""
+
+    def close(self) -> None:
+        """Takes no more calls."""
+
+    def abort(self) -> None:
+        """Ends all calls."""
 
 @final
 class Identity:

@@ -6,6 +6,7 @@ FABRIC_GIT names a clone of its repository, whose vendored dependencies then suf
 """
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -24,50 +25,85 @@ VERSIONS = {
 """Commits; Go refuses the tags, whose major version the module's path does not have."""
 
 CACHE = ROOT / ".venv-interop" / "fabric"
+SAMPLES = "sampleconfig"
+_METADATA = "github.com/hyperledger/fabric/common/metadata"
 
 
 def fabric_tool(name: str, version: str = "v3.1.5") -> Path:
     """Return one of Fabric's commands, building it if need be; skip the test if it cannot be."""
     built = CACHE / version / name
-    if built.exists():
-        return built
-    if shutil.which("go") is None:
-        pytest.skip(f"needs Go to build Fabric's {name} {version}")
-    built.parent.mkdir(parents=True, exist_ok=True)
-    clone = os.environ.get("FABRIC_GIT")
-    result = _build(clone, name, version, built) if clone else _install(name, version, built)
-    if result.returncode:
-        lines = result.stderr.strip().splitlines()
-        pytest.skip(
-            f"cannot build Fabric's {name} {version}: {lines[-1] if lines else 'no reason'}"
-        )
+    if not built.exists():
+        reason = _make(name, version, built)
+        if reason:
+            pytest.skip(reason)
     return built
 
 
-def _install(name: str, version: str, built: Path) -> subprocess.CompletedProcess[str]:
-    module = f"github.com/hyperledger/fabric/cmd/{name}@{VERSIONS[version]}"
-    return _go(["install", module], built.parent, GOBIN=str(built.parent))
+def sample_config(version: str = "v3.1.5") -> Path:
+    """Return the folder of Fabric's core.yaml and orderer.yaml, which every real node needs."""
+    folder = CACHE / version / SAMPLES
+    if not folder.exists():
+        reason = _make(SAMPLES, version, folder)
+        if reason:
+            pytest.skip(reason)
+    return folder
 
 
-def _build(clone: str, name: str, version: str, built: Path) -> subprocess.CompletedProcess[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        archive = subprocess.run(
-            ["git", "-C", clone, "archive", VERSIONS[version]], capture_output=True, check=True
-        )
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-        command = ["build", "-mod=vendor", "-buildvcs=false", "-o", str(built), f"./cmd/{name}"]
-        return _go(command, Path(folder))
+def _make(name: str, version: str, place: Path) -> str:
+    """Make one thing of Fabric's; return why it cannot be."""
+    what = f"Fabric's {name} {version}"
+    if shutil.which("go") is None:
+        return f"needs Go to build {what}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    clone = os.environ.get("FABRIC_GIT")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            if clone:
+                _from_clone(clone, name, version, place, Path(folder))
+            else:
+                _from_proxy(name, version, place)
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = lines[-1] if lines else f"exit code {error.returncode}"
+        hint = "" if clone else " (FABRIC_GIT can name a clone of Fabric's repository)"
+        return f"cannot build {what}: {why}{hint}"
+    return ""
 
 
-def _go(arguments: list[str], folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["nice", "-n", "15", "go", *arguments],
-        cwd=folder,
-        env=os.environ | {"GOFLAGS": "-p=1"} | environ,
-        capture_output=True,
-        text=True,
-    )
+def _from_proxy(name: str, version: str, place: Path) -> None:
+    module = f"github.com/hyperledger/fabric@{VERSIONS[version]}"
+    if name == SAMPLES:
+        found = json.loads(_go(["mod", "download", "-json", module], place.parent))
+        shutil.copytree(Path(found["Dir"]) / SAMPLES, place, copy_function=shutil.copyfile)
+        return
+    command = module.replace("@", f"/cmd/{name}@")
+    flags = ["-ldflags", _ldflags(version)]
+    _go(["install", *flags, command], place.parent, GOBIN=str(place.parent))
+
+
+def _from_clone(clone: str, name: str, version: str, place: Path, folder: Path) -> None:
+    source = ["git", "-C", clone, "archive", VERSIONS[version]]
+    archive = subprocess.run(source, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    if name == SAMPLES:
+        shutil.copytree(folder / SAMPLES, place)
+        return
+    flags = ["-mod=vendor", "-buildvcs=false", "-ldflags", _ldflags(version)]
+    _go(["build", *flags, "-o", str(place), f"./cmd/{name}"], folder)
+
+
+def _ldflags(version: str) -> str:
+    """What Fabric's Makefile says: commands without a version refuse some of their work."""
+    commit = VERSIONS[version][:9]
+    said = {"Version": version, "CommitSHA": commit}
+    return " ".join(["-s", "-w", *(f"-X {_METADATA}.{key}={said[key]}" for key in said)])
+
+
+def _go(arguments: list[str], folder: Path, **environ: str) -> bytes:
+    command = ["nice", "-n", "15", "go", *arguments]
+    env = os.environ | {"GOFLAGS": "-p=1"} | environ
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, check=True).stdout
 
 
 def run(name: str, *arguments: object, version: str = "v3.1.5", **options: object) -> bytes:

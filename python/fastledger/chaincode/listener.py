@@ -4,8 +4,8 @@
 import grpc
 
 from fastledger.chaincode.launcher.instance import Serve
-from fastledger.chaincode.stream import SERVER_OPTIONS, GrpcStream
-from fastledger.common.errors import ConnectionFailed
+from fastledger.chaincode.stream import GrpcStream
+from fastledger.comm import GrpcServer, TlsConfig
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.chaincode_shim_pb2_grpc import (
     ChaincodeSupportServicer,
@@ -41,12 +41,12 @@ class Listener:
         serve: Serve,
         *,
         expected_ccid: str | None = None,
-        credentials: grpc.ServerCredentials | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         """Nothing listens yet."""
-        self._credentials = credentials
-        self._server = grpc.aio.server(options=SERVER_OPTIONS)
-        add_ChaincodeSupportServicer_to_server(RegisterService(serve, expected_ccid), self._server)
+        self._service = RegisterService(serve, expected_ccid)
+        self._tls = tls
+        self._server: GrpcServer | None = None
 
     async def start(self, address: str) -> int:
         """Listen; return the port, which counts for TCP.
@@ -54,16 +54,13 @@ class Listener:
         Raises:
             ConnectionFailed: The address cannot be had.
         """
-        try:
-            if self._credentials is None:
-                port = self._server.add_insecure_port(address)
-            else:
-                port = self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
-            raise ConnectionFailed(f"cannot listen for chaincodes at {address}: {error}") from error
-        await self._server.start()
-        return port
+        server = GrpcServer(address, self._tls)
+        server.add(lambda services: add_ChaincodeSupportServicer_to_server(self._service, services))
+        await server.start()
+        self._server = server
+        return server.port
 
     async def stop(self) -> None:
         """Hang up."""
-        await self._server.stop(STOP_GRACE_S)
+        if self._server is not None:
+            await self._server.stop(STOP_GRACE_S)

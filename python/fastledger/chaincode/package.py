@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from google.protobuf.message import DecodeError
 
+from fastledger.chaincode import gopackage
 from fastledger.common.errors import InputError
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeSpec
 
@@ -48,6 +49,11 @@ class ChaincodePackage:
 
     metadata: bytes
     """``metadata.json`` as it was packaged; external builders get it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the code: in 1.x one name and version may come with other code later."""
+        return hashlib.sha256(self.code).hexdigest()
 
     def files(self) -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
         """Read the code's regular files: path, entry, content.
@@ -127,7 +133,7 @@ def assemble(label: str, kind: str, code: bytes, path: str = "") -> bytes:
             "alphanumerics, symbols from '.+-_', and can only begin with alphanumerics"
         )
     metadata = json.dumps({"path": path, "type": kind, "label": label}, separators=(",", ":"))
-    return tar_gz({METADATA_FILE: metadata.encode(), CODE_FILE: code})
+    return gopackage.tar_gz({METADATA_FILE: metadata.encode(), CODE_FILE: code}, owner=0)
 
 
 def build_from(folder: Path, label: str, kind: str, path: str = "") -> bytes:

@@ -4,7 +4,10 @@
 import asyncio
 from typing import Generic, TypeVar
 
+from fastledger.common import log
 from fastledger.common.errors import ChaincodeError
+
+_logger = log.get("chaincode")
 
 H = TypeVar("H")
 
@@ -62,6 +65,7 @@ class Registry(Generic[H]):
     def ready(self, ccid: str, handler: H) -> None:
         """It has been told READY."""
         self._ready[ccid] = handler
+        _logger.info("chaincode %s registered", ccid)
         future = self._launching.pop(ccid, None)
         if future is not None and not future.done():
             future.set_result(handler)

@@ -14,14 +14,6 @@ CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 ]
-SERVER_OPTIONS = [
-    *CHANNEL_OPTIONS,
-    # The Go shim pings every minute, also while nothing is called.
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
-    # Two servers on one address would each get some of the chaincodes.
-    ("grpc.so_reuseport", 0),
-]
 
 
 class Stream(Protocol):

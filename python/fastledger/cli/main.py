@@ -2,11 +2,15 @@
 """Entry point of the ``fastledger`` command."""
 
 import importlib
+import os
 from typing import cast
 
 import click
 
 import fastledger
+
+# gRPC's own lines about clients that hang up belong into no log of ours.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 COMMANDS = {
     "up": "fastledger.cli.network.up:up",

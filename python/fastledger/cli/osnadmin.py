@@ -13,7 +13,7 @@ import click
 from fastledger.cli.kingpin import KingpinGroup
 from fastledger.common.errors import FastledgerError
 
-_GLOBAL_FLAGS = ("--orderer-address", "-o", "--ca-file", "--client-cert", "--client-key")
+_GLOBAL_FLAGS = ("--orderer-address", "--ca-file", "-o", "--client-cert", "--client-key")
 """Flags that may stand before or after the command."""
 
 
@@ -22,9 +22,7 @@ class _Commands(KingpinGroup):
 
     def fail(self, reason: str) -> NoReturn:
         """Say what is wrong in osnadmin's frame."""
-        what = reason.removesuffix(", try --help")
-        click.echo(f"osnadmin: error: parsing arguments: {what}. Try --help", err=True)
-        sys.exit(1)
+        _refuse(reason.removesuffix(", try --help"))
 
 
 class _Program(_Commands):
@@ -45,10 +43,10 @@ class _Program(_Commands):
         return super().parse_args(ctx, own + rest)
 
 
-_CHANNEL = click.option("-c", "--channelID", "channel_id", required=True, help="Channel ID")
+_CHANNEL = click.option("--channelID", "-c", "channel_id", required=True, help="Channel ID")
 _SHIFT = click.option(
-    "-t",
     "--tlsHandshakeTimeShift",
+    "-t",
     "_shift",
     expose_value=False,
     help="Accepted, and not used: the clock of the TLS library cannot be shifted",
@@ -64,7 +62,7 @@ class _Admin:
 
 
 @click.group(cls=_Program)
-@click.option("-o", "--orderer-address", "address", required=True, help="Admin endpoint of the OSN")
+@click.option("--orderer-address", "-o", "address", required=True, help="Admin endpoint of the OSN")
 @click.option(
     "--ca-file",
     "ca_file",
@@ -112,8 +110,8 @@ def channel() -> None:
 @channel.command()
 @_CHANNEL
 @click.option(
-    "-b",
     "--config-block",
+    "-b",
     "block",
     required=True,
     type=click.Path(path_type=Path),
@@ -132,7 +130,7 @@ def join(admin: _Admin, channel_id: str, block: Path) -> None:
 
 
 @channel.command("list")
-@click.option("-c", "--channelID", "channel_id", default="", help="Channel ID")
+@click.option("--channelID", "-c", "channel_id", default="", help="Channel ID")
 @click.pass_obj
 def list_(admin: _Admin, channel_id: str) -> None:
     """List channel information for an Ordering Service Node (OSN).
@@ -153,8 +151,8 @@ def remove(admin: _Admin, channel_id: str) -> None:
 @channel.command()
 @_CHANNEL
 @click.option(
-    "-e",
     "--config-update-envelope",
+    "-e",
     "envelope",
     required=True,
     type=click.Path(path_type=Path),
@@ -173,11 +171,11 @@ def update(admin: _Admin, channel_id: str, envelope: Path) -> None:
 @channel.command()
 @_CHANNEL
 @click.option(
-    "-b", "--blockID", "block_id", required=True, help="Block ID - <newest|oldest|config|(number)>"
+    "--blockID", "-b", "block_id", required=True, help="Block ID - <newest|oldest|config|(number)>"
 )
 @click.option(
-    "-f",
     "--outputfile",
+    "-f",
     "output",
     required=True,
     type=click.Path(path_type=Path),
@@ -193,14 +191,17 @@ def fetch(admin: _Admin, channel_id: str, block_id: str, output: Path) -> None:
     _show(admin, lambda: admin.client.fetch(channel_id, block_id), output=output)
 
 
+def _refuse(reason: str) -> NoReturn:
+    click.echo(f"osnadmin: error: parsing arguments: {reason}. Try --help", err=True)
+    sys.exit(1)
+
+
 def _parsed(read: Callable[[], Any]) -> Any:
     """Run what Fabric counts as parsing arguments: its errors have their own frame."""
     try:
         return read()
     except (FastledgerError, OSError) as error:
-        name = Path(sys.argv[0]).name
-        click.echo(f"{name}: error: parsing arguments: {error}. Try --help", err=True)
-        sys.exit(1)
+        _refuse(str(error))
 
 
 def _show(admin: _Admin, call: Callable[[], Any], *, output: Path | None = None) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls to an orderer."""
 
+import asyncio
+from collections import deque
 from types import TracebackType
 from typing import Self
 
@@ -66,6 +68,10 @@ class Orderer:
         if response.status != Status.SUCCESS:
             raise BroadcastRefused(Status.Name(response.status), response.info)
 
+    def open_broadcast(self) -> "BroadcastStream":
+        """Open one stream for many envelopes: a stream of its own costs each several times more."""
+        return BroadcastStream(self._stub.Broadcast())
+
     def blocks(self, channel_id: str, signer: Signer, *, best_effort: bool = False) -> BlockStream:
         """Open a stream for blocks by number."""
         return BlockStream(
@@ -75,3 +81,50 @@ class Orderer:
             self.target.certificate_hash,
             best_effort=best_effort,
         )
+
+
+class BroadcastStream:
+    """A Broadcast stream that stays open; the orderer answers in the order of the envelopes."""
+
+    def __init__(self, call: "grpc.aio.StreamStreamCall[Envelope, BroadcastResponse]") -> None:
+        """Take over the call."""
+        self._call = call
+        self._waiting: deque[asyncio.Future[BroadcastResponse]] = deque()
+        self._writing = asyncio.Lock()
+        self._reader = asyncio.create_task(self._read())
+
+    async def send(self, envelope: Envelope) -> None:
+        """Have a transaction ordered.
+
+        Raises:
+            BroadcastRefused: The orderer did not take it, after which it ends the stream.
+            RpcFailed: The stream failed.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        async with self._writing:
+            if self._reader.done():
+                raise BroadcastRefused("UNKNOWN", "the orderer has ended the stream")
+            self._waiting.append(answer)
+            try:
+                await self._call.write(envelope)
+            except grpc.aio.AioRpcError as error:
+                raise rpc_failed(error) from error
+        response = await answer
+        if response.status != Status.SUCCESS:
+            raise BroadcastRefused(Status.Name(response.status), response.info)
+
+    def cancel(self) -> None:
+        """End the stream."""
+        self._call.cancel()
+
+    async def _read(self) -> None:
+        ended: Exception = BroadcastRefused("UNKNOWN", "the orderer has ended the stream")
+        try:
+            async for response in self._call:
+                self._waiting.popleft().set_result(response)
+        except grpc.aio.AioRpcError as error:
+            ended = rpc_failed(error)
+        finally:
+            for waiting in self._waiting:
+                if not waiting.done():
+                    waiting.set_exception(ended)

@@ -186,7 +186,8 @@ def _why_no_handshake(probe: socket.socket, host: str, tls: ClientTls, deadline:
     probe.settimeout(max(0.1, deadline - time.monotonic()))
     try:
         with context.wrap_socket(probe, server_hostname=tls.override or host):
-            return "context deadline exceeded: the TLS handshake succeeds, but not gRPC"
+            wanted = "" if tls.cert else "; the server may want a client certificate"
+            return f"context deadline exceeded: the TLS handshake succeeds, but not gRPC{wanted}"
     except ssl.SSLCertVerificationError as error:
         return f"authentication handshake failed: {error.verify_message}"
     except (OSError, ValueError) as error:

@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC servers with Fabric's limits (Fabric: ``internal/pkg/comm/server.go``)."""
+"""gRPC servers with Fabric's limits (Fabric: ``internal/pkg/comm/server.go``).
 
-from collections.abc import Callable, Sequence
+HTTP/2, TLS and framing are the core's, on a thread without the GIL: in Python they cost several
+times as much as what most calls ask for. Servicers are the generated ones, and do not notice.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 
+from fastledger import _core
+from fastledger.comm.call import ServerCall
 from fastledger.comm.client import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
+from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
 
-MAX_METADATA_BYTES = 16 * 1024
-"""Largest header block of a call; Fabric's clients send under 200 bytes."""
+AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 MAX_STREAMS_PER_CONNECTION = 2500
 """Calls at a time on one connection; ``peer.limits.concurrency`` bounds them per service."""
+
+
+_BEGUN, _MESSAGE, _HALF_CLOSED, _WRITABLE = range(4)
+_logger = log.get("comm.grpc.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +38,48 @@ class ServerLimits:
         max_message_bytes: Largest message received or sent.
         keepalive_s: Ping a silent client that often.
         keepalive_timeout_s: Close its connection when a ping is not answered for so long.
-        min_ping_interval_s: A client that pings more often is cut off.
     """
 
     max_message_bytes: int = MAX_MESSAGE_BYTES
     keepalive_s: float = 7200
     keepalive_timeout_s: float = 20
-    min_ping_interval_s: float = 60
 
-    def options(self) -> list[tuple[str, int]]:
-        """Return gRPC's server arguments."""
-        return [
-            ("grpc.max_send_message_length", self.max_message_bytes),
-            ("grpc.max_receive_message_length", self.max_message_bytes),
-            ("grpc.keepalive_time_ms", int(self.keepalive_s * 1000)),
-            ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout_s * 1000)),
-            ("grpc.keepalive_permit_without_calls", 1),
-            (
-                "grpc.http2.min_ping_interval_without_data_ms",
-                int(self.min_ping_interval_s * 1000),
-            ),
-            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-            ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
-            # Two nodes must not share a port unnoticed.
-            ("grpc.so_reuseport", 0),
-        ]
+
+class Services:
+    """What the generated ``add_…Servicer_to_server`` take for a server: methods by path."""
+
+    def __init__(self) -> None:
+        """Know no method."""
+        self._methods: dict[str, AnyHandler] = {}
+        self._generic: list[grpc.GenericRpcHandler] = []
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: "Mapping[str, AnyHandler]"
+    ) -> None:
+        """Add a service's methods by name."""
+        self._methods.update({f"/{service}/{name}": each for name, each in handlers.items()})
+
+    def add_generic_rpc_handlers(self, handlers: "Iterable[grpc.GenericRpcHandler]") -> None:
+        """Add handlers that are asked for a method."""
+        self._generic.extend(handlers)
+
+    def find(self, path: str) -> "AnyHandler | None":
+        """Return what answers ``/package.Service/Method``."""
+        if path not in self._methods:
+            found = (generic.service(_Details(path)) for generic in self._generic)
+            handler = next((handler for handler in found if handler is not None), None)
+            if handler is None:
+                return None
+            self._methods[path] = handler
+        return self._methods[path]
+
+
+@dataclass
+class _Details:
+    """What generic handlers are asked with (``grpc.HandlerCallDetails``)."""
+
+    method: str
+    invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class GrpcServer:
@@ -69,30 +98,34 @@ class GrpcServer:
         tls: TlsConfig | None = None,
         *,
         limits: ServerLimits | None = None,
-        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        client_roots: Callable[[], bytes] | None = None,
     ) -> None:
-        """Prepare a server for ``host:port``; port 0 takes a free one."""
+        """Prepare a server for ``host:port``; port 0 takes a free one.
+
+        ``client_roots`` gives the PEM of more CAs of clients, at each handshake.
+        """
+        self._client_roots = client_roots
         self._address = address
         self._tls = tls
         self._limits = limits or ServerLimits()
-        self._interceptors = interceptors
-        self._services: list[Callable[[grpc.aio.Server], None]] = []
-        self._server: grpc.aio.Server | None = None
-        self._port = 0
+        self._services = Services()
+        self._calls: dict[int, ServerCall] = {}
+        self._core: _core.GrpcServer | None = None
+        self._stopped = asyncio.Event()
 
     @property
     def port(self) -> int:
         """The port it listens at, once it was started."""
-        return self._port
+        return self._core.port if self._core else 0
 
     @property
     def address(self) -> str:
         """``host:port`` it listens at, once it was started."""
-        return f"{self._address.rpartition(':')[0]}:{self._port}"
+        return f"{self._address.rpartition(':')[0]}:{self.port}"
 
-    def add(self, register: Callable[[grpc.aio.Server], None]) -> None:
+    def add(self, register: Callable[[Any], None]) -> None:
         """Add a service: hand in what calls the generated ``add_…Servicer_to_server``."""
-        self._services.append(register)
+        register(self._services)
 
     async def start(self) -> None:
         """Listen and serve, in the running event loop.
@@ -100,36 +133,82 @@ class GrpcServer:
         Raises:
             ConnectionFailed: The address is taken, or not this machine's.
         """
-        server = grpc.aio.server(
-            options=self._limits.options(), interceptors=list(self._interceptors)
-        )
-        for register in self._services:
-            register(server)
-        self._port = self._bind(server)
-        await server.start()
-        self._server = server
+        limits, tls = self._limits, self._tls
+        try:
+            core = _core.GrpcServer.start(
+                self._address,
+                max_message_bytes=limits.max_message_bytes,
+                max_calls=MAX_STREAMS_PER_CONNECTION,
+                keepalive_s=limits.keepalive_s,
+                keepalive_timeout_s=limits.keepalive_timeout_s,
+                cert=tls.cert if tls else None,
+                key=tls.key if tls else None,
+                client_roots=tls.client_roots if tls else None,
+                require_client_cert=tls.require_client_cert if tls else False,
+                more_client_roots=self._client_roots,
+            )
+        except ConnectionFailed as error:
+            raise ConnectionFailed(
+                f"{error}; name another address, or stop the node that has it"
+            ) from error
+        self._core = core
+        asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Take no more calls, and end those under way after ``grace_s`` seconds."""
-        if self._server is not None:
-            await self._server.stop(grace_s)
+        core = self._core
+        if core is None or self._stopped.is_set():
+            return
+        core.close()
+        tasks = [call.task for call in self._calls.values() if call.task]
+        if grace_s and tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        core.abort()
+        asyncio.get_running_loop().remove_reader(core.fileno())
+        self._stopped.set()
 
     async def wait(self) -> None:
         """Return when the server was stopped."""
-        if self._server is not None:
-            await self._server.wait_for_termination()
+        await self._stopped.wait()
 
-    def _bind(self, server: grpc.aio.Server) -> int:
-        try:
-            if self._tls is None:
-                port = server.add_insecure_port(self._address)
+    def _drain(self) -> None:
+        """Take what has happened since the last time."""
+        core = self._core
+        if core is None:
+            return
+        calls = self._calls
+        for number, happened, what in core.drain():
+            if happened == _BEGUN:
+                path, peer, certificates = what
+                call = ServerCall(core, number, peer, certificates)
+                calls[number] = call
+                call.task = asyncio.get_running_loop().create_task(self._answer(call, path))
+            elif happened == _MESSAGE:
+                calls[number].received(what)
+            elif happened == _HALF_CLOSED:
+                calls[number].half_closed()
+            elif happened == _WRITABLE:
+                calls[number].writable()
             else:
-                port = server.add_secure_port(self._address, self._tls.grpc_credentials())
-        except RuntimeError:
-            port = 0
-        if not port:
-            raise ConnectionFailed(
-                f"cannot listen at {self._address}: the port is taken, or the address is not "
-                "one of this machine; name another, or stop the node that has it"
-            )
-        return port
+                calls.pop(number).over()
+
+    async def _answer(self, call: ServerCall, path: str) -> None:
+        handler = self._services.find(path)
+        try:
+            if handler is None:
+                await call.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {path}")
+            await call.answer(handler)
+        except grpc.aio.AbortError:
+            pass
+        except asyncio.CancelledError:
+            if not call.ended:
+                call.fail(grpc.StatusCode.UNAVAILABLE, "the server stops")
+        except grpc.aio.UsageError:
+            # The client has gone while it was being answered.
+            pass
+        except Exception as error:
+            _logger.exception("defect in %s", path)
+            call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")

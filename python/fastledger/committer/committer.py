@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fastledger.common import log, metrics
-from fastledger.common.errors import BlockRefused, FastledgerError
+from fastledger.common.errors import BlockRefused, FastledgerError, NotFound
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
@@ -149,11 +149,15 @@ class Committer:
 
     def _catch_up(self) -> None:
         """Apply the private writes of blocks that were committed when the process ended."""
-        while self._private.height < self._ledger.height:
+        while self._private.awaits and self._private.height < self._ledger.height:
             number = self._private.height
-            block = self._ledger.block(number)
-            found = valid_results(block.encoded, block.codes, self._private.awaits)
-            self._private.apply(number, found)
+            try:
+                block = self._ledger.block(number)
+            except NotFound:
+                # Older than the snapshot that the ledger began from.
+                self._private.apply(number, ())
+                continue
+            self._private.apply(number, valid_results(block.encoded, block.codes, True))
 
     # The loop.
 

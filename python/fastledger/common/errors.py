@@ -5,7 +5,7 @@
 
     FastledgerError
     ├── InputError           what was handed in cannot be used: a path, a block's encoding, a key
-    │   ├── ConfigRefused    a channel's configuration, or an update of it, breaks a rule of Fabric's
+    │   ├── ConfigRefused    a channel's configuration, or its update, breaks Fabric's rules
     │   └── ConfigInvalid    a configuration file, or an environment variable, has a wrong value
     ├── ConnectionFailed     no connection to another node, or no address to serve at
     ├── RpcFailed            another node answered a call with a gRPC status

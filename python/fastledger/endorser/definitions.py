@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
+from fastledger.chaincode.package import INDEX_FOLDER
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.channel import Channel
@@ -25,6 +26,7 @@ from fastledger.endorser.lifecycle.definition import (
 )
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.states import PublicState, View, ViewState
+from fastledger.ledger.richquery import Index, parse_index
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core import ccprovider_pb2
@@ -58,7 +60,7 @@ class Definitions:
         Args:
             packages: What is installed.
             mspid: The peer's organisation, whose approval counts here.
-            dev_mode: Whether users run chaincodes that are installed nowhere.
+            dev_mode: Whether users run chaincodes of the lifecycle that are installed nowhere.
         """
         self._packages = packages
         self._mspid = mspid
@@ -155,8 +157,6 @@ class Definitions:
         found = Definition(
             version=data.version, ccid=f"{data.name}:{data.version}", plugin=data.escc
         )
-        if self._dev_mode:
-            return found
         package = self._packages.legacy(data.name, data.version)
         if (package.data, package.id) != (data.data, data.id):
             raise FastledgerError(
@@ -166,6 +166,32 @@ class Definitions:
         if package.instantiation_policy not in (None, data.instantiation_policy):
             raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
         return found
+
+    # Indexes.
+
+    def indexes(
+        self, channel: Channel, simulator: TxSimulator, name: str, collection: str
+    ) -> list[Index]:
+        """Indexes that a chaincode's installed package brings for its rich queries."""
+        try:
+            package = self._packages.code(self._ccid(channel, simulator, name))
+        except FastledgerError:
+            return []
+        place = f"collections/{collection}/" if collection else ""
+        folder = f"{INDEX_FOLDER}/{place}indexes/"
+        return [
+            parse_index(path, content)
+            for path, content in package.database_artifacts().items()
+            if path.startswith(folder)
+        ]
+
+    def _ccid(self, channel: Channel, simulator: TxSimulator, name: str) -> str:
+        if channel.has_lifecycle:
+            with suppress(FastledgerError):
+                return self._find(channel.id, name, simulator.view).ccid
+        found = simulator.view.get("lscc", name)
+        data = ccprovider_pb2.ChaincodeData.FromString(found.value if found else b"")
+        return f"{data.name}:{data.version}"
 
     # Collections.
 

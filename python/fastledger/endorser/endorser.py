@@ -7,7 +7,6 @@ definition on is told by a response of status 500 without an endorsement.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 import grpc
@@ -25,12 +24,13 @@ from fastledger.endorser.proposal import (
     ProposalInvalid,
     UnpackedProposal,
     access_denied,
+    claimed_mspid,
     unpack,
     validate,
 )
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
-from fastledger.protos.msp import identities_pb2
+from fastledger.msp import SigningIdentity
 from fastledger.protos.peer import (
     chaincode_event_pb2,
     chaincode_pb2,
@@ -40,7 +40,6 @@ from fastledger.protos.peer import (
 )
 from fastledger.protoutil.proposal_response import endorse, response_payload
 from fastledger.protoutil.signed_data import SignedData
-from fastledger.protoutil.signer import Signer
 
 _logger = log.get("endorser")
 
@@ -80,7 +79,7 @@ class Endorser:
         local_identity: Callable[[bytes], Identity],
         definitions: Definitions,
         services: PeerServices,
-        signer: Signer,
+        signer: SigningIdentity,
     ) -> None:
         """Build an endorser; its chaincodes come with :meth:`use`."""
         self._channels = channels
@@ -146,14 +145,15 @@ class Endorser:
     def _check(self, proposal: UnpackedProposal) -> Channel | None:
         """Check a proposal's headers, its uniqueness, and that its creator may propose."""
         if not proposal.channel_id:
-            validate(proposal, self._local_identity)
+            validate(proposal, self._local_identity, [self._signer.mspid])
             return None
         channel = self._channels.channel(proposal.channel_id)
         if channel is None:
             # As 1.4 does: a stranger does not learn which channels there are.
-            raise access_denied(proposal.channel_id, _claimed_mspid(proposal.creator))
+            raise access_denied(proposal.channel_id, claimed_mspid(proposal.creator))
         try:
-            validate(proposal, channel.bundle.identity)
+            mspids = channel.bundle.msp_ids if channel.has_lifecycle else None
+            validate(proposal, channel.bundle.identity, mspids)
         except ProposalInvalid as error:
             if channel.has_lifecycle:
                 raise ProposalInvalid(f"error validating proposal: {error}") from error
@@ -202,12 +202,15 @@ class Endorser:
             raise FastledgerError(
                 f"error in simulation: {error}" if modern else str(error)
             ) from error
+        # A failure of 1.4 does not say of which version.
+        failed = answer.status >= responses.ERROR and (channel is None or not channel.has_lifecycle)
+        version = "" if failed else definition.version
         encoded = response_payload(
             proposal.hash,
             answer,
             results,
             b"" if event is None else event.SerializeToString(deterministic=True),
-            chaincode_pb2.ChaincodeID(name=proposal.chaincode, version=definition.version),
+            chaincode_pb2.ChaincodeID(name=proposal.chaincode, version=version),
         )
         needs = None
         if modern and simulator is not None:
@@ -304,12 +307,6 @@ class Endorser:
 def signed_data(proposal: UnpackedProposal) -> SignedData:
     """What a policy is asked about a proposal."""
     return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
-
-
-def _claimed_mspid(creator: bytes) -> str:
-    with suppress(Exception):
-        return identities_pb2.SerializedIdentity.FromString(creator).mspid
-    return ""
 
 
 class EndorserService(peer_pb2_grpc.EndorserServicer):

@@ -7,6 +7,7 @@
                        lifecycle/chaincodes/<label>.<sha256>.tar.gz   2.0 and later
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -215,6 +216,19 @@ class PackageStore:
             return self._lifecycle / "no-such-package"
         return self._lifecycle / f"{label}.{digest}.tar.gz"
 
+    def code(self, ccid: str) -> ChaincodePackage:
+        """Find the code of a chaincode by its id, of either lifecycle.
+
+        Raises:
+            PackageMissing: It is not installed.
+            InputError: What is installed cannot be read.
+        """
+        path = self._path(ccid)
+        if path.exists():
+            return formats.parse(path.read_bytes())
+        name, _, version = ccid.partition(":")
+        return formats.parse(self.legacy(name, version).spec.SerializeToString())
+
     async def package(self, ccid: str) -> ChaincodePackage:
         """Find the code of a chaincode for its launcher.
 
@@ -222,11 +236,7 @@ class PackageStore:
             ChaincodeError: It is not installed.
         """
         try:
-            path = self._path(ccid)
-            if path.exists():
-                return formats.parse(path.read_bytes())
-            name, _, version = ccid.partition(":")
-            return formats.parse(self.legacy(name, version).spec.SerializeToString())
+            return await asyncio.to_thread(self.code, ccid)
         except FastledgerError as error:
             raise ChaincodeError(str(error)) from error
 

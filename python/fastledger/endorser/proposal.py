@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proposal taken apart, and what must be right about it (``core/endorser/msgvalidation.go``)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, TypeVar
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 
 from fastledger.common.errors import FastledgerError
 from fastledger.protos.common import common_pb2
+from fastledger.protos.msp import identities_pb2
 from fastledger.protos.peer import chaincode_pb2, proposal_pb2
 from fastledger.protoutil.hashes import transaction_id
 
@@ -99,7 +101,11 @@ class Identity(Protocol):
         """Raise unless he signed the message."""
 
 
-def validate(proposal: UnpackedProposal, identify: Callable[[bytes], Identity]) -> None:
+def validate(
+    proposal: UnpackedProposal,
+    identify: Callable[[bytes], Identity],
+    mspids: Collection[str] | None,
+) -> None:
     """Check a proposal's headers and its creator's signature.
 
     Whoever is refused for what he is learns nothing but his organisation.
@@ -108,6 +114,8 @@ def validate(proposal: UnpackedProposal, identify: Callable[[bytes], Identity]) 
         proposal: The proposal.
         identify: Finds an identity among the channel's MSPs, or in the peer's own for proposals
             that concern it alone; raises when it belongs to none.
+        mspids: The MSPs there; None where, as in 1.x, it does not matter whether the creator's
+            is one of them.
 
     Raises:
         ProposalInvalid: With Fabric's text.
@@ -116,6 +124,9 @@ def validate(proposal: UnpackedProposal, identify: Callable[[bytes], Identity]) 
     try:
         creator = identify(proposal.creator)
     except FastledgerError as error:
+        claimed = claimed_mspid(proposal.creator)
+        if mspids is None or claimed in mspids:
+            raise access_denied(proposal.channel_id, claimed) from error
         raise ProposalInvalid(
             f"access denied: channel [{proposal.channel_id}] creator org unknown, "
             "creator is malformed"
@@ -125,6 +136,13 @@ def validate(proposal: UnpackedProposal, identify: Callable[[bytes], Identity]) 
         creator.verify(proposal.signed.proposal_bytes, proposal.signed.signature)
     except FastledgerError as error:
         raise access_denied(proposal.channel_id, creator.mspid) from error
+
+
+def claimed_mspid(creator: bytes) -> str:
+    """The organisation that somebody says he belongs to; empty when that cannot be read."""
+    with suppress(DecodeError):
+        return identities_pb2.SerializedIdentity.FromString(creator).mspid
+    return ""
 
 
 def access_denied(channel_id: str, mspid: str) -> ProposalInvalid:

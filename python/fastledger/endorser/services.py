@@ -13,7 +13,6 @@ from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.proposal import unpack
 from fastledger.ledger.history import modifications
-from fastledger.ledger.scans import Queries
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer import (
     chaincode_event_pb2,
@@ -43,7 +42,6 @@ class PeerServices:
         acl: AclProvider,
         definitions: Definitions,
         *,
-        queries: Queries | None = None,
         keeps_history: bool = True,
     ) -> None:
         """Serve chaincodes.
@@ -52,13 +50,11 @@ class PeerServices:
             channels: The peer's channels.
             acl: Who may do what.
             definitions: Which chaincodes there are.
-            queries: Answers rich queries; None where the state database has none.
             keeps_history: ``ledger.history.enableHistoryDatabase``.
         """
         self._channels = channels
         self._acl = acl
         self._definitions = definitions
-        self._queries = queries
         self._keeps_history = keeps_history
         self._system: dict[str, SystemChaincode] = {}
 
@@ -81,7 +77,7 @@ class PeerServices:
             history=(lambda ns, key: modifications(channel.ledger, ns, key))
             if self._keeps_history
             else None,
-            queries=self._queries,
+            indexes=lambda sim, ns, coll: self._definitions.indexes(channel, sim, ns, coll),
         )
 
     # For chaincodes.

@@ -2,42 +2,17 @@
 """What a simulation's queries return, and what they leave in its read-write set."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from fastledger import _core
 from fastledger.ledger.rangequery import RangeResults
-from fastledger.ledger.rwset import Version
+from fastledger.ledger.richquery import QueryRows
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 
 if TYPE_CHECKING:
     from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
 
 KeyValue = tuple[str, bytes]
-
-
-class Rows(Protocol):
-    """Rows of a rich query, recorded by whoever reads them."""
-
-    def __iter__(self) -> Self:
-        """Itself."""
-
-    def __next__(self) -> tuple[str, bytes, Version]:
-        """The next key, value and version."""
-
-    def close(self) -> None:
-        """Let go of the rows."""
-
-    def bookmark_and_close(self) -> str:
-        """Say where the next page begins."""
-
-
-class Queries(Protocol):
-    """The engine of rich queries over one view of the state."""
-
-    def query(
-        self, view: _core.StateView, ns: str, query: str, page_size: int, bookmark: str
-    ) -> Rows:
-        """Begin a query."""
 
 
 class RangeScan:
@@ -95,7 +70,7 @@ class RangeScan:
 class QueryScan:
     """A rich query's rows; each one read stands in the read set."""
 
-    def __init__(self, rows: Rows, record: Callable[[str, Version], None]) -> None:
+    def __init__(self, rows: QueryRows, record: Callable[[str], object]) -> None:
         """Begin before the first row."""
         self._rows = rows
         self._record = record
@@ -106,8 +81,8 @@ class QueryScan:
 
     def __next__(self) -> KeyValue:
         """The next key and value."""
-        key, value, version = next(self._rows)
-        self._record(key, version)
+        key, value = next(self._rows)
+        self._record(key)
         return key, value
 
     def bookmark_and_close(self) -> str:
@@ -122,7 +97,7 @@ class QueryScan:
 class PlainScan:
     """Rows that the read-write set does not mention."""
 
-    def __init__(self, rows: Iterator[KeyValue]) -> None:
+    def __init__(self, rows: Iterator[KeyValue] | QueryRows) -> None:
         """Begin before the first row."""
         self._rows = rows
 

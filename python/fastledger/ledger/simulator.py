@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from fastledger import _core
 from fastledger.common.errors import FastledgerError
+from fastledger.ledger import richquery
 from fastledger.ledger.rwset import ReadWriteSet, Version, key_hash, metadata_entries
-from fastledger.ledger.scans import HistoryScan, PlainScan, Queries, QueryScan, RangeScan
+from fastledger.ledger.scans import HistoryScan, PlainScan, QueryScan, RangeScan
 
 if TYPE_CHECKING:
     from fastledger.ledger.pvtdata import PrivateDataStore
@@ -25,6 +26,9 @@ class SimulationError(FastledgerError):
 Collections = Callable[["TxSimulator", str], "set[str] | None"]
 """Names of a chaincode's collections, None when it defines none; it may read the simulation."""
 
+Indexes = Callable[["TxSimulator", str, str], Sequence[richquery.Index]]
+"""Indexes of a chaincode and a collection, an empty one meaning public state."""
+
 
 class TxSimulator:
     """One transaction on one channel; ``results`` ends it, ``done`` lets go of the state."""
@@ -37,7 +41,7 @@ class TxSimulator:
         private: "PrivateDataStore | None" = None,
         collections: Collections | None = None,
         history: "Callable[[str, str], Iterator[KeyModification]] | None" = None,
-        queries: Queries | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
         """Simulate on a view of the state, which is closed with the simulation.
 
@@ -47,14 +51,14 @@ class TxSimulator:
             private: Where private values are kept; None where the peer keeps none.
             collections: Which collections a chaincode has; None to check no names.
             history: Reads a key's history; None where it is not kept.
-            queries: Answers rich queries; None where the state database has none.
+            indexes: Which sorts rich queries may ask for; None for none.
         """
         self._view = view
         self._tx_id = tx_id
         self._private = private
         self._collections = collections
         self._history = history
-        self._queries = queries
+        self._indexes = indexes
         self._set = ReadWriteSet()
         self._ranges: list[tuple[str, RangeScan]] = []
         self._checked: dict[str, set[str]] = {}
@@ -119,14 +123,23 @@ class TxSimulator:
         return self.get_range(ns, start, end).limit(page_size)
 
     def query(self, ns: str, query: str, page_size: int = 0, bookmark: str = "") -> QueryScan:
-        """Run a rich query."""
-        if self._queries is None:
-            raise SimulationError("ExecuteQuery not supported for leveldb")
+        """Run a rich query; the rows that are read stand in the read set, phantoms do not."""
         if page_size or bookmark:
             self._begin_page()
         self._check_open()
-        rows = self._queries.query(self._view, ns, query, page_size, bookmark)
-        return QueryScan(rows, lambda key, version: self._set.read(ns, key, version))
+
+        def rows_from(start: str) -> Iterator[tuple[str, bytes]]:
+            for _, _, key, found in self._view.range(ns, start, ""):
+                yield key.decode(), found.value
+
+        indexes = self._indexes(self, ns, "") if self._indexes else ()
+        try:
+            rows = richquery.execute(
+                query, rows_from, indexes=indexes, page_size=page_size, bookmark=bookmark
+            )
+        except richquery.QueryInvalid as error:
+            raise SimulationError(str(error)) from error
+        return QueryScan(rows, lambda key: self._read(ns, key))
 
     def history(self, ns: str, key: str) -> HistoryScan:
         """Read the valid writes of a key, newest first."""
@@ -198,11 +211,20 @@ class TxSimulator:
         rows = self._private.range(ns, coll, start, end) if self._private else iter(())
         return PlainScan(rows)
 
-    def query_private(self, ns: str, coll: str, query: str) -> PlainScan:  # noqa: ARG002
-        """Run a rich query over a collection: as with LevelDB, there is none."""
+    def query_private(self, ns: str, coll: str, query: str) -> PlainScan:
+        """Run a rich query over a collection, in a transaction that writes nothing."""
         self._begin_private_query()
         self._check_collection(ns, coll)
-        raise SimulationError("ExecuteQueryOnPrivateData not supported for leveldb")
+        store = self._private
+
+        def rows_from(start: str) -> Iterator[tuple[str, bytes]]:
+            return store.range(ns, coll, start, "") if store else iter(())
+
+        indexes = self._indexes(self, ns, coll) if self._indexes else ()
+        try:
+            return PlainScan(richquery.execute(query, rows_from, indexes=indexes))
+        except richquery.QueryInvalid as error:
+            raise SimulationError(str(error)) from error
 
     # The end.
 

@@ -4,6 +4,7 @@
 from fastledger._core import Identity
 from fastledger._core import Msp as CoreMsp
 from fastledger.common.errors import IdentityRefused
+from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
 from fastledger.protos.msp.msp_principal_pb2 import MSPPrincipal, MSPRole
 
 LOCAL_VERSION = "V3_0"
@@ -21,6 +22,8 @@ class Msp:
             Unsupported: It is no X.509 MSP.
         """
         self._core = CoreMsp(config, version=version)
+        definition = FabricMSPConfig.FromString(MSPConfig.FromString(config).config)
+        self._node_ous = definition.fabric_node_ous.enable
 
     @property
     def name(self) -> str:
@@ -82,7 +85,7 @@ class Msp:
             ) from error
         name = MSPRole.MSPRoleType.Name(role)
         what = "an admin" if role == MSPRole.ADMIN else f"a [{name}]"
-        raise IdentityRefused(
-            f"The identity is not {what} under this MSP [{self.name}]: "
-            f"The identity does not contain OU [{name}], MSP: [{self.name}]"
-        )
+        why = "NodeOUs not activated. Cannot tell apart identities."
+        if self._node_ous:
+            why = f"The identity does not contain OU [{name}], MSP: [{self.name}]"
+        raise IdentityRefused(f"The identity is not {what} under this MSP [{self.name}]: {why}")

@@ -31,7 +31,7 @@ from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
 
 DEFAULT_LOCATION = "/var/hyperledger/production/orderer"
-STOP_GRACE_S = 1.0
+STOP_GRACE_S = 0.2
 """Streams get so long to end when the node stops."""
 
 _logger = log.get("orderer.common.server")
@@ -62,7 +62,13 @@ class OrdererNode:
         )
         self._bootstrap = _bootstrap_block(config)
         address = f"{config.string('general.listenAddress')}:{config.integer('general.listenPort')}"
-        self._server = GrpcServer(address, tls, limits=_limits(config))
+        mutual = tls is not None and tls.require_client_cert
+        self._server = GrpcServer(
+            address,
+            tls,
+            limits=_limits(config),
+            client_roots=self.registrar.tls_roots if mutual else None,
+        )
         self._server.add(self._service(tls).register)
         self._admin = self._admin_server()
         self._operations = Operations.from_config(config)
@@ -143,9 +149,6 @@ def _limits(config: Config) -> ServerLimits:
         keepalive_s=config.duration("general.keepalive.serverInterval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration(
             "general.keepalive.serverTimeout", defaults.keepalive_timeout_s
-        ),
-        min_ping_interval_s=config.duration(
-            "general.keepalive.serverMinInterval", defaults.min_ping_interval_s
         ),
     )
 

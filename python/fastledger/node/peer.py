@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastledger.chaincode.listener import Listener
+from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
 from fastledger.common import log
 from fastledger.common.config import Config
@@ -30,13 +31,16 @@ from fastledger.endorser.services import PeerServices
 from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
+from fastledger.gateway.service import Gateway
 from fastledger.msp import Msp, SigningIdentity, load_msp_config
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer_gateway import GatewayFace
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
+from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
 from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
 from fastledger.protos.peer.snapshot_pb2_grpc import add_SnapshotServicer_to_server
@@ -98,6 +102,7 @@ class PeerNode:
             self._tls,
             limits=_limits(config),
         )
+        self._face: GatewayFace | None = None
         self._add_services()
         self._listener = self._chaincode_listener()
         self._operations = Operations.from_config(config)
@@ -124,6 +129,30 @@ class PeerNode:
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
+        if self._config.boolean("peer.gateway.enabled", True):
+            self._face = self._gateway_face()
+            gateway = self._gateway(self._face)
+            self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
+
+    def _gateway_face(self) -> GatewayFace:
+        config = self._config
+        return GatewayFace(
+            self.channels,
+            self.endorser,
+            self._acl,
+            self.signer.mspid,
+            config.string("peer.address"),
+            lambda channel: OrdererConnector(config, channel),
+            self._overrides,
+        )
+
+    def _gateway(self, face: GatewayFace) -> Gateway:
+        config = self._config
+        return Gateway(
+            face,
+            endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
+            broadcast_timeout_s=config.duration("peer.gateway.broadcastTimeout", 30),
+        )
 
     @property
     def port(self) -> int:
@@ -157,6 +186,8 @@ class PeerNode:
         if self._listener:
             await self._listener.stop()
         await self._support.stop()
+        if self._face:
+            await self._face.close()
         if self._operations:
             await self._operations.stop()
         await self.channels.close()
@@ -174,7 +205,7 @@ class PeerNode:
             finally:
                 await self.stop()
 
-    def _bundle(self, channel_id: str):  # type: ignore[no-untyped-def]
+    def _bundle(self, channel_id: str) -> Bundle | None:
         channel = self.channels.channel(channel_id)
         return None if channel is None else channel.bundle
 
@@ -212,9 +243,6 @@ def _limits(config: Config) -> ServerLimits:
         max_message_bytes=config.integer("peer.maxRecvMsgSize", defaults.max_message_bytes),
         keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
-        min_ping_interval_s=config.duration(
-            "peer.keepalive.minInterval", defaults.min_ping_interval_s
-        ),
     )
 
 

@@ -22,6 +22,9 @@ from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import channel_id_of
 from fastledger.protoutil.signer import Signer
 
+PAUSED = "PAUSED"
+"""File in a channel's folder that keeps the peer from opening it (``peer node pause``)."""
+
 _logger = log.get("peer")
 
 
@@ -53,6 +56,9 @@ class PeerChannels:
         self._ledgers.mkdir(parents=True, exist_ok=True)
         for folder in sorted(self._ledgers.iterdir()):
             if not folder.is_dir():
+                continue
+            if (folder / PAUSED).exists():
+                _logger.warning("channel %s is paused: it stays closed", folder.name)
                 continue
             channel = await asyncio.to_thread(self._open, folder)
             if channel is None:

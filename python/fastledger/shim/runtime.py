@@ -168,7 +168,9 @@ def _channel(address: str, env: Mapping[str, str]) -> grpc.Channel:
     if enabled not in ("true", "false"):
         raise SettingMissing(f"CORE_PEER_TLS_ENABLED is {enabled!r}, it must be true or false")
     if enabled == "false":
-        return grpc.insecure_channel(address, options=_OPTIONS)
+        # Without this a path would stand there, which is no authority by RFC 3986.
+        local = [("grpc.default_authority", "localhost")] if address.startswith("unix:") else []
+        return grpc.insecure_channel(address, options=_OPTIONS + local)
     credentials = grpc.ssl_channel_credentials(
         _file(env, "CORE_PEER_TLS_ROOTCERT_FILE"),
         _pem(env, "CORE_TLS_CLIENT_KEY"),

@@ -63,11 +63,11 @@ class Interop extends Contract {
     async policy(ctx, key) {
         await ctx.stub.setStateValidationParameter(key, Buffer.from('policy'));
         const policy = await ctx.stub.getStateValidationParameter(key);
-        return policy.toString();
+        return policy ? Buffer.from(policy).toString() : '';
     }
 
-    async call(ctx, name, channel, ...args) {
-        const response = await ctx.stub.invokeChaincode(name, args, channel);
+    async call(ctx, name, channel, called) {
+        const response = await ctx.stub.invokeChaincode(name, [called], channel);
         return response.status + ':' + response.payload.toString();
     }
 

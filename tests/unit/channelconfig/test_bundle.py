@@ -17,6 +17,7 @@ from fastledger.common.errors import (
     NotFound,
     PolicyUnsatisfied,
 )
+from fastledger.msp import SigningIdentity
 from fastledger.policies import SignedData, from_string
 from fastledger.protos.common.common_pb2 import Block, ChannelHeader, Envelope, HeaderType, Payload
 from fastledger.protos.common.configtx_pb2 import (
@@ -27,8 +28,9 @@ from fastledger.protos.common.configtx_pb2 import (
 )
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.msp.msp_principal_pb2 import MSPPrincipal, MSPRole
+from fastledger.protos.peer.configuration_pb2 import AnchorPeers
 from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
-from fastledger.protoutil.envelope import signed_data
+from fastledger.protoutil.envelope import signature_header, signed_data, signed_envelope
 
 WRITERS = "/Channel/Writers"
 KEPT = ["small", "bypass", "v14", "v11", "tls", "pvt14"]
@@ -256,28 +258,65 @@ def test_a_system_channel_has_consortiums(open_corpus: OpenCorpus) -> None:
     assert consortium.channel_creation_policy.type == 3
 
 
-def test_updates_with_unknown_fields_are_refused(small: Corpus) -> None:
-    before: Bundle | None = None
-    for _, envelopes, bundle in walk(small):
-        encoded = config_of(envelopes[0])
-        if before is not None and encoded is not None:
-            break
-        before = bundle
-    assert before is not None
-    assert encoded is not None
-    update = ConfigEnvelope.FromString(encoded).last_update
-    payload = Payload.FromString(update.payload)
-    inner = ConfigUpdateEnvelope.FromString(payload.data)
-    for tampered, reason in (
-        (inner.config_update + b"\xc8\x3e\x01", "not satisfied"),
+def anchor_update(bundle: Bundle, host: str) -> ConfigUpdate:
+    """Set another anchor peer of Org1."""
+    channel = Config.FromString(bundle.config).channel_group
+    application = channel.groups["Application"]
+    current = application.groups["Org1MSP"]
+    update = ConfigUpdate(channel_id=bundle.channel_id)
+    for root in (update.read_set, update.write_set):
+        root.version = channel.version
+        root.groups["Application"].version = application.version
+        root.groups["Application"].groups["Org1MSP"].version = current.version
+    anchors = update.write_set.groups["Application"].groups["Org1MSP"].values["AnchorPeers"]
+    anchors.value = AnchorPeers(anchor_peers=[{"host": host, "port": 7051}]).SerializeToString()
+    anchors.version = current.values["AnchorPeers"].version + 1
+    anchors.mod_policy = "Admins"
+    return update
+
+
+def signed_update(update: bytes, *signers: SigningIdentity) -> bytes:
+    """Make the envelope that a client sends to an orderer."""
+    envelope = ConfigUpdateEnvelope(config_update=update)
+    for signer in signers:
+        header = signature_header(signer.serialized).SerializeToString()
+        envelope.signatures.add(signature_header=header, signature=signer.sign(header + update))
+    content = envelope.SerializeToString()
+    sender = signers[0]
+    wrapped = signed_envelope(HeaderType.CONFIG_UPDATE, "mychannel", content, sender)
+    return wrapped.SerializeToString()
+
+
+def admin(corpus: Corpus, org: int) -> SigningIdentity:
+    domain = f"org{org}.example.com"
+    users = corpus.folder / "crypto-config" / "peerOrganizations" / domain / "users"
+    return SigningIdentity.load(users / f"Admin@{domain}" / "msp", f"Org{org}MSP")
+
+
+def test_an_update_of_ones_own_is_made(open_corpus: OpenCorpus) -> None:
+    v14 = open_corpus("v14")
+    bundle, org1, org2 = last(v14), admin(v14, 1), admin(v14, 2)
+    update = anchor_update(bundle, "elsewhere").SerializeToString()
+    after = bundle.apply(bundle.propose_update(signed_update(update, org1)))
+    assert after.sequence == bundle.sequence + 1
+    assert after.application is not None
+    assert after.application.orgs["Org1MSP"].anchor_peers == (AnchorPeer("elsewhere", 7051),)
+    with pytest.raises(ConfigRefused) as raised:
+        bundle.propose_update(signed_update(update, org2))
+    assert str(raised.value) == (
+        "error authorizing update: error validating DeltaSet: policy for "
+        "[Value]  /Channel/Application/Org1MSP/AnchorPeers not satisfied: "
+        "signature set did not satisfy policy"
+    )
+    with pytest.raises(ConfigRefused, match="fields that this version"):
+        bundle.propose_update(signed_update(update + b"\xc8\x3e\x01", org1))
+    for other, reason in (
         (b"\xff", "error unmarshalling ConfigUpdate"),
         (ConfigUpdate(channel_id="other").SerializeToString(), "ConfigUpdate for channel 'other'"),
+        (ConfigUpdate(channel_id="mychannel").SerializeToString(), "delta set was empty"),
     ):
-        inner.config_update = tampered
-        payload.data = inner.SerializeToString()
-        update.payload = payload.SerializeToString()
         with pytest.raises(ConfigRefused, match=reason):
-            before.propose_update(update.SerializeToString())
+            bundle.propose_update(signed_update(other, org1))
 
 
 def test_what_is_no_configuration_is_refused(small: Corpus) -> None:

@@ -211,3 +211,38 @@ def test_private_values_of_another_hash_are_not_taken(tmp_path) -> None:
     store.endorse("tx1", forged.build()[1])
     store.apply(0, [(0, "tx1", built.build()[0])])
     assert store.get("cc", "c", "k") is None
+
+
+class Found:
+    metadata = b""
+
+    def __init__(self, value: bytes, version: tuple[int, int]) -> None:
+        self.value, self.version = value, version
+
+
+class MemoryView:
+    """A state in memory."""
+
+    height = 9
+
+    def __init__(self, keys: dict[str, bytes]) -> None:
+        self._keys = {key: Found(keys[key], (index, 1)) for index, key in enumerate(sorted(keys))}
+
+    def get(self, namespace: str, key: str) -> Found | None:
+        return self._keys.get(key)
+
+    def range(self, namespace: str, start: str, end: str):
+        rows = ((namespace, "", key.encode(), found) for key, found in self._keys.items())
+        return iter([row for row in rows if row[2].decode() >= start])
+
+
+def test_a_rich_query_reads_what_it_returns() -> None:
+    keys = {"a": b'{"size": 1}', "b": b'{"size": 5}', "c": b"no document", "d": b'{"size": 7}'}
+    simulator = TxSimulator(MemoryView(keys), "tx")
+    rows = list(simulator.query("cc", '{"selector": {"size": {"$gt": 2}}}'))
+    assert rows == [("b", keys["b"]), ("d", keys["d"])]
+    public = rwset_pb2.TxReadWriteSet.FromString(simulator.results()[0]).ns_rwset[0]
+    reads = kv_rwset_pb2.KVRWSet.FromString(public.rwset).reads
+    assert [(read.key, read.version.block_num) for read in reads] == [("b", 1), ("d", 3)]
+    with pytest.raises(SimulationError):
+        simulator.query("cc", "no query")

@@ -147,6 +147,17 @@ def test_roles_are_refused_in_fabrics_words(folder: Path) -> None:
         msp.check_role(signer.serialized, MSPRole.PEER)
 
 
+def test_without_node_ous_nobody_is_told_apart(folder: Path, ca: Authority) -> None:
+    (folder / "config.yaml").unlink()
+    admin = ca.issue("admin", "", ec.generate_private_key(ec.SECP256R1()))
+    (folder / "admincerts").mkdir()
+    (folder / "admincerts" / "admin.pem").write_bytes(pem(admin))
+    signer = SigningIdentity.load(folder, "Org1MSP")
+    msp = Msp(load_msp_config(folder, "Org1MSP").SerializeToString())
+    with pytest.raises(IdentityRefused, match="NodeOUs not activated. Cannot tell apart"):
+        msp.check_role(signer.serialized, MSPRole.ADMIN)
+
+
 def test_a_foreign_identity_is_no_member(folder: Path, tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     other, elsewhere = Authority("ca.org2"), tmp_path / "elsewhere"
@@ -251,7 +262,7 @@ def test_a_bad_folder_is_named(folder: Path, ca: Authority) -> None:
 def test_what_is_no_x509_msp_is_refused(folder: Path) -> None:
     with pytest.raises(Unsupported, match="type 1"):
         Msp(MSPConfig(type=1).SerializeToString())
-    with pytest.raises(InputError, match="root certificate"):
+    with pytest.raises(InputError, match="expected at least one CA certificate"):
         Msp(MSPConfig(type=0).SerializeToString())
     config = load_msp_config(folder, "Org1MSP").SerializeToString()
     with pytest.raises(InputError, match="V9"):

@@ -96,7 +96,7 @@ class ExternalBuilders:
                 if builder.program("release").is_file():
                     await _run(builder, "release", folder / "bld", folder / "release")
 
-            info = json.dumps({"builder_name": builder.name})
+            info = json.dumps({"builder_name": builder.name, "code": package.digest})
             folder = await cached(self._folder, ccid, info, build)
         server = folder / "release" / SERVER_FILE
         if server.is_file():

@@ -82,7 +82,8 @@ class ProcessLauncher:
             await asyncio.to_thread(package.unpack, folder)
             await platform.build(package, folder)
 
-        info = json.dumps({"builder_name": type(platform).__name__.lower()})
+        name = type(platform).__name__.lower()
+        info = json.dumps({"builder_name": name, "code": package.digest})
         folder = await cached(self._config.folder, ccid, info, build)
         process = _Process(ccid, package.label)
         try:

@@ -235,7 +235,7 @@ def _bind_system(path: Path) -> list[str]:
     if path.is_symlink():
         # /lib is usr/lib on a merged system.
         return ["--symlink", str(path.readlink()), str(path)]
-    return ["--ro-bind", str(path), str(path)] if path.exists() else []
+    return [*_parents(path), "--ro-bind", str(path), str(path)] if path.exists() else []
 
 
 def _parents(path: Path) -> list[str]:

@@ -21,19 +21,23 @@ __all__ = ["PLATFORMS", "Platform", "Program", "platform_of"]
 
 
 def platform_of(package: ChaincodePackage) -> Platform:
-    """Choose the platform by the package's type, or by its files where 1.x had no type for it.
+    """Choose the platform by the package's type, or by its files where those are of another.
+
+    Fabric 1.x has no type for Python and deploys nothing without one: such a package says golang.
 
     Raises:
         Unsupported: No platform runs it.
     """
     platform = PLATFORMS.get(package.type)
-    if platform is not None:
-        return platform
-    if package.type in ("", "undefined"):
+    if platform is not None or package.type in ("", "undefined"):
         names = {name for name, _, _ in package.files()}
+        if platform is not None and platform.detect(names):
+            return platform
         for candidate in PLATFORMS.values():
             if candidate.detect(names):
                 return candidate
+    if platform is not None:
+        return platform
     raise Unsupported(
         f"chaincode {package.label!r} is of type {package.type!r}; a process can be of type "
         f"{', '.join(sorted(PLATFORMS))}. Run it as a service (ccaas) or give an external builder"

@@ -118,7 +118,8 @@ async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
         for left in range(retry, -1, -1):
             answer = await _endorsed(session, user, nodes, values)
             signer = session.signer(user)
-            number, code = await session.submit(signer, answer, user.org.peers[:1])
+            # All of them, so that the next call finds its endorsers equal.
+            number, code = await session.submit(signer, answer, nodes)
             if code == TxValidationCode.VALID:
                 break
             why = f"{code_name(code)} in block {number}"

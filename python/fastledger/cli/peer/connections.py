@@ -16,7 +16,7 @@ from fastledger.client.endorsement import call
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer, commit_everywhere
 from fastledger.client.target import Target
-from fastledger.common import log
+from fastledger.common import log, yaml_file
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, ProposalRefused, RpcFailed
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType
@@ -100,11 +100,9 @@ class PeerFlags:
 
 
 def _read_profile(file: str) -> dict[str, Any]:
-    import yaml
-
     try:
-        profile = yaml.safe_load(Path(file).read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        profile = yaml_file.load(Path(file))
+    except (OSError, FastledgerError) as error:
         raise InputError(f"error reading connection profile {file}: {error}") from error
     if not isinstance(profile, dict):
         raise InputError(f"error reading connection profile {file}: no mapping")

@@ -2,26 +2,40 @@
 """Sources collected into a package's code (Fabric: ``core/chaincode/platforms``).
 
 Sources lie under ``src/``, what the ledger should know under ``META-INF/``. Go code of GOPATH times
-keeps its import path; every other language's folder is taken as it stands.
+keeps its import path; every other folder is taken as it stands, but for what is built of it. The
+same folder makes the same bytes as Fabric's own command; only what GOPATH code imports from
+outside its folder is left out.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
-from fastledger.chaincode.package import tar_gz
+from fastledger.chaincode.gopackage import tar_gz
 from fastledger.common.errors import InputError
 
 MAX_FILES = 50_000
 """As many as a peer unpacks."""
 
-_LEFT_OUT = {"node_modules", "__pycache__", "target", "build", "out"}
-_METADATA = "META-INF"
-_GO_SUFFIXES = {".go", ".c", ".h", ".s", ".mod", ".sum", ".yaml", ".json", ".proto"}
+_METADATA = "META-INF/"
+_DERIVED = {
+    "golang": set[str](),
+    "java": {".git", "target", "build", "out"},
+    "node": {".git", "node_modules"},
+}
+"""Folders that are no sources, by language."""
+
+_DERIVED_ELSEWHERE = {"node_modules", "__pycache__", "target", "build", "out"}
+_GO_SUFFIXES = {".go", ".c", ".h", ".s"}
+"""What a Go package is compiled from."""
+
 _MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)
-LANGUAGES = {"golang": 1, "node": 2, "car": 3, "java": 4, "python": 0}
-"""``ChaincodeSpec.Type`` of each language; Python has none and is known by its files."""
+LANGUAGES = {"golang": 1, "node": 2, "car": 3, "java": 4, "python": 1}
+"""``ChaincodeSpec.Type`` of each language.
+
+Fabric 1.x has none for Python and deploys nothing without one; the files tell what it is.
+"""
 
 
 def source_code(language: str, path: str) -> tuple[str, bytes]:
@@ -35,19 +49,21 @@ def source_code(language: str, path: str) -> tuple[str, bytes]:
     if language == "golang":
         return _golang(path)
     folder = _folder(path)
-    return path, _archive(folder, _files(folder))
+    return path, _archive(folder, dict(_placed(_files(folder, language), "src")))
 
 
 def _golang(path: str) -> tuple[str, bytes]:
     folder = Path(path)
     if (folder / "go.mod").is_file():
         match = _MODULE.search((folder / "go.mod").read_text("utf-8"))
-        return match[1] if match else path, _archive(folder, _go_files(folder))
+        files = _placed(_files(folder, "golang"), "src")
+        return match[1] if match else path, _archive(folder, _with_folders(files))
     for place in _gopath():
         folder = place / "src" / path
         if folder.is_dir():
-            files = {f"{path}/{name}": file for name, file in _go_files(folder)}
-            return path, _archive(folder, files.items())
+            return path, _archive(
+                folder, _with_folders(_placed(_gopath_files(folder), f"src/{path}"))
+            )
     folder = Path(path)
     if folder.is_dir():
         raise InputError(f"{folder}: no go.mod there, and it is not below GOPATH")
@@ -67,34 +83,47 @@ def _folder(path: str) -> Path:
     return folder
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+def _files(folder: Path, language: str) -> Iterator[tuple[str, Path]]:
+    """Walk through a folder, in each by name."""
     for count, file in enumerate(sorted(folder.rglob("*"))):
         if count > MAX_FILES:
             raise InputError(f"{folder}: more than {MAX_FILES} files; is it the right folder?")
-        relative = file.relative_to(folder)
-        if file.is_file() and not any(_is_left_out(part) for part in relative.parts):
-            yield relative.as_posix(), file
+        name = file.relative_to(folder)
+        hidden = file.name.startswith(".") and language not in _DERIVED
+        left_out = hidden or any(_is_left_out(part, language) for part in name.parts[:-1])
+        if file.is_file() and not left_out:
+            yield name.as_posix(), file
 
 
-def _go_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for name, file in _files(folder):
-        if name.startswith(f"{_METADATA}/") or file.suffix in _GO_SUFFIXES:
+def _is_left_out(part: str, language: str) -> bool:
+    hidden = part.startswith(".") and language not in ("java", "node")
+    return hidden or part in _DERIVED.get(language, _DERIVED_ELSEWHERE)
+
+
+def _gopath_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Take all that lies in a package's folder, and the packages below it."""
+    for name, file in _files(folder, "golang"):
+        is_beside = "/" not in name and name not in ("go.mod", "go.sum")
+        if is_beside or name.startswith(_METADATA) or file.suffix in _GO_SUFFIXES:
             yield name, file
 
 
-def _is_left_out(part: str) -> bool:
-    return part.startswith(".") or part in _LEFT_OUT
-
-
-def _archive(folder: Path, files: Iterable[tuple[str, Path]]) -> bytes:
-    contents: dict[str, bytes] = {}
-    metadata: dict[str, bytes] = {}
+def _placed(files: Iterable[tuple[str, Path]], place: str) -> Iterator[tuple[str, Path]]:
     for name, file in files:
-        place = name.find(f"{_METADATA}/")
-        if place == 0 or (place > 0 and name[place - 1] == "/"):
-            metadata[name[place:]] = file.read_bytes()
-        else:
-            contents[f"src/{name}"] = file.read_bytes()
-    if not contents:
+        if not name.startswith(_METADATA):
+            yield f"{place}/{name}", file
+        elif not file.name.startswith("."):
+            yield name, file
+
+
+def _with_folders(files: Iterable[tuple[str, Path]]) -> dict[str, Path | None]:
+    """Sort files by name, and put the folders that they are in before them."""
+    by_name: dict[str, Path | None] = dict(sorted(files))
+    folders = {str(parent) for name in by_name for parent in PurePosixPath(name).parents}
+    return {f"{name}/": None for name in sorted(folders - {"."})} | by_name
+
+
+def _archive(folder: Path, files: Mapping[str, Path | None]) -> bytes:
+    if not any(name.startswith("src/") for name in files):
         raise InputError(f"{folder}: no source files there")
-    return tar_gz(contents | metadata)
+    return tar_gz({name: file.read_bytes() if file else b"" for name, file in files.items()})

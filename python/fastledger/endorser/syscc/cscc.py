@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peer's channels and their configurations (``core/scc/cscc``)."""
 
+from collections.abc import Callable, Mapping
+
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
@@ -11,7 +13,7 @@ from fastledger.endorser.channel import Channels
 from fastledger.endorser.services import Outcome
 from fastledger.endorser.syscc.call import proposal_of, signed, text
 from fastledger.protos.common import common_pb2, configtx_pb2
-from fastledger.protos.peer import proposal_response_pb2, query_pb2
+from fastledger.protos.peer import proposal_response_pb2, query_pb2, resources_pb2
 from fastledger.protoutil.blocks import channel_id_of, last_config_index
 
 Response = proposal_response_pb2.Response
@@ -26,6 +28,13 @@ class Cscc:
         """Configure a peer's channels."""
         self._channels = channels
         self._acl = acl
+        self._queries: Mapping[str, Callable[[TransactionContext, str], Response]] = {
+            "JoinBySnapshotStatus": self._snapshot_status,
+            "GetConfigBlock": self._config_block,
+            "GetChannelConfig": self._channel_config,
+            "GetConfigTree": self._config_tree,
+            "GetChannels": self._list,
+        }
 
     async def invoke(self, context: TransactionContext, args: list[bytes]) -> Outcome:
         """Do one thing."""
@@ -44,20 +53,14 @@ class Cscc:
                 f"'{called}'"
             )
         argument = args[1] if len(args) > 1 else b""
-        match function:
-            case "JoinChain":
-                return await self._join(context, argument)
-            case "JoinChainBySnapshot":
-                return await self._join_by_snapshot(context, argument)
-            case "JoinBySnapshotStatus":
-                return self._snapshot_status(context)
-            case "GetConfigBlock":
-                return self._config_block(context, text(argument))
-            case "GetChannelConfig":
-                return self._channel_config(context, text(argument))
-            case "GetChannels":
-                return self._list(context)
-        return response.failure(f"Requested function {function} not found.")
+        if function == "JoinChain":
+            return await self._join(context, argument)
+        if function == "JoinChainBySnapshot":
+            return await self._join_by_snapshot(context, argument)
+        query = self._queries.get(function)
+        if query is None:
+            return response.failure(f"Requested function {function} not found.")
+        return query(context, text(argument))
 
     async def _join(self, context: TransactionContext, encoded: bytes) -> Response:
         try:
@@ -100,7 +103,7 @@ class Cscc:
             return response.failure(str(error))
         return response.success()
 
-    def _snapshot_status(self, context: TransactionContext) -> Response:
+    def _snapshot_status(self, context: TransactionContext, _argument: str) -> Response:
         try:
             self._acl.check("cscc/JoinBySnapshotStatus", "", signed(context))
         except FastledgerError as error:
@@ -133,7 +136,20 @@ class Cscc:
             return response.failure(f"unknown channel ID, {channel_id}")
         return response.success(channel.bundle.config)
 
-    def _list(self, context: TransactionContext) -> Response:
+    def _config_tree(self, context: TransactionContext, channel_id: str) -> Response:
+        """Answer the configuration as 1.x wraps it: field 1 of ``protos.ConfigTree``."""
+        try:
+            self._acl.check("cscc/GetConfigTree", channel_id, signed(context))
+        except FastledgerError as error:
+            return response.failure(f"access denied for [GetConfigTree][{channel_id}]: {error}")
+        channel = self._channels.channel(channel_id)
+        if channel is None:
+            return response.failure(f"Unknown chain ID, {channel_id}")
+        tree = resources_pb2.ConfigTree()
+        tree.channel_config.MergeFromString(channel.bundle.config)
+        return response.success(tree.SerializeToString(deterministic=True))
+
+    def _list(self, context: TransactionContext, _argument: str) -> Response:
         try:
             self._acl.check("cscc/GetChannels", "", signed(context))
         except FastledgerError as error:

@@ -2,10 +2,11 @@
 """A network brought up, and taken down."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import ConnectionFailed, FastledgerError, InputError
 from fastledger.node.network import (
     channel,
     deployment,
@@ -14,7 +15,7 @@ from fastledger.node.network import (
     profiles,
     settings,
 )
-from fastledger.node.network.plan import Node, Plan
+from fastledger.node.network.plan import HOST, Node, Plan
 from fastledger.node.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
@@ -72,14 +73,32 @@ def _is_deployed(plan: Plan) -> bool:
 
 
 def start(plan: Plan) -> list[Node]:
-    """Start the nodes that do not run; return them."""
-    started = []
-    for node in plan.nodes:
-        if processes.running(node.folder) is None:
-            command = ["orderer", "start"] if node is plan.orderer else ["peer", "node", "start"]
-            processes.start(node.folder, command, settings.read_env(node))
-            started.append(node)
-    return started
+    """Start the nodes that do not run; return them.
+
+    Raises:
+        ConnectionFailed: A port of theirs is taken; then none is started.
+    """
+    stopped = [node for node in plan.nodes if processes.running(node.folder) is None]
+    for node in stopped:
+        for port in (node.port, node.side_port, node.operations_port):
+            _check_free(node, port)
+    for node in stopped:
+        command = ["orderer", "start"] if node is plan.orderer else ["peer", "node", "start"]
+        processes.start(node.folder, command, settings.read_env(node))
+    return stopped
+
+
+def _check_free(node: Node, port: int) -> None:
+    with socket.socket() as probe:
+        # A port that was closed a moment ago is free, too.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConnectionFailed(
+                f"port {port}, which {node.name} needs, is taken: stop who has it, or make the "
+                "network elsewhere: fastledger down --clean, then up --port-base PORT"
+            ) from error
 
 
 def down(plan: Plan, *, clean: bool = False) -> list[Node]:

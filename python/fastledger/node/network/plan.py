@@ -20,6 +20,7 @@ ORDERER_MSP = "OrdererMSP"
 _SAMPLE_PORTS = {"orderer": 7050, "admin": 7053, "operations": 9443, "peer": 7051}
 _PORTS_PER_ORG = 2000
 _MIN_PEER_STEP = 10
+_PEERS_IN_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,9 @@ class Plan:
         else:
             step = _PORTS_PER_ORG // max(2, self.peers) // _MIN_PEER_STEP * _MIN_PEER_STEP
             port = _SAMPLE_PORTS["peer"] + _PORTS_PER_ORG * (org - 1) + step * index
-            side_port, operations_port = port + 1, _SAMPLE_PORTS["operations"] + 1 + place
+            side_port = port + 1
+            in_samples = place < _PEERS_IN_SAMPLES
+            operations_port = _SAMPLE_PORTS["operations"] + 1 + place if in_samples else port + 3
         return Node(
             name=name,
             mspid=f"Org{org}MSP",

@@ -172,6 +172,17 @@ class Registrar:
         """How many channels there are."""
         return len(self._channels)
 
+    def tls_roots(self) -> bytes:
+        """Return the PEM of the CAs of all channels' organisations' TLS certificates.
+
+        May be called in any thread.
+        """
+        bundles = [channel.support.bundle for channel in list(self._channels.values())]
+        roots = {
+            pem for bundle in bundles for mspid in bundle.msp_ids for pem in bundle.tls_cas(mspid)
+        }
+        return b"".join(pem.rstrip() + b"\n" for pem in sorted(roots))
+
     # Channel participation.
 
     @property

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 
+use fastledger_comm::CommError;
 use fastledger_committer::CommitError;
 use fastledger_identity::IdentityError;
 use fastledger_ledger::LedgerError;
@@ -45,6 +46,11 @@ pub(crate) fn defect(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     raise(py, "FastledgerError", (format!("a defect of fastledger, please report it: {text}"),))
+}
+
+/// A server cannot start.
+pub(crate) fn comm(py: Python<'_>, error: CommError) -> PyErr {
+    raise(py, "ConnectionFailed", (error.to_string(),))
 }
 
 /// An error of the committer.

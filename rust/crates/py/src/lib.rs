@@ -7,6 +7,7 @@
 
 mod blockstore;
 mod channel;
+mod comm;
 mod config;
 mod crypto;
 mod door;
@@ -32,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<channel::Ledger>()?;
+    module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;

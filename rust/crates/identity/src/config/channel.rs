@@ -14,7 +14,7 @@ use fastledger_wire::policies::{ApplicationPolicy, SignaturePolicyEnvelope};
 use super::capabilities::ChannelCapabilities;
 use super::organizations::MspCollector;
 use super::sections::{Application, Consortiums, Orderer, consortiums};
-use super::values::Group;
+use super::values::{Group, refused, within};
 use super::{elements, encode};
 use crate::cache::GenerationCache;
 use crate::error::{IdentityError, Result};
@@ -60,7 +60,7 @@ impl Source {
             Self::Config(config) => decode("Config", config),
             Self::Envelope(envelope) => {
                 let envelope: ConfigEnvelope<'_> = decode("ConfigEnvelope", envelope)?;
-                envelope.config.ok_or_else(|| IdentityError::Config("the ConfigEnvelope holds no Config".into()))
+                envelope.config.ok_or_else(|| refused("channelconfig Config cannot be nil"))
             }
         }
     }
@@ -87,7 +87,7 @@ impl ChannelConfig {
     pub fn from_transaction(envelope: &[u8]) -> Result<Self> {
         let envelope: Envelope<'_> = decode("Envelope", envelope)?;
         let payload: Payload<'_> = decode("Payload", envelope.payload)?;
-        let header = payload.header.ok_or_else(|| IdentityError::Config("the payload has no header".into()))?;
+        let header = payload.header.ok_or_else(|| refused("envelope header cannot be nil"))?;
         let channel_header: ChannelHeader<'_> = decode("ChannelHeader", header.channel_header)?;
         Self::from_envelope(channel_header.channel_id, payload.data)
     }
@@ -97,24 +97,23 @@ impl ChannelConfig {
         let block: Block<'_> = decode("Block", block)?;
         match block.data.as_ref().map_or([].as_slice(), |data| &data.data) {
             [transaction] => Self::from_transaction(transaction),
-            other => {
-                Err(IdentityError::Config(format!("a configuration block holds one transaction, not {}", other.len())))
-            }
+            other => Err(refused(format!("a configuration block holds one transaction, not {}", other.len()))),
         }
     }
 
     fn from_source(channel_id: &str, source: Source) -> Result<Self> {
         let config = source.config()?;
-        let root = config.channel_group.ok_or_else(|| IdentityError::Config("it holds no channel group".into()))?;
+        let root = config.channel_group.ok_or_else(|| refused("config must contain a channel group"))?;
         elements::check_depth(&root).map_err(IdentityError::Config)?;
         check_capability_order(&root)?;
         let group = Group { path: "/Channel", group: &root };
-        let capabilities = check_channel_values(group)?;
-        let sections = Sections::new(group, capabilities)?;
+        let channel_config = |error| within("initializing channelconfig failed", error);
+        let capabilities = check_channel_values(group).map_err(channel_config)?;
+        let sections = Sections::new(group, capabilities).map_err(channel_config)?;
         let policies = PolicyManager::new("Channel", &root, &sections.msps)?;
-        let refused = |reason| IdentityError::Config(format!("initializing configtx manager failed: {reason}"));
-        elements::check_channel_id(channel_id).map_err(|reason| refused(format!("bad channel ID: {reason}")))?;
-        elements::map(Some(&root)).map_err(|reason| refused(format!("error converting config to map: {reason}")))?;
+        let manager = |reason| refused(format!("initializing configtx manager failed: {reason}"));
+        elements::check_channel_id(channel_id).map_err(|reason| manager(format!("bad channel ID: {reason}")))?;
+        elements::map(Some(&root)).map_err(|reason| manager(format!("error converting config to map: {reason}")))?;
         let addresses: OrdererAddresses<'_> = group.value("OrdererAddresses")?;
         let consortium: Consortium<'_> = group.value("Consortium")?;
         Ok(Self {
@@ -251,7 +250,7 @@ impl ChannelConfig {
     /// The configuration tree, decoded anew.
     pub(super) fn tree(&self) -> Result<ConfigGroup<'_>> {
         let config = self.source.config()?;
-        config.channel_group.ok_or_else(|| IdentityError::Config("it holds no channel group".into()))
+        config.channel_group.ok_or_else(|| refused("config must contain a channel group"))
     }
 }
 
@@ -273,11 +272,12 @@ impl Sections {
         let mut msps = MspCollector::new(capabilities.msp_version);
         let (mut application, mut orderer, mut all_consortiums) = (None, None, None);
         for (name, group) in &root.group.groups {
+            let place = |error| within(&format!("could not create channel {name} sub-group config"), error);
             match *name {
-                "Application" => application = Some(Application::new(group, &mut msps)?),
-                "Orderer" => orderer = Some(Orderer::new(group, &mut msps, capabilities)?),
-                "Consortiums" => all_consortiums = Some(consortiums(group, &mut msps)?),
-                other => return Err(root.refused(format!("group {other:?} is not allowed"))),
+                "Application" => application = Some(Application::new(group, &mut msps).map_err(place)?),
+                "Orderer" => orderer = Some(Orderer::new(group, &mut msps, capabilities).map_err(place)?),
+                "Consortiums" => all_consortiums = Some(consortiums(group, &mut msps).map_err(place)?),
+                other => return Err(refused(format!("Disallowed channel group: {other}"))),
             }
         }
         Ok(Self { msps: msps.finish(), application, orderer, consortiums: all_consortiums })
@@ -294,7 +294,7 @@ fn check_capability_order(root: &ConfigGroup<'_>) -> Result<()> {
         (false, true) => "application",
         (false, false) => return Ok(()),
     };
-    Err(IdentityError::Config(format!("cannot enable {enabled} capabilities without orderer support first")))
+    Err(refused(format!("cannot enable {enabled} capabilities without orderer support first")))
 }
 
 fn check_channel_values(root: Group<'_, '_>) -> Result<ChannelCapabilities> {
@@ -309,19 +309,20 @@ fn check_channel_values(root: Group<'_, '_>) -> Result<ChannelCapabilities> {
     let capabilities = ChannelCapabilities::new(&root.value::<Capabilities<'_>>("Capabilities")?)?;
     let hashing: HashingAlgorithm<'_> = root.value("HashingAlgorithm")?;
     if !matches!(hashing.name, "SHA256" | "SHA3_256") {
-        return Err(root.refused(format!("unknown hashing algorithm {:?}", hashing.name)));
+        return Err(refused(format!("Unknown hashing algorithm type: {}", hashing.name)));
     }
     let structure: BlockDataHashingStructure = root.value("BlockDataHashingStructure")?;
     if structure.width != u32::MAX {
-        return Err(root.refused("the width of the block data hashing structure is not 2^32 - 1"));
+        return Err(refused("BlockDataHashStructure width only supported at MaxUint32 in this version"));
     }
     root.value::<Orderers<'_>>("Orderers")?;
     let addresses: OrdererAddresses<'_> = root.value("OrdererAddresses")?;
     if !capabilities.org_specific_orderer_endpoints && addresses.addresses.is_empty() {
-        return Err(root.refused("there are no orderer addresses"));
+        return Err(refused("Must set some OrdererAddresses"));
     }
     if capabilities.consensus_type_bft && !addresses.addresses.is_empty() {
-        return Err(root.refused("global orderer addresses are not allowed with channel capability V3_0"));
+        let reason = "global OrdererAddresses are not allowed with V3_0 capability, use org specific addresses only";
+        return Err(refused(reason));
     }
     Ok(capabilities)
 }

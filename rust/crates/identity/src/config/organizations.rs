@@ -7,7 +7,7 @@ use fastledger_wire::messages;
 use fastledger_wire::msp::MspConfig;
 use fastledger_wire::{Message, configtx::ConfigGroup};
 
-use super::values::Group;
+use super::values::{Group, refused};
 use crate::error::{IdentityError, Result};
 use crate::msp::{Msp, MspManager, MspVersion, Provider};
 
@@ -52,6 +52,15 @@ pub struct Organization {
 /// Organisations by their name in the configuration, which is not their MSP's.
 pub type Organizations = BTreeMap<String, Organization>;
 
+/// What Fabric says, and which MSP it is.
+fn manager_failed(error: IdentityError) -> IdentityError {
+    let reason = match error {
+        IdentityError::MspSetup { msp, reason } => format!("{reason} (MSP {msp:?})"),
+        other => other.to_string(),
+    };
+    refused(format!("setting up the MSP manager failed: {reason}"))
+}
+
 /// Collects the MSPs of a configuration; the same MSP may stand in several groups.
 pub(super) struct MspCollector<'a> {
     version: MspVersion,
@@ -68,28 +77,34 @@ impl<'a> MspCollector<'a> {
         MspManager::new(self.version, self.providers)
     }
 
-    /// Reads the organisations of a group, whose values may have these keys beside the MSP's.
-    pub(super) fn organizations(&mut self, parent: Group<'_, 'a>, keys: &[&str]) -> Result<Organizations> {
+    /// Reads the organisations of a group, whose values may have these keys beside the MSP's; `sub_groups` is what to
+    /// say of one with groups of its own.
+    pub(super) fn organizations(
+        &mut self,
+        parent: Group<'_, 'a>,
+        sub_groups: &str,
+        keys: &[&str],
+    ) -> Result<Organizations> {
         let groups = parent.group.groups.iter();
         groups
             .map(|(name, group)| {
                 let path = format!("{}/{name}", parent.path);
-                Ok(((*name).to_owned(), self.organization(&path, group, keys)?))
+                if !group.groups.is_empty() {
+                    return Err(refused(sub_groups));
+                }
+                Ok(((*name).to_owned(), self.organization(name, &path, group, keys)?))
             })
             .collect()
     }
 
-    fn organization(&mut self, path: &str, group: &ConfigGroup<'a>, keys: &[&str]) -> Result<Organization> {
+    fn organization(&mut self, name: &str, path: &str, group: &ConfigGroup<'a>, keys: &[&str]) -> Result<Organization> {
         let organization = Group { path, group };
-        if !group.groups.is_empty() {
-            return Err(organization.refused("an organization has no sub-groups"));
-        }
         organization.allow(&[&["MSP"], keys].concat())?;
         let anchors: AnchorPeers<'_> = organization.value("AnchorPeers")?;
         let endpoints: fastledger_wire::configtx::OrdererAddresses<'_> = organization.value("Endpoints")?;
-        let mspid = self.add(&organization.value("MSP")?).map_err(|error| organization.refused(error))?;
+        let mspid = self.add(&organization.value("MSP")?)?;
         if mspid.is_empty() {
-            return Err(organization.refused("its MSP has no name"));
+            return Err(refused(format!("MSP for org {name} has empty MSP ID")));
         }
         let anchor = |peer: AnchorPeerView<'_>| AnchorPeer { host: peer.host.to_owned(), port: peer.port };
         Ok(Organization {
@@ -106,7 +121,8 @@ impl<'a> MspCollector<'a> {
         }
         let (name, provider): (Box<str>, _) = match config.r#type {
             0 => {
-                let msp = Msp::new(config.config, self.version)?;
+                let set_up = Msp::new(config.config, self.version);
+                let msp = set_up.map_err(manager_failed)?;
                 (msp.name().into(), Provider::Fabric(Box::new(msp)))
             }
             1 if matches!(self.version, MspVersion::V1_1 | MspVersion::V1_3 | MspVersion::V1_4_3) => {
@@ -114,14 +130,16 @@ impl<'a> MspCollector<'a> {
                     .map_err(|reason| IdentityError::ConfigUndecodable { what: "IdemixMSPConfig".into(), reason })?;
                 (idemix.name.into(), Provider::Idemix)
             }
-            other => {
-                return Err(IdentityError::Config(format!(
-                    "MSP type {other} is not supported at this capability level"
+            1 => {
+                let version = self.version as i32;
+                return Err(refused(format!(
+                    "creating the MSP manager failed: Invalid *IdemixNewOpts. Version not recognized [{version}]"
                 )));
             }
+            other => return Err(refused(format!("Setup error: unsupported msp type {other}"))),
         };
         if self.definitions.insert(name.clone(), config.clone()).is_some() {
-            return Err(IdentityError::Config(format!("MSP {name:?} is defined in two different ways")));
+            return Err(refused(format!("Attempted to define two different versions of MSP: {name}")));
         }
         self.providers.insert(name.clone(), provider);
         Ok(name.into())

@@ -10,7 +10,7 @@ use fastledger_wire::messages;
 use super::capabilities::{ApplicationCapabilities, ChannelCapabilities};
 use super::duration;
 use super::organizations::{MspCollector, Organizations};
-use super::values::Group;
+use super::values::{Group, refused};
 use crate::error::Result;
 
 messages! {
@@ -48,9 +48,10 @@ impl Application {
         group.allow(&["ACLs", "Capabilities"])?;
         let capabilities = ApplicationCapabilities::new(&group.value::<Capabilities<'_>>("Capabilities")?)?;
         if group.has("ACLs") && !capabilities.acls {
-            return Err(group.refused("ACLs need application capability V1_2"));
+            return Err(refused("ACLs may not be specified without the required capability"));
         }
-        let organizations = msps.organizations(group, &["AnchorPeers"])?;
+        let organizations =
+            msps.organizations(group, "ApplicationOrg config does not allow sub-groups", &["AnchorPeers"])?;
         Ok(Self { capabilities, organizations, acls: acls(&group.value("ACLs")?) })
     }
 
@@ -137,11 +138,11 @@ impl Orderer {
         let orderers: Orderers<'_> = group.value("Orderers")?;
         let (batch_size, batch_timeout_ns) = (batch_size(group)?, batch_timeout(group)?);
         let keys: &[&str] = if channel.org_specific_orderer_endpoints { &["Endpoints"] } else { &[] };
-        let organizations = msps.organizations(group, keys)?;
-        if channel.consensus_type_bft
-            && let Some((name, _)) = organizations.iter().find(|(_, organization)| organization.endpoints.is_empty())
-        {
-            return Err(group.refused(format!("organization {name:?} has no endpoints")));
+        let organizations = msps.organizations(group, "OrdererOrg config does not allow sub-groups", keys)?;
+        let without = organizations.iter().filter(|(_, organization)| organization.endpoints.is_empty());
+        let missing: Vec<_> = without.map(|(name, _)| name.as_str()).collect();
+        if channel.consensus_type_bft && !missing.is_empty() {
+            return Err(refused(format!("some orderer organizations endpoints are empty: [{}]", missing.join(" "))));
         }
         Ok(Self {
             consensus_type: consensus.r#type.to_owned(),
@@ -168,19 +169,34 @@ fn consenter(consenter: &Consenter<'_>) -> ChannelConsenter {
 
 fn batch_size(group: Group<'_, '_>) -> Result<BatchSize> {
     let size: BatchSize = group.value("BatchSize")?;
-    if size.max_message_count == 0 || size.absolute_max_bytes == 0 || size.preferred_max_bytes == 0 {
-        return Err(group.refused("a limit of the batch size is zero"));
+    let limits = [
+        ("max message count", size.max_message_count),
+        ("absolute max bytes", size.absolute_max_bytes),
+        ("preferred max bytes", size.preferred_max_bytes),
+    ];
+    if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit == 0) {
+        return Err(refused(format!("Attempted to set the batch size {name} to an invalid value: 0")));
     }
     if size.preferred_max_bytes > size.absolute_max_bytes {
-        return Err(group.refused("the preferred batch size exceeds the absolute one"));
+        let (preferred, absolute) = (size.preferred_max_bytes, size.absolute_max_bytes);
+        return Err(refused(format!(
+            "Attempted to set the batch size preferred max bytes ({preferred}) greater than the absolute max bytes \
+             ({absolute})."
+        )));
     }
     Ok(size)
 }
 
 fn batch_timeout(group: Group<'_, '_>) -> Result<i64> {
     let timeout: BatchTimeout<'_> = group.value("BatchTimeout")?;
-    let nanoseconds = duration::nanoseconds(timeout.timeout).filter(|nanoseconds| *nanoseconds > 0);
-    nanoseconds.ok_or_else(|| group.refused(format!("batch timeout {:?} is not a positive duration", timeout.timeout)))
+    let text = timeout.timeout;
+    match duration::nanoseconds(text) {
+        Some(nanoseconds) if nanoseconds > 0 => Ok(nanoseconds),
+        Some(_) => Err(refused(format!("Attempted to set the batch timeout to a non-positive value: {text}"))),
+        None => Err(refused(format!(
+            "Attempted to set the batch timeout to a invalid value: time: invalid duration {text:?}"
+        ))),
+    }
 }
 
 /// Consortiums of a system channel, by name.
@@ -194,7 +210,7 @@ pub(super) fn consortiums<'a>(group: &ConfigGroup<'a>, msps: &mut MspCollector<'
             let group = Group { path: &path, group };
             group.allow(&["ChannelCreationPolicy"])?;
             group.value::<ChannelCreationPolicy<'_>>("ChannelCreationPolicy")?;
-            Ok(((*name).to_owned(), msps.organizations(group, &[])?))
+            Ok(((*name).to_owned(), msps.organizations(group, "organizations do not support sub-groups", &[])?))
         })
         .collect()
 }

@@ -89,7 +89,7 @@ impl Msp {
 /// Sanitizing needs chains, so the pools hold the certificates as they come first and the sanitized ones afterwards.
 fn set_up_cas(msp: &mut Msp, config: &FabricMspConfig<'_>) -> Setup<()> {
     if config.root_certs.is_empty() {
-        return Err("at least one root certificate is needed".into());
+        return Err("expected at least one CA certificate".into());
     }
     msp.root_pool = in_order(&config.root_certs, "root certificate", certificate)?.into_iter().collect();
     msp.intermediate_pool =

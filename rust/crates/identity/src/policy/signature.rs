@@ -38,7 +38,7 @@ enum Node {
 impl SignaturePolicy {
     /// Compiles a policy for the identities of `msps`. The envelope's version is left to the caller.
     pub fn compile(envelope: &SignaturePolicyEnvelope<'_>, msps: &MspManager) -> Result<Self> {
-        let root = envelope.rule.as_ref().ok_or_else(|| IdentityError::Policy("it has no rule".into()))?;
+        let root = envelope.rule.as_ref().ok_or_else(|| IdentityError::Policy("Empty policy element".into()))?;
         let nodes = flatten(root, envelope.identities.len())?;
         let principals = envelope.identities.iter().map(|principal| Principal::compile(principal, msps)).collect();
         Ok(Self { principals, nodes })
@@ -162,10 +162,12 @@ fn flatten(root: &Rule, principals: usize) -> Result<Vec<Node>> {
     let mut nodes = Vec::new();
     while let Some(rule) = rules.get(nodes.len()).copied() {
         nodes.push(match rule {
-            Rule::Unset => return Err(IdentityError::Policy("a rule is neither SignedBy nor NOutOf".into())),
+            Rule::Unset => return Err(IdentityError::Policy("Unknown type: <nil>:<nil>".into())),
             Rule::SignedBy(index) => {
                 Node::SignedBy(usize::try_from(*index).ok().filter(|i| *i < principals).ok_or_else(|| {
-                    IdentityError::Policy(format!("a rule asks for identity {index}, but there are {principals}"))
+                    IdentityError::Policy(format!(
+                        "identity index out of range, requested {index}, but identities length is {principals}"
+                    ))
                 })?)
             }
             Rule::NOutOf(gate) => {

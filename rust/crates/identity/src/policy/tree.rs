@@ -31,9 +31,12 @@ impl PolicyManager {
             manager.managers.insert((*name).to_owned(), sub_manager);
         }
         for (name, policy) in &group.policies {
-            let compiled = manager
-                .compile(policy, msps)
-                .map_err(|reason| IdentityError::Config(format!("policy /{path}/{name}: {reason}")))?;
+            let refused = |reason| {
+                IdentityError::Config(format!(
+                    "initializing policymanager failed: policy {name} at path {path} {reason}"
+                ))
+            };
+            let compiled = manager.compile(policy, msps).map_err(refused)?;
             manager.policies.insert((*name).to_owned(), Arc::new(compiled));
         }
         for (group, sub_manager) in &manager.managers {
@@ -44,22 +47,28 @@ impl PolicyManager {
     }
 
     fn compile(&self, policy: &ConfigPolicy<'_>, msps: &MspManager) -> Result<Policy, String> {
-        let policy = policy.policy.as_ref().ok_or("it has no content")?;
+        let policy = policy.policy.as_ref().ok_or("was nil")?;
         match policy.r#type {
             policy_type::SIGNATURE => {
-                let envelope = SignaturePolicyEnvelope::decode(policy.value).map_err(|error| error.to_string())?;
-                let compiled = compile_envelope(&envelope, msps).map_err(|error| error.to_string())?;
+                let refused = |reason: String| format!("did not compile: {reason}");
+                let envelope =
+                    SignaturePolicyEnvelope::decode(policy.value).map_err(|error| refused(error.to_string()))?;
+                let compiled = compile_envelope(&envelope, msps).map_err(|error| match error {
+                    IdentityError::Policy(reason) => refused(reason),
+                    other => refused(other.to_string()),
+                })?;
                 Ok(Policy::Signature(compiled))
             }
             policy_type::IMPLICIT_META => {
-                let definition = ImplicitMetaDefinition::decode(policy.value).map_err(|error| error.to_string())?;
+                let definition = ImplicitMetaDefinition::decode(policy.value)
+                    .map_err(|error| format!("did not compile: Error unmarshalling to ImplicitMetaPolicy: {error}"))?;
                 let below = self
                     .managers
                     .iter()
                     .map(|(name, manager)| (name.clone(), manager.policy(definition.sub_policy).cloned()));
                 Ok(Policy::ImplicitMeta(ImplicitMetaPolicy::new(&definition, below.collect())))
             }
-            other => Err(format!("unknown policy type {other}")),
+            other => Err(format!("has unknown policy type: {other}")),
         }
     }
 
@@ -89,7 +98,10 @@ impl PolicyManager {
 /// Compiles a signature policy as `cauthdsl.NewPolicyProvider` does: only version 0 is understood.
 pub(crate) fn compile_envelope(envelope: &SignaturePolicyEnvelope<'_>, msps: &MspManager) -> Result<SignaturePolicy> {
     if envelope.version != 0 {
-        return Err(IdentityError::Policy(format!("version {} is not understood", envelope.version)));
+        return Err(IdentityError::Policy(format!(
+            "This evaluator only understands messages of version 0, but version was {}",
+            envelope.version
+        )));
     }
     SignaturePolicy::compile(envelope, msps)
 }

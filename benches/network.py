@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running network under load: throughput, latency, CPU and memory of each process.
+
+Brings up `fastledger up`'s network (an orderer, two organisations, TLS) in a folder of its own,
+with the asset-transfer sample, and asks it by 1, 16, 64 and 256 clients at once. A client queries
+one peer, or has two peers endorse, submits, and waits until both have committed. The clients are
+one process beside the nodes, and use the same cores.
+
+    python benches/network.py [--clients 1,16,64,256] [--seconds N] [--port-base N]
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+from fastledger.client.endorsement import endorse, invocation, transaction
+from fastledger.client.orderer import BroadcastStream
+from fastledger.client.peer import Peer
+from fastledger.msp import SigningIdentity
+from fastledger.node.network.plan import Plan
+from fastledger.node.network.session import Session, User
+
+FASTLEDGER = [sys.executable, "-m", "fastledger"]
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Load:
+    """What one number of clients came to."""
+
+    clients: int
+    seconds: float
+    latencies: list[float]
+    failed: int
+    cpu_s: dict[str, float]
+    memory_mb: dict[str, float]
+
+    def row(self) -> str:
+        rate = len(self.latencies) / self.seconds
+        cuts = quantiles(self.latencies, n=100, method="inclusive")
+        cpu = ", ".join(
+            f"{name} {1e3 * s / len(self.latencies):.2f}" for name, s in self.cpu_s.items()
+        )
+        memory = ", ".join(f"{name} {mb:.0f}" for name, mb in self.memory_mb.items())
+        return (
+            f"  {self.clients:4} clients {rate:9,.1f}/s   p50 {1e3 * cuts[49]:7.1f} ms   "
+            f"p99 {1e3 * cuts[98]:7.1f} ms   failed {self.failed}\n"
+            f"       CPU ms each: {cpu}; sum {1e3 * sum(self.cpu_s.values()) / len(self.latencies):.2f}\n"
+            f"       memory MB: {memory}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Put a network under load.")
+    parser.add_argument("--clients", default="1,16,64,256")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
+    parser.add_argument("--port-base", type=int, default=21000)
+    arguments = parser.parse_args()
+    counts = [int(count) for count in arguments.clients.split(",")]
+    with tempfile.TemporaryDirectory(prefix="fastledger-bench-") as folder:
+        start = time.perf_counter()
+        run("up", "--dir", folder, "--port-base", str(arguments.port_base))
+        run("invoke", "--dir", folder, "InitLedger")
+        print(f"cold start to the first committed transaction: {time.perf_counter() - start:.2f} s")
+        try:
+            asyncio.run(measure(Path(folder), counts, arguments.seconds))
+        finally:
+            run("down", "--dir", folder)
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run([*FASTLEDGER, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"fastledger {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+
+
+async def measure(folder: Path, counts: list[int], seconds: float) -> None:
+    plan = Plan.load(folder)
+    async with Session(plan) as session:
+        clients = await Clients.connect(session)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(clients.watch_commits())
+            for name, act in (("query", clients.query), ("invoke", clients.invoke)):
+                print(f"\n{name}")
+                for count in counts:
+                    print((await under_load(plan, act, count, seconds)).row(), flush=True)
+            waiting.cancel()
+
+
+async def under_load(
+    plan: Plan, act: Callable[[int], Awaitable[None]], count: int, seconds: float
+) -> Load:
+    latencies: list[float] = []
+    failed = 0
+    before = cpu_by_process(plan)
+    start = time.perf_counter()
+
+    async def client(number: int) -> None:
+        nonlocal failed
+        turn = number
+        while time.perf_counter() - start < seconds:
+            begun = time.perf_counter()
+            try:
+                await act(turn)
+            except Exception as error:  # noqa: BLE001 - counted, and the first one shown
+                if not failed:
+                    print(f"    {type(error).__name__}: {error}")
+                failed += 1
+            else:
+                latencies.append(time.perf_counter() - begun)
+            turn += count
+
+    await asyncio.gather(*(client(number) for number in range(count)))
+    elapsed = time.perf_counter() - start
+    after = cpu_by_process(plan)
+    spent = {name: after[name] - before.get(name, 0.0) for name in after}
+    return Load(count, elapsed, latencies, failed, spent, memory_by_process(plan))
+
+
+class Clients:
+    """Many clients in one process: connections are shared, as an application server does."""
+
+    def __init__(
+        self, session: Session, peers: list[Peer], signer: SigningIdentity, orderer: BroadcastStream
+    ) -> None:
+        self.session = session
+        self.peers = peers
+        self.signer = signer
+        self.orderer = orderer
+        self.committed: list[dict[str, asyncio.Future[int]]] = [{} for _ in peers]
+        self.assets = itertools.count(time.time_ns())
+
+    @classmethod
+    async def connect(cls, session: Session) -> "Clients":
+        plan = session.plan
+        signer = session.signer(User(plan.organization[0], "User1"))
+        peers = await session.peers(plan.all_peers)
+        orderer = await session.orderer()
+        return cls(session, peers, signer, orderer.open_broadcast())
+
+    async def watch_commits(self) -> None:
+        channel = self.session.plan.channel
+
+        async def watch(peer: Peer, waiting: dict[str, asyncio.Future[int]]) -> None:
+            async for block in await peer.filtered_blocks(channel, self.signer):
+                for tx in block.filtered_transactions:
+                    future = waiting.pop(tx.txid, None)
+                    if future and not future.done():
+                        future.set_result(tx.tx_validation_code)
+
+        await asyncio.gather(*map(watch, self.peers, self.committed))
+
+    async def query(self, turn: int) -> None:
+        peer = self.peers[turn % len(self.peers)]
+        spec = invocation("basic", [b"ReadAsset", b"asset1"])
+        answer = await endorse([peer], self.signer, self.session.plan.channel, spec)
+        if answer.responses[0].response.status != 200:
+            raise RuntimeError(answer.responses[0].response.message)
+
+    async def invoke(self, _turn: int) -> None:
+        asset = str(next(self.assets)).encode()
+        spec = invocation("basic", [b"CreateAsset", asset, b"blue", b"5", b"Tomoko", b"300"])
+        endorsement = await endorse(self.peers, self.signer, self.session.plan.channel, spec)
+        envelope = transaction(endorsement, self.signer)
+        loop = asyncio.get_running_loop()
+        commits = []
+        for waiting in self.committed:
+            commits.append(waiting.setdefault(endorsement.tx_id, loop.create_future()))
+        await self.orderer.send(envelope)
+        codes = await asyncio.wait_for(asyncio.gather(*commits), 60)
+        if any(codes):
+            raise RuntimeError(f"validation codes {codes}")
+
+
+def processes(plan: Plan) -> dict[str, list[int]]:
+    """Process ids by role: nodes by their pid files, chaincodes as their descendants."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(text.rpartition(")")[2].split()[1])
+
+    def descendants(pid: int) -> list[int]:
+        found = [child for child, parent in parents.items() if parent == pid]
+        return found + [grandchild for child in found for grandchild in descendants(child)]
+
+    found: dict[str, list[int]] = {"clients": [os.getpid()]}
+    chaincodes: list[int] = []
+    for node in plan.nodes:
+        pid = int(json.loads((node.folder / "pid").read_text())["pid"])
+        found[node.name.partition(".example")[0]] = [pid]
+        chaincodes += descendants(pid)
+    found["chaincodes"] = chaincodes
+    return found
+
+
+def cpu_by_process(plan: Plan) -> dict[str, float]:
+    """CPU seconds of each role so far."""
+
+    def seconds(pid: int) -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_S
+
+    return {name: sum(map(seconds, pids)) for name, pids in processes(plan).items()}
+
+
+def memory_by_process(plan: Plan) -> dict[str, float]:
+    """Resident megabytes of each role."""
+    page = os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def megabytes(pid: int) -> float:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+
+    return {name: sum(map(megabytes, pids)) for name, pids in processes(plan).items()}
+
+
+if __name__ == "__main__":
+    main()

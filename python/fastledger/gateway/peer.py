@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway needs of the peer that it is part of."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+import grpc.aio
+
+from fastledger.channelconfig import Bundle
+from fastledger.common.codes import TxValidationCode
+from fastledger.gateway.broadcaster import Broadcaster
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.signed_data import SignedData
+
+Status = tuple[TxValidationCode, int]
+
+
+class GatewayChannel(Protocol):
+    """A channel of the peer."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """Its configuration."""
+
+    @property
+    def height(self) -> int:
+        """Blocks that are committed."""
+
+    async def wait(self, height: int) -> None:
+        """Return when there are so many blocks."""
+
+    def block(self, number: int) -> bytes:
+        """Read a block."""
+
+    def status_of(self, tx_id: str) -> "Status | None":
+        """Read a committed transaction's verdict."""
+
+    def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
+        """Await the verdict of a transaction that is not committed yet."""
+
+    def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
+        """Whether endorsements satisfy a chaincode's policy, as far as can be said here."""
+
+    def orderers(self) -> Sequence[str]:
+        """Addresses of the orderers."""
+
+    def broadcaster(self, address: str) -> Broadcaster:
+        """The stream to an orderer."""
+
+    def connect(self, address: str) -> Awaitable[grpc.aio.Channel]:
+        """Return the connection to another peer of the channel; it is shared, nobody closes it."""
+
+
+class GatewayPeer(Protocol):
+    """The peer."""
+
+    @property
+    def mspid(self) -> str:
+        """Its organisation."""
+
+    @property
+    def address(self) -> str:
+        """Where it is served."""
+
+    def channel(self, channel_id: str) -> GatewayChannel | None:
+        """Find a channel that the peer has joined."""
+
+    async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
+        """Endorse a proposal; raises when it is refused."""
+
+    def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
+        """Return when whoever signed may use a resource."""

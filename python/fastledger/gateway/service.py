@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate, endorse, submit, and wait (``internal/pkg/gateway/api.go``)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from fastledger.common.errors import FastledgerError
+from fastledger.gateway import endorsing, events
+from fastledger.gateway.failure import GatewayFailed, abort
+from fastledger.gateway.peer import GatewayChannel, GatewayPeer
+from fastledger.protos.common import common_pb2
+from fastledger.protos.gateway import gateway_pb2 as pb
+from fastledger.protos.gateway import gateway_pb2_grpc
+from fastledger.protoutil.signed_data import SignedData
+
+ERROR_THRESHOLD = 400
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Code = grpc.StatusCode
+
+
+class Gateway(gateway_pb2_grpc.GatewayServicer):
+    """The gateway of one peer."""
+
+    def __init__(
+        self,
+        peer: GatewayPeer,
+        *,
+        endorsement_timeout_s: float = 30.0,
+        broadcast_timeout_s: float = 30.0,
+    ) -> None:
+        """Speak for a peer's clients.
+
+        Args:
+            peer: The peer.
+            endorsement_timeout_s: ``peer.gateway.endorsementTimeout``.
+            broadcast_timeout_s: ``peer.gateway.broadcastTimeout``.
+        """
+        self._peer = peer
+        self._endorsement_timeout_s = endorsement_timeout_s
+        self._broadcast_timeout_s = broadcast_timeout_s
+
+    async def Evaluate(self, request: pb.EvaluateRequest, context: _Context) -> pb.EvaluateResponse:
+        """Simulate here and return the result."""
+        try:
+            return await self._evaluate(request)
+        except FastledgerError as error:
+            await abort(context, _failure(error, self._peer))
+            raise
+
+    async def Endorse(self, request: pb.EndorseRequest, context: _Context) -> pb.EndorseResponse:
+        """Collect the endorsements that a transaction needs."""
+        try:
+            if not request.HasField("proposed_transaction"):
+                raise GatewayFailed(
+                    Code.INVALID_ARGUMENT, "the proposed transaction must contain a signed proposal"
+                )
+            channel = self._channel(request.channel_id)
+            async with asyncio.timeout(self._endorsement_timeout_s):
+                envelope = await endorsing.endorse(self._peer, channel, request)
+            return pb.EndorseResponse(prepared_transaction=envelope)
+        except TimeoutError:
+            error = GatewayFailed(
+                Code.DEADLINE_EXCEEDED, "endorsement timeout expired while collecting endorsements"
+            )
+            await abort(context, error)
+            raise
+        except FastledgerError as error:
+            await abort(context, _failure(error, self._peer))
+            raise
+
+    async def Submit(self, request: pb.SubmitRequest, context: _Context) -> pb.SubmitResponse:
+        """Hand a transaction to an orderer."""
+        try:
+            await self._submit(request)
+        except FastledgerError as error:
+            await abort(context, _failure(error, self._peer))
+        return pb.SubmitResponse()
+
+    async def CommitStatus(
+        self, request: pb.SignedCommitStatusRequest, context: _Context
+    ) -> pb.CommitStatusResponse:
+        """Wait for a transaction's verdict."""
+        try:
+            asked = pb.CommitStatusRequest.FromString(request.request)
+            channel = self._channel(asked.channel_id)
+            self._authorize(
+                "gateway/CommitStatus",
+                asked.channel_id,
+                SignedData(request.request, asked.identity, request.signature),
+            )
+            found = channel.status_of(asked.transaction_id)
+            if found is None:
+                # Asked for before looking again, so that no commit falls in between.
+                waiting = channel.await_status(asked.transaction_id)
+                found = channel.status_of(asked.transaction_id)
+                if found is None:
+                    found = await asyncio.shield(waiting)
+        except DecodeError as error:
+            await context.abort(Code.INVALID_ARGUMENT, f"invalid status request: {error}")
+            raise
+        except FastledgerError as error:
+            await abort(context, _failure(error, self._peer))
+            raise
+        code, number = found
+        return pb.CommitStatusResponse(result=int(code), block_number=number)  # type: ignore[arg-type]
+
+    async def ChaincodeEvents(
+        self, request: pb.SignedChaincodeEventsRequest, context: _Context
+    ) -> AsyncIterator[pb.ChaincodeEventsResponse]:
+        """Stream a chaincode's events, block by block."""
+        try:
+            asked = pb.ChaincodeEventsRequest.FromString(request.request)
+            channel = self._channel(asked.channel_id)
+            self._authorize(
+                "gateway/ChaincodeEvents",
+                asked.channel_id,
+                SignedData(request.request, asked.identity, request.signature),
+            )
+            async for response in events.stream(channel, asked):
+                yield response
+        except DecodeError as error:
+            await context.abort(
+                Code.INVALID_ARGUMENT, f"failed to unmarshal chaincode events request: {error}"
+            )
+        except FastledgerError as error:
+            await abort(context, _failure(error, self._peer))
+
+    async def _evaluate(self, request: pb.EvaluateRequest) -> pb.EvaluateResponse:
+        if not request.HasField("proposed_transaction"):
+            raise GatewayFailed(
+                Code.INVALID_ARGUMENT, "failed to unpack transaction proposal: no proposal"
+            )
+        answer = await self._peer.endorse(request.proposed_transaction)
+        if answer.response.status >= ERROR_THRESHOLD:
+            raise GatewayFailed(
+                Code.UNKNOWN,
+                "evaluate call to endorser returned error: chaincode response "
+                f"{answer.response.status}, {answer.response.message}",
+                [endorsing.detail(self._peer, answer)],
+            )
+        return pb.EvaluateResponse(result=answer.response)
+
+    async def _submit(self, request: pb.SubmitRequest) -> None:
+        if not request.HasField("prepared_transaction"):
+            raise GatewayFailed(Code.INVALID_ARGUMENT, "a prepared transaction is required")
+        if not request.prepared_transaction.signature:
+            raise GatewayFailed(Code.INVALID_ARGUMENT, "prepared transaction must be signed")
+        channel = self._channel(request.channel_id)
+        addresses = channel.orderers()
+        if not addresses:
+            raise GatewayFailed(Code.UNAVAILABLE, "no orderer nodes available")
+        encoded = request.prepared_transaction.SerializeToString()
+        details = []
+        for address in addresses:
+            try:
+                async with asyncio.timeout(self._broadcast_timeout_s):
+                    answer = await channel.broadcaster(address).send(encoded)
+            except (FastledgerError, TimeoutError, grpc.aio.AioRpcError) as error:
+                details.append(pb.ErrorDetail(address=address, message=str(error)))
+                continue
+            if answer.status == common_pb2.SUCCESS:
+                return
+            name = common_pb2.Status.Name(answer.status)
+            details.append(pb.ErrorDetail(address=address, message=f"{name}: {answer.info}"))
+            if answer.status < common_pb2.INTERNAL_SERVER_ERROR:
+                raise GatewayFailed(
+                    Code.ABORTED,
+                    f"received unsuccessful response from orderer: status={name}, "
+                    f"info={answer.info}",
+                    details,
+                )
+        raise GatewayFailed(
+            Code.UNAVAILABLE,
+            "no orderers could successfully process transaction",
+            details,
+        )
+
+    def _channel(self, channel_id: str) -> GatewayChannel:
+        channel = self._peer.channel(channel_id)
+        if channel is None:
+            raise GatewayFailed(Code.NOT_FOUND, f"channel '{channel_id}' not found")
+        return channel
+
+    def _authorize(self, resource: str, channel_id: str, signed: SignedData) -> None:
+        try:
+            self._peer.check(resource, channel_id, signed)
+        except FastledgerError as error:
+            raise GatewayFailed(Code.PERMISSION_DENIED, str(error)) from error
+
+
+def _failure(error: FastledgerError, peer: GatewayPeer) -> GatewayFailed:
+    """Say of a refusal which peer it came from."""
+    if isinstance(error, GatewayFailed):
+        return error
+    detail = pb.ErrorDetail(address=peer.address, msp_id=peer.mspid, message=str(error))
+    return GatewayFailed(Code.FAILED_PRECONDITION, str(error), [detail])

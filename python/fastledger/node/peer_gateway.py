@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peer as its gateway sees it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+import grpc.aio
+
+from fastledger.channelconfig import Bundle
+from fastledger.committer.notifier import Status
+from fastledger.committer.puller import Connector
+from fastledger.common.errors import NotFound, PolicyUnsatisfied
+from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.endorser import Endorser
+from fastledger.endorser.lifecycle import definition
+from fastledger.endorser.states import ViewState
+from fastledger.gateway.broadcaster import Broadcaster
+from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
+from fastledger.node.peer_channels import PeerChannels
+from fastledger.policies import n_out_of_role
+from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.signed_data import SignedData
+
+LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
+
+MAX_ANSWERS = 1024
+"""Policies and endorsers of which the gateway remembers whether they suffice."""
+
+_Kind = Literal["path", "application", "signature"]
+
+
+class GatewayView:
+    """One channel, with the ways to its orderers and peers."""
+
+    def __init__(self, channel: PeerChannel, connector: Connector, overrides: Overrides) -> None:
+        """Look at a channel."""
+        self._channel = channel
+        self._connector = connector
+        self._overrides = overrides
+        self._answers: dict[tuple[object, ...], bool] = {}
+        self._connections: dict[str, grpc.aio.Channel] = {}
+        self._dialling = asyncio.Lock()
+        self._broadcasters: dict[str, Broadcaster] = {}
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self._channel.id
+
+    @property
+    def bundle(self) -> Bundle:
+        """Its configuration."""
+        return self._channel.bundle
+
+    @property
+    def height(self) -> int:
+        """Blocks that are committed."""
+        return self._channel.height
+
+    async def wait(self, height: int) -> None:
+        """Return when there are so many blocks."""
+        await self._channel.wait(height)
+
+    def block(self, number: int) -> bytes:
+        """Read a block."""
+        return self._channel.block(number)
+
+    def status_of(self, tx_id: str) -> Status | None:
+        """Read a committed transaction's verdict; what is not durable yet does not count."""
+        if not self._channel.ledger.has_transaction(tx_id):
+            return None
+        try:
+            found = self._channel.ledger.transaction(tx_id)
+        except NotFound:
+            return None
+        return (found.code, found.version.block) if found.version.block < self.height else None
+
+    def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
+        """Await a transaction."""
+        return self._channel.notifier.status(tx_id)
+
+    def orderers(self) -> Sequence[str]:
+        """Addresses of the orderers."""
+        return self._overrides(self.bundle.orderer_addresses)
+
+    def broadcaster(self, address: str) -> Broadcaster:
+        """The stream to an orderer."""
+        found = self._broadcasters.get(address)
+        if found is None:
+            found = self._broadcasters[address] = Broadcaster(self.connect, address)
+        return found
+
+    async def connect(self, address: str) -> grpc.aio.Channel:
+        """The connection to an orderer, or to another peer of the channel: one for all calls."""
+        async with self._dialling:
+            found = self._connections.get(address)
+            if found is None:
+                found = self._connections[address] = await self._connector.connect(address)
+        return found
+
+    async def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections.values():
+            await connection.close()
+
+    def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
+        """Whether endorsements satisfy the policy of the chaincode that is called.
+
+        What the same endorsers satisfied before they satisfy again: their signatures are not
+        looked at here, as the committing peers will do that.
+        """
+        question = self._question(chaincode)
+        key = (self.bundle.sequence, question, *(one.identity for one in endorsements))
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._evaluate(question, endorsements)
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = answer
+        return answer
+
+    def _question(self, chaincode: str) -> tuple[_Kind, bytes]:
+        """Which policy counts for a chaincode: its kind, and the policy or its path."""
+        if chaincode == definition.NAMESPACE and self.bundle.has_policy(LIFECYCLE_POLICY):
+            return "path", LIFECYCLE_POLICY.encode()
+        view = self._channel.ledger.view()
+        try:
+            committed = definition.read_committed(chaincode, ViewState(view, definition.NAMESPACE))
+            legacy = view.get("lscc", chaincode)
+        finally:
+            view.close()
+        if committed is not None:
+            return "application", committed.validation.validation_parameter
+        if legacy is not None:
+            return "signature", ChaincodeData.FromString(legacy.value).policy
+        anybody = n_out_of_role(1, "member", self._channel.organizations)
+        return "signature", anybody.SerializeToString()
+
+    def _evaluate(self, question: tuple[_Kind, bytes], endorsements: Sequence[SignedData]) -> bool:
+        kind, policy = question
+        try:
+            if kind == "path":
+                self.bundle.evaluate(policy.decode(), endorsements)
+            elif kind == "application":
+                self.bundle.evaluate_application_policy(policy, endorsements)
+            else:
+                self.bundle.evaluate_envelope(policy, endorsements)
+        except PolicyUnsatisfied:
+            return False
+        return True
+
+
+class GatewayFace:
+    """One peer."""
+
+    def __init__(
+        self,
+        channels: PeerChannels,
+        endorser: Endorser,
+        acl: AclProvider,
+        mspid: str,
+        address: str,
+        connect: Connect,
+        overrides: Overrides,
+    ) -> None:
+        """Speak for a peer that is served at an address."""
+        self._channels = channels
+        self._endorser = endorser
+        self._acl = acl
+        self._connect = connect
+        self._overrides = overrides
+        self._views: dict[str, GatewayView] = {}
+        self.mspid = mspid
+        self.address = address
+
+    def channel(self, channel_id: str) -> GatewayView | None:
+        """Find a channel that the peer has joined."""
+        view = self._views.get(channel_id)
+        if view is None:
+            channel = self._channels.channel(channel_id)
+            if channel is None:
+                return None
+            view = GatewayView(channel, self._connect(channel), self._overrides)
+            self._views[channel_id] = view
+        return view
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        for view in self._views.values():
+            await view.close()
+
+    async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
+        """Endorse a proposal; raises when it is refused."""
+        return await self._endorser.process(proposal)
+
+    def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
+        """Return when whoever signed may use a resource."""
+        self._acl.check(resource, channel_id, signed)

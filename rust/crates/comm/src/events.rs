@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What happens to calls, queued for whoever answers them.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::error::CommError;
+
+/// Something that happened to a call.
+#[derive(Debug)]
+pub struct Event {
+    /// The call's number, never used again by this server.
+    pub call: u64,
+    /// What it was.
+    pub happened: Happened,
+}
+
+/// What can happen to a call.
+#[derive(Debug)]
+pub enum Happened {
+    /// A client calls.
+    Begun {
+        /// `/package.Service/Method`.
+        path: String,
+        /// The client's address.
+        peer: Arc<str>,
+        /// The client's certificate chain in DER, its own first; empty without mutual TLS.
+        certificates: Arc<[Vec<u8>]>,
+    },
+    /// A message came.
+    Message(Bytes),
+    /// The client has no more messages.
+    HalfClosed,
+    /// So much was taken of what had piled up to be sent that more may follow.
+    Writable,
+    /// The call is over, answered or given up.
+    Ended,
+}
+
+/// A queue of events, and a descriptor that is readable while there are some.
+#[derive(Debug)]
+pub(crate) struct Events {
+    queue: Mutex<Vec<Event>>,
+    wake: OwnedFd,
+}
+
+impl Events {
+    pub(crate) fn new() -> Result<Self, CommError> {
+        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
+            .map_err(|error| CommError::System { what: "event descriptor", reason: error.to_string() })?;
+        Ok(Self { queue: Mutex::default(), wake })
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
+
+    pub(crate) fn push(&self, call: u64, happened: Happened) {
+        let mut queue = self.lock();
+        queue.push(Event { call, happened });
+        if queue.len() == 1 {
+            // It fails only when the counter is full, and then the descriptor is readable anyway.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        }
+    }
+
+    pub(crate) fn drain(&self) -> Vec<Event> {
+        // Nothing to read means that nothing was pushed.
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_tells_of_events() {
+        let events = Events::new().unwrap();
+        let readable = || {
+            let mut fds = [rustix::event::PollFd::new(&events.wake, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())).unwrap() == 1
+        };
+        assert!(!readable());
+        events.push(1, Happened::HalfClosed);
+        events.push(2, Happened::Ended);
+        assert!(readable());
+        let calls: Vec<u64> = events.drain().into_iter().map(|event| event.call).collect();
+        assert_eq!(calls, [1, 2]);
+        assert!(!readable() && events.drain().is_empty());
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//! gRPC servers whose calls are answered elsewhere.
+//!
+//! HTTP/2, TLS, framing and flow control run on one thread of their own. Whoever answers sees [`Event`]s: a call
+//! begins, messages come as bytes, the client has no more, the call is over; and sends messages and a status back.
+//! Events gather in a queue with a file descriptor to wait for, so that one wake-up of a slow reader, such as an
+//! event loop in Python, takes all that have come.
+
+mod call;
+mod codec;
+mod error;
+mod events;
+mod listener;
+mod server;
+mod tls;
+
+pub use error::CommError;
+pub use events::{Event, Happened};
+pub use server::{Limits, Server};
+pub use tls::{ClientRoots, ServerTls};

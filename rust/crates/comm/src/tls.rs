@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A server's side of TLS, as Fabric's servers have it: 1.2 or later, and clients' certificates where they must show
+//! one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig};
+
+use crate::error::CommError;
+
+/// Gives the PEM of clients' authorities beside those that were configured; asked at each handshake.
+pub type ClientRoots = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
+
+/// What a server shows, and whom it lets in; certificates and keys in PEM.
+pub struct ServerTls {
+    /// The certificate chain, the server's own first.
+    pub cert: Vec<u8>,
+    /// Its private key, PKCS #8 or SEC 1.
+    pub key: Vec<u8>,
+    /// Authorities of clients.
+    pub client_roots: Vec<u8>,
+    /// Whether clients must show a certificate.
+    pub require_client_cert: bool,
+    /// More authorities of clients.
+    pub more_client_roots: Option<ClientRoots>,
+}
+
+/// Makes acceptors, a new one when the authorities have changed.
+pub(crate) struct Acceptors {
+    tls: ServerTls,
+    current: Mutex<(Vec<u8>, TlsAcceptor)>,
+}
+
+impl Acceptors {
+    pub(crate) fn new(tls: ServerTls) -> Result<Self, CommError> {
+        let roots = tls.client_roots.clone();
+        let acceptor = acceptor(&tls, &roots, true)?;
+        Ok(Self { tls, current: Mutex::new((roots, acceptor)) })
+    }
+
+    /// The acceptor for the next handshake; may take as long as asking for roots does.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        let more = self.tls.more_client_roots.as_ref().map(|more| more());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = more {
+            let roots = [self.tls.client_roots.as_slice(), &more].concat();
+            if roots != current.0
+                && let Ok(acceptor) = acceptor(&self.tls, &roots, false)
+            {
+                *current = (roots, acceptor);
+            }
+        }
+        current.1.clone()
+    }
+}
+
+fn acceptor(tls: &ServerTls, roots: &[u8], strict: bool) -> Result<TlsAcceptor, CommError> {
+    let wrong = |what: &str, reason: &dyn std::fmt::Display| CommError::Tls(format!("{what}: {reason}"));
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&tls.cert)
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong("the certificate", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&tls.key).map_err(|error| wrong("the private key", &error))?;
+    let provider = Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(DEFAULT_VERSIONS)
+        .map_err(|error| wrong("the protocol", &error))?;
+    let builder = if tls.require_client_cert {
+        let mut store = RootCertStore::empty();
+        let parsed = CertificateDer::pem_slice_iter(roots).filter_map(Result::ok);
+        let (added, _) = store.add_parsable_certificates(parsed);
+        if added == 0 && strict && tls.more_client_roots.is_none() {
+            return Err(CommError::Tls("there is no usable authority of clients".to_owned()));
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
+            .build()
+            .map_err(|error| wrong("the authorities of clients", &error))?;
+        builder.with_client_cert_verifier(verifier)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong("key and certificate", &error))?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fabric's own commands and nodes, run beside ours."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from fabric_tools import fabric_tool, sample_config
+from fastledger.node.network import channel, identities, processes, settings
+from fastledger.node.network.plan import Node, Org, Plan
+
+PATIENCE_S = 300
+BUILDER = Path(__file__).parent / "ccaas_builder"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Fabric's commands of one version, run in a folder."""
+
+    folder: Path
+    version: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    def at(self, env: dict[str, str]) -> "Commands":
+        """The same with more environment."""
+        return Commands(self.folder, self.version, self.env | env)
+
+    def run(self, name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        """Run a command and return whatever came of it."""
+        command = [str(fabric_tool(name, self.version)), *map(str, arguments)]
+        env = clean_environment() | {
+            "FABRIC_CFG_PATH": str(sample_config(self.version)),
+            **self.env,
+        }
+        return subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S
+        )
+
+    def __call__(self, name: str, *arguments: object, expected: int = 0) -> str:
+        """Run a command that has to end with an exit code; return what it printed."""
+        done = self.run(name, *arguments)
+        told = f"{name} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
+        assert done.returncode == expected, told
+        return done.stdout + done.stderr
+
+    def answer(self, *arguments: object) -> str:
+        """Run ``peer``; return its standard output alone."""
+        done = self.run("peer", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def clean_environment() -> dict[str, str]:
+    """The process's environment without what configures nodes."""
+    prefixes = ("CORE_", "ORDERER_", "CONFIGTX_", "FABRIC_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row that nobody has just now."""
+    for first in range(21_000, 32_000, count):
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise AssertionError(f"there are no {count} free ports in a row")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def plan_of(folder: Path, **choices: object) -> Plan:
+    """Plan a network, with identities and configuration made; nothing runs yet."""
+    plan = Plan(folder=folder, port_base=free_ports(3 * 6), **choices)  # type: ignore[arg-type]
+    plan.save()
+    identities.write(plan)
+    channel.write(plan)
+    settings.write(plan)
+    return plan
+
+
+def with_mutual_tls(plan: Plan) -> None:
+    """Have every node ask for certificates, and show its own."""
+    roots = [node.tls_root for node in plan.nodes]
+    peer = {
+        "CORE_PEER_TLS_CLIENTAUTHREQUIRED": "true",
+        "CORE_PEER_TLS_CLIENTROOTCAS_FILES": " ".join(map(str, roots)),
+    }
+    orderer = {
+        "ORDERER_GENERAL_TLS_CLIENTAUTHREQUIRED": "true",
+        "ORDERER_GENERAL_TLS_CLIENTROOTCAS": f"[{','.join(map(str, roots))}]",
+    }
+    for node in plan.nodes:
+        more = orderer if node is plan.orderer else peer
+        with (node.folder / "env").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}={value}\n" for name, value in more.items())
+
+
+def client_certificate(org: Org, user: str = "User1") -> tuple[Path, Path]:
+    """The TLS certificate and key of a user."""
+    folder = org.folder / "users" / f"{user}@{org.domain}" / "tls"
+    return folder / "client.crt", folder / "client.key"
+
+
+class Nodes:
+    """The nodes of a plan: ours, and Fabric's in the places that are named."""
+
+    def __init__(self, plan: Plan, real: "frozenset[str] | set[str]" = frozenset()) -> None:
+        self.plan = plan
+        self._real = real
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start all nodes and wait until they listen."""
+        for node in self.plan.nodes:
+            self._start(node)
+        for node in self.plan.nodes:
+            self._until_up(node)
+
+    def crash(self) -> None:
+        """End our nodes as a power switch would, and start them again."""
+        ours = [node for node in self.plan.nodes if node.name not in self._real]
+        for node in ours:
+            process = processes.running(node.folder)
+            assert process is not None, self.log(node)[-3000:]
+            os.kill(process.pid, signal.SIGKILL)
+        for node in ours:
+            self._until_down(node)
+            self._start(node)
+        for node in ours:
+            self._until_up(node)
+
+    def _start(self, node: Node) -> None:
+        if node.name in self._real:
+            self._processes[node.name] = self._start_real(node)
+        else:
+            command = "orderer start" if node is self.plan.orderer else "peer node start"
+            processes.start(node.folder, command.split(), settings.read_env(node))
+
+    def stop(self) -> None:
+        """End all nodes."""
+        processes.stop([node.folder for node in self.plan.nodes if node.name not in self._real])
+        for process in self._processes.values():
+            stop(process)
+
+    def log(self, node: Node) -> str:
+        """What a node said."""
+        return (node.folder / "log").read_text("utf-8", "replace")
+
+    def _start_real(self, node: Node) -> "subprocess.Popen[bytes]":
+        is_orderer = node is self.plan.orderer
+        env = settings.read_env(node)
+        if is_orderer:
+            shutil.copy(sample_config() / "orderer.yaml", node.folder)
+            command = [str(fabric_tool("orderer"))]
+        else:
+            write_core_yaml(node.folder)
+            env["CORE_PEER_GOSSIP_BOOTSTRAP"] = ""
+            command = [str(fabric_tool("peer")), "node", "start"]
+        return start(command, node.folder, env)
+
+    def _until_down(self, node: Node) -> None:
+        # A process that is killed closes its sockets a moment after its state says so.
+        while processes.running(node.folder) is not None or _answers(node.port):
+            time.sleep(0.05)
+
+    def _until_up(self, node: Node) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not _answers(node.port):
+            ended = node.name in self._real and self._processes[node.name].poll() is not None
+            assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
+            assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
+            time.sleep(0.05)
+
+
+def write_core_yaml(folder: Path, **peer: dict[str, object]) -> None:
+    """Write Fabric's sample core.yaml for a peer without Docker, that runs chaincode services."""
+    config = yaml.safe_load((sample_config() / "core.yaml").read_text("utf-8"))
+    config["vm"]["endpoint"] = ""
+    # Nobody has the private data of a transaction that names another one's id.
+    private = config["peer"]["gossip"]["pvtData"]
+    private |= {"pullRetryThreshold": "10ms", "skipPullingInvalidTransactionsDuringCommit": True}
+    config["chaincode"]["externalBuilders"] = [{"name": "service", "path": str(BUILDER)}]
+    for key, value in peer.items():
+        config["peer"][key] |= value
+    (folder / "core.yaml").write_text(yaml.safe_dump(config), "utf-8")
+
+
+def start(command: list[str], folder: Path, env: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Start a node, its output in the folder's ``log``."""
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=clean_environment() | {"FABRIC_CFG_PATH": str(folder)} | env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a node that was started here."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def running(plan: Plan, real: "frozenset[str] | set[str]" = frozenset()) -> Iterator[Nodes]:
+    """Run a plan's nodes, and end them."""
+    nodes = Nodes(plan, real)
+    try:
+        nodes.start()
+        yield nodes
+    finally:
+        nodes.stop()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer pulls a recorded chain from orderers of which one lies and one hangs up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+import peering
+from corpora import Corpus, OpenCorpus
+from fastledger.comm import dial
+from fastledger.node.peer_channels import PeerChannels
+from fastledger.protos.common.common_pb2 import Block, Envelope, Payload
+from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
+
+
+class Plain:
+    """Dials in plain text."""
+
+    certificate_hash = b""
+
+    async def connect(self, address: str) -> grpc.aio.Channel:
+        return await dial(address)
+
+
+class FakeOrderer:
+    """Serves blocks as told, and counts its streams."""
+
+    def __init__(self, blocks: Sequence[bytes], hang_up_after: int = 10**9) -> None:
+        self._blocks = blocks
+        self._hang_up_after = hang_up_after
+        self.streams = 0
+
+    async def deliver(self, requests, context) -> AsyncIterator[bytes]:
+        self.streams += 1
+        async for request in requests:
+            payload = Payload.FromString(Envelope.FromString(request).payload)
+            start = SeekInfo.FromString(payload.data).start.specified.number
+            for block in self._blocks[start : start + self._hang_up_after]:
+                yield DeliverResponse(block=Block.FromString(block)).SerializeToString()
+            if self._hang_up_after < 10**9:
+                return
+            await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        server = grpc.aio.server()
+        handler = grpc.stream_stream_rpc_method_handler(self.deliver)
+        handlers = grpc.method_handlers_generic_handler(
+            "orderer.AtomicBroadcast", {"Deliver": handler}
+        )
+        server.add_generic_rpc_handlers((handlers,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            await server.stop(0)
+
+
+def damaged(block: bytes) -> bytes:
+    """A block whose transactions are not those that its header names."""
+    broken = Block.FromString(block)
+    data = bytearray(broken.data.data[0])
+    data[-1] ^= 1
+    broken.data.data[0] = bytes(data)
+    return broken.SerializeToString()
+
+
+async def pull(corpus: Corpus, folder: Path) -> tuple[int, bytes | None, int]:
+    blocks = corpus.blocks("orderer")
+    liar = FakeOrderer([damaged(block) for block in blocks])
+    restless = FakeOrderer(blocks, hang_up_after=3)
+    signer = peering.identity(corpus.folder / "crypto-config", "org1", "peer0", "peers")
+    async with liar.serving() as one, restless.serving() as two:
+        channels = PeerChannels(folder, signer, lambda _: Plain(), lambda _: [one, two])
+        await channels.open()
+        await channels.join(blocks[0])
+        channel = channels.channel("mychannel")
+        assert channel is not None
+        async with asyncio.timeout(peering.DEADLINE_S):
+            await channel.wait(len(blocks))
+        found = channel.height, channel.ledger.last_commit_hash, liar.streams
+        await channels.close()
+    return found
+
+
+def test_a_lying_orderer_is_left_for_another(open_corpus: OpenCorpus, tmp_path: Path) -> None:
+    corpus = open_corpus("v14")
+    if "orderer" not in corpus.feeds():
+        pytest.skip("this copy of the corpus has no orderer's blocks")
+    height, commit_hash, lies = asyncio.run(pull(corpus, tmp_path))
+    assert height == len(corpus.verdicts)
+    assert commit_hash == corpus.verdicts[-1].commit_hash
+    assert lies >= 1

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fastledger up`: a network in one command, used without flags, stopped and started again."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fastledger.client.endorsement import Endorsement
+from fastledger.common.codes import TxValidationCode
+from fastledger.node.network import audit, processes
+from fastledger.node.network.plan import Plan
+from fastledger.node.network.session import Session, User
+
+COMMAND_TIMEOUT_S = 120
+PORTS = 16
+
+LUCK = """
+import random
+from fastledger import shim
+
+class Luck(shim.Contract):
+    @shim.transaction
+    def Draw(self, ctx: shim.Context, key: str) -> str:
+        value = str(random.random())
+        ctx.stub.put_state(key, value.encode())
+        return value
+
+    @shim.query
+    def Say(self, ctx: shim.Context) -> str:
+        return "before"
+"""
+
+
+class Network:
+    """A folder with a network, used as people do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "fastledger", *arguments],
+            cwd=self.folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+
+    def ok(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def plan(self) -> Plan:
+        return Plan.load(self.folder)
+
+
+def free_port_base() -> int:
+    """The first of some ports in a row that nobody has."""
+    for base in range(21_000 + os.getpid() % 500 * 20, 60_000, 20):
+        probes = [socket.socket() for _ in range(PORTS)]
+        try:
+            for place, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", base + place))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return base
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A network of two organizations with the sample chaincode."""
+    made = Network(tmp_path_factory.mktemp("up"))
+    try:
+        shown = made.ok("up", "--port-base", str(free_port_base()))
+        assert "The network is up" in shown
+        made.ok("invoke", "InitLedger")
+        yield made
+    finally:
+        made.run("down", "--clean")
+
+
+def test_what_is_written_is_read_by_the_other_organization(network: Network) -> None:
+    network.ok("invoke", "CreateAsset", "mine", "red", "5", "Ann", "100")
+    shown = json.loads(network.ok("query", "--org", "org2", "ReadAsset", "mine"))
+    assert shown["Owner"] == "Ann"
+
+
+def test_blocks_and_status(network: Network) -> None:
+    lines = network.ok("blocks").splitlines()
+    assert lines[0].startswith("block     0     1 tx")
+    assert "_lifecycle VALID" in lines[1]
+    genesis = json.loads(network.ok("blocks", "0"))
+    assert genesis["header"]["number"] == 0
+    heights = [line.split(", ")[-1] for line in network.ok("status").splitlines()]
+    assert len(heights) == 3
+    assert len(set(heights)) == 1
+
+
+def test_a_refused_call_says_who_refused_and_why(network: Network) -> None:
+    done = network.run("invoke", "DeleteAsset", "nothing")
+    assert done.returncode == 1
+    assert "Org1MSP (peer0.org1.example.com): status 500: the asset nothing" in done.stderr
+    assert "Org2MSP (peer0.org2.example.com): status 500: the asset nothing" in done.stderr
+
+
+def test_a_conflict_is_explained(network: Network) -> None:
+    async def collide() -> tuple[int, str]:
+        plan = network.plan
+        user = User(plan.organization[0], "User1")
+        nodes = [org.peers[0] for org in plan.organization]
+        async with Session(plan) as session:
+            signer = session.signer(user)
+
+            async def move(owner: bytes) -> Endorsement:
+                args = [b"TransferAsset", b"asset1", owner]
+                return await session.endorse(signer, nodes, plan.chaincode, args)
+
+            first, second = await move(b"Ann"), await move(b"Bob")
+            _, code = await session.submit(signer, first, nodes)
+            assert code == TxValidationCode.VALID
+            number, code = await session.submit(signer, second, nodes)
+            why = await audit.explain(session, user, second.tx_id, number)
+            return code, str(why)
+
+    code, why = asyncio.run(collide())
+    assert code == TxValidationCode.MVCC_READ_CONFLICT
+    assert "it read key 'asset1' of basic" in why
+
+
+def test_the_files_are_those_that_the_samples_expect(network: Network) -> None:
+    org1 = network.folder / "organizations/peerOrganizations/org1.example.com"
+    assert (org1 / "users/User1@org1.example.com/msp/signcerts").is_dir()
+    assert (org1 / "peers/peer0.org1.example.com/tls/ca.crt").is_file()
+    profile = json.loads((org1 / "connection-org1.json").read_text("utf-8"))
+    assert profile == yaml.safe_load((org1 / "connection-org1.yaml").read_text("utf-8"))
+    port = network.plan.organization[0].peers[0].port
+    assert profile["peers"]["peer0.org1.example.com"]["url"] == f"grpcs://localhost:{port}"
+
+
+def test_a_killed_peer_comes_back_with_all_it_had(network: Network) -> None:
+    network.ok("invoke", "CreateAsset", "kept", "red", "5", "Ann", "100")
+    peer = network.plan.organization[0].peers[0]
+    process = processes.running(peer.folder)
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while process.alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert network.run("status").returncode == 1
+    network.ok("up")
+    assert json.loads(network.ok("query", "ReadAsset", "kept"))["Owner"] == "Ann"
+
+
+def test_state_is_kept_from_down_to_up(network: Network) -> None:
+    before = network.ok("blocks", "-n", "1")
+    assert "peer0.org2.example.com stopped" in network.ok("down")
+    assert network.run("status").returncode == 1
+    network.ok("up")
+    assert network.ok("blocks", "-n", "1") == before
+    network.ok("invoke", "TransferAsset", "asset2", "Eve")
+
+
+def test_other_choices_are_refused(network: Network) -> None:
+    done = network.run("up", "--orgs", "3")
+    assert done.returncode == 2
+    assert "was made with --orgs 2, not 3" in done.stderr
+
+
+def test_down_spares_a_process_that_is_not_ours(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        content = json.dumps({"pid": other.pid, "began": "1"})
+        (tmp_path / "pid").write_text(content, "utf-8")
+        assert processes.stop([tmp_path]) == []
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_watched_sources_are_live_and_differing_answers_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "luck.py"
+    source.write_text(LUCK, "utf-8")
+    network = Network(tmp_path)
+    arguments = ["up", "--watch", "--chaincode", str(source), "--name", "luck"]
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "fastledger", *arguments, "--port-base", str(free_port_base())],
+        cwd=tmp_path,
+    )
+    try:
+        eventually(lambda: network.run("query", "Say").stdout == "before\n", 60)
+        done = network.run("invoke", "Draw", "k")
+        assert done.returncode == 1
+        assert "the peers endorsed different results" in done.stderr
+        assert "write luck k" in done.stderr
+        source.write_text(LUCK.replace("before", "after"), "utf-8")
+        eventually(lambda: network.run("query", "Say").stdout == "after\n", 30)
+    finally:
+        watcher.terminate()
+        watcher.wait(30)
+        network.run("down", "--clean")
+
+
+def eventually(condition, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become so in time"
+        time.sleep(0.1)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans of networks, their files, and their processes."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fastledger.common.errors import ConnectionFailed, InputError, NotFound
+from fastledger.node.network import lifetime, processes, settings
+from fastledger.node.network.plan import Plan, find
+
+
+def test_the_ports_of_fabric_samples(tmp_path: Path) -> None:
+    plan = Plan(tmp_path)
+    assert (plan.orderer.port, plan.orderer.side_port) == (7050, 7053)
+    assert [peer.port for peer in plan.all_peers] == [7051, 9051]
+    assert [peer.port for peer in Plan(tmp_path, peers=2).all_peers] == [7051, 8051, 9051, 10051]
+
+
+@pytest.mark.parametrize(
+    ("orgs", "peers", "base"), [(2, 1, 0), (5, 3, 0), (20, 10, 0), (3, 2, 9000)]
+)
+def test_no_two_nodes_share_a_port(tmp_path: Path, orgs: int, peers: int, base: int) -> None:
+    plan = Plan(tmp_path, orgs=orgs, peers=peers, port_base=base)
+    ports = [
+        port for node in plan.nodes for port in (node.port, node.side_port, node.operations_port)
+    ]
+    assert len(ports) == len(set(ports)) == 3 * (1 + orgs * peers)
+    assert max(ports) < 65_536
+
+
+@pytest.mark.parametrize("choice", [{"orgs": 0}, {"peers": 11}, {"port_base": 80}])
+def test_choices_have_ranges(tmp_path: Path, choice: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="it must be from"):
+        Plan(tmp_path, **choice)
+
+
+def test_a_plan_is_kept_and_found_from_below(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, orgs=3, chaincode="mine")
+    plan.save()
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find(below) == plan
+    with pytest.raises(NotFound, match="fastledger up"):
+        Plan.load(below)
+    (tmp_path / ".fastledger/network.json").write_text("{", "utf-8")
+    with pytest.raises(InputError, match=r"network\.json"):
+        find(below)
+
+
+def test_every_node_is_told_its_own(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, port_base=9000)
+    settings.write(plan)
+    peer = plan.all_peers[1]
+    env = settings.read_env(peer)
+    assert env["CORE_PEER_ADDRESS"] == "127.0.0.1:9006"
+    assert env["CORE_PEER_LOCALMSPID"] == "Org2MSP"
+    assert Path(env["FABRIC_CFG_PATH"], "core.yaml").is_file()
+    assert settings.read_env(plan.orderer)["ORDERER_GENERAL_LISTENPORT"] == "9000"
+
+
+def test_a_taken_port_is_named_and_nothing_started(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        plan = Plan(tmp_path, port_base=min(taken.getsockname()[1], 65_000))
+        with pytest.raises(ConnectionFailed, match=r"port \d+, which .* needs, is taken"):
+            lifetime.start(plan)
+    assert not (plan.orderer.folder / "pid").exists()
+
+
+def test_a_process_is_started_and_ended(tmp_path: Path) -> None:
+    process = processes.start(tmp_path, ["--version"], {})
+    assert process.pid != os.getpid()
+    deadline = time.monotonic() + 30
+    while process.alive and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert processes.running(tmp_path) is None
+    assert "fastledger" in (tmp_path / "log").read_text("utf-8")
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        # The folder's pid is another process's by now.
+        text = (tmp_path / "pid").read_text("utf-8").replace(str(process.pid), str(sleeper.pid))
+        (tmp_path / "pid").write_text(text, "utf-8")
+        assert processes.stop([tmp_path]) == []
+        assert sleeper.poll() is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
