@@ -24,7 +24,8 @@ help:
 	@echo "make check    formatting, lints, types, layers"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
-	@echo "make interop  comparisons that need other implementations; says what it skips"
+	@echo "make interop  comparisons that need other implementations; says what it skips."
+	@echo "              FABRIC_GIT=FOLDER names a clone of Fabric to build its commands from"
 	@echo "make clean    removes what was built"
 
 build: $(BUILT)
@@ -98,7 +99,7 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos
 	FABRIC_PROTOS_PYTHON=$(abspath .venv-interop/bin/python) $(BIN)/pytest tests/conformance/test_protos_descriptors.py
 	FASTLEDGER_INTEROP=1 $(BIN)/pytest tests/interop
-	@echo "skipped: Fabric's SDKs and chaincodes (Go, Node, Java), Docker and Kafka: nothing speaks to them yet"
+	@echo "skipped: Fabric's SDKs, Java chaincode and Kafka: nothing speaks to them yet"
 
 clean:
 	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

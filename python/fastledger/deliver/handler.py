@@ -142,7 +142,7 @@ class _Delivery:
             return
         if not seek.HasField("start") or not seek.HasField("stop"):
             raise BadRequest("seekInfo has no start or no stop")
-        number = first_block(seek.start, source.height)
+        number = first_block(seek.start, source.height, source.first)
         last = last_block(seek, number or 0, source.height)
         while number is not None:
             if not await self._ready(seek, source, number, errored, request):
@@ -156,7 +156,7 @@ class _Delivery:
             if number == last:
                 return
             number += 1
-        self._end(Status.NOT_FOUND, request, "the start lies beyond the next block")
+        self._end(Status.NOT_FOUND, request, "there is no block where it starts")
 
     async def _ready(
         self,

@@ -77,21 +77,23 @@ def _check_time(header: ChannelHeader, window_s: float) -> None:
         )
 
 
-def first_block(start: SeekPosition, height: int) -> int | None:
+def first_block(start: SeekPosition, height: int, kept: int = 0) -> int | None:
     """Return the number at which a range begins; None for a position that is not found.
 
     Fabric: ``fileledger.FileLedger.Iterator``.
+
+    Args:
+        start: The position.
+        height: Number of the next block.
+        kept: Number of the first block that is there, or will be: older ones are in a snapshot.
     """
     kind = start.WhichOneof("Type")
-    if kind == "oldest":
-        return 0
     if kind == "newest":
-        return height - 1
+        return max(height - 1, kept)
     if kind == "next_commit":
         return height
-    if kind == "specified" and start.specified.number <= height:
-        return start.specified.number
-    return None
+    number = start.specified.number if kind == "specified" else 0
+    return number if kind is not None and kept <= number <= height else None
 
 
 def last_block(seek: SeekInfo, first: int, height: int) -> int:

@@ -10,6 +10,10 @@ class BlockSource(Protocol):
     """One channel's blocks as they grow (Fabric: ``deliver.Chain``)."""
 
     @property
+    def first(self) -> int:
+        """Number of the first block that is there, or will be: older ones are in a snapshot."""
+
+    @property
     def height(self) -> int:
         """Number of the next block."""
 

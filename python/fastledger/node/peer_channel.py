@@ -2,6 +2,7 @@
 """One channel of a peer: its ledger, who fills it, and who is told."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +13,14 @@ from fastledger.committer.notifier import Notifier
 from fastledger.committer.puller import BlockPuller, Connector
 from fastledger.common import log
 from fastledger.common.codes import TxValidationCode
-from fastledger.common.errors import BlockRefused
+from fastledger.common.errors import BlockRefused, NotFound
 from fastledger.endorser.channel import Channel
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import verdicts
 from fastledger.protos.common.common_pb2 import Block
+from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
 from fastledger.protoutil.blocks import is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
 
@@ -35,10 +37,10 @@ class PeerChannel(Channel):
     """A channel that grows."""
 
     def __init__(self, channel_id: str, ledger: kvledger.Ledger, private: PrivateDataStore) -> None:
-        """Take over an open ledger with at least one block."""
-        newest = Block.FromString(ledger.encoded_block(ledger.height - 1))
-        bundle = Bundle.from_block(ledger.encoded_block(last_config_index(newest)))
-        super().__init__(channel_id, ledger, private, bundle)
+        """Take over an open ledger that is not empty."""
+        super().__init__(channel_id, ledger, private, _configuration(channel_id, ledger))
+        self.first = _first_block(ledger)
+        """Number of the first block that is there, or will be: older ones are in a snapshot."""
         self.notifier = Notifier(ledger.height)
         self.listeners: list[Callable[[int], None]] = []
         """Told of the number of every block when it is committed."""
@@ -123,3 +125,37 @@ class PeerChannel(Channel):
     def _refused(self, _refusal: BlockRefused) -> None:
         if self._puller is not None:
             self._puller.reject()
+
+
+def _configuration(channel_id: str, ledger: kvledger.Ledger) -> Bundle:
+    """Read the configuration in force, from its block or, when a snapshot has that, the state.
+
+    Fabric: ``core/peer``'s ``retrieveChannelConfig``; peers before 2.0 kept no envelope.
+    """
+    try:
+        newest = Block.FromString(ledger.encoded_block(ledger.height - 1))
+        return Bundle.from_block(ledger.encoded_block(last_config_index(newest)))
+    except NotFound:
+        envelope = ledger.get("", "CHANNEL_CONFIG_ENV_BYTES")
+        if envelope is not None:
+            config = ConfigEnvelope.FromString(envelope.value).config.SerializeToString()
+            return Bundle.from_config(channel_id, config)
+        stored = ledger.get("", "resourcesconfigtx.CHANNEL_CONFIG_KEY")
+        if stored is None:
+            raise NotFound(f"the ledger of {channel_id} has no channel configuration") from None
+        return Bundle.from_config(channel_id, stored.value)
+
+
+def _first_block(ledger: kvledger.Ledger) -> int:
+    """Find where the block files begin."""
+    if _has(ledger, 0):
+        return 0
+    return bisect_left(range(ledger.height), True, key=lambda number: _has(ledger, number))
+
+
+def _has(ledger: kvledger.Ledger, number: int) -> bool:
+    try:
+        ledger.encoded_block(number)
+    except NotFound:
+        return False
+    return True

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from corpora import ROOT
@@ -15,6 +16,7 @@ from transcripts.recording import CHANNEL, Program
 
 DEADLINE_S = 120
 _POLL_S = 0.05
+_STOP_S = 30
 _HEIGHT = re.compile(rf'^ledger_blockchain_height{{channel="{CHANNEL}"}} ([\d.]+)', re.MULTILINE)
 _CHAINCODE = ROOT / "examples" / "chaincode" / "account"
 _READY = {"peer": "Started peer with", "orderer": "Beginning to serve requests"}
@@ -38,7 +40,11 @@ class Network:
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            process.wait(DEADLINE_S)
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def start(self, *names: str) -> None:
         """Start nodes or chaincodes, and wait until all of them are ready."""
@@ -99,7 +105,7 @@ class Network:
             text, log = _READY[name.partition("0")[0].partition("1")[0]], self._log(name)
         self._until(lambda: text in log.read_text("utf-8"), f"{name} to be ready", name)
 
-    def _until(self, done, what: str, name: str = "") -> None:
+    def _until(self, done: Callable[[], bool], what: str, name: str = "") -> None:
         deadline = time.monotonic() + DEADLINE_S
         while not done():
             ended = name and self._running[name].poll() is not None

@@ -8,6 +8,7 @@ Ours are free ones with as many digits, so that what holds an address keeps its 
 import random
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 _ALIASES = {10_000 + port: port for port in (7050, 7051, 7052, 8051, 8052, 9051, 9052)}
@@ -50,7 +51,7 @@ class Places:
         return _replaced(encoded, lambda port: self._recorded.get(port, _ALIASES.get(port, port)))
 
 
-def _replaced(encoded: bytes, port) -> bytes:
+def _replaced(encoded: bytes, port: Callable[[int], int]) -> bytes:
     return _ADDRESS.sub(lambda found: b"127.0.0.1:%d" % port(int(found[1])), encoded)
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NODES = ("orderer", "peer0.org1", "peer1.org1", "peer0.org2", "peer1.org2")
 CHANNEL = "mychannel"
@@ -38,6 +39,13 @@ class Step:
         return error_line(self.stderr)
 
     @property
+    def fetched_block(self) -> int | None:
+        """The number of the block that it wrote to a file, the fifth word."""
+        received = re.findall(r"Received block: (\d+)", self.stderr)
+        fetches = self.argv[1:3] == ("channel", "fetch") and self.code == 0
+        return int(received[-1]) if fetches and received else None
+
+    @property
     def only_reads(self) -> bool:
         """Whether it may run beside others of its kind."""
         match self.argv[1:3]:
@@ -69,7 +77,7 @@ def steps(corpus: Path) -> list[Step]:
     return [_step(number, json.loads(line)) for number, line in enumerate(lines, 1)]
 
 
-def _step(number: int, line: dict) -> Step:
+def _step(number: int, line: dict[str, Any]) -> Step:
     title = line["title"].partition(" ")[2]
     recorded = line["argv"], line["env"], line["rc"], line["stdout"], line["stderr"]
     argv, env, code, stdout, stderr = recorded
@@ -78,7 +86,7 @@ def _step(number: int, line: dict) -> Step:
 
 def programs(corpus: Path) -> dict[str, Program]:
     """Read how nodes and chaincodes were started."""
-    found = {}
+    found: dict[str, Program] = {}
     for line in (corpus / "config" / "commands.txt").read_text("utf-8").splitlines():
         name, words = line[1:].partition("]")[0], line.partition("]")[2].split()
         settings = [word for word in words if re.match(r"[A-Z_]+=", word)]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,18 @@ _ARTIFACTS = ("genesis.block", "channel.tx", "Org1MSPanchors.tx", "Org2MSPanchor
 _CONFLICTING_BLOCK = 9
 _WORKING_FOLDERS = {"cryptogen": "made", "configtxgen": "."}
 
-# The first steps after something else had been done.
-_NODES_RUN, _CHAINCODE_RUNS, _BOTH_INVOKED, _NEXT_CHAINCODE_RUNS, _RESTARTED = 9, 47, 71, 75, 163
+
+class Before(IntEnum):
+    """The steps before which something was done that the transcript does not hold."""
+
+    NODES_START = 9
+    CHAINCODE_STARTS = 47
+    TWO_INVOKE = 71
+    NEXT_CHAINCODE_STARTS = 75
+    PEER_RESTARTS = 163
+
+
+_APART = frozenset(Before)
 
 Done = subprocess.CompletedProcess[str]
 
@@ -84,23 +95,22 @@ class Walk:
     def _prepare(self, step: Step) -> None:
         """Do what was done between the recorded commands."""
         match step.number:
-            case n if n == _NODES_RUN:
+            case Before.NODES_START:
                 self._compare_artifacts()
                 self._network.start(*recording.NODES)
-            case n if n == _CHAINCODE_RUNS:
+            case Before.CHAINCODE_STARTS:
                 self._network.start(*(f"cc-mycc-1.0-{peer}" for peer in PEERS if peer != PEERS[1]))
-            case n if n == _BOTH_INVOKED:
+            case Before.TWO_INVOKE:
                 self._invoke_twice()
-            case n if n == _NEXT_CHAINCODE_RUNS:
+            case Before.NEXT_CHAINCODE_STARTS:
                 self._network.start(f"cc-mycc-2.0-{PEERS[0]}", f"cc-mycc-2.0-{PEERS[2]}")
-            case n if n == _RESTARTED:
+            case Before.PEER_RESTARTS:
                 self._network.restart(PEERS[0])
 
     def _settle(self, step: Step) -> None:
         """Wait until the peers have what was ordered."""
         if step.orders:
-            self._height += 1
-            self._network.await_height(self._height, *PEERS)
+            self._await_block()
 
     def _execute(self, step: Step) -> Done:
         argv = [self._places.here(word) for word in self._sources.translated(step)]
@@ -128,8 +138,15 @@ class Walk:
         ]
         env = {key: self._places.here(value) for key, value in model.env.items()}
         asyncio.run(invoke_together(commands, env))
+        self._await_block()
+
+    def _await_block(self) -> None:
+        """Wait until all peers have one more block."""
         self._height += 1
-        self._network.await_height(self._height, *PEERS)
+        try:
+            self._network.await_height(self._height, *PEERS)
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *map(str, self.found)])) from error
 
     def _compare(self, step: Step, done: Done) -> None:
         name, there = _name(step), self._places.there
@@ -145,6 +162,10 @@ class Walk:
                 *(read(step, there(text), self._places.recorded) for text in (theirs, ours)),
             )
         self._told.append((name, done.stdout))
+        if (number := step.fetched_block) is not None:
+            file = self._folder / "art" / self._places.here(step.argv[4])
+            found = blocks.parse(file.read_bytes()).number if file.exists() else None
+            self._note(name, "fetched block", number, found)
 
     def _compare_artifacts(self) -> None:
         """Compare what configtxgen made."""
@@ -184,11 +205,10 @@ def _name(step: Step) -> str:
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
     """Put together what can run side by side."""
-    apart = {_NODES_RUN, _CHAINCODE_RUNS, _BOTH_INVOKED, _NEXT_CHAINCODE_RUNS, _RESTARTED}
     group: list[Step] = []
     for step in steps:
         beside = step.only_reads and group and group[-1].only_reads
-        if group and not (beside and step.number not in apart):
+        if group and not (beside and step.number not in _APART):
             yield group
             group = []
         group.append(step)

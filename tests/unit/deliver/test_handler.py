@@ -31,6 +31,7 @@ class Chain:
         self.blocks = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
         self.sequence = 0
         self.errored = asyncio.Event()
+        self.first = 0
         self._grown = asyncio.Condition()
 
     @property
@@ -109,6 +110,33 @@ async def answers(responses: AsyncIterator[bytes]) -> list[int | str]:
 
 def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, DEADLINE_S))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [
+        ("oldest", "newest", ["NOT_FOUND"]),
+        (1, 3, ["NOT_FOUND"]),
+        (2, "newest", [2, 3, "SUCCESS"]),
+        ("newest", "newest", [3, "SUCCESS"]),
+    ],
+)
+def test_blocks_that_a_snapshot_holds_are_not_found(start, stop, expected) -> None:
+    chain = Chain(4)
+    chain.first = 2
+    assert run(answers(serve(chain, request(seek(start, stop))))) == expected
+
+
+def test_the_newest_block_is_awaited_when_a_snapshot_holds_all() -> None:
+    async def walk() -> list[int | str]:
+        chain = Chain(4)
+        chain.first = 4
+        waiting = asyncio.create_task(answers(serve(chain, request(seek("newest", "newest")))))
+        await asyncio.sleep(0)
+        await chain.grow()
+        return await waiting
+
+    assert run(walk()) == [4, "SUCCESS"]
 
 
 @pytest.mark.parametrize(

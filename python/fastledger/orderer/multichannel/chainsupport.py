@@ -84,6 +84,11 @@ class ChainSupport:
     # What Deliver asks.
 
     @property
+    def first(self) -> int:
+        """Number of the first block."""
+        return 0
+
+    @property
     def height(self) -> int:
         """Number of the next block."""
         return self._writes.height
