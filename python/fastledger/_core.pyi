@@ -352,7 +352,7 @@ class ChaincodeStream:
         cert: bytes | None = None,
         key: bytes | None = None,
     ) -> ChaincodeStream:
-        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionFailed."""
+        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError."""
 
     def send(self, message: bytes) -> None: ...
     def next(self) -> bytes | None:

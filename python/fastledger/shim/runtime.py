@@ -75,18 +75,10 @@ def start(
 
 def dial(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str]) -> None:
     """Register with a peer and serve it until it hangs up."""
-    try:
-        stream = ChaincodeStream.connect(address, *_peer_tls(env))
-        conversation = Conversation(chaincode, ccid, CoreLink(stream))
-        conversation.register()
-        Workers(stream, conversation, workers()).run()
-    except Exception as error:
-        # Only now: nothing else of the package is needed here, and a start should be quick.
-        from fastledger.common.errors import ConnectionFailed
-
-        if not isinstance(error, ConnectionFailed):
-            raise
-        raise ConnectionError(f"the peer cannot be reached: {error}") from error
+    stream = ChaincodeStream.connect(address, *_peer_tls(env))
+    conversation = Conversation(chaincode, ccid, CoreLink(stream))
+    conversation.register()
+    Workers(stream, conversation, workers()).run()
     reason = stream.over()
     if reason:
         raise ConnectionError(f"the peer at {address} is gone: {reason}")

@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use fastledger_comm::{ClientStream, ClientTls};
 use fastledger_wire::protobuf::{Reader, Value};
+use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::{door, error};
+use crate::door;
 
 /// Largest message, as everywhere in Fabric.
 const MAX_MESSAGE_BYTES: usize = 100 << 20;
@@ -35,7 +36,8 @@ impl ChaincodeStream {
         let connect = || {
             ClientStream::connect(address, tls.as_ref(), "/protos.ChaincodeSupport/Register", MAX_MESSAGE_BYTES, route)
         };
-        door::work(py, connect, error::comm).map(Self)
+        // The shim knows nothing of the package's own errors.
+        door::work(py, connect, |_, error| PyConnectionError::new_err(error.to_string())).map(Self)
     }
 
     fn send(&self, message: PyBackedBytes) {
