@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 __all__ = [
+    "ChaincodeStream",
     "BlockStore",
     "ChannelConfig",
     "CommitResult",
@@ -343,6 +344,32 @@ class Msp:
 
     def is_well_formed(self, serialized: bytes) -> bool:
         """Whether it is an identity in the one form that gossip passes on."""
+
+@final
+class ChaincodeStream:
+    """The stream of a chaincode that has dialled its peer; several threads may use it."""
+
+    @staticmethod
+    def connect(
+        address: str,
+        roots: bytes | None = None,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+    ) -> ChaincodeStream:
+        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError."""
+
+    def send(self, message: bytes) -> None: ...
+    def next(self) -> bytes | None:
+        """Waits for a message that is no awaited answer; None once the stream is over."""
+
+    def ask(self, channel_id: str, tx_id: str, message: bytes) -> bytes | None:
+        """Sends a request and waits for its answer; None when the stream is over before."""
+
+    def close(self) -> None:
+        """Hangs up."""
+
+    def over(self) -> str | None:
+        """Why the stream is over; empty without an error, None while it goes on."""
 
 @final
 class ChannelConfig:

@@ -21,11 +21,13 @@ USES_CORE = (
     "__init__.py",
     "bench",
     "channelconfig",
+    "comm",
     "crypto.py",
     "ledger",
     "msp",
     "orderer/consensus",
     "protoutil",
+    "shim",
 )
 
 

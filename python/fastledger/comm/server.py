@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 
-from fastledger import _core
+from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
 from fastledger.comm.client import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
@@ -110,7 +110,7 @@ class GrpcServer:
         self._limits = limits or ServerLimits()
         self._services = Services()
         self._calls: dict[int, ServerCall] = {}
-        self._core: _core.GrpcServer | None = None
+        self._core: CoreServer | None = None
         self._stopped = asyncio.Event()
 
     @property
@@ -135,7 +135,7 @@ class GrpcServer:
         """
         limits, tls = self._limits, self._tls
         try:
-            core = _core.GrpcServer.start(
+            core = CoreServer.start(
                 self._address,
                 max_message_bytes=limits.max_message_bytes,
                 max_calls=MAX_STREAMS_PER_CONNECTION,

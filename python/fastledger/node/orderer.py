@@ -19,6 +19,7 @@ from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
 from fastledger.deliver.handler import TIME_WINDOW_S
+from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.node.operations import Operations
 from fastledger.orderer.channelparticipation.restapi import (
@@ -26,7 +27,6 @@ from fastledger.orderer.channelparticipation.restapi import (
     ChannelParticipation,
 )
 from fastledger.orderer.consensus.consenters import Consenters
-from fastledger.orderer.multichannel.ledgers import Ledgers
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
 

@@ -5,16 +5,15 @@
 
     created ── REGISTERED ──► established ── READY ──► ready ── stream ends ──► over
 
-One thread reads the stream; every transaction runs on a thread of the pool and waits there for the
-answers to its requests, of which it has one at a time.
+Every transaction runs on a thread of its own and waits there for the answers to its requests, of
+which it has one at a time. How messages get to the peer and to the right thread is the link's part.
 """
 
 import os
 import sys
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from typing import Protocol
 
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
@@ -31,7 +30,7 @@ DEFAULT_WORKERS = 64
 """Transactions that run side by side; more wait. A transaction that calls its own chaincode on
 another channel needs two."""
 
-Send = Callable[[ChaincodeMessage], None]
+ANSWERS = frozenset({ChaincodeMessage.RESPONSE, ChaincodeMessage.ERROR})
 _KNOWN = frozenset(ChaincodeMessage.Type.values())
 
 
@@ -47,58 +46,52 @@ def workers() -> int:
     return int(text)
 
 
+class Link(Protocol):
+    """The way to the peer; used on any thread."""
+
+    def send(self, message: ChaincodeMessage) -> None:
+        """Send a message."""
+
+    def ask(self, message: ChaincodeMessage) -> ChaincodeMessage | None:
+        """Send a request and wait for its answer; None when the peer is gone."""
+
+
 class Conversation:
     """One peer's stream."""
 
-    def __init__(
-        self, chaincode: Chaincode, ccid: str, send: Send, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, chaincode: Chaincode, ccid: str, link: Link) -> None:
         """Nothing is said before :meth:`register`.
 
         Args:
             chaincode: What to run.
             ccid: The name to register with.
-            send: Sends a message to the peer; called on any thread.
-            pool: Where transactions run.
+            link: The way to the peer.
         """
         self.params = ChaincodeAdditionalParams()
         """What the peer offers; nothing before READY, or from a peer before 3.1."""
 
         self._chaincode = chaincode
         self._ccid = ccid
-        self._send = send
-        self._pool = pool
-        self._answers: dict[tuple[str, str], SimpleQueue[ChaincodeMessage | None]] = {}
-        self._over = False
+        self._link = link
 
     def register(self) -> None:
         """Say who this is."""
         payload = ChaincodeID(name=self._ccid).SerializeToString()
-        self._send(ChaincodeMessage(type=ChaincodeMessage.REGISTER, payload=payload))
+        self._link.send(ChaincodeMessage(type=ChaincodeMessage.REGISTER, payload=payload))
 
     def receive(self, message: ChaincodeMessage) -> None:
-        """Take a message from the peer."""
+        """Take a message from the peer that no request waits for; transactions run here."""
         kind = message.type
-        if kind in (ChaincodeMessage.RESPONSE, ChaincodeMessage.ERROR):
-            answers = self._answers.get((message.channel_id, message.txid))
-            if answers is not None:
-                answers.put(message)
-        elif kind in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT):
-            self._pool.submit(self._run, message)
+        if kind in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT):
+            self._run(message)
         elif kind == ChaincodeMessage.READY:
             self.params = ChaincodeAdditionalParams.FromString(message.payload)
         elif kind == ChaincodeMessage.KEEPALIVE:
-            self._send(message)
-        elif kind != ChaincodeMessage.REGISTERED and kind in _KNOWN:
+            self._link.send(message)
+        elif kind != ChaincodeMessage.REGISTERED and kind in _KNOWN - ANSWERS:
             raise PeerError(
                 f"the peer sent {ChaincodeMessage.Type.Name(kind)}, which is no request"
             )
-
-    def finish(self) -> None:
-        """The stream is over: transactions that wait for an answer get none."""
-        self._over = True
-        for answers in list(self._answers.values()):
-            answers.put(None)
 
     def request(
         self,
@@ -112,11 +105,9 @@ class Conversation:
         Raises:
             PeerError: The peer refuses, or is gone.
         """
-        answers = self._answers[(channel_id, tx_id)]
-        self._send(ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id))
-        if self._over:
-            raise PeerError("the peer has hung up")
-        answer = answers.get()
+        answer = self._link.ask(
+            ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id)
+        )
         if answer is None:
             raise PeerError("the peer has hung up")
         if answer.type == ChaincodeMessage.ERROR:
@@ -124,16 +115,12 @@ class Conversation:
         return answer.payload
 
     def _run(self, message: ChaincodeMessage) -> None:
-        key = (message.channel_id, message.txid)
-        self._answers[key] = SimpleQueue()
         try:
             answer = self._answer(message)
         except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
             answer = ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=str(failure).encode())
-        finally:
-            del self._answers[key]
         answer.txid, answer.channel_id = message.txid, message.channel_id
-        self._send(answer)
+        self._link.send(answer)
 
     def _answer(self, message: ChaincodeMessage) -> ChaincodeMessage:
         stub = ChaincodeStub(

@@ -5,17 +5,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fastledger._core import BlockStore
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError
+from fastledger.ledger.blockstores import BlockStore, Ledgers
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
 from fastledger.orderer.msgprocessor.system import SystemChannel
 from fastledger.orderer.multichannel.chainsupport import ChainSupport, check_supported
-from fastledger.orderer.multichannel.ledgers import Ledgers
 from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil.blocks import last_config_index, new_block
 from fastledger.protoutil.signer import Signer

@@ -12,6 +12,14 @@ pub enum CommError {
         /// What the system says.
         reason: String,
     },
+    /// There is no connection to be had.
+    #[error("cannot connect to {address}: {reason}")]
+    Connect {
+        /// The address as it was given.
+        address: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A key or certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(String),

@@ -145,8 +145,8 @@ impl Drop for Server {
     }
 }
 
-/// The thread that all servers of a process share.
-fn runtime() -> Result<&'static Runtime, CommError> {
+/// The thread that all servers and calls of a process share.
+pub(crate) fn runtime() -> Result<&'static Runtime, CommError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let start = || Builder::new_multi_thread().worker_threads(1).thread_name("grpc").enable_all().build();
     let runtime = RUNTIME.get_or_init(|| start().map_err(|error| error.to_string()));

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A server's side of TLS, as Fabric's servers have it: 1.2 or later, and clients' certificates where they must show
+//! TLS as Fabric's nodes have it: 1.2 or later, and clients' certificates where they must show
 //! one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::CommError;
 
@@ -86,4 +87,36 @@ fn acceptor(tls: &ServerTls, roots: &[u8], strict: bool) -> Result<TlsAcceptor, 
     let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong("key and certificate", &error))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// What a client trusts, and what it shows; in PEM.
+pub struct ClientTls {
+    /// Authorities of servers.
+    pub roots: Vec<u8>,
+    /// Certificate chain and private key, where the client shows one.
+    pub pair: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What makes connections to a server, and the name to look for in its certificate.
+pub(crate) fn connector(tls: &ClientTls, address: &str) -> Result<(TlsConnector, ServerName<'static>), CommError> {
+    let wrong = |what: &str, reason: &dyn std::fmt::Display| CommError::Tls(format!("{what}: {reason}"));
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| wrong("the server's name", &error))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&tls.roots).filter_map(Result::ok));
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(DEFAULT_VERSIONS)
+        .map_err(|error| wrong("the protocol", &error))?
+        .with_root_certificates(roots);
+    let mut config = match &tls.pair {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = CertificateDer::pem_slice_iter(cert).collect::<Result<_, _>>();
+            let chain = chain.map_err(|error| wrong("the certificate", &error))?;
+            let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("the private key", &error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| wrong("key and certificate", &error))?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok((TlsConnector::from(Arc::new(config)), name))
 }

@@ -82,25 +82,34 @@ impl Identity {
     ///
     /// It does not look at [`Self::validity`].
     pub fn verify(&self, message: &[&[u8]], signature: &[u8]) -> Result<()> {
+        static LIBRARY: OnceLock<Verifier> = OnceLock::new();
+        // A single signature of a key that is seldom seen gains nothing from tables.
+        let single = VerifierOptions { engine: Some(Engine::Library), table_bytes: 0 };
+        self.verify_by(LIBRARY.get_or_init(|| Verifier::new(single)), message, signature)
+    }
+
+    /// [`Self::verify`] by a verifier that may have a table of the identity's key.
+    pub fn verify_by(&self, verifier: &Verifier, message: &[&[u8]], signature: &[u8]) -> Result<()> {
         let verdict = match &self.key {
-            VerifyingKey::P256(key) => verify_p256(key, message, signature),
+            VerifyingKey::P256(key) => verify_p256(verifier, key, message, signature),
             VerifyingKey::Other(key) => key.verify(message, signature),
         };
         verdict.map_err(|reason| IdentityError::Signature { signer: self.to_string(), reason })
     }
 }
 
-fn verify_p256(key: &crypto::PublicKey, message: &[&[u8]], signature: &[u8]) -> Result<(), &'static str> {
-    static LIBRARY: OnceLock<Verifier> = OnceLock::new();
+fn verify_p256(
+    verifier: &Verifier,
+    key: &crypto::PublicKey,
+    message: &[&[u8]],
+    signature: &[u8],
+) -> Result<(), &'static str> {
     let signature = crypto::Signature::from_der(signature).map_err(|error| match error {
         crypto::SignatureError::HighS => "its s is above half of the curve's order",
         _ => "it is not an ECDSA signature in DER",
     })?;
-    // A single signature gains nothing from the batch engine's tables.
-    let single = VerifierOptions { engine: Some(Engine::Library), table_bytes: 0 };
     let mut valid = [false];
-    let job = Job { key, digest: sha256(message), signature };
-    LIBRARY.get_or_init(|| Verifier::new(single)).verify_batch(&[job], &mut valid);
+    verifier.verify_batch(&[Job { key, digest: sha256(message), signature }], &mut valid);
     if valid[0] { Ok(()) } else { Err("it does not verify under the identity's key") }
 }
 

@@ -103,7 +103,6 @@ impl GrpcServer {
 /// Asks Python for more authorities; what it raises counts as none.
 fn ask(more: Py<PyAny>) -> ClientRoots {
     Box::new(move || {
-        Python::attach(|py| more.call0(py).and_then(|roots| roots.extract::<Vec<u8>>(py).map_err(Into::into)))
-            .unwrap_or_default()
+        Python::attach(|py| more.call0(py).and_then(|roots| roots.extract::<Vec<u8>>(py))).unwrap_or_default()
     })
 }

@@ -133,7 +133,7 @@ impl Identity {
     }
 
     fn verify(&self, py: Python<'_>, message: &[u8], signature: &[u8]) -> PyResult<()> {
-        door::work(py, || self.0.verify(&[message], signature), error::identity)
+        door::work(py, || self.0.verify_by(verifier(), &[message], signature), error::identity)
     }
 
     fn __str__(&self) -> String {

@@ -6,6 +6,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
 mod blockstore;
+mod chaincode;
 mod channel;
 mod comm;
 mod config;
@@ -32,6 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
+    module.add_class::<chaincode::ChaincodeStream>()?;
     module.add_class::<channel::Ledger>()?;
     module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;

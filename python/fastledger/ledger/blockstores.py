@@ -19,6 +19,9 @@ from fastledger.common.errors import LedgerIo
 _logger = log.get("common.ledger.blockledger.file")
 
 
+__all__ = ["BlockStore", "Ledgers"]
+
+
 class Ledgers:
     """Opens, lists and deletes channels' block files."""
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chaincode that peers dial (Fabric: chaincode as a service)."""
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+
+from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
+from fastledger.protos.peer.chaincode_shim_pb2_grpc import (
+    ChaincodeServicer,
+    add_ChaincodeServicer_to_server,
+)
+from fastledger.shim.conversation import Conversation, workers
+from fastledger.shim.interface import Chaincode
+from fastledger.shim.link import QueueLink
+from fastledger.shim.runtime import read_file
+
+MAX_MESSAGE_BYTES = 100 * 1024 * 1024
+_OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+_MAX_PEERS = 64
+"""Peers that may have dialled a service."""
+
+
+def serve(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str]) -> grpc.Server:
+    """Listen for peers.
+
+    Raises:
+        SettingMissing: A key or certificate is not given.
+        ConnectionError: The address cannot be had.
+    """
+    pool = ThreadPoolExecutor(workers())
+    server = grpc.server(ThreadPoolExecutor(_MAX_PEERS), options=_OPTIONS)
+    add_ChaincodeServicer_to_server(_Service(chaincode, ccid, pool), server)
+    try:
+        if env.get("CHAINCODE_TLS_DISABLED", "true").lower() != "false":
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, _credentials(env))
+    except RuntimeError as error:
+        raise ConnectionError(f"cannot listen at {address}: {error}") from error
+    server.start()
+    return server
+
+
+class _Service(ChaincodeServicer):
+    """What a peer dials."""
+
+    def __init__(self, chaincode: Chaincode, ccid: str, pool: ThreadPoolExecutor) -> None:
+        self._chaincode = chaincode
+        self._ccid = ccid
+        self._pool = pool
+
+    def Connect(
+        self, request_iterator: Iterator[ChaincodeMessage], context: grpc.ServicerContext
+    ) -> Iterator[ChaincodeMessage]:
+        del context
+        link = QueueLink()
+        conversation = Conversation(self._chaincode, self._ccid, link)
+
+        def read() -> None:
+            try:
+                for message in request_iterator:
+                    if not link.is_answer(message):
+                        self._pool.submit(conversation.receive, message)
+            except Exception as error:  # noqa: BLE001 (gRPC raises it bare when the peer is gone)
+                print(f"the peer has hung up: {error}", file=sys.stderr)  # noqa: T201
+            finally:
+                link.finish()
+
+        conversation.register()
+        threading.Thread(target=read, daemon=True).start()
+        return iter(link.outgoing.get, None)
+
+
+def _credentials(env: Mapping[str, str]) -> grpc.ServerCredentials:
+    pair = (read_file(env, "CHAINCODE_TLS_KEY"), read_file(env, "CHAINCODE_TLS_CERT"))
+    if not env.get("CHAINCODE_CLIENT_CA_CERT"):
+        return grpc.ssl_server_credentials([pair])
+    roots = read_file(env, "CHAINCODE_CLIENT_CA_CERT")
+    return grpc.ssl_server_credentials([pair], roots, require_client_auth=True)
