@@ -274,6 +274,9 @@ class GrpcServer:
     def close(self) -> None:
         """Takes no more calls."""
 
+    def ended(self) -> bool:
+        """Whether, after `close`, no connection is left: all that was answered has been sent."""
+
     def abort(self) -> None:
         """Ends all calls."""
 

@@ -48,7 +48,7 @@ class GrpcStream:
         """The next message; None when the chaincode is gone."""
         try:
             message = await self._call.read()
-        except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+        except (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):
             return None
         return message if isinstance(message, ChaincodeMessage) else None
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, cast
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from fastledger._core import GrpcServer as CoreServer
 
@@ -32,7 +33,7 @@ class ServerCall:
         "_inbox",
         "_peer",
         "_reader",
-        "_writable",
+        "_room",
         "ended",
         "task",
     )
@@ -46,7 +47,8 @@ class ServerCall:
         self._inbox: deque[bytes] = deque()
         self._half_closed = False
         self._reader: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
         self._decode: _Decode = None
         self._encode: _Encode = None
         self.ended = False
@@ -66,13 +68,13 @@ class ServerCall:
 
     def writable(self) -> None:
         """Go on writing."""
-        if self._writable and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._room.set()
 
     def over(self) -> None:
-        """Know that the call is answered, or the client gone."""
+        """Know that the call is answered, or the client gone: nobody waits for it any longer."""
         self.ended = True
+        self._room.set()
+        self.half_closed()
         if self.task and not self.task.done():
             self.task.cancel()
 
@@ -102,20 +104,29 @@ class ServerCall:
             await self._reader
         message = self._inbox.popleft()
         self._core.consumed(self._id, len(message))
-        return self._decode(message) if self._decode else message
+        if self._decode is None:
+            return message
+        try:
+            return self._decode(message)
+        except DecodeError as error:
+            await self.abort(
+                grpc.StatusCode.INTERNAL,
+                f"grpc: failed to unmarshal the received message: {error}",
+            )
 
     async def write(self, response: Any) -> None:
-        """Send a response, waiting while the client reads too slowly.
+        """Send a response, first waiting while the client reads too slowly.
 
         Raises:
             grpc.aio.UsageError: The call is over.
         """
+        while not self._room.is_set():
+            await self._room.wait()
         if self.ended:
             raise grpc.aio.UsageError("the call is over")
         message = self._encode(response) if self._encode else response
         if not self._core.send(self._id, message):
-            self._writable = self._writable or asyncio.get_running_loop().create_future()
-            await self._writable
+            self._room.clear()
 
     async def abort(
         self,

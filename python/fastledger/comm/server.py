@@ -6,6 +6,7 @@ times as much as what most calls ask for. Servicers are the generated ones, and 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,6 +26,10 @@ AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MAX_STREAMS_PER_CONNECTION = 2500
 """Calls at a time on one connection; ``peer.limits.concurrency`` bounds them per service."""
 
+LAST_WORDS_S = 0.5
+"""What a server that stops gives clients to take its last answers."""
+
+_POLL_S = 0.01
 
 _BEGUN, _MESSAGE, _HALF_CLOSED, _WRITABLE = range(4)
 _logger = log.get("comm.grpc.server")
@@ -160,15 +165,29 @@ class GrpcServer:
         if core is None or self._stopped.is_set():
             return
         core.close()
-        tasks = [call.task for call in self._calls.values() if call.task]
-        if grace_s and tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._until(lambda: not self._calls, grace_s or 0)
+        tasks = self._end_calls()
+        await self._until(core.ended, LAST_WORDS_S)
         core.abort()
         asyncio.get_running_loop().remove_reader(core.fileno())
+        # What came while they ended.
+        tasks |= self._end_calls()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._stopped.set()
+
+    def _end_calls(self) -> "set[asyncio.Task[None]]":
+        tasks = {call.task for call in self._calls.values() if call.task}
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    @staticmethod
+    async def _until(condition: Callable[[], bool], seconds: float) -> None:
+        """Return when it is so, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await asyncio.sleep(_POLL_S)
 
     async def wait(self) -> None:
         """Return when the server was stopped."""
@@ -186,14 +205,18 @@ class GrpcServer:
                 call = ServerCall(core, number, peer, certificates)
                 calls[number] = call
                 call.task = asyncio.get_running_loop().create_task(self._answer(call, path))
+            elif (known := calls.get(number)) is None:
+                # Of a call that is over nothing matters any more.
+                continue
             elif happened == _MESSAGE:
-                calls[number].received(what)
+                known.received(what)
             elif happened == _HALF_CLOSED:
-                calls[number].half_closed()
+                known.half_closed()
             elif happened == _WRITABLE:
-                calls[number].writable()
+                known.writable()
             else:
-                calls.pop(number).over()
+                del calls[number]
+                known.over()
 
     async def _answer(self, call: ServerCall, path: str) -> None:
         handler = self._services.find(path)
@@ -206,9 +229,9 @@ class GrpcServer:
         except asyncio.CancelledError:
             if not call.ended:
                 call.fail(grpc.StatusCode.UNAVAILABLE, "the server stops")
-        except grpc.aio.UsageError:
-            # The client has gone while it was being answered.
-            pass
         except Exception as error:
+            if call.ended and isinstance(error, grpc.aio.UsageError):
+                # The client has gone while it was being answered.
+                return
             _logger.exception("defect in %s", path)
             call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")

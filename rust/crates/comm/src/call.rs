@@ -2,7 +2,7 @@
 //! A call under way: what comes in, and what goes out.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -15,12 +15,21 @@ use tokio::task::AbortHandle;
 use tonic::{Code, Status, Streaming};
 
 use crate::events::{Events, Happened};
+use crate::memory::{Held, Memory, PREFIX_BYTES};
 
 /// Bytes of unread messages at which no more are read from the client, unless a single one is larger.
 const UNREAD_BYTES: usize = 4 << 20;
 
-/// Bytes of messages that wait to be sent from which on the sender is asked to wait.
+/// What a message is reckoned to cost beside its bytes: without it, empty messages could pile up without end.
+const MESSAGE_COST: usize = 256;
+
+/// Bytes of messages that wait to be sent from which on the sender is asked to wait; and when all calls together
+/// have [`ALL_UNSENT_BYTES`] waiting.
 const UNSENT_BYTES: usize = 1 << 20;
+const FAIR_UNSENT_BYTES: usize = 64 << 10;
+
+/// Bytes of all calls' messages that wait for clients that read slowly, from which on each call gets less.
+const ALL_UNSENT_BYTES: usize = 256 << 20;
 
 /// What goes to the client.
 enum Outgoing {
@@ -31,18 +40,24 @@ enum Outgoing {
 /// What the one who answers needs of a call.
 pub(crate) struct Call {
     outgoing: UnboundedSender<Outgoing>,
-    unsent: AtomicUsize,
+    unsent: Held,
+    sender_waits: AtomicBool,
     unread: AtomicUsize,
     read: Notify,
+    received: Arc<Held>,
 }
 
 impl Call {
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
-        let unsent = self.unsent.fetch_add(message.len(), Ordering::AcqRel) + message.len();
+        self.unsent.add(message.len());
+        let writable = self.writable();
+        if !writable {
+            self.sender_waits.store(true, Ordering::Release);
+        }
         // The client may be gone; its end is told by an event.
         drop(self.outgoing.send(Outgoing::Message(message)));
-        unsent <= UNSENT_BYTES
+        writable
     }
 
     /// Ends the call after what is queued; no status for success.
@@ -50,12 +65,18 @@ impl Call {
         drop(self.outgoing.send(Outgoing::End(status)));
     }
 
-    /// Says that so many bytes of messages were taken.
+    /// Says that a message of so many bytes was taken.
     pub(crate) fn consumed(&self, bytes: usize) {
-        let before = self.unread.fetch_sub(bytes, Ordering::AcqRel);
+        self.received.release(bytes + PREFIX_BYTES);
+        let before = self.unread.fetch_sub(bytes + MESSAGE_COST, Ordering::AcqRel);
         if before >= UNREAD_BYTES {
             self.read.notify_one();
         }
+    }
+
+    fn writable(&self) -> bool {
+        let most = if self.unsent.all() > ALL_UNSENT_BYTES { FAIR_UNSENT_BYTES } else { UNSENT_BYTES };
+        self.unsent.mine() <= most
     }
 
     async fn room(&self) {
@@ -65,9 +86,12 @@ impl Call {
     }
 }
 
-/// The calls under way, by number.
+/// The calls under way, by number, and what waits to be sent by all of them.
 #[derive(Default)]
-pub(crate) struct Calls(Mutex<FxHashMap<u64, Arc<Call>>>);
+pub(crate) struct Calls {
+    calls: Mutex<FxHashMap<u64, Arc<Call>>>,
+    unsent: Arc<Memory>,
+}
 
 impl Calls {
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Call>> {
@@ -75,7 +99,7 @@ impl Calls {
     }
 
     fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Call>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,15 +120,18 @@ impl Answer {
         id: u64,
         begun: Happened,
         messages: Streaming<Bytes>,
+        received: Arc<Held>,
         calls: &Arc<Calls>,
         events: &Arc<Events>,
     ) -> Self {
         let (sender, outgoing) = unbounded_channel();
         let call = Arc::new(Call {
             outgoing: sender,
-            unsent: AtomicUsize::new(0),
+            unsent: Held::new(Arc::clone(&calls.unsent)),
+            sender_waits: AtomicBool::new(false),
             unread: AtomicUsize::new(0),
             read: Notify::new(),
+            received,
         });
         calls.lock().insert(id, Arc::clone(&call));
         events.push(id, begun);
@@ -132,8 +159,8 @@ impl Stream for Answer {
         let outgoing = ready!(self.outgoing.poll_recv(context));
         Poll::Ready(match outgoing {
             Some(Outgoing::Message(message)) => {
-                let before = self.call.unsent.fetch_sub(message.len(), Ordering::AcqRel);
-                if before > UNSENT_BYTES && before - message.len() <= UNSENT_BYTES {
+                self.call.unsent.release(message.len());
+                if self.call.writable() && self.call.sender_waits.swap(false, Ordering::AcqRel) {
                     self.events.push(self.id, Happened::Writable);
                 }
                 Some(Ok(message))
@@ -163,7 +190,7 @@ async fn read(id: u64, mut messages: Streaming<Bytes>, call: Arc<Call>, events: 
         call.room().await;
         match messages.message().await {
             Ok(Some(message)) => {
-                call.unread.fetch_add(message.len(), Ordering::AcqRel);
+                call.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
                 events.push(id, Happened::Message(message));
             }
             Ok(None) => break events.push(id, Happened::HalfClosed),

@@ -2,6 +2,7 @@
 //! What happens to calls, queued for whoever answers them.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -45,20 +46,29 @@ pub enum Happened {
 pub(crate) struct Events {
     queue: Mutex<Vec<Event>>,
     wake: OwnedFd,
+    open: AtomicUsize,
 }
 
 impl Events {
     pub(crate) fn new() -> Result<Self, CommError> {
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map_err(|error| CommError::System { what: "event descriptor", reason: error.to_string() })?;
-        Ok(Self { queue: Mutex::default(), wake })
+        Ok(Self { queue: Mutex::default(), wake, open: AtomicUsize::new(0) })
     }
 
     pub(crate) fn descriptor(&self) -> RawFd {
         self.wake.as_raw_fd()
     }
 
+    /// Calls whose beginning was told and whose end was not yet taken: what an answering side that lags must know.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
     pub(crate) fn push(&self, call: u64, happened: Happened) {
+        if matches!(happened, Happened::Begun { .. }) {
+            self.open.fetch_add(1, Ordering::AcqRel);
+        }
         let mut queue = self.lock();
         queue.push(Event { call, happened });
         if queue.len() == 1 {
@@ -70,7 +80,10 @@ impl Events {
     pub(crate) fn drain(&self) -> Vec<Event> {
         // Nothing to read means that nothing was pushed.
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-        std::mem::take(&mut *self.lock())
+        let events = std::mem::take(&mut *self.lock());
+        let ended = events.iter().filter(|event| matches!(event.happened, Happened::Ended)).count();
+        self.open.fetch_sub(ended, Ordering::AcqRel);
+        events
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
@@ -92,7 +105,7 @@ mod tests {
         };
         assert!(!readable());
         events.push(1, Happened::HalfClosed);
-        events.push(2, Happened::Ended);
+        events.push(2, Happened::Writable);
         assert!(readable());
         let calls: Vec<u64> = events.drain().into_iter().map(|event| event.call).collect();
         assert_eq!(calls, [1, 2]);

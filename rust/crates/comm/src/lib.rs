@@ -12,6 +12,8 @@ mod codec;
 mod error;
 mod events;
 mod listener;
+mod memory;
+mod preface;
 mod server;
 mod tls;
 

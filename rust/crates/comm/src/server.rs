@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::body::Body;
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -24,16 +25,21 @@ use crate::codec::BytesCodec;
 use crate::error::CommError;
 use crate::events::{Event, Events, Happened};
 use crate::listener::{Connection, Listener};
+use crate::memory::{Held, Memory, Metered};
+use crate::preface::{self, Begun};
 use crate::tls::{Acceptors, ServerTls};
 
-/// A client that has not finished its handshake after this long is dropped.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Threads that ask for authorities of clients, which may take as long as the one asked is busy.
+const ASKING_THREADS: usize = 4;
 
 /// Pause after the system refuses a connection, as it does when it is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Largest header block of a call; Fabric's clients send under 200 bytes.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
+
+/// Calls that a client may take back before they were looked at; with more, its connection ends (CVE-2023-44487).
+const MAX_RESETS: usize = 256;
 
 /// What a client may have on the way that was not read yet: of a call, of all calls of a connection.
 const WINDOW_BYTES: (u32, u32) = (1 << 20, 4 << 20);
@@ -49,6 +55,30 @@ pub struct Limits {
     pub keepalive: Duration,
     /// A connection whose ping is not answered for so long is closed.
     pub keepalive_timeout: Duration,
+    /// A client that has not finished TLS's handshake, or then not begun HTTP/2, after so long is dropped.
+    pub handshake_timeout: Duration,
+    /// Connections at a time; more wait to be accepted. Half of the process's descriptors where that is less.
+    pub max_connections: usize,
+    /// Calls at a time on all connections; more are refused.
+    pub max_all_calls: usize,
+    /// Bytes of messages that are not whole or not taken, of all calls.
+    pub max_held_bytes: usize,
+}
+
+impl Default for Limits {
+    /// As Fabric has them, and bounds for what it leaves open.
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 100 << 20,
+            max_calls: 2_500,
+            keepalive: Duration::from_secs(7_200),
+            keepalive_timeout: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(10),
+            max_connections: 10_000,
+            max_all_calls: 10_000,
+            max_held_bytes: 1 << 30,
+        }
+    }
 }
 
 /// How far a server is with ending.
@@ -82,6 +112,7 @@ impl Server {
             limits,
             calls: Arc::clone(&calls),
             events: Arc::clone(&events),
+            received: Arc::default(),
             next_call: AtomicU64::new(0),
             phase: watched,
         });
@@ -133,7 +164,14 @@ impl Server {
         self.phase.send_replace(Phase::Closing);
     }
 
-    /// Ends all calls.
+    /// Whether, after [`Self::close`], no connection is left: all that was answered has been sent.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        // Whoever accepts or serves watches the phase.
+        self.phase.is_closed()
+    }
+
+    /// Ends all calls, whether what was answered has been sent or not.
     pub fn abort(&self) {
         self.phase.send_replace(Phase::Closed);
     }
@@ -145,10 +183,23 @@ impl Drop for Server {
     }
 }
 
+/// The other half is for files, for connections to others, and for their answers.
+fn half_of_descriptors() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    most.and_then(|most| usize::try_from(most / 2).ok()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
+
 /// The thread that all servers and calls of a process share.
 pub(crate) fn runtime() -> Result<&'static Runtime, CommError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    let start = || Builder::new_multi_thread().worker_threads(1).thread_name("grpc").enable_all().build();
+    let start = || {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(ASKING_THREADS)
+            .thread_name("grpc")
+            .enable_all()
+            .build()
+    };
     let runtime = RUNTIME.get_or_init(|| start().map_err(|error| error.to_string()));
     runtime.as_ref().map_err(|reason| CommError::System { what: "thread", reason: reason.clone() })
 }
@@ -158,6 +209,7 @@ struct Shared {
     limits: Limits,
     calls: Arc<Calls>,
     events: Arc<Events>,
+    received: Arc<Memory>,
     next_call: AtomicU64,
     phase: watch::Receiver<Phase>,
 }
@@ -165,37 +217,52 @@ struct Shared {
 impl Shared {
     async fn accept(self: Arc<Self>, listener: Listener) {
         let mut phase = self.phase.clone();
+        let places = Arc::new(Semaphore::new(self.limits.max_connections.min(half_of_descriptors())));
+        let next = async || {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            let (accepted, place) = tokio::select! {
+                next = next() => next,
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
             };
             match accepted {
-                Ok((connection, peer)) => drop(tokio::spawn(Arc::clone(&self).serve(connection, peer))),
+                Ok((connection, peer)) => {
+                    let served = Arc::clone(&self).serve(connection, peer);
+                    drop(tokio::spawn(async move {
+                        served.await;
+                        drop(place);
+                    }));
+                }
+                // It was the client that gave up.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
 
     async fn serve(self: Arc<Self>, connection: Box<dyn Connection>, peer: Arc<str>) {
-        if self.acceptors.is_none() {
-            return self.serve_http(connection, peer, Arc::default()).await;
+        let begun = tokio::time::timeout(self.limits.handshake_timeout, self.begin(connection)).await;
+        if let Ok(Some((connection, certificates))) = begun {
+            self.serve_http(connection, peer, certificates).await;
         }
-        let asking = Arc::clone(&self);
-        let acceptor = tokio::task::spawn_blocking(move || asking.acceptors.as_ref().map(Acceptors::acceptor)).await;
-        let Ok(Some(acceptor)) = acceptor else { return };
-        let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(connection)).await else { return };
-        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let certificates = shown.iter().map(|certificate| certificate.to_vec()).collect();
-        self.serve_http(Box::new(stream), peer, certificates).await;
     }
 
-    async fn serve_http(
-        self: Arc<Self>,
-        connection: Box<dyn Connection>,
-        peer: Arc<str>,
-        certificates: Arc<[Vec<u8>]>,
-    ) {
+    /// What comes before HTTP/2's frames; none where the client does not do its part.
+    async fn begin(self: &Arc<Self>, connection: Box<dyn Connection>) -> Option<(Begun, Arc<[Vec<u8>]>)> {
+        if self.acceptors.is_none() {
+            return Some((preface::read(connection).await?, Arc::default()));
+        }
+        let asking = Arc::clone(self);
+        let acceptor = tokio::task::spawn_blocking(move || asking.acceptors.as_ref().map(Acceptors::acceptor)).await;
+        let stream = acceptor.ok()??.accept(connection).await.ok()?;
+        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let certificates = shown.iter().map(|certificate| certificate.to_vec()).collect();
+        Some((preface::read(Box::new(stream)).await?, certificates))
+    }
+
+    async fn serve_http(self: Arc<Self>, connection: Begun, peer: Arc<str>, certificates: Arc<[Vec<u8>]>) {
         let limits = self.limits;
         let mut phase = self.phase.clone();
         let service = Service { shared: self, peer, certificates };
@@ -205,6 +272,7 @@ impl Shared {
             .initial_connection_window_size(WINDOW_BYTES.1)
             .max_concurrent_streams(limits.max_calls)
             .max_header_list_size(MAX_HEADER_BYTES)
+            .max_pending_accept_reset_streams(MAX_RESETS)
             .keep_alive_interval(limits.keepalive)
             .keep_alive_timeout(limits.keepalive_timeout)
             .serve_connection(TokioIo::new(connection), service);
@@ -235,11 +303,15 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
-        let most = Some(self.shared.limits.max_message_bytes);
-        let method = Method { service: self.clone(), path: request.uri().path().to_owned() };
+        let limits = &self.shared.limits;
+        let (most, most_held) = (Some(limits.max_message_bytes), limits.max_held_bytes);
+        let received = Arc::new(Held::new(Arc::clone(&self.shared.received)));
+        let method =
+            Method { service: self.clone(), path: request.uri().path().to_owned(), received: Arc::clone(&received) };
+        let request = request.map(|incoming| Body::new(Metered::new(incoming, received, most_held)));
         Box::pin(async move {
             let mut grpc = Grpc::new(BytesCodec).apply_max_message_size_config(most, most);
-            Ok(grpc.streaming(method, request.map(Body::new)).await)
+            Ok(grpc.streaming(method, request).await)
         })
     }
 }
@@ -248,6 +320,7 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
 struct Method {
     service: Service,
     path: String,
+    received: Arc<Held>,
 }
 
 impl StreamingService<Bytes> for Method {
@@ -257,13 +330,18 @@ impl StreamingService<Bytes> for Method {
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
         let Service { shared, peer, certificates } = &self.service;
+        if shared.events.open() >= shared.limits.max_all_calls {
+            let refused = Status::resource_exhausted("the server has too many calls under way; try again later");
+            return std::future::ready(Err(refused));
+        }
         let id = shared.next_call.fetch_add(1, Ordering::Relaxed);
         let begun = Happened::Begun {
             path: std::mem::take(&mut self.path),
             peer: Arc::clone(peer),
             certificates: Arc::clone(certificates),
         };
-        let answer = Answer::begin(id, begun, request.into_inner(), &shared.calls, &shared.events);
+        let received = Arc::clone(&self.received);
+        let answer = Answer::begin(id, begun, request.into_inner(), received, &shared.calls, &shared.events);
         std::future::ready(Ok(Response::new(answer)))
     }
 }

@@ -38,6 +38,7 @@ impl GrpcServer {
             max_calls,
             keepalive: Duration::from_secs_f64(keepalive_s),
             keepalive_timeout: Duration::from_secs_f64(keepalive_timeout_s),
+            ..Limits::default()
         };
         let tls = cert.zip(key).map(|(cert, key)| ServerTls {
             cert,
@@ -93,6 +94,10 @@ impl GrpcServer {
 
     fn close(&self) {
         self.0.close();
+    }
+
+    fn ended(&self) -> bool {
+        self.0.ended()
     }
 
     fn abort(&self) {
