@@ -60,7 +60,9 @@ class BroadcastHandler:
         except FastledgerError as error:
             status, info = Status.SERVICE_UNAVAILABLE, str(error)
             _logger.error("[channel: %s] not ordered: %s", channel, error)
-        _record(status, channel if status != Status.BAD_REQUEST else "unknown", kind, began)
+        refused = status in (Status.BAD_REQUEST, Status.NOT_FOUND)
+        # What strangers make up must not become series, which are kept for good.
+        _record(status, *(("unknown", "unknown") if refused else (channel, kind)), began)
         if status == Status.SUCCESS:
             return _SUCCESS
         _logger.warning("[channel: %s] Rejecting broadcast from %s: %s", channel, peer, info)
