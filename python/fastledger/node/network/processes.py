@@ -24,6 +24,9 @@ _POLL_S = 0.02
 _START_FIELD = 19
 """Place of ``starttime`` in ``/proc/PID/stat``, counted from behind the command's name."""
 
+_THREADS_FIELD = 17
+"""Place of ``num_threads``, counted likewise."""
+
 LOG_TAIL_BYTES = 4096
 
 
@@ -119,4 +122,7 @@ def _beginning(pid: int) -> str | None:
     except OSError:
         return None
     fields = status.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[_START_FIELD]
+    if fields[0] in "ZX" and int(fields[_THREADS_FIELD]) <= 1:
+        return None
+    # A killed process holds its ports and files until its last thread is gone.
+    return fields[_START_FIELD]
