@@ -45,6 +45,10 @@ class Load:
     cpu_s: dict[str, float]
     memory_mb: dict[str, float]
 
+    def cpu_ms(self) -> float:
+        """CPU milliseconds of all processes for each success."""
+        return 1e3 * sum(self.cpu_s.values()) / len(self.latencies)
+
     def row(self) -> str:
         rate = len(self.latencies) / self.seconds
         cuts = quantiles(self.latencies, n=100, method="inclusive")
@@ -55,7 +59,7 @@ class Load:
         return (
             f"  {self.clients:4} clients {rate:9,.1f}/s   p50 {1e3 * cuts[49]:7.1f} ms   "
             f"p99 {1e3 * cuts[98]:7.1f} ms   failed {self.failed}\n"
-            f"       CPU ms each: {cpu}; sum {1e3 * sum(self.cpu_s.values()) / len(self.latencies):.2f}\n"
+            f"       CPU ms each: {cpu}; sum {self.cpu_ms():.2f}\n"
             f"       memory MB: {memory}"
         )
 
@@ -173,9 +177,10 @@ class Clients:
         endorsement = await endorse(self.peers, self.signer, self.session.plan.channel, spec)
         envelope = transaction(endorsement, self.signer)
         loop = asyncio.get_running_loop()
-        commits = []
-        for waiting in self.committed:
-            commits.append(waiting.setdefault(endorsement.tx_id, loop.create_future()))
+        commits = [
+            waiting.setdefault(endorsement.tx_id, loop.create_future())
+            for waiting in self.committed
+        ]
         await self.orderer.send(envelope)
         codes = await asyncio.wait_for(asyncio.gather(*commits), 60)
         if any(codes):

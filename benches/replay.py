@@ -125,9 +125,9 @@ def show(engine: str, runs: list[dict[str, Any]]) -> None:
     )
     peak, _ = figures(lambda run: run["peak_mb"])
     print(
-        f"  {engine:10}  {transactions / seconds:>9,.0f} tx/s median, {transactions / fastest:,.0f} "
-        f"best; CPU per transaction {cpu:.1f} µs, without signature verification {rest:.1f} µs; "
-        f"peak {peak:.0f} MB"
+        f"  {engine:10}  {transactions / seconds:>9,.0f} tx/s median, "
+        f"{transactions / fastest:,.0f} best; CPU per transaction {cpu:.1f} µs, "
+        f"without signature verification {rest:.1f} µs; peak {peak:.0f} MB"
     )
     for name, what in (("stage_ms", "wall"), ("stage_cpu_ms", "CPU")):
         stages = {

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 __all__ = [
-    "ChaincodeStream",
     "BlockStore",
+    "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
     "GrpcServer",
@@ -119,7 +119,10 @@ class StateIterator:
 
 @final
 class StateView:
-    """The state after one block; commits go on beside it. What it sees is kept until it is closed."""
+    """The state after one block; commits go on beside it.
+
+    What it sees is kept until it is closed.
+    """
 
     def close(self) -> None: ...
     @property
@@ -265,7 +268,7 @@ class GrpcServer:
     ) -> None:
         """`details` is an encoded google.rpc.Status."""
 
-    def consumed(self, call: int, bytes: int) -> None:
+    def consumed(self, call: int, size: int) -> None:
         """So many bytes of messages were taken."""
 
     def close(self) -> None:

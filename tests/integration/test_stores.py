@@ -130,7 +130,7 @@ def test_a_second_handle_is_turned_away(ledger: Path, small: Corpus, tmp_path: P
 
 READ_ONLY = """
 import os, sys, fastledger
-fastledger.open, fastledger.LedgerIo  # imported now: the other user may not see the interpreter's files
+fastledger.open, fastledger.LedgerIo  # now: the other user may not see the interpreter's files
 if os.geteuid() == 0:  # who may write everywhere
     os.setgroups([])
     os.setgid(65534)

@@ -183,6 +183,34 @@ def test_other_choices_are_refused(network: Network) -> None:
     assert "was made with --orgs 2, not 3" in done.stderr
 
 
+def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
+    network: Network,
+) -> None:
+    source = network.folder / "luck.py"
+    source.write_text(LUCK, "utf-8")
+    done = network.run("up", "--name", "luck")
+    assert done.returncode == 2
+    assert "there is no chaincode luck yet: name its sources with --chaincode" in done.stderr
+    assert "chaincode luck 1.0 is committed" in network.ok(
+        "up", "--chaincode", str(source), "--name", "luck"
+    )
+    assert network.ok("query", "Say") == "before\n"
+    source.write_text(LUCK.replace("before", "after"), "utf-8")
+    assert "chaincode luck 1.1 is committed" in network.ok("up")
+    assert network.ok("query", "Say") == "after\n"
+    assert "committed" not in network.ok("up", "--name", "basic")
+    assert json.loads(network.ok("query", "ReadAsset", "asset1"))["ID"] == "asset1"
+
+
+def test_a_network_that_is_down_says_how_to_start_it(network: Network) -> None:
+    network.ok("down")
+    for command in (["query", "GetAllAssets"], ["invoke", "InitLedger"], ["blocks"], ["events"]):
+        done = network.run(*command)
+        assert done.returncode == 2
+        assert "is down; start it with fastledger up" in done.stderr
+    network.ok("up")
+
+
 def test_down_spares_a_process_that_is_not_ours(tmp_path: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:

@@ -40,6 +40,9 @@ class Command(click.Command):
             return super().invoke(ctx)
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read the output, such as head, has enough of it; click leaves quietly.
+            raise
         except (FastledgerError, OSError) as error:
             fail(str(error), INCONSISTENT if isinstance(error, BlockRefused) else UNUSABLE)
         except KeyboardInterrupt:

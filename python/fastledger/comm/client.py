@@ -84,7 +84,9 @@ async def dial(
             address, tls.grpc_credentials(), options=limits.options(tls.override)
         )
     try:
-        await asyncio.wait_for(_until_ready(channel), timeout_s)
+        # Unlike wait_for, this never takes a connection's failure for an answer to a cancellation.
+        async with asyncio.timeout(timeout_s):
+            await _until_ready(channel)
     except (TimeoutError, _GivenUp):
         await channel.close()
         reason = await asyncio.to_thread(why, address, tls)

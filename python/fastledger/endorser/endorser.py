@@ -6,7 +6,7 @@ definition on is told by a response of status 500 without an endorsement.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import grpc
@@ -19,6 +19,7 @@ from fastledger.endorser import response as responses
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definition, Definitions
+from fastledger.endorser.filters import Filter
 from fastledger.endorser.proposal import (
     Identity,
     ProposalInvalid,
@@ -80,8 +81,10 @@ class Endorser:
         definitions: Definitions,
         services: PeerServices,
         signer: SigningIdentity,
+        filters: Sequence[Filter] = (),
     ) -> None:
         """Build an endorser; its chaincodes come with :meth:`use`."""
+        self._filters = filters
         self._channels = channels
         self._acl = acl
         self._local_identity = local_identity
@@ -114,6 +117,8 @@ class Endorser:
         """
         self._received.inc()
         try:
+            for check in self._filters:
+                check(signed)
             proposal = unpack(signed)
             channel = self._check(proposal)
         except FastledgerError as error:

@@ -59,8 +59,7 @@ class Ledgers:
         store = BlockStore.open(str(self._chains / channel_id))
         if store.torn is not None:
             _logger.warning(
-                "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short",
-                *store.torn,
+                "%s: cut at %d, %d bytes of blocks dropped that a crash cut short", *store.torn
             )
         return store
 

@@ -103,7 +103,7 @@ class Commit:
     """Milliseconds spent on the block in each stage of the pipeline, summed over threads."""
 
     stage_cpu_ms: Mapping[str, float]
-    """The part of them in which the thread had a core; the rest it waited for one, or for the disk."""
+    """The part in which the thread had a core; the rest it waited for one, or for the disk."""
 
     @cached_property
     def codes(self) -> tuple[TxValidationCode, ...]:

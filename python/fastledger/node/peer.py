@@ -19,12 +19,13 @@ from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
 from fastledger.common import log
 from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
+from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.deliver import DeliverHandler
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
+from fastledger.endorser.filters import Filter, filters
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
@@ -93,6 +94,7 @@ class PeerNode:
             definitions,
             self._services,
             self.signer,
+            _filters(config),
         )
         self._support = chaincode_support(config, self._services, packages, folder, mspid)
         self.endorser.use(self._support)
@@ -235,6 +237,14 @@ class PeerNode:
             return given
         host = self._config.string("peer.listenAddress", "0.0.0.0:7051").rpartition(":")[0]
         return f"{host}:{DEFAULT_CHAINCODE_PORT}"
+
+
+def _filters(config: Config) -> tuple[Filter, ...]:
+    window_s = config.duration("peer.authentication.timewindow", TIME_WINDOW_S)
+    try:
+        return filters(config.entries("peer.handlers.authFilters"), window_s)
+    except InputError as error:
+        raise ConfigInvalid(f"{config.file}: {error}") from error
 
 
 def _limits(config: Config) -> ServerLimits:

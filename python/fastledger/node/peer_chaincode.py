@@ -36,7 +36,7 @@ def chaincode_support(
         address = config.string("peer.chaincodeListenAddress") or "127.0.0.1:7052"
         return ChaincodeSupport(services, DevLauncher(address), settings, dev_mode=True)
     processes = ProcessLauncher(
-        ProcessConfig(folder=folder / "chaincodeBuilds", mspid=mspid, hidden=[folder])
+        ProcessConfig(folder=folder / "chaincodeBuilds", mspid=mspid)
     )
     router = Router(packages.package, processes, ExternalLauncher())
     return ChaincodeSupport(services, router, settings)

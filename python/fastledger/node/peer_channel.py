@@ -4,7 +4,6 @@
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from fastledger.channelconfig import Bundle
@@ -25,6 +24,9 @@ from fastledger.protoutil.blocks import is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("peer")
+
+CANCEL_S = 1.0
+"""The puller gets so long to let go before it is told once more."""
 
 Connect = Callable[[Channel], Connector]
 """Makes what dials a channel's orderers."""
@@ -93,9 +95,10 @@ class PeerChannel(Channel):
     async def stop(self) -> None:
         """Commit what was taken, and close the stores."""
         if self._pulling is not None:
-            self._pulling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._pulling
+            # A stream that ends at the same moment can take a cancellation for its own.
+            while not self._pulling.done():
+                self._pulling.cancel()
+                await asyncio.wait([self._pulling], timeout=CANCEL_S)
         await self._committer.stop()
         await asyncio.to_thread(self.ledger.close)
         self.private.close()

@@ -3,7 +3,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -55,7 +54,6 @@ def run(
     timeout_s: float = 10,
     limits: ResourceLimits | None = None,
     files: dict[str, bytes] | None = None,
-    hidden: tuple[Path, ...] = (),
 ) -> None:
     """Run a test with ``call(function, ...)`` on the hostile chaincode."""
     if not _works(kind):
@@ -69,7 +67,6 @@ def run(
             mspid="Org1MSP",
             sandbox=kind,
             limits=limits or ResourceLimits(),
-            hidden=hidden,
         )
         peer = Peer({"hostile": EndorsementInfo("1.0", "hostile:1")})
         support = ChaincodeSupport(
@@ -107,14 +104,10 @@ def test_only_the_peer_can_be_reached(open_folder: Path, kind: Kind) -> None:
         port = str(listening.getsockname()[1])
 
         async def test(call) -> None:
-            try:
-                assert (await call("Fine")).payload == b"fine"
-            except ChaincodeError as error:
-                if "is closed to it" in str(error):
-                    pytest.skip("this interpreter is where other users cannot get to")
-                raise
+            assert (await call("Fine")).payload == b"fine"
             refused = await call("Dial", "127.0.0.1", port)
-            assert refused.message.startswith("ConnectionRefusedError")
+            # Without a loopback device of its own there is not even that.
+            assert refused.message.startswith(("ConnectionRefusedError", "OSError"))
             assert (await call("Dial", "192.0.2.1", "80")).status == 500
             assert (await call("Read", str(secret))).status == 500
             # The chaincode, its sandbox, and nobody else.
@@ -123,19 +116,11 @@ def test_only_the_peer_can_be_reached(open_folder: Path, kind: Kind) -> None:
             assert "CORE_CHAINCODE_ID_NAME" in names
             assert not [name for name in names if name.startswith(("PYTEST", "PIP", "AWS"))]
 
-        run(open_folder, test, kind=kind, hidden=(secret.parent,))
+        run(open_folder, test, kind=kind)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives chaincode another user")
-def test_a_closed_folder_is_named(tmp_path: Path) -> None:
-    async def test(call) -> None:
-        with pytest.raises(ChaincodeError, match=r"chmod o\+x"):
-            await call("Fine")
-
-    run(tmp_path, test, kind=Kind.NAMESPACES)
-
-
-def test_its_own_tmp_is_all_that_can_be_written(tmp_path: Path) -> None:
+@confined
+def test_its_own_tmp_is_all_that_can_be_written(tmp_path: Path, kind: Kind) -> None:
     async def test(call) -> None:
         assert (await call("Write", "/tmp/x", "1000")).status == 200
         for path in ("/usr/x", "/x", str(tmp_path / "builds" / "hostile-1" / "x"), "/etc/passwd"):
@@ -144,9 +129,7 @@ def test_its_own_tmp_is_all_that_can_be_written(tmp_path: Path) -> None:
         too_big = await call("Write", "/tmp/y", str(80 * 1024 * 1024))
         assert too_big.status == 500
 
-    if not _works(Kind.BUBBLEWRAP):
-        pytest.skip("bubblewrap does not work here")
-    run(tmp_path, test, kind=Kind.BUBBLEWRAP)
+    run(tmp_path, test, kind=kind)
 
 
 def test_a_loop_times_out_and_the_next_transaction_is_served(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_without_node_ous_nobody_is_told_apart(folder: Path, ca: Authority) -> N
     (folder / "admincerts" / "admin.pem").write_bytes(pem(admin))
     signer = SigningIdentity.load(folder, "Org1MSP")
     msp = Msp(load_msp_config(folder, "Org1MSP").SerializeToString())
-    with pytest.raises(IdentityRefused, match="NodeOUs not activated. Cannot tell apart"):
+    with pytest.raises(IdentityRefused, match=r"NodeOUs not activated\. Cannot tell apart"):
         msp.check_role(signer.serialized, MSPRole.ADMIN)
 
 

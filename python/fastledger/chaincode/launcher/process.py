@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from fastledger.chaincode.launcher.sandbox import (
     Jail,
     Kind,
     ResourceLimits,
-    check_reachable,
     choose,
     command,
     socket_path,
@@ -52,9 +50,6 @@ class ProcessConfig:
     mspid: str = ""
     sandbox: Kind = Kind.AUTO
     limits: ResourceLimits = field(default_factory=ResourceLimits)
-    hidden: Sequence[Path] = ()
-    """The peer's own folders: see :class:`Jail`."""
-
     logging_level: str = "info"
     """``chaincode.logging.level``."""
 
@@ -113,7 +108,6 @@ class _Process:
 
     async def run(self, kind: Kind, config: ProcessConfig, folder: Path, program: Program) -> None:
         jail = _jail(self._ccid, config, folder, program, self._folder, kind)
-        check_reachable(kind, jail)
         if jail.uid is not None:
             # Nobody else may connect: whoever does is this chaincode.
             for path in (self._folder, self._folder / SOCKET_NAME):
@@ -197,7 +191,6 @@ def _jail(
         folder=folder,
         socket_folder=socket_folder,
         readonly=readonly,
-        hidden=config.hidden,
         limits=config.limits,
         uid=user_of(ccid) if kind is not Kind.NONE else None,
     )

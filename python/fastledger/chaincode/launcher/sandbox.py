@@ -4,7 +4,7 @@
 ====================== ========================== ============================================
 what                   bubblewrap                 namespaces (util-linux ``unshare``)
 ====================== ========================== ============================================
-files                  only what is listed here   the peer's user's, but for the hidden folders
+files                  only what is listed here   only what is listed here
 network                none but its own loopback  none but its own loopback
 other processes        invisible                  invisible
 privileges             none, and none to gain     none, and none to gain
@@ -21,7 +21,6 @@ Without either there is no sandbox, and unless the configuration says ``none`` n
 import enum
 import os
 import shutil
-import stat
 import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
@@ -90,9 +89,6 @@ class Jail:
     """Holds the socket behind which the peer listens."""
 
     readonly: Sequence[Path] = ()
-    hidden: Sequence[Path] = ()
-    """The peer's folders with keys and ledgers: covered where they would be visible."""
-
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     uid: int | None = None
     """User to become, where the peer is root."""
@@ -125,26 +121,9 @@ def choose(kind: Kind) -> Kind:
     )
 
 
-def check_reachable(kind: Kind, jail: Jail) -> None:
-    """See that the chaincode's own user can get to its files, where it sees the real tree.
-
-    Raises:
-        ChaincodeError: A folder above them is closed to others.
-    """
-    if kind is not Kind.NAMESPACES or jail.uid is None:
-        return
-    for path in (jail.folder, jail.socket_folder.parent, *jail.readonly):
-        for folder in (path, *path.parents):
-            if folder.is_dir() and not folder.stat().st_mode & stat.S_IXOTH:
-                raise ChaincodeError(
-                    f"without bubblewrap chaincode runs as a user of its own, and {folder} on the "
-                    f"way to {path} is closed to it: chmod o+x {folder}, or install bubblewrap"
-                )
-
-
 def socket_path(kind: Kind, jail: Jail) -> str:
     """Where the process finds the peer's socket."""
-    folder = RUN_FOLDER if kind is Kind.BUBBLEWRAP else str(jail.socket_folder)
+    folder = str(jail.socket_folder) if kind is Kind.NONE else RUN_FOLDER
     return f"{folder}/{SOCKET_NAME}"
 
 
@@ -163,7 +142,7 @@ def _problem(kind: Kind) -> str | None:
     """Try a sandbox on a program that does nothing; None when it works."""
     if kind is Kind.NONE:
         return None
-    tools = {Kind.BUBBLEWRAP: ("bwrap",), Kind.NAMESPACES: ("unshare", "mount")}[kind]
+    tools = {Kind.BUBBLEWRAP: ("bwrap",), Kind.NAMESPACES: ("unshare", "mount", "chroot")}[kind]
     for tool in (*tools, "prlimit", "setpriv"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"
@@ -253,18 +232,66 @@ def _outermost(paths: Sequence[Path]) -> list[Path]:
 
 
 def _namespaces(jail: Jail) -> list[str]:
-    hide = " ".join(
-        f"mount -t tmpfs -o size=4k,mode=0500 tmpfs {_quoted(path)} &&"
-        for path in jail.hidden
-        if path.is_dir()
-    )
-    script = f'{hide} cd {_quoted(jail.folder)} && exec "$@"'
+    """Put a tree together on a folder that only these processes see changed, and go there."""
+    root = _mount_point(jail)
     user = ["--user", "--map-root-user"] if jail.uid is None else []
     return [
         *(_tool("unshare"), *user, "--net", "--pid", "--fork", "--ipc", "--uts", "--mount"),
-        *("--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sandbox"),
+        *("--mount-proc", "--kill-child", "/bin/sh", "-e", "-c", _tree(jail, root), "sandbox"),
         *(_tool("env"), "-i", *(f"{name}={value}" for name, value in jail.env.items())),
+        *(_tool("chroot"), str(root), "/bin/sh", "-c"),
+        *(f'cd {_quoted(jail.folder)} && exec "$@"', "chaincode"),
     ]
+
+
+def _mount_point(jail: Jail) -> Path:
+    """A folder that every system has, and nothing is needed from."""
+    needed = [jail.folder, jail.socket_folder, *jail.readonly]
+    for place in (Path("/mnt"), Path("/media"), Path("/srv"), Path("/opt")):
+        if place.is_dir() and not any(path.is_relative_to(place) for path in needed):
+            return place
+    raise ChaincodeError("there is no folder to put a sandbox together on: make /mnt, or /media")
+
+
+def _tree(jail: Jail, root: Path) -> str:
+    """The shell commands that make the tree; what is bound cannot be written to."""
+    lines = [f"mount -t tmpfs -o mode=0755,size=1m tmpfs {root}"]
+    if shutil.which("ip"):
+        # For runtimes that dial a relay of their own over TCP.
+        lines.append("ip link set lo up")
+    size = f",size={jail.limits.tmp_bytes}" if jail.limits.tmp_bytes else ""
+    own = root / "tmp"
+    lines += [f"mkdir {root}/proc {own}", f"mount --rbind /proc {root}/proc"]
+    # Before what may lie inside of it.
+    lines.append(f"mount -t tmpfs -o mode=1777{size} tmpfs {own}")
+    for system in map(Path, _SYSTEM):
+        if system.is_symlink():
+            lines.append(f"ln -s {_quoted(system.readlink())} {_quoted(_under(root, system))}")
+        elif system.exists():
+            lines += _bind(system, _under(root, system), system.is_dir())
+    for path in _outermost([*jail.readonly, jail.folder]):
+        if not path.is_relative_to("/usr"):
+            lines += _bind(path, _under(root, path), path.is_dir())
+    for device in ("null", "zero", "full", "random", "urandom"):
+        lines += _bind(Path("/dev", device), root / "dev" / device, is_folder=False)
+    lines += _bind(jail.socket_folder, _under(root, Path(RUN_FOLDER)), is_folder=True)
+    return "\n".join([*lines, f"mount -o remount,ro {root}", 'exec "$@"'])
+
+
+def _under(root: Path, path: Path) -> Path:
+    return root / path.relative_to("/")
+
+
+def _bind(outside: Path, inside: Path, is_folder: bool) -> list[str]:
+    source, target = _quoted(outside), _quoted(inside)
+    make = f"mkdir -p {target}"
+    if not is_folder:
+        make = f"mkdir -p {_quoted(inside.parent)} && : > {target}"
+    # In a user namespace the options that a file system was mounted with must stay.
+    readonly = f"mount -o remount,bind,ro,nosuid,nodev {target}"
+    if outside.is_relative_to("/dev"):
+        readonly = ":"
+    return [make, f"mount --bind {source} {target}", readonly]
 
 
 def _quoted(path: Path) -> str:

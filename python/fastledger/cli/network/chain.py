@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from fastledger.cli.command import Command
-from fastledger.cli.network.place import DIRECTORY, network
+from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.cli.network.transact import user_of
 from fastledger.client.peer import Peer
 from fastledger.client.stream import NEWEST, specified
@@ -33,7 +33,7 @@ _VALID = 0
 @click.option("-f", "--follow", is_flag=True, help="Go on showing new blocks.")
 def blocks(directory: Path | None, number: int | None, last: int, follow: bool) -> None:
     """List the newest blocks with the verdicts of their transactions, or show block NUMBER."""
-    plan = network(directory)
+    plan = running(directory)
     if number is not None:
         asyncio.run(_one(plan, number))
     else:
@@ -98,7 +98,7 @@ def _line(block: Block, encoded: bytes) -> str:
 @click.option("--start", type=int, help="Block to begin with; without it the next one.")
 def events(directory: Path | None, chaincode: str, start: int | None) -> None:
     """Show the chaincode's events as they are committed."""
-    plan = network(directory)
+    plan = running(directory)
     asyncio.run(_events(plan, chaincode or plan.chaincode, start))
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from fastledger.common.errors import NotFound
+from fastledger.node.network import processes
 from fastledger.node.network.plan import Plan, find
 
 VARIABLE = "FASTLEDGER_NETWORK"
@@ -26,3 +28,11 @@ def folder_of(directory: Path | None) -> Path:
 def network(directory: Path | None) -> Plan:
     """Return the network of a folder, or of one above it; raises NotFound."""
     return find(folder_of(directory))
+
+
+def running(directory: Path | None) -> Plan:
+    """Return the network as `network` does; raises NotFound when all of it is down."""
+    plan = network(directory)
+    if not any(processes.running(node.folder) for node in plan.nodes):
+        raise NotFound(f"the network in {plan.folder} is down; start it with fastledger up")
+    return plan

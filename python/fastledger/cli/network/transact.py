@@ -11,7 +11,7 @@ import click
 
 from fastledger.cli.command import INCONSISTENT, Command
 from fastledger.cli.network.answers import disagreement
-from fastledger.cli.network.place import DIRECTORY, network
+from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
@@ -78,14 +78,14 @@ def invoke(directory: Path | None, retry: int, **values: Any) -> None:
 
     A peer of each organization endorses it. Exit code 1: it was not endorsed, or is invalid.
     """
-    asyncio.run(_invoke(network(directory), retry, values))
+    asyncio.run(_invoke(running(directory), retry, values))
 
 
 @click.command(cls=_Transaction, context_settings={"ignore_unknown_options": True})
 @_call_options
 def query(directory: Path | None, **values: Any) -> None:
     """Ask a peer: call FUNCTION of the chaincode with ARGS, and change nothing."""
-    asyncio.run(_query(network(directory), values))
+    asyncio.run(_query(running(directory), values))
 
 
 def user_of(plan: Plan, org: str, user: str) -> User:

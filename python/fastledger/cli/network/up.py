@@ -12,11 +12,13 @@ from fastledger.cli.command import Command
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.common.errors import InputError, NotFound
 from fastledger.node.network import lifetime, processes
-from fastledger.node.network.deployment import language_of
+from fastledger.node.network.deployment import language_of, source_of
 from fastledger.node.network.plan import Plan
 
 _LOG_LINES = 50
 _FOLLOW_S = 0.2
+_SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asset_transfer"
+"""The sample chaincode, which lies beside the sources."""
 
 
 @click.command(cls=Command)
@@ -40,11 +42,12 @@ def up(directory: Path | None, **choices: Any) -> None:
 
     It stays until `fastledger down`, and what it knows stays after that. Identities are in the
     folder organizations, as Fabric's samples have them; everything else is in .fastledger.
-    A network that is there already keeps what it was made with.
+    A network that is there already keeps what it was made with; a chaincode that it does not have
+    yet is added, and changed sources become the next version.
     """
     began = time.monotonic()
     plan = _plan(folder_of(directory), choices)
-    asyncio.run(lifetime.up(plan, lambda text: _say(text, began)))
+    plan = asyncio.run(lifetime.up(plan, lambda text: _say(text, began)))
     _show(plan, time.monotonic() - began)
     if plan.watch:
         from fastledger.cli.network.watch import run
@@ -63,8 +66,10 @@ def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
         old = Plan.load(folder)
     except NotFound:
         old = None
+    if old is not None and "chaincode" in chosen and "source" not in chosen:
+        chosen["source"] = source_of(old, chosen["chaincode"])
     if "source" in chosen or old is None:
-        source = Path(chosen.get("source") or _sample()).absolute()
+        source = Path(chosen.get("source") or _sample()).resolve()
         if not source.exists():
             raise InputError(f"--chaincode {source}: no such file or folder")
         chosen |= {"source": str(source), "language": language_of(source)}
@@ -76,11 +81,9 @@ def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
 
 
 def _sample() -> Path:
-    """Return the sample chaincode, which lies beside the sources."""
-    sample = Path(__file__).parents[4] / "examples" / "chaincode" / "asset_transfer"
-    if not sample.is_dir():
+    if not _SAMPLE.is_dir():
         raise InputError("the sample chaincode is not installed: name yours with --chaincode PATH")
-    return sample
+    return _SAMPLE
 
 
 def _show(plan: Plan, seconds: float) -> None:
@@ -94,10 +97,13 @@ def _show(plan: Plan, seconds: float) -> None:
     for org in plan.organization:
         profile = org.folder / f"connection-org{org.number}.json"
         click.echo(f"  profile    {profile}")
-    click.echo(
-        "\n  fastledger invoke InitLedger\n  fastledger query GetAllAssets\n"
-        "  fastledger blocks\n  fastledger down\n"
-    )
+    calls = ("invoke FUNCTION ARGS", "query FUNCTION ARGS")
+    if Path(plan.source) == _SAMPLE:
+        calls = ("invoke InitLedger", "query GetAllAssets")
+    click.echo()
+    for call in (*calls, "blocks", "down"):
+        click.echo(f"  fastledger {call}")
+    click.echo()
 
 
 @click.command(cls=Command)

@@ -44,7 +44,7 @@ def _warn_of_unknown(config: Config) -> None:
 @click.command(cls=CobraCommand)
 def reset() -> None:
     """Take all channels of a stopped peer back to their genesis blocks."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.reset(load_config())
 
@@ -54,7 +54,7 @@ def reset() -> None:
 @click.option("-b", "--blockNumber", "number", type=click.IntRange(0), default=0)
 def rollback(channel_id: str, number: int) -> None:
     """Take a channel of a stopped peer back to a block."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.rollback(load_config(), _required(channel_id), number)
 
@@ -62,7 +62,7 @@ def rollback(channel_id: str, number: int) -> None:
 @click.command(cls=CobraCommand, name="rebuild-dbs")
 def rebuild_dbs() -> None:
     """Make the databases of a stopped peer again from its blocks."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.rebuild_dbs(load_config())
 
@@ -70,7 +70,7 @@ def rebuild_dbs() -> None:
 @click.command(cls=CobraCommand, name="upgrade-dbs")
 def upgrade_dbs() -> None:
     """Bring the databases of a stopped peer to this version's format."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.rebuild_dbs(load_config())
 
@@ -79,7 +79,7 @@ def upgrade_dbs() -> None:
 @_CHANNEL
 def pause(channel_id: str) -> None:
     """Let a stopped peer receive no more blocks of a channel."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.pause(load_config(), _required(channel_id))
 
@@ -88,7 +88,7 @@ def pause(channel_id: str) -> None:
 @_CHANNEL
 def resume(channel_id: str) -> None:
     """Let a stopped peer receive the blocks of a paused channel again."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.resume(load_config(), _required(channel_id))
 
@@ -97,7 +97,7 @@ def resume(channel_id: str) -> None:
 @_CHANNEL
 def unjoin(channel_id: str) -> None:
     """Remove a channel from a stopped peer."""
-    from fastledger.node import maintenance
+    import fastledger.node.maintenance as maintenance
 
     maintenance.unjoin(load_config(), _required(channel_id))
 

@@ -139,7 +139,7 @@ class LifecycleScc:
             ), None
         try:
             answer = await self._dispatch(Invocation(context, channel), name, args[1])
-        except (functions.NamespaceNotDefined, PackageMissing) as error:
+        except functions.NamespaceNotDefined as error:
             return response.failure(str(error), 404), None
         except (FastledgerError, DecodeError) as error:
             return response.failure(
@@ -192,7 +192,7 @@ class LifecycleScc:
                 for channel_id, name, version in self._references(package_id):
                     result.references[channel_id].chaincodes.add(name=name, version=version)
                 return result
-        raise PackageMissing(f"chaincode install package '{args.package_id}' not found")
+        raise PackageMissing(f"could not find chaincode with package id '{args.package_id}'")
 
     async def _list_installed(self, _: Invocation, __: Message) -> Message:
         result = pb.QueryInstalledChaincodesResult()

@@ -66,7 +66,9 @@ class Cscc:
         try:
             block = common_pb2.Block.FromString(encoded)
         except DecodeError as error:
-            return response.failure(f"Failed to reconstruct the genesis block, {error}")
+            return response.failure(
+                f"Failed to reconstruct the genesis block, error unmarshalling Block: {error}"
+            )
         try:
             channel_id = channel_id_of(block)
         except (DecodeError, FastledgerError) as error:

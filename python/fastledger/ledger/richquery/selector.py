@@ -290,7 +290,7 @@ def _regex(argument: Any) -> Match:
         pattern = re2.compile(argument, options=options)
     except re2.error as error:
         raise SelectorInvalid(
-            f"$regex {argument!r}: {error}; patterns are RE2's: they match in linear time, and have "
+            f"$regex {argument!r}: {error}; patterns are RE2's: linear in time, with "
             "neither backreferences nor lookaround"
         ) from error
     return lambda value: isinstance(value, str) and pattern.search(value) is not None

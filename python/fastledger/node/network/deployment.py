@@ -6,12 +6,14 @@ organizations approve at once.
 """
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any, cast
 
 from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.common.codes import code_name
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.node.network.plan import Node, Org, Plan
 from fastledger.node.network.session import Session
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -24,7 +26,10 @@ LIFECYCLE = "_lifecycle"
 WARM_UP = b"org.hyperledger.fabric:GetMetadata"
 VALID = 0
 
+FIRST_VERSION = "1.0"
+_DEPLOYED = "chaincodes.json"
 _HTTP_CREATED = 201
+_HTTP_ALREADY = 405
 _LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java"}
 
 
@@ -59,8 +64,65 @@ def package_id(plan: Plan, content: bytes) -> str:
     return packages.package_id(f"{plan.chaincode}_{plan.version}", content)
 
 
+def next_version(plan: Plan) -> tuple[Plan, bytes]:
+    """Return the plan with the version that its sources are, and the package to deploy.
+
+    The package is empty when the network has just that. The state folder keeps what it has, by the
+    chaincode's name.
+
+    Raises:
+        InputError: There are no sources.
+    """
+    known = _deployed(plan).get(plan.chaincode)
+    if known is None:
+        plan = plan.changed(version=FIRST_VERSION, sequence=1)
+        return plan, package(plan)
+    plan = plan.changed(version=known["version"], sequence=known["sequence"])
+    content = package(plan) if Path(plan.source).exists() else b""
+    if not content or package_id(plan, content) == known["package"]:
+        return plan, b""
+    plan = plan.changed(version=f"1.{plan.sequence}", sequence=plan.sequence + 1)
+    return plan, package(plan)
+
+
+def source_of(plan: Plan, chaincode: str) -> Path:
+    """Return where the sources of a chaincode are that the network has.
+
+    Raises:
+        NotFound: It has no such chaincode.
+    """
+    known = _deployed(plan).get(chaincode)
+    if known is None:
+        raise NotFound(f"there is no chaincode {chaincode} yet: name its sources with --chaincode")
+    return Path(known["source"])
+
+
+def _deployed(plan: Plan) -> dict[str, Any]:
+    file = plan.state / _DEPLOYED
+    try:
+        return cast("dict[str, Any]", json.loads(file.read_text("utf-8")))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from error
+
+
+def _keep(plan: Plan, name: str) -> None:
+    """Remember that a package is deployed."""
+    known = {
+        "version": plan.version,
+        "sequence": plan.sequence,
+        "package": name,
+        "source": plan.source,
+    }
+    text = json.dumps(_deployed(plan) | {plan.chaincode: known}, indent=2) + "\n"
+    temporary = plan.state / f"{_DEPLOYED}.new"
+    temporary.write_text(text, "utf-8")
+    temporary.replace(plan.state / _DEPLOYED)
+
+
 def join_orderer(plan: Plan) -> None:
-    """Let the orderer have the channel.
+    """Let the orderer have the channel, unless it has.
 
     Raises:
         FastledgerError: It refuses.
@@ -73,7 +135,7 @@ def join_orderer(plan: Plan) -> None:
         tls / "server.key",
     )
     answer = admin.join(plan.genesis_block.read_bytes())
-    if answer.status != _HTTP_CREATED:
+    if answer.status not in (_HTTP_CREATED, _HTTP_ALREADY):
         reason = answer.body.decode("utf-8", "replace").strip()
         raise FastledgerError(f"the orderer does not join {plan.channel}: {reason}")
 
@@ -153,10 +215,9 @@ async def warm_up(session: Session) -> None:
     )
 
 
-async def deploy(session: Session) -> None:
-    """Install, approve and commit the plan's chaincode."""
+async def deploy(session: Session, content: bytes) -> None:
+    """Install, approve and commit the plan's chaincode, given its package."""
     plan = session.plan
-    content = package(plan)
     if not plan.watch:
         await asyncio.gather(
             *(
@@ -168,6 +229,7 @@ async def deploy(session: Session) -> None:
     name = package_id(plan, content)
     await asyncio.gather(*(approve(session, org, name) for org in plan.organization))
     await commit(session)
+    _keep(plan, name)
 
 
 async def join_all(session: Session) -> None:

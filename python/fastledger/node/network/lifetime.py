@@ -23,11 +23,15 @@ from fastledger.tools.configtxgen.load import load_profile
 Say = Callable[[str], None]
 """Takes a line of progress."""
 
-_DEPLOYED = "deployed"
 
-
-async def up(plan: Plan, say: Say) -> None:
+async def up(plan: Plan, say: Say) -> Plan:
     """Bring a network up: a new one, or the one that the folder keeps.
+
+    A chaincode that it does not have yet is deployed; changed sources of one that it has become
+    its next version.
+
+    Returns:
+        The plan, with the version that runs.
 
     Raises:
         FastledgerError: A node does not start, or a step is refused.
@@ -36,15 +40,21 @@ async def up(plan: Plan, say: Say) -> None:
     if not plan.genesis_block.is_file():
         _prepare(plan)
         say("identities, genesis block and connection profiles are made")
+    plan, content = deployment.next_version(plan)
     started = start(plan)
     async with Session(plan) as session:
         await session.until_up(plan.nodes)
         say(f"nodes are running: {', '.join(node.name for node in started) or 'all of them'}")
-        if not _is_deployed(plan):
-            await _deploy(session, say)
+        if content:
+            await deployment.join_all(session)
+            say(f"channel {plan.channel} is joined by all")
+            await deployment.deploy(session, content)
+            plan.save()
+            say(f"chaincode {plan.chaincode} {plan.version} is committed")
         if not plan.watch:
             await deployment.warm_up(session)
             say(f"chaincode {plan.chaincode} is running")
+    return plan
 
 
 def _prepare(plan: Plan) -> None:
@@ -57,19 +67,6 @@ def _prepare(plan: Plan) -> None:
     temporary = plan.genesis_block.with_suffix(".new")
     temporary.write_bytes(block)
     temporary.replace(plan.genesis_block)
-
-
-async def _deploy(session: Session, say: Say) -> None:
-    plan = session.plan
-    await deployment.join_all(session)
-    say(f"channel {plan.channel} is joined by all")
-    await deployment.deploy(session)
-    (plan.state / _DEPLOYED).write_text(f"{plan.chaincode} {plan.sequence}\n", "utf-8")
-    say(f"chaincode {plan.chaincode} {plan.version} is committed")
-
-
-def _is_deployed(plan: Plan) -> bool:
-    return (plan.state / _DEPLOYED).is_file()
 
 
 def start(plan: Plan) -> list[Node]:

@@ -87,8 +87,8 @@ impl GrpcServer {
         self.0.finish(call, code, message, Bytes::copy_from_slice(details.unwrap_or_default()));
     }
 
-    fn consumed(&self, call: u64, bytes: usize) {
-        self.0.consumed(call, bytes);
+    fn consumed(&self, call: u64, size: usize) {
+        self.0.consumed(call, size);
     }
 
     fn close(&self) {
