@@ -128,11 +128,12 @@ class Nodes:
         self._real = real
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
-        """Start all nodes and wait until they listen."""
-        for node in self.plan.nodes:
+    def start(self, *names: str) -> None:
+        """Start nodes, without names all of them, and wait until they listen."""
+        nodes = [node for node in self.plan.nodes if not names or node.name in names]
+        for node in nodes:
             self._start(node)
-        for node in self.plan.nodes:
+        for node in nodes:
             self._until_up(node)
 
     def crash(self) -> None:
@@ -184,7 +185,8 @@ class Nodes:
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not _answers(node.port):
+        ports = [node.port, *([node.side_port] if node is self.plan.orderer else [])]
+        while not all(_answers(port) for port in ports):
             ended = node.name in self._real and self._processes[node.name].poll() is not None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"

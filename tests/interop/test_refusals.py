@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Fabric's peers answer to proposals that are wrong, ours answer, too."""
+"""What Fabric's peers and orderers answer to messages that are wrong, ours answer, too."""
 
 import asyncio
 import re
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 import real_nodes
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.peer import Peer
+from fastledger.client.target import Target
+from fastledger.comm import ClientTls
 from fastledger.common.errors import RpcFailed
-from fastledger.node.network import deployment
+from fastledger.node.network import deployment, settings
 from fastledger.node.network.plan import Plan
 from fastledger.node.network.session import Session
+from fastledger.protos.common.common_pb2 import Envelope
+from fastledger.protos.orderer.ab_pb2 import BroadcastResponse, DeliverResponse
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
-from real_nodes import free_ports, plan_of, running
+from real_nodes import PATIENCE_S, Nodes, free_ports, plan_of, running
+from refused_envelopes import broadcasts, seeks
 from refused_proposals import malformed, questions
 from test_mixed_network import service, service_package
 
@@ -29,6 +35,9 @@ WORDED_OTHERWISE = {
     "lscc install b'\\xff'": "the reason why it is no package",
     "_lifecycle InstallChaincode ": "the reason why it is no package",
     "_lifecycle InstallChaincode b'\\n\\x03abc'": "the reason why it is no package",
+    "garbled channel header": "the codec's words say twice what it is",
+    "update: an unknown value": "two elements are wrong, and Go looks in no fixed order",
+    "update: a value that others may change": "as above",
 }
 """Refused by both, for the same reason, in other words."""
 
@@ -105,3 +114,76 @@ async def answer(peer: Peer, proposal: SignedProposal) -> tuple[object, ...]:
 def told(text: str) -> str:
     """A message without the codec's own words, ids and times."""
     return _CHANGING.sub("#", _CODEC.sub("#", text.replace("\xa0", " ")))
+
+
+def test_orderers_refuse_alike(tmp_path: Path) -> None:
+    ours = plan_of(tmp_path / "ours", orgs=1)
+    profile = load_profile("ChannelUsingRaft", str(ours.state), {})
+    block = genesis_block(profile, ours.channel).SerializeToString()
+    theirs = Plan(folder=tmp_path / "theirs", orgs=1, port_base=ours.port_base + 9)
+    theirs.folder.mkdir()
+    theirs.organizations.symlink_to(ours.organizations)
+    settings.write(theirs)
+    name = ours.orderer.name
+    both = Nodes(ours), Nodes(theirs, {name})
+    try:
+        for nodes in both:
+            nodes.plan.genesis_block.write_bytes(block)
+            nodes.start(name)
+            deployment.join_orderer(nodes.plan)
+        different = asyncio.run(compare_orderers(ours, theirs))
+    finally:
+        for nodes in both:
+            nodes.stop()
+    assert not different, "\n".join(different)
+
+
+async def compare_orderers(*plans: Plan) -> list[str]:
+    """Send everything to two orderers, and return where they answer otherwise."""
+    roots = [ClientTls(plan.orderer.tls_root.read_bytes()) for plan in plans]
+    targets = [Target(plan.orderer.address, tls) for plan, tls in zip(plans, roots, strict=True)]
+    channels = [await target.connect("orderer") for target in targets]
+    different = []
+    await until_elected(channels[1], plans[1])
+    for user in ("User1", "Admin"):
+        signer = Session(plans[0]).identity(plans[0].organization[0], user)
+        for method, cases in (("Broadcast", broadcasts(signer)), ("Deliver", seeks(signer))):
+            for name, envelope in cases:
+                ours, theirs = [await exchange(one, method, envelope) for one in channels]
+                if name in WORDED_OTHERWISE:
+                    ours, theirs = [[answer[0] for answer in one] for one in (ours, theirs)]
+                if ours != theirs:
+                    different.append(f"{method} {name}\n  ours   {ours}\n  theirs {theirs}")
+    for channel in channels:
+        await channel.close()
+    return different
+
+
+async def until_elected(channel: grpc.aio.Channel, plan: Plan) -> None:
+    """Wait until a real orderer has elected itself."""
+    signer = Session(plan).identity(plan.organization[0], "User1")
+    sound = dict(broadcasts(signer))["sound"]
+    async with asyncio.timeout(PATIENCE_S):
+        while (await exchange(channel, "Broadcast", sound))[0] != (200, ""):
+            await asyncio.sleep(0.2)
+
+
+async def exchange(
+    channel: grpc.aio.Channel, method: str, envelope: Envelope
+) -> list[tuple[object, ...]]:
+    """Send one message, and return all answers; of blocks, that they are some."""
+    call = channel.stream_stream(f"/orderer.AtomicBroadcast/{method}")()
+    answers: list[tuple[object, ...]] = []
+    try:
+        await call.write(envelope.SerializeToString())
+        await call.done_writing()
+        while (encoded := await call.read()) is not grpc.aio.EOF:
+            if method == "Broadcast":
+                response = BroadcastResponse.FromString(encoded)
+                answers.append((response.status, told(response.info)))
+            else:
+                delivered = DeliverResponse.FromString(encoded)
+                answers.append((delivered.WhichOneof("Type"), delivered.status))
+    except grpc.aio.AioRpcError as error:
+        answers.append((error.code().name, error.details()))
+    return answers

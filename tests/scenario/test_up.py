@@ -198,6 +198,11 @@ def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
     source.write_text(LUCK.replace("before", "after"), "utf-8")
     assert "chaincode luck 1.1 is committed" in network.ok("up")
     assert network.ok("query", "Say") == "after\n"
+    source.write_text("def broken(", "utf-8")
+    done = network.run("up")
+    assert done.returncode == 2
+    assert "chaincode luck does not start at peer0.org" in done.stderr
+    assert "SyntaxError: '(' was never closed" in done.stderr
     assert "committed" not in network.ok("up", "--name", "basic")
     assert json.loads(network.ok("query", "ReadAsset", "asset1"))["ID"] == "asset1"
 

@@ -5,11 +5,13 @@ import doctest
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import fastledger
 from corpora import ROOT, Corpus
+from fastledger.shim import MockStub
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -43,11 +45,15 @@ def test_docstrings(name: str, small: Corpus, small_ledger: Path, tmp_path: Path
     assert runner.failures == 0
 
 
+def readmes_examples() -> list[str]:
+    text = (ROOT / "README.md").read_text("utf-8")
+    return [part.split("```")[0] for part in text.split("```python\n")[1:]]
+
+
 def test_the_readmes_example(
     small_ledger: Path, small: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    example = text.split("```python\n")[1].split("```")[0]
+    _, example = readmes_examples()
     conflict = next(tx for tx in small.transactions if tx["code_name"] == "MVCC_READ_CONFLICT")
     replaced = {
         "chains/mychannel": str(small.archive),
@@ -59,3 +65,14 @@ def test_the_readmes_example(
         example = example.replace(name, value)
     exec(compile(example, "README.md", "exec"), {})
     assert "MVCC_READ_CONFLICT" in capsys.readouterr().out
+
+
+def test_the_readmes_contract() -> None:
+    contract, _ = readmes_examples()
+    names: dict[str, Any] = {"__name__": "stock"}
+    exec(compile(contract, "stock.py", "exec"), names)
+    stub = MockStub(names["Stock"]())
+    assert stub.invoke("Move", "apples", "10").payload == b"10"
+    assert stub.invoke("Move", "apples", "-3").payload == b"7"
+    assert stub.invoke("Move", "apples", "-30").message == "only 7 apples left"
+    assert stub.invoke("Count", "apples").payload == b"7"

@@ -4,15 +4,21 @@
 from pathlib import Path
 
 from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
 from fastledger.chaincode.launcher.dev import DevLauncher
+from fastledger.chaincode.launcher.docker import DockerConfig, DockerLauncher
 from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
-from fastledger.chaincode.launcher.router import Router
+from fastledger.chaincode.launcher.router import PackageLauncher, Router
+from fastledger.chaincode.launcher.sandbox import Kind
 from fastledger.chaincode.support import ChaincodeSupport
+from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
+
+_logger = log.get("chaincode")
 
 
 def is_dev_mode(config: Config) -> bool:
@@ -35,11 +41,88 @@ def chaincode_support(
     if is_dev_mode(config):
         address = config.string("peer.chaincodeListenAddress") or "127.0.0.1:7052"
         return ChaincodeSupport(services, DevLauncher(address), settings, dev_mode=True)
-    processes = ProcessLauncher(
-        ProcessConfig(folder=folder / "chaincodeBuilds", mspid=mspid)
+    connection = _connection(config, mspid)
+    builders = ExternalBuilders(folder / "externalBuilds", _builders(config), connection)
+    router = Router(
+        packages.package, _runtime(config, folder, connection), ExternalLauncher(), builders
     )
-    router = Router(packages.package, processes, ExternalLauncher())
     return ChaincodeSupport(services, router, settings)
+
+
+def _runtime(config: Config, folder: Path, connection: PeerConnection) -> PackageLauncher:
+    """What runs chaincode that no builder takes: sandboxed processes, or Docker."""
+    runtime = config.string("chaincode.runtime", "process")
+    if runtime == "process":
+        return ProcessLauncher(
+            ProcessConfig(
+                folder=folder / "chaincodeBuilds",
+                mspid=connection.mspid,
+                sandbox=_sandbox(config),
+                logging_level=config.string("chaincode.logging.level", "info"),
+                logging_shim=config.string("chaincode.logging.shim", "warning"),
+            )
+        )
+    if runtime != "docker":
+        raise config.invalid("chaincode.runtime", runtime, "process or docker")
+    images = {
+        language: config.string(f"chaincode.{key}")
+        for language, key in (
+            ("golang", "builder"),
+            ("node", "node.runtime"),
+            ("java", "java.runtime"),
+            ("python", "python.runtime"),
+        )
+    }
+    docker = DockerConfig(
+        base_images={language: image for language, image in images.items() if image},
+        endpoint=config.string("vm.endpoint", "unix:///var/run/docker.sock"),
+        network_id=config.string("peer.networkId"),
+        peer_id=config.string("peer.id"),
+        host_config=_host_config(config),
+    )
+    return DockerLauncher(docker, connection)
+
+
+def _sandbox(config: Config) -> Kind:
+    kind = config.string("chaincode.process.sandbox", Kind.AUTO.value)
+    try:
+        return Kind(kind)
+    except ValueError:
+        wanted = ", ".join(known.value for known in Kind)
+        raise config.invalid("chaincode.process.sandbox", kind, f"one of {wanted}") from None
+
+
+def _host_config(config: Config) -> dict[str, object]:
+    """The settings of ``vm.docker.hostConfig`` that are given."""
+    key = "vm.docker.hostConfig"
+    given: dict[str, object] = {}
+    if network := config.string(f"{key}.NetworkMode"):
+        given["NetworkMode"] = network
+    if memory := config.integer(f"{key}.Memory"):
+        given["Memory"] = memory
+    return given
+
+
+def _connection(config: Config, mspid: str) -> PeerConnection:
+    address = config.string("peer.chaincodeAddress") or config.string(
+        "peer.chaincodeListenAddress", "127.0.0.1:7052"
+    )
+    return PeerConnection(address=address, mspid=mspid)
+
+
+def _builders(config: Config) -> list[Builder]:
+    """``chaincode.externalBuilders`` that are there; services need none."""
+    builders = []
+    for entry in config.entries("chaincode.externalBuilders"):
+        path = Path(str(entry.get("path", "")))
+        builder = Builder(
+            str(entry.get("name", path.name)), path, tuple(entry.get("propagateenvironment") or ())
+        )
+        if builder.program("detect").is_file():
+            builders.append(builder)
+        else:
+            _logger.warning("external builder %s is not at %s: passed over", builder.name, path)
+    return builders
 
 
 def _settings(config: Config) -> ChaincodeConfig:

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastledger.cli.network.answers import Answer, disagreement
 from fastledger.common.errors import RpcFailed
 from fastledger.node.network.plan import Plan
-from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRWSet, KVWrite
+from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRead, KVRWSet, KVWrite, Version
 from fastledger.protos.ledger.rwset.rwset_pb2 import TxReadWriteSet
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
 from fastledger.protos.peer.proposal_response_pb2 import (
@@ -19,8 +19,11 @@ from fastledger.protos.peer.proposal_response_pb2 import (
 NODES = Plan(Path("/nowhere")).all_peers
 
 
-def endorsed(value: bytes) -> ProposalResponse:
-    writes = KVRWSet(writes=[KVWrite(key="k", value=value), KVWrite(key="same", value=b"1")])
+def endorsed(value: bytes, read_at: int = 1) -> ProposalResponse:
+    writes = KVRWSet(
+        reads=[KVRead(key="k", version=Version(block_num=read_at))],
+        writes=[KVWrite(key="k", value=value), KVWrite(key="same", value=b"1")],
+    )
     sets = TxReadWriteSet()
     sets.ns_rwset.add(namespace="basic", rwset=writes.SerializeToString())
     action = ChaincodeAction(
@@ -36,7 +39,7 @@ def endorsed(value: bytes) -> ProposalResponse:
 
 def said(*answers: Answer) -> list[str]:
     problem = disagreement(NODES, answers)
-    return [] if problem is None else [line.strip() for line in problem.splitlines()]
+    return [] if problem is None else [line.strip() for line in problem.text.splitlines()]
 
 
 def test_equal_answers_make_a_transaction() -> None:
@@ -54,6 +57,16 @@ def test_what_differs_is_told_and_nothing_else() -> None:
         "Org1MSP (peer0.org1.example.com): 1",
         "Org2MSP (peer0.org2.example.com): 2",
     ]
+
+
+def test_peers_at_different_heights_are_no_fault_of_the_chaincode() -> None:
+    problem = disagreement(NODES, [endorsed(b"1"), endorsed(b"2", read_at=2)])
+    assert problem is not None
+    assert problem.raced
+    assert problem.text.startswith("the peers read different versions")
+    problem = disagreement(NODES, [endorsed(b"1"), endorsed(b"2")])
+    assert problem is not None
+    assert not problem.raced
 
 
 def test_who_refused_and_who_did_not() -> None:

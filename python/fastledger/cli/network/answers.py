@@ -2,6 +2,7 @@
 """What peers answered to a proposal, and how their answers differ."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from fastledger.common.errors import FastledgerError
 from fastledger.node.network.plan import Node
@@ -15,11 +16,22 @@ Answer = ProposalResponse | FastledgerError
 
 MAX_SHOWN = 20
 MAX_VALUE = 120
+_READS = ("read ", "range ")
+_RACED = "the peers read different versions, while another transaction was committed; try again:"
+_DIFFERENT = "the peers endorsed different results; a chaincode must be deterministic:"
 _NONE = "nothing"
 _ERROR = 400
 
 
-def disagreement(nodes: Sequence[Node], answers: Sequence[Answer]) -> str | None:
+class Disagreement(NamedTuple):
+    """Why answers make no transaction."""
+
+    text: str
+    raced: bool = False
+    """The peers read at different heights, and may agree a moment later."""
+
+
+def disagreement(nodes: Sequence[Node], answers: Sequence[Answer]) -> Disagreement | None:
     """Say why the answers make no transaction; None when they make one."""
     refused = [
         f"{_who(node)}: {reason}"
@@ -32,7 +44,7 @@ def disagreement(nodes: Sequence[Node], answers: Sequence[Answer]) -> str | None
             for node, answer in zip(nodes, answers, strict=True)
             if not _refusal(answer)
         ]
-        return "\n  ".join(["the endorsement failed:", *refused, *agreed])
+        return Disagreement("\n  ".join(["the endorsement failed:", *refused, *agreed]))
     responses = [answer for answer in answers if isinstance(answer, ProposalResponse)]
     if len({response.payload for response in responses}) <= 1:
         return None
@@ -51,19 +63,21 @@ def _refusal(answer: Answer) -> str:
     return ""
 
 
-def _differences(nodes: Sequence[Node], responses: Sequence[ProposalResponse]) -> str:
+def _differences(nodes: Sequence[Node], responses: Sequence[ProposalResponse]) -> Disagreement:
     facts = [_facts(response) for response in responses]
     names = sorted({name for known in facts for name in known})
-    lines = ["the peers endorsed different results; a chaincode must be deterministic:"]
+    lines = []
+    raced = False
     for name in names:
         values = [known.get(name, _NONE) for known in facts]
         if len(set(values)) > 1:
+            raced = raced or name.startswith(_READS)
             lines.append(f"  {name}")
             for node, value in zip(nodes, values, strict=True):
                 lines.append(f"    {_who(node)}: {value}")
     if len(lines) > MAX_SHOWN:
         lines = [*lines[:MAX_SHOWN], "  …"]
-    return "\n".join(lines)
+    return Disagreement("\n".join([_RACED if raced else _DIFFERENT, *lines]), raced)
 
 
 def _facts(response: ProposalResponse) -> dict[str, str]:

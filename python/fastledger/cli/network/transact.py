@@ -53,6 +53,10 @@ class Refused(Exception):
     """A transaction was not endorsed, or is invalid; told in several lines, unlike other errors."""
 
 
+class Raced(Refused):
+    """The peers answered while another transaction was committed; they may agree a moment later."""
+
+
 class _Transaction(Command):
     """A command whose refusal costs exit code 1 and is told in several lines."""
 
@@ -116,7 +120,13 @@ async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
     nodes.sort(key=lambda node: node.mspid != user.org.mspid)
     async with Session(plan) as session:
         for left in range(retry, -1, -1):
-            answer = await _endorsed(session, user, nodes, values)
+            try:
+                answer = await _endorsed(session, user, nodes, values)
+            except Raced:
+                if not left:
+                    raise
+                _say_again("the peers read different versions", left)
+                continue
             signer = session.signer(user)
             # All of them, so that the next call finds its endorsers equal.
             number, code = await session.submit(signer, answer, nodes)
@@ -125,9 +135,13 @@ async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
             why = f"{code_name(code)} in block {number}"
             if code not in CONFLICTS or not left:
                 raise Refused(await _explained(session, user, answer.tx_id, number, why))
-            click.echo(f"fastledger: {why}, trying again; {left} attempts left", err=True)
+            _say_again(why, left)
     click.echo(f"transaction {answer.tx_id} is valid, block {number}", err=True)
     _show(_result(answer.responses[0]))
+
+
+def _say_again(why: str, left: int) -> None:
+    click.echo(f"fastledger: {why}, trying again; {left} attempts left", err=True)
 
 
 async def _endorsed(
@@ -144,7 +158,7 @@ async def _endorsed(
     answers = await session.ask_each(signer, nodes, proposed)
     problem = disagreement(nodes, answers)
     if problem:
-        raise Refused(problem)
+        raise (Raced if problem.raced else Refused)(problem.text)
     return Endorsement(proposed, tuple(a for a in answers if isinstance(a, ProposalResponse)))
 
 

@@ -28,6 +28,7 @@ VALID = 0
 
 FIRST_VERSION = "1.0"
 _DEPLOYED = "chaincodes.json"
+_NOT_LAUNCHED = "could not launch chaincode"
 _HTTP_CREATED = 201
 _HTTP_ALREADY = 405
 _LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java"}
@@ -204,15 +205,26 @@ async def _lifecycle(
 
 
 async def warm_up(session: Session) -> None:
-    """Start the chaincode at all peers, by asking for its description; the answer is no matter."""
-    plan = session.plan
+    """Start the chaincode at all peers, by asking for its description; the answer is no matter.
+
+    Raises:
+        FastledgerError: It does not start.
+    """
     await asyncio.gather(
-        *(
-            session.endorse(session.identity(org, ADMIN), [peer], plan.chaincode, [WARM_UP])
-            for org in plan.organization
-            for peer in org.peers
-        )
+        *(_warm_up(session, org, peer) for org in session.plan.organization for peer in org.peers)
     )
+
+
+async def _warm_up(session: Session, org: Org, peer: Node) -> None:
+    name = session.plan.chaincode
+    answer = await session.endorse(session.identity(org, ADMIN), [peer], name, [WARM_UP])
+    message = answer.responses[0].response.message
+    if _NOT_LAUNCHED in message:
+        last_line = message.strip().splitlines()[-1].strip()
+        raise FastledgerError(
+            f"chaincode {name} does not start at {peer.name}: {last_line} (all of it: fastledger "
+            f"logs {peer.name}); the network is up, correct the sources and call up again"
+        )
 
 
 async def deploy(session: Session, content: bytes) -> None:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What core.yaml says of running chaincode."""
+
+from pathlib import Path
+
+import pytest
+
+from fastledger.chaincode.launcher.builder import PeerConnection
+from fastledger.chaincode.launcher.docker import DockerLauncher
+from fastledger.chaincode.launcher.process import ProcessLauncher
+from fastledger.common.config import Config, load
+from fastledger.common.errors import ConfigInvalid
+from fastledger.node import peer_chaincode
+
+CONNECTION = PeerConnection("127.0.0.1:7052", mspid="Org1MSP")
+
+
+def config(tmp_path: Path, text: str, **environ: str) -> Config:
+    (tmp_path / "core.yaml").write_text(text)
+    return load("core", environ={"FABRIC_CFG_PATH": str(tmp_path), **environ})
+
+
+def test_the_runtime_is_chosen(tmp_path: Path) -> None:
+    def runtime(text: str, **environ: str) -> object:
+        return peer_chaincode._runtime(config(tmp_path, text, **environ), tmp_path, CONNECTION)
+
+    assert isinstance(runtime("chaincode: {}"), ProcessLauncher)
+    docker = runtime(
+        "chaincode: {runtime: docker, builder: ccenv, python: {runtime: pyenv}}\n"
+        "vm: {endpoint: 'unix:///run/docker.sock', docker: {hostConfig: {NetworkMode: host}}}\n"
+        "peer: {id: p0, networkId: dev}\n"
+    )
+    assert isinstance(docker, DockerLauncher)
+    assert docker._config.base_images == {"golang": "ccenv", "python": "pyenv"}
+    assert docker._config.host_config == {"NetworkMode": "host"}
+    with pytest.raises(ConfigInvalid, match="'podman', it must be process or docker"):
+        runtime("chaincode: {}", CORE_CHAINCODE_RUNTIME="podman")
+    with pytest.raises(ConfigInvalid, match="one of auto, bubblewrap, namespaces, none"):
+        runtime("chaincode: {process: {sandbox: jail}}")
+
+
+def test_builders_that_are_not_there_are_passed_over(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    (here / "bin").mkdir(parents=True)
+    (here / "bin" / "detect").write_text("#!/bin/sh\n")
+    text = (
+        "chaincode:\n  externalBuilders:\n"
+        f"    - {{name: here, path: {here}, propagateEnvironment: [HOME]}}\n"
+        f"    - {{name: gone, path: {tmp_path / 'gone'}}}\n"
+    )
+    [builder] = peer_chaincode._builders(config(tmp_path, text))
+    assert (builder.name, builder.path, list(builder.propagate_environment)) == (
+        "here",
+        here,
+        ["HOME"],
+    )
