@@ -6,52 +6,14 @@
 use std::path::Path;
 
 use fastledger_committer::{Channel, CommitError, CommitResult, Options, Refusal};
-use fastledger_vectors::{ALL, Corpus};
-use fastledger_wire::common::{Block, Metadata, metadata_slot};
-use fastledger_wire::hash::hex;
-use fastledger_wire::{Hash, Message};
-use serde_json::Value;
+use fastledger_vectors::{ALL, Corpus, Verdict};
+use fastledger_wire::Hash;
 
-/// What a real peer made of a block, in hexadecimal.
-#[derive(Debug, PartialEq, Eq)]
-struct Verdict {
-    codes: String,
-    header_hash: Option<String>,
-    commit_hash: String,
-}
-
-impl Verdict {
-    fn ours(result: &CommitResult, with_header: bool) -> Self {
-        Self {
-            codes: hex(&result.codes.iter().map(|code| *code as u8).collect::<Vec<_>>()),
-            header_hash: with_header.then(|| hex(&result.header_hash)),
-            commit_hash: result.commit_hash.map(|hash| hex(&hash)).unwrap_or_default(),
-        }
-    }
-}
-
-/// From `expected.json`, or where there is none from the metadata of the blocks that the peer committed.
-fn theirs(corpus: &Corpus) -> Vec<Verdict> {
-    let Some(expected) = corpus.files.get("expected.json") else {
-        return corpus.committed_blocks().into_iter().map(recorded).collect();
-    };
-    let expected: Value = serde_json::from_slice(expected).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let verdict = |block: &Value| Verdict {
-        codes: text(&block["transactions_filter_hex"]),
-        header_hash: Some(text(&block["header_hash"])),
-        commit_hash: text(&block["commit_hash"]),
-    };
-    expected["blocks"].as_array().unwrap().iter().map(verdict).collect()
-}
-
-fn recorded(block: &[u8]) -> Verdict {
-    let block = Block::decode(block).unwrap();
-    let metadata = block.metadata.unwrap().metadata;
+fn ours(result: &CommitResult, with_header: bool) -> Verdict {
     Verdict {
-        codes: hex(metadata[metadata_slot::TRANSACTIONS_FILTER]),
-        header_hash: None,
-        commit_hash: hex(Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).unwrap().value),
+        codes: result.codes.iter().map(|code| *code as u8).collect(),
+        header_hash: with_header.then(|| result.header_hash.to_vec()),
+        commit_hash: result.commit_hash.map(Vec::from).unwrap_or_default(),
     }
 }
 
@@ -79,12 +41,11 @@ fn commit(dir: &Path, blocks: &[&[u8]], options: &Options, pipelined: bool) -> V
 fn every_kept_ledger_is_judged_as_real_peers_judged_it() {
     for name in ALL {
         let Some(corpus) = Corpus::open(name) else { continue };
-        let expected = theirs(&corpus);
+        let expected = corpus.verdicts();
         for blocks in [corpus.delivered_blocks(), corpus.committed_blocks()] {
             let dir = tempfile::tempdir().unwrap();
             for (result, verdict) in commit(dir.path(), &blocks, &options(name), true).iter().zip(&expected) {
-                let ours = Verdict::ours(result, verdict.header_hash.is_some());
-                assert_eq!(ours, *verdict, "{name}, block {}", result.number);
+                assert_eq!(ours(result, verdict.header_hash.is_some()), *verdict, "{name}, block {}", result.number);
             }
         }
         assert_eq!(corpus.delivered_blocks().len(), expected.len(), "{name}");

@@ -3,15 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "support/corpus.rs"]
-mod corpus;
 mod support;
 
 use std::fs;
 use std::path::Path;
 
-use corpus::{Corpus, read_sorted};
 use fastledger_ledger::{BlockStream, Checks, Ledger, LedgerError, Options, block_file_path};
+use fastledger_vectors::Corpus;
 use fastledger_wire::common::Block;
 use fastledger_wire::{Message, block};
 use support::{append, open, options};
@@ -25,7 +23,8 @@ fn encode(marshalled: &[u8]) -> Vec<u8> {
 /// Reads a peer's raw file, compares with its blocks, and appends those blocks to a ledger of ours.
 fn round_trip(name: &'static str) {
     let Some(corpus) = Corpus::open(name) else { return };
-    let (raw, blocks) = (corpus.block_file(), corpus.blocks());
+    let raw = zstd::decode_all(corpus.files["chains/blockfile_000000.zst"].as_slice()).unwrap();
+    let blocks = corpus.committed_blocks();
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("blockfile_000000"), &raw).unwrap();
     for checks in [Checks::Hashes, Checks::Framing] {
@@ -50,40 +49,40 @@ fn round_trip(name: &'static str) {
 
 #[test]
 fn small() {
-    round_trip("small");
+    round_trip("fabric-3.1/small");
 }
 
 #[test]
 fn bypass() {
-    round_trip("bypass");
+    round_trip("fabric-3.1/bypass");
 }
 
 #[test]
 fn malformed() {
-    round_trip("malformed");
+    round_trip("fabric-3.1/malformed");
 }
 
 #[test]
 fn pvt14() {
-    round_trip("pvt14");
+    round_trip("fabric-1.4/pvt14");
 }
 
 /// Files that 1.4 peers and orderers wrote, with the peers' blocks beside them.
 #[test]
 fn raw_files_of_1_4() {
-    for name in ["v14", "v11", "tls"] {
+    for name in ["fabric-1.4/v14", "fabric-1.4/v11", "fabric-1.4/tls"] {
         let Some(corpus) = Corpus::open(name) else { continue };
-        let raw = corpus.path.join("raw");
+        let unpacked = tempfile::tempdir().unwrap();
+        corpus.unpack(unpacked.path()).unwrap();
+        let raw = unpacked.path().join("raw");
         let peer = raw.join("peer0.org1/ledgersData/chains/chains/mychannel");
         let read = |chains: &Path| -> Vec<Vec<u8>> {
             BlockStream::open(chains, Checks::Hashes).unwrap().map(|block| block.unwrap().record).collect()
         };
         let stored = read(&peer);
         assert_eq!(stored.len(), 16);
-        for (number, record) in stored.iter().enumerate() {
-            let path = corpus.path.join(format!("mychannel/peer_{number:03}.block"));
-            assert_eq!(*record, encode(&fs::read(path).unwrap()), "{name}: block {number}");
-        }
+        let committed: Vec<_> = corpus.committed_blocks().into_iter().map(encode).collect();
+        assert!(stored == committed, "{name}: the blocks differ");
         let dir = tempfile::tempdir().unwrap();
         let (ledger, _) = open(dir.path());
         for record in &stored {
@@ -94,6 +93,12 @@ fn raw_files_of_1_4() {
         assert_eq!(read(&raw.join("orderer/chains/mychannel")).len(), 16);
         assert!(!read(&raw.join("orderer/chains/e2e-orderer-syschan")).is_empty());
     }
+}
+
+/// Sizes of a folder's block files.
+fn sizes(chains: &Path) -> Vec<u64> {
+    let files = (0..).map(|number| block_file_path(chains, number)).take_while(|path| path.exists());
+    files.map(|path| fs::metadata(path).unwrap().len()).collect()
 }
 
 fn small_files() -> Options {
@@ -116,8 +121,7 @@ fn files_roll_over_as_fabric_does() {
         assert_eq!(appended.location.file as usize, sizes.len() - 1);
     }
     assert_eq!(sizes.len(), 4);
-    let found: Vec<_> = read_sorted(&ledger.chains(), "blockfile_").iter().map(|file| file.len() as u64).collect();
-    assert_eq!(found, sizes);
+    assert_eq!(self::sizes(&ledger.chains()), sizes);
     let read: Vec<_> = ledger.blocks(0).unwrap().map(|block| block.unwrap().number).collect();
     assert_eq!(read, [0, 1, 2, 3, 4, 5, 6]);
     drop(ledger);
@@ -130,7 +134,7 @@ fn files_roll_over_as_fabric_does() {
     let (ledger, _) = Ledger::open(first_too_long.path(), small_files()).unwrap();
     append(&ledger, 1, 2000);
     append(&ledger, 1, 10);
-    let sizes: Vec<_> = read_sorted(&ledger.chains(), "blockfile_").iter().map(Vec::len).collect();
+    let sizes = self::sizes(&ledger.chains());
     assert_eq!((sizes.len(), sizes[0]), (3, 0));
     assert_eq!(ledger.blocks(0).unwrap().count(), 2);
 }

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "support/corpus.rs"]
-mod corpus;
 mod support;
 
 use std::collections::BTreeMap;
@@ -12,9 +10,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use corpus::Corpus;
 use fastledger_ledger::{Ledger, LedgerError, SnapshotMetadata, TxLocation, expiring_block};
 use fastledger_mvcc::state::StateReader;
+use fastledger_vectors::Corpus;
 use fastledger_wire::{encode, hash};
 use serde_json::Value;
 use support::{Effects, ModelKey, key, open, options, state_key};
@@ -25,15 +23,16 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn expected_states(corpus: &Corpus, name: &str) -> Vec<Value> {
-    let text = fs::read_to_string(corpus.path.join(name)).unwrap();
+    let text = std::str::from_utf8(&corpus.files[name]).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Imports a real snapshot, exports it again and compares every file.
 fn round_trip(name: &'static str, folder: &str, states: &str) {
     let Some(corpus) = Corpus::open(name) else { return };
-    let source = corpus.path.join(folder);
     let dir = tempfile::tempdir().unwrap();
+    corpus.unpack(&dir.path().join("corpus")).unwrap();
+    let source = dir.path().join("corpus").join(folder);
     let ledger_dir = dir.path().join("ledger");
     let (ledger, metadata) = Ledger::import_snapshot(&source, &ledger_dir, options()).unwrap();
     assert_eq!(ledger.height(), metadata.signable.last_block_number + 1);
@@ -89,7 +88,7 @@ fn check_states(ledger: &Ledger, expected: &[Value]) {
 
 /// Every transaction of the chain is known, and nothing more of it.
 fn check_tx_ids(ledger: &Ledger, corpus: &Corpus) {
-    let expected: Value = serde_json::from_slice(&fs::read(corpus.path.join("expected.json")).unwrap()).unwrap();
+    let expected: Value = serde_json::from_slice(&corpus.files["expected.json"]).unwrap();
     let view = ledger.view().unwrap();
     let mut checked = 0;
     for block in expected["blocks"].as_array().unwrap() {
@@ -107,33 +106,33 @@ fn check_tx_ids(ledger: &Ledger, corpus: &Corpus) {
 
 #[test]
 fn small() {
-    round_trip("small", "snapshot", "expected_state.jsonl");
+    round_trip("fabric-3.1/small", "snapshot", "expected_state.jsonl");
 }
 
 #[test]
 fn bypass() {
-    round_trip("bypass", "snapshot", "expected_state.jsonl");
+    round_trip("fabric-3.1/bypass", "snapshot", "expected_state.jsonl");
 }
 
 #[test]
 fn malformed() {
-    round_trip("malformed", "snapshot", "expected_state.jsonl");
+    round_trip("fabric-3.1/malformed", "snapshot", "expected_state.jsonl");
 }
 
 #[test]
 fn perf_2of2() {
-    round_trip("perf-2of2", "snapshot", "expected_state.jsonl");
+    round_trip("fabric-3.1/perf-2of2", "snapshot", "expected_state.jsonl");
 }
 
 #[test]
 fn perf_contended() {
-    round_trip("perf-contended", "snapshot", "expected_state.jsonl");
+    round_trip("fabric-3.1/perf-contended", "snapshot", "expected_state.jsonl");
 }
 
 #[test]
 fn pvt14() {
-    round_trip("pvt14", "snapshot", "expected_state_2.5.15.jsonl");
-    round_trip("pvt14", "snapshot_fresh", "expected_state_2.5.15.jsonl");
+    round_trip("fabric-1.4/pvt14", "snapshot", "expected_state_2.5.15.jsonl");
+    round_trip("fabric-1.4/pvt14", "snapshot_fresh", "expected_state_2.5.15.jsonl");
 }
 
 /// A package with one collection that lives so long.

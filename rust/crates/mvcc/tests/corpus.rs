@@ -5,14 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::PathBuf;
 
 use fastledger_mvcc::testing::MemoryState;
 use fastledger_mvcc::{
     Conflict, Outcome, StateKey, StateReader, Transaction, UpdateBatch, commit_hash, parallel, sequential, update_bytes,
 };
-use fastledger_wire::common::{Block, ChannelHeader, Envelope, Metadata, Payload, header_type, metadata_slot};
+use fastledger_vectors::{Corpus, Verdict};
+use fastledger_wire::common::{Block, ChannelHeader, Envelope, Payload, header_type};
 use fastledger_wire::hash::{hex, sha256};
 use fastledger_wire::lifecycle::StateData;
 use fastledger_wire::peer::{
@@ -27,112 +26,55 @@ const MVCC_CODES: [TxValidationCode; 3] =
 
 #[test]
 fn small() {
-    assert_eq!(replay("fabric-3.1/small.tar.zst"), Some((84, BTreeSet::from([0, 11, 12]))));
+    assert_eq!(replay("fabric-3.1/small"), Some((84, BTreeSet::from([0, 11, 12]))));
 }
 
 #[test]
 fn bypass() {
-    assert_eq!(replay("fabric-3.1/bypass.tar.zst"), Some((31, BTreeSet::from([0, 11]))));
+    assert_eq!(replay("fabric-3.1/bypass"), Some((31, BTreeSet::from([0, 11]))));
 }
 
 #[test]
 fn malformed() {
-    assert_eq!(replay("fabric-3.1/malformed.tar.zst"), Some((17, BTreeSet::from([0]))));
+    assert_eq!(replay("fabric-3.1/malformed"), Some((17, BTreeSet::from([0]))));
 }
 
 #[test]
 fn pvt14() {
-    assert_eq!(replay("fabric-1.4/pvt14.tar.zst"), Some((51, BTreeSet::from([0, 11, 12]))));
+    assert_eq!(replay("fabric-1.4/pvt14"), Some((51, BTreeSet::from([0, 11, 12]))));
 }
 
 #[test]
 fn fabric_1_4_networks() {
-    for corpus in ["v11", "v14", "tls"] {
-        assert!(replay(&format!("fabric-1.4/{corpus}.tar.zst")).is_some_and(|(blocks, _)| blocks > 10), "{corpus}");
+    for corpus in ["fabric-1.4/v11", "fabric-1.4/v14", "fabric-1.4/tls"] {
+        assert!(replay(corpus).is_some_and(|(blocks, _)| blocks > 10), "{corpus}");
     }
 }
 
 #[test]
 fn perf_contended() {
-    let replayed = replay("fabric-3.1/perf-contended.tar.zst");
+    let replayed = replay("fabric-3.1/perf-contended");
     assert!(replayed.is_none_or(|replayed| replayed == (26, BTreeSet::from([0, 11]))));
 }
 
 #[test]
 fn perf_2of2() {
-    let replayed = replay("fabric-3.1/perf-2of2.tar.zst");
+    let replayed = replay("fabric-3.1/perf-2of2");
     assert!(replayed.is_none_or(|replayed| replayed == (29, BTreeSet::from([0]))));
 }
 
 /// How many blocks went the real peer's way, and which MVCC codes that took; `None` when the corpus is not at hand.
-fn replay(name: &str) -> Option<(u64, BTreeSet<u8>)> {
+fn replay(name: &'static str) -> Option<(u64, BTreeSet<u8>)> {
     let corpus = Corpus::open(name)?;
     let mut ledger = Ledger::default();
-    let mut number = 0;
-    while let Some(record) = corpus.block(number) {
-        ledger.commit(number, &record, name);
-        number += 1;
+    let blocks = corpus.delivered_blocks();
+    for ((number, block), verdict) in (0..).zip(&blocks).zip(corpus.verdicts()) {
+        ledger.commit(number, block, &verdict, name);
     }
     if let Some(expected) = corpus.files.get("expected_state.jsonl") {
         ledger.compare_state(std::str::from_utf8(expected).unwrap());
     }
-    Some((number, ledger.codes))
-}
-
-/// What the peer recorded of a block.
-struct Record<'c> {
-    bytes: &'c [u8],
-    filter: Vec<u8>,
-    commit_hash: Vec<u8>,
-}
-
-struct Corpus {
-    /// By their paths inside the archive.
-    files: BTreeMap<String, Vec<u8>>,
-    expected: Option<Value>,
-}
-
-impl Corpus {
-    /// The large corpora are not kept in the repository.
-    fn open(name: &str) -> Option<Self> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let places = [root.join("tests/vectors").join(name), root.join("../shared/corpus").join(name)];
-        let Some(path) = places.iter().find(|path| path.exists()) else {
-            eprintln!("skipped: {name} is neither in tests/vectors nor in ../shared/corpus");
-            return None;
-        };
-        let archive = zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap();
-        let mut files = BTreeMap::new();
-        for entry in tar::Archive::new(archive).entries().unwrap() {
-            let mut entry = entry.unwrap();
-            let path = entry.path().unwrap().into_owned();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            let inside: PathBuf = path.components().skip(1).collect();
-            files.insert(inside.to_str().unwrap().to_owned(), bytes);
-        }
-        let expected = files.get("expected.json").map(|json| serde_json::from_slice(json).unwrap());
-        Some(Self { files, expected })
-    }
-
-    fn block(&self, number: u64) -> Option<Record<'_>> {
-        if let Some(expected) = &self.expected {
-            let bytes = self.files.get(&format!("blocks_orderer/{number:06}.block"))?;
-            let index = usize::try_from(number).unwrap();
-            let block = &expected["blocks"][index];
-            let field = |name: &str| unhex(block[name].as_str().unwrap_or_default());
-            return Some(Record { bytes, filter: field("transactions_filter_hex"), commit_hash: field("commit_hash") });
-        }
-        let bytes = self.files.get(&format!("mychannel/peer_{number:03}.block"))?;
-        let slots = Block::decode(bytes).unwrap().metadata.unwrap().metadata;
-        let commit_hash = Metadata::decode(slots.get(metadata_slot::COMMIT_HASH).copied().unwrap_or_default());
-        let filter = slots[metadata_slot::TRANSACTIONS_FILTER].to_vec();
-        Some(Record { bytes, filter, commit_hash: commit_hash.unwrap().value.to_vec() })
-    }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    Some((blocks.len() as u64, ledger.codes))
 }
 
 /// The read-write set of an endorsed transaction, `None` for a configuration.
@@ -161,12 +103,12 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn commit(&mut self, number: u64, record: &Record<'_>, corpus: &str) {
-        let entries = Block::decode(record.bytes).unwrap().data.unwrap().data;
-        assert_eq!(entries.len(), record.filter.len(), "{corpus}, block {number}");
+    fn commit(&mut self, number: u64, block: &[u8], record: &Verdict, corpus: &str) {
+        let entries = Block::decode(block).unwrap().data.unwrap().data;
+        assert_eq!(entries.len(), record.codes.len(), "{corpus}, block {number}");
         let judged = (0..)
             .zip(&entries)
-            .zip(&record.filter)
+            .zip(&record.codes)
             .filter(|(_, code)| TxValidationCode::from_number(**code).is_some_and(|code| MVCC_CODES.contains(&code)));
         let rwsets: Vec<_> = judged.filter_map(|((index, entry), code)| Some((index, rwset(entry)?, *code))).collect();
         let txs: Vec<_> = rwsets.iter().map(|(index, rwset, _)| Transaction { rwset, index: *index }).collect();
@@ -181,7 +123,7 @@ impl Ledger {
         }
         if number > 0 {
             let updates = update_bytes(&outcome.batch);
-            let found = commit_hash(&record.filter, &updates, self.commit_hash.as_ref());
+            let found = commit_hash(&record.codes, &updates, self.commit_hash.as_ref());
             assert_eq!(hex(&found), hex(&record.commit_hash), "{corpus}, commit hash of block {number}");
             self.commit_hash = Some(found);
         }

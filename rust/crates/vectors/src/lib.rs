@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use fastledger_wire::Message;
+use fastledger_wire::common::{Block, Metadata, metadata_slot};
+use serde_json::Value;
 
 /// Every ledger that may be at hand, as release and name.
 pub const ALL: [&str; 9] = [
@@ -26,8 +30,21 @@ pub const ALL: [&str; 9] = [
 /// An unpacked ledger.
 #[derive(Debug)]
 pub struct Corpus {
+    /// Release and name, as in [`ALL`].
+    pub name: String,
     /// Contents by path, the archive's own folder left out.
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// What a real peer made of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The code of each transaction.
+    pub codes: Vec<u8>,
+    /// Hash of the header, where it was recorded.
+    pub header_hash: Option<Vec<u8>>,
+    /// The commit hash, empty for none.
+    pub commit_hash: Vec<u8>,
 }
 
 impl Corpus {
@@ -42,7 +59,7 @@ impl Corpus {
             return None;
         };
         let files = unpack(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        Some(Self { files })
+        Some(Self { name: name.to_owned(), files })
     }
 
     /// The blocks as orderers delivered them, encoded `common.Block`s from block 0 on.
@@ -57,6 +74,30 @@ impl Corpus {
         self.blocks("blocks_peer/", "mychannel/peer_")
     }
 
+    /// The real peer's verdicts on each block, from `expected.json`, or where there is none from the metadata of the
+    /// blocks that the peer committed.
+    ///
+    /// # Panics
+    /// If these are not what they should be.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let Some(expected) = self.files.get("expected.json") else {
+            return self.committed_blocks().into_iter().map(recorded).collect();
+        };
+        let expected: Value = serde_json::from_slice(expected).expect("JSON");
+        expected["blocks"].as_array().expect("a list of blocks").iter().map(listed).collect()
+    }
+
+    /// Writes the files into a folder, for those who need paths.
+    pub fn unpack(&self, dir: &Path) -> io::Result<()> {
+        for (path, content) in &self.files {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap_or(dir))?;
+            fs::write(path, content)?;
+        }
+        Ok(())
+    }
+
     fn blocks(&self, since_3: &str, until_2: &str) -> Vec<&[u8]> {
         let is_block = |path: &str| {
             (path.starts_with(since_3) || path.starts_with(until_2))
@@ -65,6 +106,23 @@ impl Corpus {
         // The names are padded with zeros, so their order is that of the numbers.
         self.files.iter().filter(|(path, _)| is_block(path)).map(|(_, content)| content.as_slice()).collect()
     }
+}
+
+fn listed(block: &Value) -> Verdict {
+    let field = |name: &str| unhex(block[name].as_str().expect("a text"));
+    let (codes, commit_hash) = (field("transactions_filter_hex"), field("commit_hash"));
+    Verdict { codes, header_hash: Some(field("header_hash")), commit_hash }
+}
+
+fn recorded(block: &[u8]) -> Verdict {
+    let metadata = Block::decode(block).expect("a block").metadata.expect("metadata").metadata;
+    let commit_hash = Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).expect("metadata").value.to_vec();
+    Verdict { codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(), header_hash: None, commit_hash }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
+    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 fn archive(name: &str) -> Option<PathBuf> {

@@ -21,7 +21,7 @@ messages! {
     }
 
     /// `common.ConfigGroup`.
-    ConfigGroup<'a> {
+    ConfigGroup<'a> and unknown {
         1 => version: u64,
         2 => groups: Map<'a, ConfigGroup<'a>>,
         3 => values: Map<'a, ConfigValue<'a>>,
@@ -30,21 +30,21 @@ messages! {
     }
 
     /// `common.ConfigValue`.
-    ConfigValue<'a> {
+    ConfigValue<'a> and unknown {
         1 => version: u64,
         2 => value: &'a [u8],
         3 => mod_policy: &'a str,
     }
 
     /// `common.ConfigPolicy`.
-    ConfigPolicy<'a> {
+    ConfigPolicy<'a> and unknown {
         1 => version: u64,
         2 => policy: Option<Policy<'a>>,
         3 => mod_policy: &'a str,
     }
 
     /// `common.Policy`: the bytes of a policy and what kind it is.
-    Policy<'a> {
+    Policy<'a> and unknown {
         1 => r#type: i32,
         2 => value: &'a [u8],
     }

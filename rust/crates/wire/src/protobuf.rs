@@ -184,11 +184,18 @@ pub trait Message<'a>: Default {
             return Err(DecodeError::Depth);
         }
         let mut reader = Reader::new(bytes);
-        while let Some((number, value)) = reader.field()? {
-            self.merge_field(number, value, depth)?;
+        loop {
+            let before = reader.rest();
+            let Some((number, value)) = reader.field()? else { return Ok(()) };
+            if !self.merge_field(number, value, depth)? {
+                self.merge_unknown(&before[..before.len() - reader.rest().len()]);
+            }
         }
-        Ok(())
     }
+
+    /// Takes up a field that the message does not know, as it stands on the wire.
+    #[inline]
+    fn merge_unknown(&mut self, _field: &'a [u8]) {}
 
     /// Decodes a whole message (`proto.Unmarshal`).
     fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
@@ -197,6 +204,43 @@ pub trait Message<'a>: Default {
         Ok(message)
     }
 }
+
+/// The fields of a message that its definition does not know. Go's runtime keeps them, and `proto.Equal` compares them:
+/// those of one number in their order, those of different numbers in any.
+#[derive(Debug, Clone, Default)]
+pub struct Unknown<'a>(Vec<UnknownField<'a>>);
+
+/// Tag, and value as it stands on the wire: Go writes the tag anew.
+type UnknownField<'a> = (u64, &'a [u8]);
+
+impl<'a> Unknown<'a> {
+    /// Adds a field as it stands on the wire.
+    pub fn add(&mut self, field: &'a [u8]) {
+        let mut reader = Reader::new(field);
+        if let Ok(tag) = reader.varint() {
+            self.0.push((tag, reader.rest()));
+        }
+    }
+
+    /// Tags and values, in the order of the wire.
+    pub fn fields(&self) -> impl Iterator<Item = (u64, &'a [u8])> {
+        self.0.iter().copied()
+    }
+
+    fn by_number(&self) -> Vec<UnknownField<'a>> {
+        let mut fields = self.0.clone();
+        fields.sort_by_key(|(tag, _)| tag >> 3);
+        fields
+    }
+}
+
+impl PartialEq for Unknown<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.by_number() == other.by_number()
+    }
+}
+
+impl Eq for Unknown<'_> {}
 
 /// A Rust type that a field's values accumulate in.
 pub trait Field<'a> {
@@ -351,12 +395,13 @@ impl<'a, V: MapValue<'a>> Field<'a> for Map<'a, V> {
 /// Declares borrowed views: each field is `number => name: type`.
 ///
 /// The type says the rest: `&'a [u8]` bytes, `&'a str` string, integers and `bool` varints, `Option<M>` a message
-/// (or bytes) whose absence matters, `Vec<…>` repeated, [`Map`] a map.
+/// (or bytes) whose absence matters, `Vec<…>` repeated, [`Map`] a map. A view `and` a name keeps fields it does not know
+/// under that name.
 #[macro_export]
 macro_rules! messages {
     ($(
         $(#[$meta:meta])*
-        $name:ident $(<$life:lifetime>)? {
+        $name:ident $(<$life:lifetime>)? $(and $unknown:ident)? {
             $($(#[$field_meta:meta])* $number:literal => $field:ident: $type:ty,)*
         }
     )*) => {$(
@@ -365,6 +410,10 @@ macro_rules! messages {
         #[allow(missing_docs, reason = "a field without a text of its own is Fabric's field of that name")]
         pub struct $name $(<$life>)? {
             $($(#[$field_meta])* pub $field: $type,)*
+            $(
+                /// Fields that the definition does not know.
+                pub $unknown: $crate::protobuf::Unknown<'a>,
+            )?
         }
 
         impl $(<$life>)? $name $(<$life>)? {
@@ -386,6 +435,12 @@ macro_rules! messages {
                     _ => Ok(false),
                 }
             }
+
+            $(
+                fn merge_unknown(&mut self, field: &'a [u8]) {
+                    self.$unknown.add(field);
+                }
+            )?
         }
     )*};
     (@self $name:ident) => { $name };

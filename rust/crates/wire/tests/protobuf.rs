@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
 use fastledger_wire::common::{ChannelHeader, Envelope, Payload};
-use fastledger_wire::configtx::ConfigGroup;
+use fastledger_wire::configtx::{ConfigGroup, ConfigValue};
 use fastledger_wire::policies::{ApplicationPolicy, SignaturePolicy};
 use fastledger_wire::protobuf::{DECODE_STACK_BYTES, MAX_DEPTH};
 use fastledger_wire::rwset::{KvRead, RangeQueryInfo, ReadsInfo};
@@ -133,4 +133,20 @@ fn nesting_ends_where_go_ends_it() {
         .unwrap()
         .join()
         .unwrap();
+}
+
+/// `equalUnknown` of Go's `proto.Equal`: fields of one number in their order, those of others in any.
+#[test]
+fn fields_that_a_view_keeps_are_compared_as_go_does() {
+    let value = |bytes: &'static [u8]| ConfigValue::decode(bytes).unwrap();
+    let both = value(&[0x18 | 0x40, 1, 8, 5, 0x60, 2]); // fields 11, 1, 12
+    assert_eq!((both.version, both.unknown.fields().count()), (5, 2));
+    assert_eq!(both, value(&[8, 5, 0x60, 2, 0x58, 1]));
+    // Go writes tags anew, values it keeps as they were.
+    assert_eq!(both, value(&[8, 5, 0xe0, 0x00, 2, 0x58, 1]));
+    assert_ne!(both, value(&[8, 5, 0x60, 0x82, 0x00, 0x58, 1]));
+    assert_ne!(both, value(&[8, 5, 0x60, 2]));
+    assert_ne!(value(&[0x60, 1, 0x60, 2]), value(&[0x60, 2, 0x60, 1]));
+    // A known field of another wire type is an unknown one.
+    assert_ne!(value(&[10, 1, 7]), value(&[]));
 }

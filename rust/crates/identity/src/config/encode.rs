@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Configurations as bytes, deterministic: the entries of maps are sorted by key.
+//! Configurations as bytes, deterministic: the entries of maps are sorted by key, fields that no definition knows come
+//! last.
 
 use fastledger_wire::configtx::{Config, ConfigGroup, ConfigPolicy, ConfigValue};
-use fastledger_wire::encode::{bytes_field, present_field, varint_field};
-use fastledger_wire::protobuf::Map;
+use fastledger_wire::encode::{bytes_field, present_field, varint, varint_field};
+use fastledger_wire::protobuf::{Map, Unknown};
 
 /// Encodes a `common.ConfigEnvelope` of a configuration and the encoded envelope of the update that made it.
 pub(super) fn config_envelope(config: &[u8], last_update: &[u8]) -> Vec<u8> {
@@ -31,7 +32,15 @@ fn group(tree: &ConfigGroup<'_>) -> Vec<u8> {
     entries(&mut out, 3, &tree.values, value);
     entries(&mut out, 4, &tree.policies, policy);
     bytes_field(&mut out, 5, tree.mod_policy.as_bytes());
+    unknown(&mut out, &tree.unknown);
     out
+}
+
+fn unknown(out: &mut Vec<u8>, unknown: &Unknown<'_>) {
+    for (tag, value) in unknown.fields() {
+        varint(out, tag);
+        out.extend_from_slice(value);
+    }
 }
 
 fn entries<V>(out: &mut Vec<u8>, number: u32, map: &Map<'_, V>, encode: impl Fn(&V) -> Vec<u8>) {
@@ -48,6 +57,7 @@ fn value(value: &ConfigValue<'_>) -> Vec<u8> {
     varint_field(&mut out, 1, value.version);
     bytes_field(&mut out, 2, value.value);
     bytes_field(&mut out, 3, value.mod_policy.as_bytes());
+    unknown(&mut out, &value.unknown);
     out
 }
 
@@ -59,8 +69,10 @@ fn policy(policy: &ConfigPolicy<'_>) -> Vec<u8> {
         // A negative number takes ten bytes, as every int32 does.
         varint_field(&mut inner, 1, i64::from(content.r#type).cast_unsigned());
         bytes_field(&mut inner, 2, content.value);
+        unknown(&mut inner, &content.unknown);
         present_field(&mut out, 2, &inner);
     }
     bytes_field(&mut out, 3, policy.mod_policy.as_bytes());
+    unknown(&mut out, &policy.unknown);
     out
 }

@@ -3,8 +3,8 @@
 //!
 //! An orderer makes the whole new configuration of an update and puts it beside the update; a peer makes it again when
 //! it commits the transaction. Either way the read set is held against current versions, and modification policies
-//! against the signatures; the peer's result must be the configuration given. Fields that no definition knows are
-//! neither kept nor compared. The errors' texts are Fabric's, which clients of the orderer get to see; where several
+//! against the signatures; the peer's result must be the configuration given, down to the fields that no definition
+//! knows. The errors' texts are Fabric's, which clients of the orderer get to see; where several
 //! elements are wrong, ours name the first one in order and Fabric's any.
 
 use fastledger_wire::common::{ChannelHeader, Envelope, Payload, SignatureHeader, header_type};
@@ -240,7 +240,12 @@ fn group_at<'a>(elements: &Elements<'_, 'a>, path: &[&'a str]) -> Result<ConfigG
     };
     let key = Key { kind: Kind::Group, path: path.to_vec() };
     let Some(Content::Group(listed)) = elements.get(&key) else { return Err(missing(&key)) };
-    let mut group = ConfigGroup { version: listed.version, mod_policy: listed.mod_policy, ..ConfigGroup::default() };
+    let mut group = ConfigGroup {
+        version: listed.version,
+        mod_policy: listed.mod_policy,
+        unknown: listed.unknown.clone(),
+        ..ConfigGroup::default()
+    };
     for name in listed.groups.keys() {
         group.groups.insert(name, group_at(elements, &below(name))?);
     }
