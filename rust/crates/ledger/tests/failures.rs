@@ -9,11 +9,19 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastledger_ledger::{Durability, Ledger, LedgerError, Options};
 use fastledger_mvcc::state::StateReader;
 use support::{Effects, append, key, open, options, record, state_key};
+
+/// Keeps other tests from starting processes meanwhile: between fork and exec those hold open, and locked, whatever this
+/// one has just closed.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A file system of its own, for as long as the value lives.
 struct Mount(tempfile::TempDir);
@@ -57,6 +65,7 @@ fn is_full(error: &LedgerError) -> bool {
 
 #[test]
 fn a_full_disk_stops_appending_and_damages_nothing() {
+    let _alone = alone();
     let Some(disk) = Mount::tmpfs(4 << 20) else { return };
     let dir = disk.path().join("ledger");
     let (ledger, _) = open(&dir);
@@ -85,6 +94,7 @@ fn a_full_disk_stops_appending_and_damages_nothing() {
 
 #[test]
 fn a_full_disk_keeps_blocks_staged_until_there_is_room() {
+    let _alone = alone();
     let Some(disk) = Mount::tmpfs(6 << 20) else { return };
     let dir = disk.path().join("ledger");
     let (ledger, _) = open(&dir);
@@ -119,6 +129,7 @@ fn a_full_disk_keeps_blocks_staged_until_there_is_room() {
 
 #[test]
 fn a_full_disk_stops_opening() {
+    let _alone = alone();
     let Some(disk) = Mount::tmpfs(1 << 20) else { return };
     for filler in [1 << 20, (1 << 20) - 40_960, (1 << 20) - 131_072] {
         let filler_path = disk.path().join("filler");
@@ -136,6 +147,7 @@ fn a_full_disk_stops_opening() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_named() {
+    let _alone = alone();
     let Some(disk) = Mount::tmpfs(4 << 20) else { return };
     let dir = disk.path().join("ledger");
     Effects::default().put(key("cc", "", b"a"), 0, "v").commit(&open(&dir).0);
@@ -154,6 +166,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn a_ledger_is_open_once() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let (ledger, _) = open(dir.path());
     Effects::default().commit(&ledger);
@@ -167,6 +180,7 @@ fn a_ledger_is_open_once() {
 
 #[test]
 fn unusable_options_are_named() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let refused = |options: Options, name: &str| {
         let Err(error) = Ledger::open(dir.path(), options) else { panic!("accepted {name}") };
@@ -179,6 +193,7 @@ fn unusable_options_are_named() {
 
 #[test]
 fn the_map_grows_under_views_that_come_and_go() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let (ledger, _) = Ledger::open(dir.path(), Options { map_bytes: 1 << 20, ..options() }).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -217,6 +232,7 @@ fn child(what: &str, dir: &Path) -> Command {
 #[test]
 #[ignore = "runs in processes that other tests start"]
 fn in_a_child() {
+    let _alone = alone();
     let (Ok(what), Some(dir)) = (std::env::var("LEDGER_CHILD"), std::env::var_os("LEDGER_DIR")) else { return };
     match what.as_str() {
         "try_to_open" => drop(open(Path::new(&dir))),
@@ -263,6 +279,7 @@ fn replay(ledger: &Ledger, numbers: std::ops::Range<u64>) {
 /// Kills a writer again and again; whatever it had appended is there, once, and the derived data agrees.
 #[test]
 fn killed_writers_lose_and_double_nothing() {
+    let _alone = alone();
     for mode in ["write", "write in groups"] {
         let dir = tempfile::tempdir().unwrap();
         let mut height = 0;
