@@ -144,7 +144,7 @@ def test_a_writer_that_gives_up_disturbs_no_other() -> None:
         patient = asyncio.create_task(write(4))
         await asyncio.sleep(0.3)
         assert not patient.done()
-        assert written < 20
+        assert written < 200
         impatient.cancel()
         await patient
         outcome.append(written)
