@@ -7,8 +7,9 @@ times as much as what most calls ask for. Servicers are the generated ones, and 
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
@@ -24,7 +25,7 @@ from fastledger.common.errors import ConnectionFailed
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 MAX_STREAMS_PER_CONNECTION = 2500
-"""Calls at a time on one connection; ``peer.limits.concurrency`` bounds them per service."""
+"""Calls at a time on one connection."""
 
 LAST_WORDS_S = 0.5
 """What a server that stops gives clients to take its last answers."""
@@ -43,11 +44,14 @@ class ServerLimits:
         max_message_bytes: Largest message received or sent.
         keepalive_s: Ping a silent client that often.
         keepalive_timeout_s: Close its connection when a ping is not answered for so long.
+        concurrency: Calls at a time of services such as ``/protos.Endorser``; more are refused. 0
+            is no limit (``peer.limits.concurrency``).
     """
 
     max_message_bytes: int = MAX_MESSAGE_BYTES
     keepalive_s: float = 7200
     keepalive_timeout_s: float = 20
+    concurrency: Mapping[str, int] = field(default_factory=dict)
 
 
 class Services:
@@ -115,6 +119,7 @@ class GrpcServer:
         self._limits = limits or ServerLimits()
         self._services = Services()
         self._calls: dict[int, ServerCall] = {}
+        self._busy: Counter[str] = Counter()
         self._core: CoreServer | None = None
         self._stopped = asyncio.Event()
 
@@ -219,10 +224,17 @@ class GrpcServer:
                 known.over()
 
     async def _answer(self, call: ServerCall, path: str) -> None:
+        service = path.rpartition("/")[0]
+        most = self._limits.concurrency.get(service, 0)
         handler = self._services.find(path)
+        self._busy[service] += 1
         try:
             if handler is None:
                 await call.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {path}")
+            if 0 < most < self._busy[service]:
+                too_many = f"too many requests for {service}, exceeding concurrency limit ({most})"
+                _logger.error("%s", too_many)
+                await call.abort(grpc.StatusCode.UNKNOWN, too_many)
             await call.answer(handler)
         except grpc.aio.AbortError:
             pass
@@ -235,3 +247,7 @@ class GrpcServer:
                 return
             _logger.exception("defect in %s", path)
             call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+        finally:
+            self._busy[service] -= 1
+            if not self._busy[service]:
+                del self._busy[service]

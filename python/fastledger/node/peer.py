@@ -247,12 +247,24 @@ def _filters(config: Config) -> tuple[Filter, ...]:
         raise ConfigInvalid(f"{config.file}: {error}") from error
 
 
+_LIMITED = {
+    "/protos.Endorser": "endorserService",
+    "/protos.Deliver": "deliverService",
+    "/gateway.Gateway": "gatewayService",
+}
+"""Services whose calls at a time core.yaml bounds (Fabric: ``node/grpc_limiters.go``)."""
+
+
 def _limits(config: Config) -> ServerLimits:
     defaults = ServerLimits()
     return ServerLimits(
         max_message_bytes=config.integer("peer.maxRecvMsgSize", defaults.max_message_bytes),
         keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
+        concurrency={
+            service: config.integer(f"peer.limits.concurrency.{key}", 0)
+            for service, key in _LIMITED.items()
+        },
     )
 
 

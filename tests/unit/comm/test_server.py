@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from fastledger.comm import GrpcServer, dial
+from fastledger.comm import GrpcServer, ServerLimits, dial
 from fastledger.protos.peer.peer_pb2_grpc import (
     EndorserServicer,
     add_EndorserServicer_to_server,
@@ -23,12 +23,14 @@ Method = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[No
 
 
 @asynccontextmanager
-async def serving(**methods: Method) -> AsyncIterator[GrpcServer]:
+async def serving(
+    limits: ServerLimits | None = None, **methods: Method
+) -> AsyncIterator[GrpcServer]:
     """Serve methods of bytes, both ways."""
     handlers = {
         name: grpc.stream_stream_rpc_method_handler(method) for name, method in methods.items()
     }
-    server = GrpcServer("127.0.0.1:0")
+    server = GrpcServer("127.0.0.1:0", limits=limits)
     service = grpc.method_handlers_generic_handler("p.S", handlers)
     server.add(lambda grpc_server: grpc_server.add_generic_rpc_handlers([service]))
     await server.start()
@@ -230,5 +232,24 @@ def test_answers_that_were_given_arrive_although_the_server_stops() -> None:
                 got += 1
             assert got == 4
             await stopping
+
+    asyncio.run(run())
+
+
+def test_a_service_takes_so_many_calls_at_a_time() -> None:
+    async def run() -> None:
+        limits = ServerLimits(concurrency={"/p.S": 2, "/p.T": 1})
+        async with serving(limits, echo=echo) as server, await dial(server.address) as channel:
+            streams = [call(channel, "echo") for _ in range(2)]
+            for stream in streams:
+                await stream.write(b"here")
+                assert await stream.read() == b"here"
+            text = r"too many requests for /p.S, exceeding concurrency limit \(2\)"
+            with pytest.raises(grpc.aio.AioRpcError, match=text) as refused:
+                await call(channel, "echo").read()
+            assert refused.value.code() is grpc.StatusCode.UNKNOWN
+            await streams[0].done_writing()
+            assert await streams[0].read() is grpc.aio.EOF
+            assert await says(channel) == b"hello"
 
     asyncio.run(run())
