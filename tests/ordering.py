@@ -140,6 +140,10 @@ class Client:
                 await call.write(envelope)
             except asyncio.InvalidStateError:  # the orderer has ended the stream
                 break
+            except grpc.aio.AioRpcError as error:
+                if "Internal error from Core" not in str(error.details()):
+                    raise
+                break  # it ended while this was written
             encoded = await asyncio.wait_for(call.read(), DEADLINE_S)
             if encoded is grpc.aio.EOF:
                 break
