@@ -27,7 +27,7 @@ AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MAX_STREAMS_PER_CONNECTION = 2500
 """Calls at a time on one connection."""
 
-LAST_WORDS_S = 0.5
+LAST_WORDS_S = 2.0
 """What a server that stops gives clients to take its last answers."""
 
 _POLL_S = 0.01
