@@ -11,6 +11,7 @@ mod client;
 mod codec;
 mod error;
 mod events;
+mod linger;
 mod listener;
 mod memory;
 mod preface;

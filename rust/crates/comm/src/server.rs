@@ -24,6 +24,7 @@ use crate::call::{Answer, Calls};
 use crate::codec::BytesCodec;
 use crate::error::CommError;
 use crate::events::{Event, Events, Happened};
+use crate::linger::Lingering;
 use crate::listener::{Connection, Listener};
 use crate::memory::{Held, Memory, Metered};
 use crate::preface::{self, Begun};
@@ -275,7 +276,7 @@ impl Shared {
             .max_pending_accept_reset_streams(MAX_RESETS)
             .keep_alive_interval(limits.keepalive)
             .keep_alive_timeout(limits.keepalive_timeout)
-            .serve_connection(TokioIo::new(connection), service);
+            .serve_connection(TokioIo::new(Lingering::new(connection)), service);
         let mut connection = std::pin::pin!(connection);
         // What ends a connection is the client's matter; its calls end with it.
         tokio::select! {
