@@ -48,16 +48,17 @@ impl<C: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<C> {
             ready!(Pin::new(&mut self.connection).poll_shutdown(context))?;
             self.until = Some(Box::pin(sleep(LINGER)));
         }
-        let over = self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready());
+        if self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Ok(()));
+        }
         let mut scratch = [0; 4096];
-        while !over {
+        loop {
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut self.connection).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
-                break;
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(
