@@ -231,7 +231,7 @@ def test_mutual_tls(network: Network) -> None:
             block = await ours.blocks(CHANNEL, user).get(specified(0))
             assert block.header.number == 0
             # The request must say whose connection it came by.
-            unbound = Orderer(Target(orderer.address, ClientTls(roots)), ours._channel)
+            unbound = Orderer(Target(orderer.address, ClientTls(roots)), ours.channel)
             with pytest.raises(DeliverEnded, match="BAD_REQUEST"):
                 await unbound.blocks(CHANNEL, user).get(specified(0))
             # The peers show theirs, and go on.

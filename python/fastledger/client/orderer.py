@@ -3,11 +3,10 @@
 
 import asyncio
 from collections import deque
-from types import TracebackType
-from typing import Self
 
 import grpc.aio
 
+from fastledger.client.connection import Connection
 from fastledger.client.stream import BlockStream
 from fastledger.client.target import Target, rpc_failed
 from fastledger.common.errors import BroadcastRefused
@@ -17,36 +16,18 @@ from fastledger.protos.orderer.ab_pb2_grpc import AtomicBroadcastStub
 from fastledger.protoutil.signer import Signer
 
 
-class Orderer:
+class Orderer(Connection):
     """A connection to an orderer; use it as a context, or close it."""
 
     def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
         """Take over a channel."""
-        self.target = target
-        self._channel = channel
+        super().__init__(target, channel)
         self._stub = AtomicBroadcastStub(channel)
 
     @staticmethod
     async def connect(target: Target) -> "Orderer":
         """Dial; raises ConnectionFailed."""
         return Orderer(target, await target.connect("orderer"))
-
-    async def __aenter__(self) -> Self:
-        """Use the connection."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._channel.close()
 
     async def broadcast(self, envelope: Envelope) -> None:
         """Have a transaction ordered.

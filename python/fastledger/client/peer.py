@@ -3,11 +3,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Self
 
 import grpc.aio
 
+from fastledger.client.connection import Connection
 from fastledger.client.stream import BlockStream, seek_all, seek_from
 from fastledger.client.target import Target, rpc_failed
 from fastledger.common.errors import DeliverEnded
@@ -21,13 +20,12 @@ from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signer import Signer
 
 
-class Peer:
+class Peer(Connection):
     """A connection to a peer; use it as a context, or close it."""
 
     def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
         """Take over a channel."""
-        self.target = target
-        self.channel = channel
+        super().__init__(target, channel)
         self._endorser = EndorserStub(channel)
         self._deliver = DeliverStub(channel)
 
@@ -35,23 +33,6 @@ class Peer:
     async def connect(target: Target, kind: str = "endorser") -> "Peer":
         """Dial; raises ConnectionFailed."""
         return Peer(target, await target.connect(kind))
-
-    async def __aenter__(self) -> Self:
-        """Use the connection."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection; what is under way is cancelled."""
-        await self.channel.close()
 
     async def process_proposal(self, proposal: SignedProposal) -> ProposalResponse:
         """Have a proposal simulated and endorsed.

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a node is and how to reach it."""
 
-import hashlib
-import ssl
 from dataclasses import dataclass
 
 import grpc.aio
@@ -29,10 +27,7 @@ class Target:
     @property
     def certificate_hash(self) -> bytes:
         """SHA-256 of the client certificate shown there, for ``tls_cert_hash``; empty without."""
-        if self.tls is None or not self.tls.cert:
-            return b""
-        der = ssl.PEM_cert_to_DER_cert(_first_certificate(self.tls.cert))
-        return hashlib.sha256(der).digest()
+        return self.tls.certificate_hash if self.tls else b""
 
     async def connect(self, kind: str) -> grpc.aio.Channel:
         """Dial.
@@ -56,10 +51,3 @@ def rpc_failed(error: grpc.aio.AioRpcError) -> RpcFailed:
     name = error.code().name
     code = "Canceled" if name == "CANCELLED" else name.title().replace("_", "")
     return RpcFailed(code, error.details() or "")
-
-
-def _first_certificate(pem: bytes) -> str:
-    end = "-----END CERTIFICATE-----"
-    text = pem.decode("ascii")
-    begin = text.index("-----BEGIN CERTIFICATE-----")
-    return text[begin : text.index(end, begin) + len(end)] + "\n"

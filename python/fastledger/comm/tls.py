@@ -5,6 +5,7 @@ Certificates and keys are PEM, as ``tls/server.crt``, ``tls/server.key`` and ``t
 cryptogen's folders hold them.
 """
 
+import hashlib
 import ssl
 import tempfile
 from collections.abc import Callable
@@ -123,6 +124,17 @@ class ClientTls:
         if self.cert or self.key:
             _must_be_pem(self.cert, b"CERTIFICATE", "TLS client certificate")
             _must_be_pem(self.key, b"PRIVATE KEY", "TLS client key")
+
+    @property
+    def certificate_hash(self) -> bytes:
+        """SHA-256 of the client's certificate, for ``tls_cert_hash``; empty without one."""
+        if not self.cert:
+            return b""
+        end = "-----END CERTIFICATE-----"
+        text = self.cert.decode("ascii")
+        begin = text.index("-----BEGIN CERTIFICATE-----")
+        own = text[begin : text.index(end, begin) + len(end)] + "\n"
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(own)).digest()
 
     def grpc_credentials(self) -> grpc.ChannelCredentials:
         """Return the credentials of a gRPC channel."""

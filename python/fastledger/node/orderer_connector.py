@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a peer dials the orderers of a channel."""
 
-import hashlib
-import ssl
-
 import grpc.aio
 
 from fastledger.comm import ClientTls, dial
@@ -36,10 +33,8 @@ class OrdererConnector:
     @property
     def certificate_hash(self) -> bytes:
         """SHA-256 of the peer's TLS certificate; empty without TLS."""
-        if not self._enabled:
-            return b""
-        der = ssl.PEM_cert_to_DER_cert(_first(self._cert))
-        return hashlib.sha256(der).digest()
+        tls = self._tls()
+        return tls.certificate_hash if tls else b""
 
     def _tls(self) -> ClientTls | None:
         if not self._enabled:
@@ -56,10 +51,3 @@ def _read(config: Config, *keys: str) -> bytes:
         if path is not None:
             return read_file(path, key)
     raise ConfigInvalid(f"{config.file}: peer.tls is enabled, but there is no {keys[-1]}")
-
-
-def _first(pem: bytes) -> str:
-    end = "-----END CERTIFICATE-----"
-    text = pem.decode("ascii")
-    begin = text.index("-----BEGIN CERTIFICATE-----")
-    return text[begin : text.index(end, begin) + len(end)] + "\n"
