@@ -4,7 +4,7 @@
 from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.client import ClientLimits, dial, dial_blocking
 from fastledger.comm.server import GrpcServer, ServerLimits
-from fastledger.comm.tls import ClientTls, TlsConfig
+from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
 __all__ = [
     "ClientLimits",
@@ -12,6 +12,7 @@ __all__ = [
     "GrpcServer",
     "ServerLimits",
     "TlsConfig",
+    "certificate_hash",
     "client_certificate",
     "client_certificate_hash",
     "dial",

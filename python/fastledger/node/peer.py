@@ -3,7 +3,7 @@
 
 ::
 
-    peer.listenAddress            gRPC: Endorser, Deliver, Admin, Snapshot, Gateway
+    peer.listenAddress            gRPC: Endorser, Deliver, Gateway, Discovery, Gossip and more
     peer.chaincodeListenAddress   gRPC: ChaincodeSupport, where chaincodes dial the peer
     operations.listenAddress      HTTP: health, version, log levels, metrics
 """
@@ -22,6 +22,7 @@ from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.deliver import DeliverHandler
 from fastledger.deliver.handler import TIME_WINDOW_S
+from fastledger.discovery.service import DiscoveryService
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
@@ -38,9 +39,12 @@ from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
 from fastledger.node.peer_gateway import GatewayFace
+from fastledger.node.peer_gossip import PeerGossip
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
+from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
 from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
 from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
@@ -98,6 +102,9 @@ class PeerNode:
         )
         self._support = chaincode_support(config, self._services, packages, folder, mspid)
         self.endorser.use(self._support)
+        self._gossip = PeerGossip(
+            config, self._tls, self.signer, self._msp, self.channels, definitions, packages
+        )
         self._snapshots = Snapshots(self.channels, self._acl, folder)
         self._server = GrpcServer(
             config.string("peer.listenAddress", "0.0.0.0:7051"),
@@ -131,10 +138,21 @@ class PeerNode:
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
+        self._server.add(self._gossip.node.register)
+        if self._config.boolean("peer.discovery.enabled", True):
+            discovery = self._discovery()
+            self._server.add(lambda server: add_DiscoveryServicer_to_server(discovery, server))
         if self._config.boolean("peer.gateway.enabled", True):
             self._face = self._gateway_face()
             gateway = self._gateway(self._face)
             self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
+
+    def _discovery(self) -> DiscoveryService:
+        allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
+        support = DiscoverySupport(
+            self.channels, self._gossip.node, self._msp, members_allowed=allowed
+        )
+        return discovery_service(self._config, support, tls=self._tls is not None)
 
     def _gateway_face(self) -> GatewayFace:
         config = self._config
@@ -175,6 +193,7 @@ class PeerNode:
         if self._listener:
             await self._listener.start(self._chaincode_address())
         await self._server.start()
+        self._gossip.start()
         _logger.info(
             "Started peer with ID=[%s], network ID=[%s], address=[%s]",
             self._config.string("peer.id"),
@@ -184,6 +203,7 @@ class PeerNode:
 
     async def stop(self) -> None:
         """Take no more calls, stop chaincodes, commit what was taken, close everything."""
+        await self._gossip.stop()
         await self._server.stop(STOP_GRACE_S)
         if self._listener:
             await self._listener.stop()
