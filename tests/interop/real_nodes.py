@@ -149,6 +149,12 @@ class Nodes:
         for node in ours:
             self._until_up(node)
 
+    def kill(self, node: Node) -> None:
+        """End a real node as a power switch would."""
+        process = self._processes[node.name]
+        process.kill()
+        process.wait()
+
     def _start(self, node: Node) -> None:
         if node.name in self._real:
             self._processes[node.name] = self._start_real(node)

@@ -20,9 +20,21 @@ LIFECYCLE_SEQUENCE = "1"
 
 
 def published(
-    channel: Channel, definitions: Definitions, packages: PackageStore
+    channel: Channel,
+    definitions: Definitions,
+    packages: PackageStore,
+    legacy: dict[str, str],
 ) -> list[tuple[str, str]]:
-    """Return names and versions, in order."""
+    """Return names and versions, in order.
+
+    Args:
+        channel: The channel.
+        definitions: Which chaincodes it defines.
+        packages: What is installed.
+        legacy: What was found of lscc's chaincodes before, by name; what is found now is added. As
+            in Fabric, a version that the channel has left behind stands there until the new one is
+            installed; nobody asks a peer with another version than the channel's to endorse.
+    """
     found = {}
     view = channel.ledger.view()
     try:
@@ -33,12 +45,15 @@ def published(
                 if committed is not None:
                     found[name] = str(committed.sequence)
         for package in packages.all_legacy():
-            if lifecycle.has_namespace(package.name, state):
-                continue
             entry = view.get("lscc", package.name)
             data = ChaincodeData.FromString(entry.value if entry else b"")
             if (data.version, data.id) == (package.version, package.id):
-                found[package.name] = package.version
+                legacy[package.name] = package.version
+        found |= {
+            name: version
+            for name, version in legacy.items()
+            if not lifecycle.has_namespace(name, state)
+        }
     finally:
         view.close()
     if channel.has_lifecycle:

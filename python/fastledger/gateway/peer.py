@@ -10,8 +10,9 @@ import grpc.aio
 from fastledger.channelconfig import Bundle
 from fastledger.common.codes import TxValidationCode
 from fastledger.gateway.broadcaster import Broadcaster
+from fastledger.gateway.plan import Endorser, Endorsers
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 
 Status = tuple[TxValidationCode, int]
@@ -53,8 +54,24 @@ class GatewayChannel(Protocol):
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
 
-    def connect(self, address: str) -> Awaitable[grpc.aio.Channel]:
+    def connect_peer(self, address: str) -> Awaitable[grpc.aio.Channel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
+
+    async def hang_up(self, address: str) -> None:
+        """Forget the connection to a peer that is gone."""
+
+    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+        """Who has a chaincode: peers of the own organisation first, then by their heights.
+
+        The gateway's own peer is among them even when nobody has the chaincode.
+        """
+
+    def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
+        """Who has to endorse what touches chaincodes, collections and keys.
+
+        Raises:
+            FastledgerError: The peers that are known do not suffice.
+        """
 
 
 class GatewayPeer(Protocol):

@@ -2,20 +2,23 @@
 """Evaluate, endorse, submit, and wait (``internal/pkg/gateway/api.go``)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import ConnectionFailed, FastledgerError
 from fastledger.gateway import endorsing, events
 from fastledger.gateway.failure import GatewayFailed, abort
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
+from fastledger.gateway.plan import Endorser
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse, Response
 from fastledger.protoutil.signed_data import SignedData
 
 ERROR_THRESHOLD = 400
@@ -136,15 +139,53 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             raise GatewayFailed(
                 Code.INVALID_ARGUMENT, "failed to unpack transaction proposal: no proposal"
             )
-        answer = await self._peer.endorse(request.proposed_transaction)
-        if answer.response.status >= ERROR_THRESHOLD:
-            raise GatewayFailed(
-                Code.UNKNOWN,
-                "evaluate call to endorser returned error: chaincode response "
-                f"{answer.response.status}, {answer.response.message}",
-                [endorsing.detail(self._peer, answer)],
-            )
-        return pb.EvaluateResponse(result=answer.response)
+        proposal = request.proposed_transaction
+        asks = endorsing.unpack(proposal)
+        channel = self._peer.channel(asks.channel_id)
+        if channel is None:
+            # The endorser says what is wrong with it.
+            return pb.EvaluateResponse(result=self._good(await self._peer.endorse(proposal), None))
+        wanted = set(request.target_organizations)
+        if asks.has_transient and not wanted:
+            wanted = {self._peer.mspid}
+        asked = [
+            one for one in channel.endorsers(asks.chaincode) if not wanted or one.mspid in wanted
+        ]
+        if not asked:
+            raise GatewayFailed(Code.FAILED_PRECONDITION, "no peers available to evaluate")
+        return pb.EvaluateResponse(result=await self._evaluated(channel, asked, proposal))
+
+    async def _evaluated(
+        self, channel: GatewayChannel, asked: Sequence[Endorser], proposal: SignedProposal
+    ) -> Response:
+        """Return the first result; another peer is asked only where one cannot be reached."""
+        details: list[pb.ErrorDetail] = []
+        for endorser in asked:
+            try:
+                answer = await endorsing.process(self._peer, channel, endorser, proposal)
+            except (ConnectionFailed, grpc.aio.AioRpcError) as error:
+                text = endorsing.text_of(error)
+                details.append(
+                    pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=text)
+                )
+                continue
+            return self._good(answer, endorser)
+        raise GatewayFailed(
+            Code.UNAVAILABLE,
+            "failed to evaluate transaction, see attached details for more info",
+            details,
+        )
+
+    def _good(self, answer: ProposalResponse, endorser: Endorser | None) -> Response:
+        if answer.response.status < ERROR_THRESHOLD:
+            return answer.response
+        message = f"chaincode response {answer.response.status}, {answer.response.message}"
+        at = endorser or self._peer
+        raise GatewayFailed(
+            Code.UNKNOWN,
+            f"evaluate call to endorser returned error: {message}",
+            [pb.ErrorDetail(address=at.address, msp_id=at.mspid, message=message)],
+        )
 
     async def _submit(self, request: pb.SubmitRequest) -> None:
         if not request.HasField("prepared_transaction"):

@@ -163,6 +163,11 @@ class GossipNode:
 
     # What is known.
 
+    @property
+    def own_id(self) -> bytes:
+        """The peer's own PKI-ID."""
+        return self._identities.own_id
+
     def has_channel(self, channel_id: str) -> bool:
         """Whether the peer takes part in a channel."""
         return channel_id in self._channels

@@ -22,7 +22,7 @@ from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.deliver import DeliverHandler
 from fastledger.deliver.handler import TIME_WINDOW_S
-from fastledger.discovery.service import DiscoveryService
+from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
@@ -40,7 +40,7 @@ from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
-from fastledger.node.peer_gateway import GatewayFace
+from fastledger.node.peer_gateway import GatewayFace, Network
 from fastledger.node.peer_gossip import PeerGossip
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
@@ -139,29 +139,35 @@ class PeerNode:
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
         self._server.add(self._gossip.node.register)
+        support = self._discovery_support()
         if self._config.boolean("peer.discovery.enabled", True):
-            discovery = self._discovery()
+            discovery = discovery_service(self._config, support, tls=self._tls is not None)
             self._server.add(lambda server: add_DiscoveryServicer_to_server(discovery, server))
         if self._config.boolean("peer.gateway.enabled", True):
-            self._face = self._gateway_face()
+            self._face = self._gateway_face(support)
             gateway = self._gateway(self._face)
             self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
 
-    def _discovery(self) -> DiscoveryService:
+    def _discovery_support(self) -> DiscoverySupport:
         allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
-        support = DiscoverySupport(
+        return DiscoverySupport(
             self.channels, self._gossip.node, self._msp, members_allowed=allowed
         )
-        return discovery_service(self._config, support, tls=self._tls is not None)
 
-    def _gateway_face(self) -> GatewayFace:
+    def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
+        network = Network(
+            self._gossip.node,
+            EndorsementAnalyzer(support),
+            self._gossip.dialler,
+            self.signer.mspid,
+            config.string("peer.address"),
+        )
         return GatewayFace(
             self.channels,
             self.endorser,
             self._acl,
-            self.signer.mspid,
-            config.string("peer.address"),
+            network,
             lambda channel: OrdererConnector(config, channel),
             self._overrides,
         )

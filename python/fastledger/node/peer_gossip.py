@@ -49,16 +49,29 @@ class GossipDialler:
 
     async def dial(self, endpoint: str, timeout_s: float) -> tuple[grpc.aio.Channel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
-        if not self.client_hash:
-            return await dial(endpoint, timeout_s=timeout_s), b""
-        tls = ClientTls(b"\n".join([*self._all_roots(), self._roots]), self._cert, self._key)
-        channel = await dial(endpoint, tls, timeout_s=timeout_s)
+        channel = await self.connect(endpoint, timeout_s)
+        tls = self._tls()
+        if tls is None:
+            return channel, b""
         try:
             shown = await asyncio.to_thread(_server_certificate, endpoint, tls, timeout_s)
         except BaseException:
             await channel.close()
             raise
         return channel, hashlib.sha256(shown).digest()
+
+    async def connect(self, endpoint: str, timeout_s: float) -> grpc.aio.Channel:
+        """Connect to a peer.
+
+        Raises:
+            ConnectionFailed: Nobody there, or nobody to trust.
+        """
+        return await dial(endpoint, self._tls(), timeout_s=timeout_s)
+
+    def _tls(self) -> ClientTls | None:
+        if not self.client_hash:
+            return None
+        return ClientTls(b"\n".join([*self._all_roots(), self._roots]), self._cert, self._key)
 
     def _all_roots(self) -> Iterable[bytes]:
         roots: dict[bytes, None] = {}
@@ -91,11 +104,12 @@ class PeerGossip:
         self._definitions = definitions
         self._packages = packages
         self._sequences: dict[str, int] = {}
+        self._legacy: dict[str, dict[str, str]] = {}
         self._refreshing: dict[str, asyncio.TimerHandle] = {}
         self._dirty: set[str] = set()
         identities = Identities(signer, signer.mspid, local_msp, self._bundles)
-        dialler = GossipDialler(config, tls, channels)
-        self.node = GossipNode(read_settings(config), identities, dialler)
+        self.dialler = GossipDialler(config, tls, channels)
+        self.node = GossipNode(read_settings(config), identities, self.dialler)
         channels.opened.append(self._opened)
         definitions.installed.append(self._installed)
 
@@ -147,7 +161,8 @@ class PeerGossip:
             self._dirty.add(channel.id)
             return
         self._dirty.discard(channel.id)
-        found = published(channel, self._definitions, self._packages)
+        legacy = self._legacy.setdefault(channel.id, {})
+        found = published(channel, self._definitions, self._packages, legacy)
         self.node.set_chaincodes(channel.id, found)
 
         def again() -> None:
