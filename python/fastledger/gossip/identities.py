@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fastledger._core import Identity
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, IdentityRefused
 from fastledger.gossip.messages import MessageRefused, Question, Sealed, pki_id_of
-from fastledger.msp import Msp
+from fastledger.msp import Identity, Msp
 from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.signer import Signer
 
