@@ -25,7 +25,7 @@ def signature_policy(root: ConfigGroup, path: str) -> SignaturePolicyEnvelope:
         InputError: It is of a kind that cannot be spelt out.
     """
     parts = path.split("/")[2:] if path.startswith("/") else ["Application", *path.split("/")]
-    *groups, name = parts
+    *groups, name = parts or [""]
     group = root
     for part in groups:
         if part not in group.groups:

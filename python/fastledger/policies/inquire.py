@@ -24,7 +24,7 @@ MAX_COMBINATIONS = 10_000
 MAX_MERGED = 300
 """Sets that the merging of policies goes on with: it compares each with each."""
 
-MAX_DEPTH = 64
+MAX_DEPTH = 32
 """How deep a policy may nest."""
 
 _NOBODY = 2**31
