@@ -84,6 +84,8 @@ class Asking:
             answer = await self._ask(endorser)
             if answer is not None:
                 return endorser, answer
+        if not self._channel.has_chaincode(self._chaincode):
+            raise _no_combination()
         raise GatewayFailed(grpc.StatusCode.ABORTED, FAILED, self._details)
 
     async def others(self, first: Endorser, answer: Response) -> list[Response]:
@@ -91,7 +93,7 @@ class Asking:
         try:
             plan = Plan(self._plan(answer), self._ask, self._tell)
         except FastledgerError as error:
-            return await self._of_anchors(answer, str(error))
+            return await self._of_anchors(answer, error)
         plan.count(first, answer)
         return await self._collected(plan)
 
@@ -109,7 +111,7 @@ class Asking:
             raise GatewayFailed(grpc.StatusCode.ABORTED, TOO_FEW, self._details)
         return collected
 
-    async def _of_anchors(self, answer: Response, why: str) -> list[Response]:
+    async def _of_anchors(self, answer: Response, why: FastledgerError) -> list[Response]:
         """Go from organisation to organisation until the chaincode's policy holds."""
         collected = [answer]
         application = self._channel.bundle.application
@@ -124,10 +126,7 @@ class Asking:
             return collected
         if self._details:
             raise GatewayFailed(grpc.StatusCode.ABORTED, TOO_FEW, self._details)
-        raise GatewayFailed(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            f"no combination of peers can be derived which satisfy the endorsement policy: {why}",
-        )
+        raise _no_combination() from why
 
     def _anchors(self, mspid: str) -> list[Endorser]:
         """An organisation's anchor peers; they may be there although nobody has seen them."""
@@ -196,6 +195,13 @@ async def process(
             await channel.hang_up(endorser.address)
         raise
     return answer
+
+
+def _no_combination() -> GatewayFailed:
+    return GatewayFailed(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "no combination of peers can be derived which satisfy the endorsement policy",
+    )
 
 
 def text_of(error: Exception) -> str:

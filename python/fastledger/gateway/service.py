@@ -18,7 +18,7 @@ from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse, Response
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 
 ERROR_THRESHOLD = 400
@@ -143,8 +143,11 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         asks = endorsing.unpack(proposal)
         channel = self._peer.channel(asks.channel_id)
         if channel is None:
-            # The endorser says what is wrong with it.
-            return pb.EvaluateResponse(result=self._good(await self._peer.endorse(proposal), None))
+            raise GatewayFailed(
+                Code.UNAVAILABLE,
+                f"failed to get config for channel [{asks.channel_id}]: could not get last "
+                f"config for channel {asks.channel_id}",
+            )
         wanted = set(request.target_organizations)
         if asks.has_transient and not wanted:
             wanted = {self._peer.mspid}
@@ -152,12 +155,19 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             one for one in channel.endorsers(asks.chaincode) if not wanted or one.mspid in wanted
         ]
         if not asked:
-            raise GatewayFailed(Code.FAILED_PRECONDITION, "no peers available to evaluate")
-        return pb.EvaluateResponse(result=await self._evaluated(channel, asked, proposal))
+            raise GatewayFailed(
+                Code.FAILED_PRECONDITION,
+                f"no peers available to evaluate chaincode {asks.chaincode} in channel "
+                f"{channel.id}",
+            )
+        answer, endorser = await self._evaluated(channel, asked, proposal)
+        if answer.response.status >= ERROR_THRESHOLD:
+            raise _unsuccessful(channel, asks.chaincode, endorser, answer)
+        return pb.EvaluateResponse(result=answer.response)
 
     async def _evaluated(
         self, channel: GatewayChannel, asked: Sequence[Endorser], proposal: SignedProposal
-    ) -> Response:
+    ) -> tuple[ProposalResponse, Endorser]:
         """Return the first result; another peer is asked only where one cannot be reached."""
         details: list[pb.ErrorDetail] = []
         for endorser in asked:
@@ -169,22 +179,11 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
                     pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=text)
                 )
                 continue
-            return self._good(answer, endorser)
+            return answer, endorser
         raise GatewayFailed(
             Code.UNAVAILABLE,
             "failed to evaluate transaction, see attached details for more info",
             details,
-        )
-
-    def _good(self, answer: ProposalResponse, endorser: Endorser | None) -> Response:
-        if answer.response.status < ERROR_THRESHOLD:
-            return answer.response
-        message = f"chaincode response {answer.response.status}, {answer.response.message}"
-        at = endorser or self._peer
-        raise GatewayFailed(
-            Code.UNKNOWN,
-            f"evaluate call to endorser returned error: {message}",
-            [pb.ErrorDetail(address=at.address, msp_id=at.mspid, message=message)],
         )
 
     async def _submit(self, request: pb.SubmitRequest) -> None:
@@ -233,6 +232,21 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             self._peer.check(resource, channel_id, signed)
         except FastledgerError as error:
             raise GatewayFailed(Code.PERMISSION_DENIED, str(error)) from error
+
+
+def _unsuccessful(
+    channel: GatewayChannel, chaincode: str, endorser: Endorser, answer: ProposalResponse
+) -> GatewayFailed:
+    if not channel.has_chaincode(chaincode):
+        return GatewayFailed(
+            Code.FAILED_PRECONDITION,
+            f"no peers available to evaluate chaincode {chaincode} in channel {channel.id}",
+        )
+    message = f"chaincode response {answer.response.status}, {answer.response.message}"
+    detail = pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=message)
+    return GatewayFailed(
+        Code.UNKNOWN, f"evaluate call to endorser returned error: {message}", [detail]
+    )
 
 
 def _failure(error: FastledgerError, peer: GatewayPeer) -> GatewayFailed:
