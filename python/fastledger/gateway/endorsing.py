@@ -80,7 +80,14 @@ class Asking:
 
     async def first(self) -> tuple[Endorser, Response]:
         """Have a peer of the own organisation endorse, or of another if the own has none."""
-        for endorser in self._channel.endorsers(self._chaincode):
+        able = self._channel.endorsers(self._chaincode)
+        if able[0].mspid != self._peer.mspid and unpack(self._proposal).has_transient:
+            raise GatewayFailed(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "no endorsers found in the gateway's organization; retry specifying endorsing "
+                "organization(s) to protect transient data",
+            )
+        for endorser in (one for one in able if one.mspid == able[0].mspid):
             answer = await self._ask(endorser)
             if answer is not None:
                 return endorser, answer

@@ -66,7 +66,7 @@ class GatewayChannel(Protocol):
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
         """Who has a chaincode: peers of the own organisation first, then by their heights.
 
-        The gateway's own peer is among them even when nobody has the chaincode.
+        When nobody has it that is known, it is the gateway's own peer.
         """
 
     def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:

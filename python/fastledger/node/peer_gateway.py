@@ -184,9 +184,9 @@ class GatewayView:
             if chaincode in SYSTEM_CHAINCODES
             or any(one.name == chaincode for one in member.properties.chaincodes)
         ]
+        if not members:
+            return (Endorser(network.gossip.own_id, network.address, network.mspid, own=True),)
         own = [one for one in members if one.mspid == network.mspid]
-        if not own:
-            own = [Endorser(network.gossip.own_id, network.address, network.mspid, own=True)]
         others = [one for one in members if one.mspid != network.mspid]
         return (*best_first(own), *best_first(others))
 
