@@ -22,7 +22,6 @@ from fastledger.shim.__main__ import UNLOADABLE
             "import nowhere",
             ['File "{file}", line 1', "ModuleNotFoundError: No module named 'nowhere'"],
         ),
-        ("", ["chaincode broken: module broken has to have one chaincode, it has none"]),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, source: str, told: list[str]) -> None:
