@@ -2,11 +2,14 @@
 """gRPC servers and channels with Fabric's limits, TLS and its binding; HTTP servers beside them."""
 
 from fastledger.comm.binding import client_certificate, client_certificate_hash
-from fastledger.comm.client import ClientLimits, dial, dial_blocking
+from fastledger.comm.channel import Channel
+from fastledger.comm.client import dial
+from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
 from fastledger.comm.tls import ClientTls, TlsConfig
 
 __all__ = [
+    "Channel",
     "ClientLimits",
     "ClientTls",
     "GrpcServer",
@@ -15,5 +18,4 @@ __all__ = [
     "client_certificate",
     "client_certificate_hash",
     "dial",
-    "dial_blocking",
 ]

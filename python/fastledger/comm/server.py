@@ -17,7 +17,7 @@ import grpc.aio
 
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
-from fastledger.comm.client import MAX_MESSAGE_BYTES
+from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
@@ -216,7 +216,7 @@ class GrpcServer:
             elif happened == _MESSAGE:
                 known.received(what)
             elif happened == _HALF_CLOSED:
-                known.half_closed()
+                known.no_more()
             elif happened == _WRITABLE:
                 known.writable()
             else:

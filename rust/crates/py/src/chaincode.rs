@@ -32,7 +32,7 @@ impl ChaincodeStream {
         cert: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
     ) -> PyResult<Self> {
-        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key) });
+        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: String::new() });
         let connect = || {
             ClientStream::connect(address, tls.as_ref(), "/protos.ChaincodeSupport/Register", MAX_MESSAGE_BYTES, route)
         };
