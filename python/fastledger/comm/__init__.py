@@ -2,6 +2,7 @@
 """gRPC servers and channels with Fabric's limits, TLS and its binding; HTTP servers beside them."""
 
 from fastledger.comm.binding import client_certificate, client_certificate_hash
+from fastledger.comm.broadcaster import Broadcaster, StreamLost
 from fastledger.comm.channel import Channel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
@@ -9,11 +10,13 @@ from fastledger.comm.server import GrpcServer, ServerLimits
 from fastledger.comm.tls import ClientTls, TlsConfig
 
 __all__ = [
+    "Broadcaster",
     "Channel",
     "ClientLimits",
     "ClientTls",
     "GrpcServer",
     "ServerLimits",
+    "StreamLost",
     "TlsConfig",
     "client_certificate",
     "client_certificate_hash",

@@ -8,11 +8,8 @@ cryptogen's folders hold them.
 import hashlib
 import ssl
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
 
 from fastledger.common.errors import ConfigInvalid
 
@@ -49,39 +46,6 @@ class TlsConfig:
         roots = b"".join(read_file(path, "client root certificate") for path in client_roots or [])
         return TlsConfig(
             read_file(cert, "TLS certificate"), read_file(key, "TLS private key"), roots, require
-        )
-
-    def grpc_credentials(
-        self, more_client_roots: Callable[[], bytes] | None = None
-    ) -> grpc.ServerCredentials:
-        """Return the credentials of a gRPC server.
-
-        ``more_client_roots`` is asked at each handshake for the PEM of what is trusted beside
-        ``client_roots``: the organisations of the channels come and go. gRPC asks in a thread of
-        its own.
-        """
-        pairs = [(self.key, self.cert)]
-        if more_client_roots is None:
-            return grpc.ssl_server_credentials(
-                pairs,
-                root_certificates=self.client_roots or None,
-                require_client_auth=self.require_client_cert,
-            )
-        trusted = self.client_roots
-
-        def refresh() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal trusted
-            current = self.client_roots + more_client_roots()
-            if current == trusted:
-                return None
-            trusted = current
-            return grpc.ssl_server_certificate_configuration(pairs, current or None)
-
-        initial = grpc.ssl_server_certificate_configuration(pairs, trusted or None)
-        return grpc.dynamic_ssl_server_credentials(
-            initial,
-            refresh,  # type: ignore[arg-type]  # None is for no change, which the stubs omit
-            require_client_authentication=self.require_client_cert,
         )
 
     def ssl_context(self) -> ssl.SSLContext:
@@ -135,10 +99,6 @@ class ClientTls:
         begin = text.index("-----BEGIN CERTIFICATE-----")
         own = text[begin : text.index(end, begin) + len(end)] + "\n"
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(own)).digest()
-
-    def grpc_credentials(self) -> grpc.ChannelCredentials:
-        """Return the credentials of a gRPC channel."""
-        return grpc.ssl_channel_credentials(self.roots, self.key or None, self.cert or None)
 
 
 def read_file(path: Path, what: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
+from fastledger.comm import Channel
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
 from fastledger.protos.common.common_pb2 import HeaderType, Status
@@ -34,7 +35,7 @@ _logger = log.get("peer.blocksprovider")
 class Connector(Protocol):
     """Connects to an orderer by its address."""
 
-    async def connect(self, address: str) -> grpc.aio.Channel:
+    async def connect(self, address: str) -> Channel:
         """Dial; raises ConnectionFailed."""
 
     @property

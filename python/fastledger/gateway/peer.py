@@ -5,11 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-import grpc.aio
-
 from fastledger.channelconfig import Bundle
+from fastledger.comm import Broadcaster, Channel
 from fastledger.common.codes import TxValidationCode
-from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
@@ -53,7 +51,7 @@ class GatewayChannel(Protocol):
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
 
-    def connect(self, address: str) -> Awaitable[grpc.aio.Channel]:
+    def connect(self, address: str) -> Awaitable[Channel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
 

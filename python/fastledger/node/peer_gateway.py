@@ -5,9 +5,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
-import grpc.aio
-
 from fastledger.channelconfig import Bundle
+from fastledger.comm import Broadcaster, Channel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
@@ -15,7 +14,6 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.states import ViewState
-from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.policies import n_out_of_role
@@ -41,7 +39,7 @@ class GatewayView:
         self._connector = connector
         self._overrides = overrides
         self._answers: dict[tuple[object, ...], bool] = {}
-        self._connections: dict[str, grpc.aio.Channel] = {}
+        self._connections: dict[str, Channel] = {}
         self._dialling = asyncio.Lock()
         self._broadcasters: dict[str, Broadcaster] = {}
 
@@ -93,7 +91,7 @@ class GatewayView:
             found = self._broadcasters[address] = Broadcaster(self.connect, address)
         return found
 
-    async def connect(self, address: str) -> grpc.aio.Channel:
+    async def connect(self, address: str) -> Channel:
         """The connection to an orderer, or to another peer of the channel: one for all calls."""
         async with self._dialling:
             found = self._connections.get(address)
