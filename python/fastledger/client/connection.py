@@ -5,13 +5,13 @@ from types import TracebackType
 from typing import Self
 
 from fastledger.client.target import Target
-from fastledger.comm import Channel
+from fastledger.comm import GrpcChannel
 
 
 class Connection:
     """A connection to a node; use it as a context, or close it."""
 
-    def __init__(self, target: Target, channel: Channel) -> None:
+    def __init__(self, target: Target, channel: GrpcChannel) -> None:
         """Take over a channel."""
         self.target = target
         self.channel = channel

@@ -6,7 +6,7 @@ import grpc.aio
 from fastledger.client.connection import Connection
 from fastledger.client.stream import BlockStream
 from fastledger.client.target import Target, rpc_failed
-from fastledger.comm import Broadcaster, Channel, StreamLost
+from fastledger.comm import Broadcaster, GrpcChannel, StreamLost
 from fastledger.common.errors import BroadcastRefused
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2_grpc import AtomicBroadcastStub
@@ -16,7 +16,7 @@ from fastledger.protoutil.signer import Signer
 class Orderer(Connection):
     """A connection to an orderer; use it as a context, or close it."""
 
-    def __init__(self, target: Target, channel: Channel) -> None:
+    def __init__(self, target: Target, channel: GrpcChannel) -> None:
         """Take over a channel."""
         super().__init__(target, channel)
         self._stub = AtomicBroadcastStub(channel)
@@ -27,7 +27,7 @@ class Orderer(Connection):
         """Dial; raises ConnectionFailed."""
         return Orderer(target, await target.connect("orderer"))
 
-    async def _connected(self, _address: str) -> Channel:
+    async def _connected(self, _address: str) -> GrpcChannel:
         return self.channel
 
     async def broadcast(self, envelope: Envelope) -> None:

@@ -3,7 +3,7 @@
 
 from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.broadcaster import Broadcaster, StreamLost
-from fastledger.comm.channel import Channel
+from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
@@ -11,9 +11,9 @@ from fastledger.comm.tls import ClientTls, TlsConfig
 
 __all__ = [
     "Broadcaster",
-    "Channel",
     "ClientLimits",
     "ClientTls",
+    "GrpcChannel",
     "GrpcServer",
     "ServerLimits",
     "StreamLost",

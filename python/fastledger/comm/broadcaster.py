@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from fastledger.comm.channel import Channel
+from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client_call import Conversing
 from fastledger.common.errors import FastledgerError
 from fastledger.protos.common.common_pb2 import Status
@@ -21,7 +22,7 @@ BROADCAST = "/orderer.AtomicBroadcast/Broadcast"
 MAX_PENDING = 10_000
 """Envelopes that may wait for an orderer's answer."""
 
-Connect = Callable[[str], Awaitable[Channel]]
+Connect = Callable[[str], Awaitable[GrpcChannel]]
 
 
 class StreamLost(FastledgerError):
@@ -74,7 +75,7 @@ class Broadcaster:
 class _Stream:
     """One Broadcast call."""
 
-    def __init__(self, channel: Channel, address: str) -> None:
+    def __init__(self, channel: GrpcChannel, address: str) -> None:
         self._address = address
         self._call: Conversing = channel.stream_stream(BROADCAST)()
         self._pending: deque[asyncio.Future[BroadcastResponse]] = deque()
@@ -107,7 +108,8 @@ class _Stream:
                 answer = self._pending.popleft()
                 if not answer.done():
                     answer.set_result(response)
-        except Exception as error:
+        except (grpc.aio.AioRpcError, DecodeError, IndexError) as error:
+            # The stream failed, or says what is no answer, or more than was asked.
             cause = error
         finally:
             self._end(cause)

@@ -58,7 +58,7 @@ class Hub:
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 
-class Channel(grpc.aio.Channel):
+class GrpcChannel(grpc.aio.Channel):
     """A server and the connection to it, which is made again when it was lost.
 
     A call lasts until it has ended, or was cancelled, or the channel was closed.
@@ -116,7 +116,7 @@ class Channel(grpc.aio.Channel):
         """
         await Connecting(self, timeout_s)
 
-    def get_state(self, try_to_connect: bool = False) -> NoReturn:  # noqa: FBT001, FBT002
+    def get_state(self, try_to_connect: bool = False) -> NoReturn:
         """Refuse: the connection's state is the core's."""
         raise NotImplementedError("a channel does not tell its state")
 
@@ -129,7 +129,7 @@ class Channel(grpc.aio.Channel):
         method: str,
         request_serializer: _Codec = None,
         response_deserializer: _Codec = None,
-        _registered_method: bool = False,  # noqa: FBT001, FBT002
+        _registered_method: bool = False,
     ) -> Any:
         """Return what calls a method with one message in each direction."""
         return partial(Asking, self, method, request_serializer, response_deserializer)
@@ -139,7 +139,7 @@ class Channel(grpc.aio.Channel):
         method: str,
         request_serializer: _Codec = None,
         response_deserializer: _Codec = None,
-        _registered_method: bool = False,  # noqa: FBT001, FBT002
+        _registered_method: bool = False,
     ) -> Any:
         """Return what calls a method with one message, and many as the answer."""
 
@@ -156,7 +156,7 @@ class Channel(grpc.aio.Channel):
         method: str,
         request_serializer: _Codec = None,
         response_deserializer: _Codec = None,
-        _registered_method: bool = False,  # noqa: FBT001, FBT002
+        _registered_method: bool = False,
     ) -> Any:
         """Return what calls a method with many messages, and one as the answer."""
         return partial(Gathering, self, method, request_serializer, response_deserializer)
@@ -166,7 +166,7 @@ class Channel(grpc.aio.Channel):
         method: str,
         request_serializer: _Codec = None,
         response_deserializer: _Codec = None,
-        _registered_method: bool = False,  # noqa: FBT001, FBT002
+        _registered_method: bool = False,
     ) -> Any:
         """Return what calls a method with many messages in each direction."""
         return partial(Conversing, self, method, request_serializer, response_deserializer)

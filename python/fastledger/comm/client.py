@@ -12,7 +12,7 @@ import time
 
 import grpc.aio
 
-from fastledger.comm.channel import Channel
+from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.tls import ClientTls
 from fastledger.common.errors import ConnectionFailed
@@ -32,14 +32,14 @@ async def dial(
     *,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     limits: ClientLimits = _LIMITS,
-) -> Channel:
+) -> GrpcChannel:
     """Connect to ``host:port``; without ``tls`` in plain text.
 
     Raises:
         ConnectionFailed: Nobody there, the handshake failed, or the timeout passed.
     """
     try:
-        channel = Channel(address, tls, limits)
+        channel = GrpcChannel(address, tls, limits)
     except ConnectionFailed as error:
         raise ConnectionFailed(_refusal(str(error))) from error
     try:

@@ -12,7 +12,7 @@ from fastledger._core import GrpcCall as CoreCall
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
 
 if TYPE_CHECKING:
-    from fastledger.comm.channel import Channel
+    from fastledger.comm.channel import GrpcChannel
 
 _Codec = Callable[[Any], Any] | None
 
@@ -34,7 +34,7 @@ class Call:
     __slots__ = ("_core", "_decode", "_number", "_over", "_status", "channel")
 
     def __init__(
-        self, channel: "Channel", call: tuple[int, CoreCall], decode: _Codec = None
+        self, channel: "GrpcChannel", call: tuple[int, CoreCall], decode: _Codec = None
     ) -> None:
         """Begin."""
         self.channel = channel
@@ -144,7 +144,7 @@ class Connecting(Call):
 
     __slots__ = ()
 
-    def __init__(self, channel: "Channel", timeout_s: float | None) -> None:
+    def __init__(self, channel: "GrpcChannel", timeout_s: float | None) -> None:
         """Begin to connect."""
         super().__init__(channel, channel.core.connect(timeout_s))
 
@@ -160,7 +160,7 @@ class Asking(Call):
 
     def __init__(
         self,
-        channel: "Channel",
+        channel: "GrpcChannel",
         method: str,
         encode: _Codec,
         decode: _Codec,
@@ -190,7 +190,7 @@ class Conversing(MessageStream, Call):
 
     def __init__(
         self,
-        channel: "Channel",
+        channel: "GrpcChannel",
         method: str,
         encode: _Codec,
         decode: _Codec,
@@ -242,7 +242,7 @@ class Conversing(MessageStream, Call):
 
         Raises:
             grpc.aio.AioRpcError: The call has failed.
-            asyncio.InvalidStateError: The call has ended, or the client said that it writes no more.
+            asyncio.InvalidStateError: The call has ended, or there were to be no more messages.
         """
         await self._room()
         if self._status is not None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
-from fastledger.comm import Channel
+from fastledger.comm import GrpcChannel
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
 from fastledger.protos.common.common_pb2 import HeaderType, Status
@@ -35,7 +35,7 @@ _logger = log.get("peer.blocksprovider")
 class Connector(Protocol):
     """Connects to an orderer by its address."""
 
-    async def connect(self, address: str) -> Channel:
+    async def connect(self, address: str) -> GrpcChannel:
         """Dial; raises ConnectionFailed."""
 
     @property

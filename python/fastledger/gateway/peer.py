@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
-from fastledger.comm import Broadcaster, Channel
+from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
@@ -51,7 +51,7 @@ class GatewayChannel(Protocol):
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
 
-    def connect(self, address: str) -> Awaitable[Channel]:
+    def connect(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fastledger.channelconfig import Bundle
-from fastledger.comm import Broadcaster, Channel
+from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
@@ -39,7 +39,7 @@ class GatewayView:
         self._connector = connector
         self._overrides = overrides
         self._answers: dict[tuple[object, ...], bool] = {}
-        self._connections: dict[str, Channel] = {}
+        self._connections: dict[str, GrpcChannel] = {}
         self._dialling = asyncio.Lock()
         self._broadcasters: dict[str, Broadcaster] = {}
 
@@ -91,7 +91,7 @@ class GatewayView:
             found = self._broadcasters[address] = Broadcaster(self.connect, address)
         return found
 
-    async def connect(self, address: str) -> Channel:
+    async def connect(self, address: str) -> GrpcChannel:
         """The connection to an orderer, or to another peer of the channel: one for all calls."""
         async with self._dialling:
             found = self._connections.get(address)

@@ -17,7 +17,7 @@ from fastledger import comm
 from fastledger.chaincode.launcher.instance import Instance, Serve
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.stream import GrpcStream
-from fastledger.comm import Channel, ClientTls
+from fastledger.comm import ClientTls, GrpcChannel
 from fastledger.common.errors import ChaincodeError, ConfigInvalid, ConnectionFailed
 from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeStub
 
@@ -159,7 +159,7 @@ async def dial(ccid: str, info: ServerInfo, serve: Serve) -> Instance:
     return _Service(ccid, info.address, channel, serve)
 
 
-async def _until_connected(info: ServerInfo) -> Channel:
+async def _until_connected(info: ServerInfo) -> GrpcChannel:
     tls = None
     if info.root_cert is not None:
         pair = info.client_cert or b"", info.client_key or b""
@@ -175,7 +175,7 @@ async def _until_connected(info: ServerInfo) -> Channel:
 class _Service:
     """A connection that the peer dialled."""
 
-    def __init__(self, ccid: str, address: str, channel: Channel, serve: Serve) -> None:
+    def __init__(self, ccid: str, address: str, channel: GrpcChannel, serve: Serve) -> None:
         self._address = address
         self._channel = channel
         call = ChaincodeStub(channel).Connect()

@@ -34,6 +34,8 @@ pub struct ClientStream {
     incoming: Mutex<Receiver<Bytes>>,
     shared: Arc<Shared>,
     task: AbortHandle,
+    /// The connection ends with it.
+    link: Link,
 }
 
 struct Shared {
@@ -66,9 +68,10 @@ impl ClientStream {
         let (received, incoming) = channel();
         let shared = Arc::new(Shared { route, state: Mutex::default() });
         let sharing = Arc::clone(&shared);
+        let uri = link.target.uri(method);
         let task = runtime()?.spawn(async move {
             let talk = async {
-                let (response, stream) = begin(&mut server, link.target.uri(method)?, None)?;
+                let (response, stream) = begin(&mut server, uri?, None)?;
                 let receiving = async {
                     let held = Arc::new(Held::new(Arc::default()));
                     match Incoming::begin(response, held, max_message_bytes, usize::MAX).await? {
@@ -81,7 +84,7 @@ impl ClientStream {
             let ended: Result<(), Status> = talk.await;
             sharing.end(ended.err().map(|status| status.message().to_owned()).unwrap_or_default());
         });
-        Ok(Self { outgoing, incoming: Mutex::new(incoming), shared, task: task.abort_handle() })
+        Ok(Self { outgoing, incoming: Mutex::new(incoming), shared, task: task.abort_handle(), link })
     }
 
     /// Sends a message; nothing happens to it once the call is over.
@@ -111,6 +114,7 @@ impl ClientStream {
     /// Hangs up.
     pub fn close(&self) {
         self.task.abort();
+        self.link.close();
         self.shared.end(String::new());
     }
 
