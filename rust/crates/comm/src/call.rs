@@ -49,7 +49,12 @@ pub(crate) struct Call {
 
 impl Call {
     /// Begins a call; the second is what will be sent.
-    pub(crate) fn new(id: u64, unsent: &Arc<Memory>, received: Arc<Held>, events: &Arc<Events>) -> (Arc<Self>, Sending) {
+    pub(crate) fn new(
+        id: u64,
+        unsent: &Arc<Memory>,
+        received: Arc<Held>,
+        events: &Arc<Events>,
+    ) -> (Arc<Self>, Sending) {
         let (sender, outgoing) = unbounded_channel();
         let call = Arc::new(Self {
             id,

@@ -133,14 +133,14 @@ impl Channel {
         talk: impl Future<Output = Result<Option<Bytes>, Status>> + Send + 'static,
     ) -> Result<OutgoingCall, CommError> {
         let end = End(Some(Arc::clone(&call)));
-        let task = runtime()?.spawn(async move {
+        let running = runtime()?.spawn(async move {
             let ended = match timeout {
                 None => talk.await,
                 Some(most) => tokio::time::timeout(most, talk).await.unwrap_or_else(|_| Err(too_late())),
             };
             end.tell(ended);
         });
-        Ok(OutgoingCall { call, task: task.abort_handle(), limits: self.link.limits })
+        Ok(OutgoingCall { call, task: running.abort_handle(), limits: self.link.limits })
     }
 }
 

@@ -4,10 +4,10 @@
 //! Several threads may talk over it. Each may ask something and wait for its own answer: whoever reads the messages
 //! tells an answer from the rest by a key, and gives it to the thread that waits under that key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -31,7 +31,6 @@ pub type Route = fn(&[u8]) -> Option<Vec<u8>>;
 /// A call with messages both ways.
 pub struct ClientStream {
     outgoing: UnboundedSender<Bytes>,
-    incoming: Mutex<Receiver<Bytes>>,
     shared: Arc<Shared>,
     task: AbortHandle,
     /// The connection ends with it.
@@ -41,10 +40,13 @@ pub struct ClientStream {
 struct Shared {
     route: Route,
     state: Mutex<State>,
+    /// Tells one thread that a message came, or all that the call is over.
+    came: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    unread: VecDeque<Bytes>,
     waiting: HashMap<Vec<u8>, SyncSender<Bytes>>,
     /// Why the call is over; empty where the server ended it without an error.
     over: Option<String>,
@@ -62,11 +64,9 @@ impl ClientStream {
         let limits = ClientLimits { max_message_bytes, ..ClientLimits::default() };
         let link = Link::new(Target::new(address, tls)?, limits);
         let connected = runtime()?.block_on(link.connect());
-        let mut server =
-            connected.map_err(|reason| CommError::Connect { address: address.to_owned(), reason })?;
+        let mut server = connected.map_err(|reason| CommError::Connect { address: address.to_owned(), reason })?;
         let (outgoing, to_send) = unbounded_channel();
-        let (received, incoming) = channel();
-        let shared = Arc::new(Shared { route, state: Mutex::default() });
+        let shared = Arc::new(Shared { route, state: Mutex::default(), came: Condvar::new() });
         let sharing = Arc::clone(&shared);
         let uri = link.target.uri(method);
         let task = runtime()?.spawn(async move {
@@ -75,7 +75,7 @@ impl ClientStream {
                 let receiving = async {
                     let held = Arc::new(Held::new(Arc::default()));
                     match Incoming::begin(response, held, max_message_bytes, usize::MAX).await? {
-                        Some(messages) => read(messages, &sharing, &received).await,
+                        Some(messages) => read(messages, &sharing).await,
                         None => Ok(()),
                     }
                 };
@@ -84,21 +84,30 @@ impl ClientStream {
             let ended: Result<(), Status> = talk.await;
             sharing.end(ended.err().map(|status| status.message().to_owned()).unwrap_or_default());
         });
-        Ok(Self { outgoing, incoming: Mutex::new(incoming), shared, task: task.abort_handle(), link })
+        Ok(Self { outgoing, shared, task: task.abort_handle(), link })
     }
 
     /// Sends a message; nothing happens to it once the call is over.
-    pub fn send(&self, message: Bytes) {
-        drop(self.outgoing.send(framed(&message)));
+    pub fn send(&self, message: &[u8]) {
+        drop(self.outgoing.send(framed(message)));
     }
 
     /// The next message that is no awaited answer; none once the call is over.
     pub fn next(&self) -> Option<Bytes> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(message) = state.unread.pop_front() {
+                return Some(message);
+            }
+            if state.over.is_some() {
+                return None;
+            }
+            state = self.shared.came.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Sends a message and waits for the answer with this key; none when the call is over before it came.
-    pub fn ask(&self, key: Vec<u8>, message: Bytes) -> Option<Bytes> {
+    pub fn ask(&self, key: Vec<u8>, message: &[u8]) -> Option<Bytes> {
         let (sender, answer) = sync_channel(1);
         {
             let mut state = self.shared.lock();
@@ -132,18 +141,24 @@ impl Shared {
 
     fn end(&self, why: String) {
         let mut state = self.lock();
-        state.over = Some(why);
+        state.over.get_or_insert(why);
         state.waiting.clear();
+        drop(state);
+        self.came.notify_all();
     }
 }
 
-async fn read(mut messages: Incoming, shared: &Shared, received: &Sender<Bytes>) -> Result<(), Status> {
+async fn read(mut messages: Incoming, shared: &Shared) -> Result<(), Status> {
     while let Some(message) = messages.next().await? {
-        let waiting = (shared.route)(&message).and_then(|key| shared.lock().waiting.remove(&key));
-        // Whoever waited, or read, may have gone.
-        match waiting {
-            Some(waiting) => drop(waiting.send(message)),
-            None => drop(received.send(message)),
+        let key = (shared.route)(&message);
+        let mut state = shared.lock();
+        if let Some(waiting) = key.and_then(|key| state.waiting.remove(&key)) {
+            // Whoever waited may have gone.
+            drop(waiting.send(message));
+        } else {
+            state.unread.push_back(message);
+            drop(state);
+            shared.came.notify_one();
         }
     }
     Ok(())

@@ -109,6 +109,10 @@ impl Target {
             .enable_push(false)
             .handshake(stream);
         let (sender, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        tokio::select! {
+            heard = speaks_http2 => heard.map_err(|_| "it does not speak HTTP/2".to_owned())?,
+            ended = &mut connection => return Err(ended.err().map_or_else(|| "it hung up".to_owned(), |error| error.to_string())),
+        }
         let pings = connection.ping_pong();
         let (interval, timeout) = (limits.keepalive, limits.keepalive_timeout);
         tokio::spawn(async move {
@@ -125,7 +129,6 @@ impl Target {
                 () = until => {}
             }
         });
-        speaks_http2.await.map_err(|_| "it does not speak HTTP/2".to_owned())?;
         Ok(sender)
     }
 

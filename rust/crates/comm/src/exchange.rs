@@ -158,22 +158,18 @@ impl Messages for Incoming {
             if let Some(message) = self.cut()? {
                 return Ok(Some(message));
             }
-            match self.stream.data().await {
-                Some(data) => {
-                    let data = data.map_err(|error| lost(&error))?;
-                    self.received.receive(data.len(), self.max_held_bytes)?;
-                    self.stream.flow_control().release_capacity(data.len()).map_err(|error| lost(&error))?;
-                    self.part.extend_from_slice(&data);
+            let Some(data) = self.stream.data().await else {
+                let trailers = self.stream.trailers().await.map_err(|error| lost(&error))?;
+                told(trailers.unwrap_or_default())?;
+                if self.part.is_empty() {
+                    return Ok(None);
                 }
-                None => {
-                    let trailers = self.stream.trailers().await.map_err(|error| lost(&error))?;
-                    told(trailers.unwrap_or_default())?;
-                    if self.part.is_empty() {
-                        return Ok(None);
-                    }
-                    return Err(Status::internal("the server ended the call within a message"));
-                }
-            }
+                return Err(Status::internal("the server ended the call within a message"));
+            };
+            let data = data.map_err(|error| lost(&error))?;
+            self.received.receive(data.len(), self.max_held_bytes)?;
+            self.stream.flow_control().release_capacity(data.len()).map_err(|error| lost(&error))?;
+            self.part.extend_from_slice(&data);
         }
     }
 }

@@ -25,6 +25,7 @@ mod preface;
 mod runtime;
 mod server;
 mod tls;
+mod trust;
 
 pub use channel::{Channel, Hub, OutgoingCall};
 pub use client::{ClientStream, Route};

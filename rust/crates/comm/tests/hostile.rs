@@ -382,7 +382,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
         |_| None,
     )
     .unwrap();
-    stream.send(Bytes::from_static(b"ping"));
+    stream.send(b"ping");
     let begin = Instant::now();
     while !server.drain().iter().any(|event| matches!(event.happened, Happened::Message(_))) {
         assert!(begin.elapsed() < DEADLINE);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastledger_comm::{
-    Channel, ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server, ServerTls,
+    Channel, ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server,
+    ServerTls,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
