@@ -293,7 +293,7 @@ class GrpcHub:
         roots: bytes | None = None,
         cert: bytes | None = None,
         key: bytes | None = None,
-        server_name: str = "",
+        server_name: str | None = None,
     ) -> GrpcChannel:
         """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed."""
 

@@ -80,7 +80,7 @@ class GrpcChannel(grpc.aio.Channel):
             roots=tls.roots if tls else None,
             cert=tls.cert or None if tls else None,
             key=tls.key or None if tls else None,
-            server_name=tls.override if tls else "",
+            server_name=tls.override if tls else None,
         )
 
     async def __aenter__(self) -> Self:

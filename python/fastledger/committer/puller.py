@@ -111,8 +111,7 @@ class BlockPuller:
         call = None
         self._rejected = False
         try:
-            deliver: grpc.aio.StreamStreamMultiCallable[Any, Any] = channel.stream_stream(METHOD)
-            call = self._call = deliver()
+            call = self._call = channel.stream_stream(METHOD)()
             await call.write(self._request(height))
             _logger.info("[%s] pulling blocks from %s at %d", self._channel_id, address, height)
             while True:

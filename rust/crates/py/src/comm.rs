@@ -113,7 +113,7 @@ impl GrpcHub {
         listed(py, self.0.drain())
     }
 
-    #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=String::new()))]
+    #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn channel(
         &self,
@@ -126,7 +126,7 @@ impl GrpcHub {
         roots: Option<Vec<u8>>,
         cert: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
-        server_name: String,
+        server_name: Option<String>,
     ) -> PyResult<GrpcChannel> {
         let limits = ClientLimits {
             max_message_bytes,
@@ -134,7 +134,8 @@ impl GrpcHub {
             keepalive_timeout: Duration::from_secs_f64(keepalive_timeout_s),
             max_backoff: Duration::from_secs_f64(max_backoff_s),
         };
-        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name });
+        let tls =
+            roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: server_name.unwrap_or_default() });
         door::work(py, || self.0.channel(address, tls.as_ref(), limits), error::comm).map(GrpcChannel)
     }
 }
