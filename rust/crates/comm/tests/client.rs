@@ -518,9 +518,12 @@ fn a_server_that_is_silent_is_given_up() {
     });
     let (keepalive, keepalive_timeout) = (Duration::from_millis(200), Duration::from_millis(100));
     let client = Client::new(port, ClientLimits { keepalive, keepalive_timeout, ..ClientLimits::default() });
-    let begin = Instant::now();
-    assert_eq!(client.code_of(&client.converse()), Code::Unavailable);
-    assert!(begin.elapsed() >= keepalive);
+    for _ in 0..2 {
+        // The next call has another connection, of which as little is heard.
+        let begin = Instant::now();
+        assert_eq!(client.code_of(&client.converse()), Code::Unavailable);
+        assert!(begin.elapsed() >= keepalive);
+    }
 }
 
 #[test]
