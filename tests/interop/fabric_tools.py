@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fabric's own commands, built once from its source.
+"""Fabric's own commands, built once from its Go module.
 
-They are kept in .venv-interop/fabric/VERSION. Where the Go module proxy has not got Fabric,
-FABRIC_GIT names a clone of its repository, whose vendored dependencies then suffice.
+They are kept in the user's cache folder, fastledger/interop/fabric/VERSION, for every checkout.
 """
 
-import io
+import functools
 import json
 import os
 import shutil
 import subprocess
-import tarfile
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from corpora import ROOT
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastledger" / "interop"
 
 VERSIONS = {
     "v3.1.5": "86c1172bec37e6590c6b1ae6f847833df48d65fc",
@@ -24,86 +21,92 @@ VERSIONS = {
 }
 """Commits; Go refuses the tags, whose major version the module's path does not have."""
 
-CACHE = ROOT / ".venv-interop" / "fabric"
-SAMPLES = "sampleconfig"
-_METADATA = "github.com/hyperledger/fabric/common/metadata"
+STAND_INS = {
+    "v3.1.5": ("v3.1.1", "v1.4.0-rc1.0.20250510200036-435a7f1a780a"),
+    "v2.5.15": ("v2.5.9", "v1.4.0-rc1.0.20240618194258-7c3876255bf0"),
+}
+"""For module proxies that cannot look into Fabric's repository, but have these already."""
+
+_MODULE = "github.com/hyperledger/fabric"
 
 
 def fabric_tool(name: str, version: str = "v3.1.5") -> Path:
     """Return one of Fabric's commands, building it if need be; skip the test if it cannot be."""
-    built = CACHE / version / name
+    release, query = _release(version)
+    built = CACHE / "fabric" / release / name
     if not built.exists():
-        reason = _make(name, version, built)
-        if reason:
-            pytest.skip(reason)
+        try:
+            _build(name, release, query, built)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"cannot build Fabric's {name} {release}: {_why(error)}")
     return built
 
 
 def sample_config(version: str = "v3.1.5") -> Path:
     """Return the folder of Fabric's core.yaml and orderer.yaml, which every real node needs."""
-    folder = CACHE / version / SAMPLES
-    if not folder.exists():
-        reason = _make(SAMPLES, version, folder)
-        if reason:
-            pytest.skip(reason)
-    return folder
+    release, _ = _release(version)
+    return _samples(release)
 
 
-def _make(name: str, version: str, place: Path) -> str:
-    """Make one thing of Fabric's; return why it cannot be."""
-    what = f"Fabric's {name} {version}"
+def _samples(release: str) -> Path:
+    return CACHE / "fabric" / release / "sampleconfig"
+
+
+def _release(version: str) -> tuple[str, str]:
+    """The release that can be had, and Go's name for it; skip the test if there is none."""
     if shutil.which("go") is None:
-        return f"needs Go to build {what}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    clone = os.environ.get("FABRIC_GIT")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            if clone:
-                _from_clone(clone, name, version, place, Path(folder))
-            else:
-                _from_proxy(name, version, place)
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = lines[-1] if lines else f"exit code {error.returncode}"
-        hint = "" if clone else " (FABRIC_GIT can name a clone of Fabric's repository)"
-        return f"cannot build {what}: {why}{hint}"
-    return ""
+        pytest.skip(f"needs Go to build Fabric's commands, {version}")
+    found, problem = _had(version)
+    if found is None:
+        pytest.skip(f"the Go module proxy does not give Fabric {version}: {problem}")
+    return found
 
 
-def _from_proxy(name: str, version: str, place: Path) -> None:
-    module = f"github.com/hyperledger/fabric@{VERSIONS[version]}"
-    if name == SAMPLES:
-        found = json.loads(_go(["mod", "download", "-json", module], place.parent))
-        shutil.copytree(Path(found["Dir"]) / SAMPLES, place, copy_function=shutil.copyfile)
-        return
-    command = module.replace("@", f"/cmd/{name}@")
-    flags = ["-ldflags", _ldflags(version)]
-    _go(["install", *flags, command], place.parent, GOBIN=str(place.parent))
+@functools.cache
+def _had(version: str) -> tuple[tuple[str, str] | None, str]:
+    """Find the first release that is here, or whose source can be fetched."""
+    problem = ""
+    for release, query in ((version, VERSIONS[version]), STAND_INS[version]):
+        folder = _samples(release)
+        if not folder.exists():
+            try:
+                source = _source(query)
+            except subprocess.CalledProcessError as error:
+                problem = problem or _why(error)
+                continue
+            shutil.copytree(source / folder.name, folder, copy_function=shutil.copyfile)
+            for made in (folder, *folder.rglob("*")):
+                made.chmod(0o755 if made.is_dir() else 0o644)
+        return (release, query), ""
+    return None, problem
 
 
-def _from_clone(clone: str, name: str, version: str, place: Path, folder: Path) -> None:
-    source = ["git", "-C", clone, "archive", VERSIONS[version]]
-    archive = subprocess.run(source, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
-    if name == SAMPLES:
-        shutil.copytree(folder / SAMPLES, place)
-        return
-    flags = ["-mod=vendor", "-buildvcs=false", "-ldflags", _ldflags(version)]
-    _go(["build", *flags, "-o", str(place), f"./cmd/{name}"], folder)
+def _source(query: str) -> Path:
+    """The folder of Fabric's source in Go's cache of modules, which is read-only."""
+    found = _go(["mod", "download", "-json", f"{_MODULE}@{query}"], Path("/"))
+    return Path(json.loads(found)["Dir"])
 
 
-def _ldflags(version: str) -> str:
-    """What Fabric's Makefile says: commands without a version refuse some of their work."""
-    commit = VERSIONS[version][:9]
-    said = {"Version": version, "CommitSHA": commit}
-    return " ".join(["-s", "-w", *(f"-X {_METADATA}.{key}={said[key]}" for key in said)])
+def _build(name: str, release: str, query: str, place: Path) -> None:
+    # Commands that do not know their version refuse some of their work.
+    said = {"Version": release, "CommitSHA": query.rpartition("-")[2][:9]}
+    flags = " ".join(["-s", "-w", *(f"-X {_MODULE}/common/metadata.{k}={said[k]}" for k in said)])
+    # A module in the cache is without its vendored dependencies.
+    command = ["build", "-mod=readonly", "-ldflags", flags, "-o", str(place), f"./cmd/{name}"]
+    _go(command, _source(query))
 
 
-def _go(arguments: list[str], folder: Path, **environ: str) -> bytes:
+def _go(arguments: list[str], folder: Path) -> bytes:
     command = ["nice", "-n", "15", "go", *arguments]
-    env = os.environ | {"GOFLAGS": "-p=1"} | environ
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, check=True).stdout
+    return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+
+
+def _why(error: "subprocess.CalledProcessError") -> str:
+    """The last thing that Go said; with -json it says that on standard output."""
+    if error.stdout.startswith(b"{"):
+        return str(json.loads(error.stdout)["Error"])
+    lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {error.returncode}"
 
 
 def run(name: str, *arguments: object, version: str = "v3.1.5", **options: object) -> bytes:

@@ -82,7 +82,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether somebody listens at a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -180,13 +181,13 @@ class Nodes:
 
     def _until_down(self, node: Node) -> None:
         # A process that is killed closes its sockets a moment after its state says so.
-        while processes.running(node.folder) is not None or _answers(node.port):
+        while processes.running(node.folder) is not None or answers(node.port):
             time.sleep(0.05)
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
         ports = [node.port, *([node.side_port] if node is self.plan.orderer else [])]
-        while not all(_answers(port) for port in ports):
+        while not all(answers(port) for port in ports):
             ended = node.name in self._real and self._processes[node.name].poll() is not None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"

@@ -38,6 +38,7 @@ from mixed_workload import Call, calls, envelopes
 from real_nodes import (
     Commands,
     Nodes,
+    answers,
     client_certificate,
     free_ports,
     plan_of,
@@ -203,6 +204,8 @@ def service(package_id: str, address: str) -> Iterator[None]:
     command = [sys.executable, "-m", "fastledger.shim", "start", "chaincode"]
     process = subprocess.Popen(command, cwd=CHAINCODE, env=env)
     try:
+        # Fabric's peers dial once.
+        eventually(lambda: answers(int(address.rpartition(":")[2])))
         yield
     finally:
         process.kill()

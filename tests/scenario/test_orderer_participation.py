@@ -4,6 +4,7 @@
 import asyncio
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,9 +169,9 @@ def test_an_endpoint_that_is_not_there() -> None:
     assert result.stdout.startswith('Error: Get "http://127.0.0.1:1/participation/v1/channels": ')
 
 
-def test_mutual_tls_lets_only_administrators_in(
-    material: Path, genesis: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_tls_lets_only_administrators_in(material: Path, tmp_path: Path, required: str) -> None:
+    """Whether the handshake refuses those without a certificate, or the service does."""
     ca, strangers = authority(), authority("strangers")
     server, client, stranger = leaf(ca), leaf(ca), leaf(strangers)
     files = {}
@@ -191,7 +192,7 @@ def test_mutual_tls_lets_only_administrators_in(
         ORDERER_ADMIN_TLS_ENABLED="true",
         ORDERER_ADMIN_TLS_CERTIFICATE=str(files["server.crt"]),
         ORDERER_ADMIN_TLS_PRIVATEKEY=str(files["server.key"]),
-        ORDERER_ADMIN_TLS_CLIENTAUTHREQUIRED="true",
+        ORDERER_ADMIN_TLS_CLIENTAUTHREQUIRED=required,
         ORDERER_ADMIN_TLS_CLIENTROOTCAS=f"[{files['ca.crt']}]",
     )
     running = Running(environ)
@@ -201,8 +202,19 @@ def test_mutual_tls_lets_only_administrators_in(
             tls += ("--client-key", files[f"{name}.key"])
             result = osnadmin(running, "channel", "list", *tls)
             assert result.exit_code == exit_code, result.output
-        plain = osnadmin(running, "channel", "list")
-        assert plain.exit_code == 1
+        assert osnadmin(running, "channel", "list").exit_code == 1
+        trust = ssl.create_default_context(cadata=files["ca.crt"].read_text("ascii"))
+        port = running.node.admin_port
+        nameless = http.client.HTTPSConnection("localhost", port, context=trust)
+        if required == "true":
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                nameless.request("GET", URL)
+                nameless.getresponse()
+        else:
+            for method in ("GET", "DELETE"):
+                nameless.request(method, URL)
+                assert nameless.getresponse().read() == b"401: Unauthorized"
+        nameless.close()
     finally:
         running.stop()
 

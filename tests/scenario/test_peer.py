@@ -204,8 +204,8 @@ async def through_the_gateway(corpus: Corpus, folder: Path) -> None:
                         proposed_transaction=client.propose(CHANNEL, "nocc", "query"),
                     )
                 )
-            assert refused.value.code() is grpc.StatusCode.UNKNOWN
-            assert "chaincode nocc not found" in (refused.value.details() or "")
+            assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+            assert "no peers available to evaluate chaincode nocc" in str(refused.value.details())
             await client.close()
 
 

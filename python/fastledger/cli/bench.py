@@ -31,28 +31,55 @@ SWEEPS: dict[str, tuple[str, str, tuple[float, ...]]] = {
 }
 
 
+_SHARE = click.FloatRange(0, 1)
+
+
+def _number(name: str, default: int, text: str, least: int = 1) -> Callable[[Any], Any]:
+    kind = click.IntRange(least)
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
 @click.command(cls=Command)
-@click.option("--transactions", type=int, default=50_000, show_default=True)
-@click.option("--block", type=int, default=500, show_default=True, help="Transactions a block.")
-@click.option("--organizations", type=int, default=2, show_default=True)
-@click.option("--endorsements", type=int, default=2, show_default=True, help="Each transaction's.")
-@click.option("--endorsers", type=int, default=1, show_default=True, help="Peers of each org.")
-@click.option("--clients", type=int, default=10, show_default=True, help="Clients of each org.")
-@click.option("--keys", type=int, default=100_000, show_default=True)
-@click.option("--zipf", type=float, default=0.0, show_default=True, help="0 is uniform.")
-@click.option("--value-bytes", type=int, default=100, show_default=True)
-@click.option("--reads", type=int, default=1, show_default=True)
-@click.option("--writes", type=int, default=1, show_default=True)
-@click.option("--range-queries", type=float, default=0.0, help="Share of transactions.")
-@click.option("--key-policies", type=float, default=0.0, help="Share of keys.")
-@click.option("--private-writes", type=float, default=0.0, help="Share of transactions.")
-@click.option("--bad-signatures", type=float, default=0.0, help="Share of transactions.")
+@_number("--transactions", 50_000, "How many.")
+@_number("--block", 500, "Transactions a block.")
+@_number("--organizations", 2, "How many.")
+@_number("--endorsements", 2, "Each transaction's.")
+@_number("--endorsers", 1, "Peers of each organization.")
+@_number("--clients", 10, "Clients of each organization.")
+@_number("--keys", 100_000, "How many the state has.")
+@click.option(
+    "--zipf",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Exponent of the keys' popularity; 0 is uniform.",
+)
+@_number("--value-bytes", 100, "Length of a value.", least=0)
+@_number("--reads", 1, "Keys that a transaction reads.", least=0)
+@_number("--writes", 1, "Keys that a transaction writes.", least=0)
+@click.option(
+    "--range-queries", type=_SHARE, default=0.0, help="Share of transactions with one, 0 to 1."
+)
+@click.option("--key-policies", type=_SHARE, default=0.0, help="Share of keys with one, 0 to 1.")
+@click.option(
+    "--private-writes", type=_SHARE, default=0.0, help="Share of transactions with one, 0 to 1."
+)
+@click.option(
+    "--bad-signatures", type=_SHARE, default=0.0, help="Share of transactions with one, 0 to 1."
+)
 @click.option("--spec", "spec_json", default="{}", help="More of the specification, as JSON.")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--workers", type=int, default=0, help="0 takes one per core.")
-@click.option("--runs", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--sweep", "sweeps", type=click.Choice(list(SWEEPS)), multiple=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="For the reports.")
+@_number("--seed", 1, "Another one makes another channel of the same kind.", least=0)
+@_number("--workers", 0, "Threads that verify; 0 takes one per core.", least=0)
+@_number("--runs", 3, "Of them, the median counts.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    type=click.Choice(list(SWEEPS)),
+    multiple=True,
+    help="Measure over a range of this.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the reports."
+)
 @click.option("--no-fsync", is_flag=True, help="Do not wait for the disk.")
 def bench(
     workers: int,

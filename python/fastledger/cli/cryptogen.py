@@ -47,7 +47,13 @@ def version() -> None:
 
 
 @cryptogen.command()
-@click.option("--input", "network", type=click.Path(path_type=Path), default="crypto-config")
+@click.option(
+    "--input",
+    "network",
+    type=click.Path(path_type=Path),
+    default="crypto-config",
+    help="Folder of the network.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="A crypto-config.yaml.")
 def extend(network: Path, config: Path | None) -> None:
     """Extend an existing network."""

@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
+from fastledger.cli.command import Group
 
-class KingpinGroup(click.Group):
+
+class KingpinGroup(Group):
     """A program with commands."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,14 +3,17 @@
 
 import importlib
 import os
-from typing import cast
+from typing import Any, cast
 
 import click
 
 import fastledger
+from fastledger.cli.command import DEBUG, UNUSABLE, Group, fail
 
 # gRPC's own lines about clients that hang up belong into no log of ours.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+DEBUG_VARIABLE = "FASTLEDGER_DEBUG"
 
 COMMANDS = {
     "up": "fastledger.cli.network.up:up",
@@ -38,7 +41,7 @@ COMMANDS = {
 """Where each command is; its module is loaded when the command is asked for."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that loads only the command that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -51,6 +54,21 @@ class LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         return cast(click.Command, getattr(importlib.import_module(module), name))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a mistake of ours is one line, too."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.meta.get(DEBUG) or os.environ.get(DEBUG_VARIABLE):
+                raise
+            fail(
+                f"{type(error).__name__}: {error} (fastledger did not expect this; to report it, "
+                f"call again with {DEBUG_VARIABLE}=1, which shows where it comes from)",
+                UNUSABLE,
+            )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -40,7 +40,20 @@ class _Program(_Commands):
                 own.append(word)
             else:
                 rest.append(word)
+        if "--help" in rest:
+            self._help(ctx, rest)
         return super().parse_args(ctx, own + rest)
+
+    def _help(self, ctx: click.Context, words: list[str]) -> NoReturn:
+        """Show the help of the command that words name; it needs no address."""
+        command: click.Command = self
+        for word in words:
+            found = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+            if found:
+                ctx = click.Context(found, parent=ctx, info_name=word)
+                command = found
+        click.echo(command.get_help(ctx))
+        ctx.exit(0)
 
 
 _CHANNEL = click.option("--channelID", "-c", "channel_id", required=True, help="Channel ID")

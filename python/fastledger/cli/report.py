@@ -116,7 +116,8 @@ def show(channel: str | None, last_commit_hash: bytes | None, summary: Summary) 
     """Print the closing table."""
     console = Console(highlight=False)
     console.print(
-        f"channel {channel}: blocks {summary.blocks:,}, transactions {summary.transactions:,}, "
+        f"channel {channel or '?'}: "
+        f"blocks {summary.blocks:,}, transactions {summary.transactions:,}, "
         f"{summary.seconds:.2f} s, {summary.tx_per_s:,.0f} tx/s"
     )
     if summary.already_committed:

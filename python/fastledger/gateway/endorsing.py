@@ -34,7 +34,7 @@ async def endorse(
     wanted = list(request.endorsing_organizations)
     collected: list[Response] = []
     if not wanted or peer.mspid in wanted:
-        collected.append(_good(peer, await peer.endorse(proposal)))
+        collected.append(_good(peer, channel, proposal, await peer.endorse(proposal)))
     details: list[pb.ErrorDetail] = []
     for mspid in wanted or _other_organizations(channel, peer.mspid):
         if mspid == peer.mspid:
@@ -60,9 +60,16 @@ def detail(peer: GatewayPeer, answer: Response) -> pb.ErrorDetail:
     )
 
 
-def _good(peer: GatewayPeer, answer: Response) -> Response:
+def _good(
+    peer: GatewayPeer,
+    channel: GatewayChannel,
+    proposal: proposal_pb2.SignedProposal,
+    answer: Response,
+) -> Response:
     if answer.response.status < ERROR_THRESHOLD:
         return answer
+    if not channel.has_chaincode(chaincode(proposal)):
+        raise _too_few([])
     raise GatewayFailed(
         grpc.StatusCode.ABORTED,
         "failed to endorse transaction, see attached details for more info",
@@ -96,7 +103,7 @@ def _satisfied(
         )
         for one in collected
     ]
-    return bool(signed) and channel.is_endorsed(_chaincode(proposal), signed)
+    return bool(signed) and channel.is_endorsed(chaincode(proposal), signed)
 
 
 async def _ask(
@@ -155,7 +162,8 @@ def _assemble(
     return common_pb2.Envelope(payload=payload.SerializeToString(deterministic=True))
 
 
-def _chaincode(proposal: proposal_pb2.SignedProposal) -> str:
+def chaincode(proposal: proposal_pb2.SignedProposal) -> str:
+    """Read which chaincode a proposal calls."""
     decoded = proposal_pb2.Proposal.FromString(proposal.proposal_bytes)
     header = common_pb2.Header.FromString(decoded.header)
     channel_header = common_pb2.ChannelHeader.FromString(header.channel_header)

@@ -42,6 +42,9 @@ class GatewayChannel(Protocol):
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
         """Await the verdict of a transaction that is not committed yet."""
 
+    def has_chaincode(self, name: str) -> bool:
+        """Whether the channel has a chaincode, its own or the system's."""
+
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy a chaincode's policy, as far as can be said here."""
 

@@ -136,8 +136,21 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             raise GatewayFailed(
                 Code.INVALID_ARGUMENT, "failed to unpack transaction proposal: no proposal"
             )
+        channel = self._peer.channel(request.channel_id)
+        if channel is None:
+            raise GatewayFailed(
+                Code.UNAVAILABLE,
+                f"failed to get config for channel [{request.channel_id}]: could not get last "
+                f"config for channel {request.channel_id}",
+            )
         answer = await self._peer.endorse(request.proposed_transaction)
         if answer.response.status >= ERROR_THRESHOLD:
+            name = endorsing.chaincode(request.proposed_transaction)
+            if not channel.has_chaincode(name):
+                raise GatewayFailed(
+                    Code.FAILED_PRECONDITION,
+                    f"no peers available to evaluate chaincode {name} in channel {channel.id}",
+                )
             raise GatewayFailed(
                 Code.UNKNOWN,
                 "evaluate call to endorser returned error: chaincode response "

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from fastledger import __version__
-from fastledger.comm.http import HttpServer
+from fastledger.comm.http import HttpServer, require_certificate
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log, metrics
 from fastledger.common.config import Config
@@ -33,7 +33,6 @@ class Operations:
     ) -> None:
         """Prepare the endpoint; ``provider`` is ``prometheus`` or ``disabled``."""
         self._checkers: dict[str, Checker] = {}
-        self._needs_certificate = tls is not None
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/version", _version)
@@ -88,7 +87,7 @@ class Operations:
         )
 
     async def _logspec(self, request: web.Request) -> web.Response:
-        self._authorize(request)
+        require_certificate(request)
         if request.method == "GET":
             return web.json_response({"spec": log.spec()})
         if request.method != "PUT":
@@ -104,19 +103,11 @@ class Operations:
         return web.Response(status=204)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        self._authorize(request)
+        require_certificate(request)
         return web.Response(
             body=metrics.exposition(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
-
-    def _authorize(self, request: web.Request) -> None:
-        """Under TLS only a client with a certificate may see or set more than health."""
-        transport = request.transport
-        if not self._needs_certificate or transport is None:
-            return
-        if not transport.get_extra_info("peercert"):
-            raise web.HTTPUnauthorized
 
 
 async def _version(_: web.Request) -> web.Response:

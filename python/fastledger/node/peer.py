@@ -32,8 +32,8 @@ from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
 from fastledger.msp import Msp, SigningIdentity, load_msp_config
 from fastledger.node import process
+from fastledger.node.channel_connector import ChannelConnector
 from fastledger.node.operations import Operations
-from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.node.peer_gateway import GatewayFace
@@ -72,7 +72,7 @@ class PeerNode:
         self.channels = PeerChannels(
             folder,
             self.signer,
-            lambda channel: OrdererConnector(config, channel),
+            lambda channel: ChannelConnector(config, channel),
             self._overrides,
         )
         self._acl = AclProvider(self._msp, self._bundle)
@@ -142,7 +142,7 @@ class PeerNode:
             self._acl,
             self.signer.mspid,
             config.string("peer.address"),
-            lambda channel: OrdererConnector(config, channel),
+            lambda channel: ChannelConnector(config, channel, with_peers=True),
             self._overrides,
         )
 

@@ -11,6 +11,7 @@ from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
 from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.definitions import SYSTEM_CHAINCODES
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.states import ViewState
@@ -104,6 +105,10 @@ class GatewayView:
         for connection in self._connections.values():
             await connection.close()
 
+    def has_chaincode(self, name: str) -> bool:
+        """Whether the channel has a chaincode, its own or the system's."""
+        return name in SYSTEM_CHAINCODES or any(self._definitions(name))
+
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy the policy of the chaincode that is called.
 
@@ -124,18 +129,25 @@ class GatewayView:
         """Which policy counts for a chaincode: its kind, and the policy or its path."""
         if chaincode == definition.NAMESPACE and self.bundle.has_policy(LIFECYCLE_POLICY):
             return "path", LIFECYCLE_POLICY.encode()
+        committed, legacy = self._definitions(chaincode)
+        if committed is not None:
+            return "application", committed.validation.validation_parameter
+        if legacy is not None:
+            return "signature", ChaincodeData.FromString(legacy).policy
+        anybody = n_out_of_role(1, "member", self._channel.organizations)
+        return "signature", anybody.SerializeToString()
+
+    def _definitions(
+        self, chaincode: str
+    ) -> tuple[definition.ChaincodeDefinition | None, bytes | None]:
+        """A chaincode's definition by `_lifecycle`, and that by lscc."""
         view = self._channel.ledger.view()
         try:
             committed = definition.read_committed(chaincode, ViewState(view, definition.NAMESPACE))
             legacy = view.get("lscc", chaincode)
         finally:
             view.close()
-        if committed is not None:
-            return "application", committed.validation.validation_parameter
-        if legacy is not None:
-            return "signature", ChaincodeData.FromString(legacy.value).policy
-        anybody = n_out_of_role(1, "member", self._channel.organizations)
-        return "signature", anybody.SerializeToString()
+        return committed, legacy.value if legacy is not None else None
 
     def _evaluate(self, question: tuple[_Kind, bytes], endorsements: Sequence[SignedData]) -> bool:
         kind, policy = question

@@ -88,6 +88,22 @@ def test_mutual_tls_tells_the_client_certificate() -> None:
     asyncio.run(run())
 
 
+def test_a_certificate_that_nobody_requires_is_told_all_the_same() -> None:
+    """Of whatever authority: it binds requests to the connection, and lets nobody in."""
+    stranger = certificates.leaf(OTHER_CA, "stranger")
+
+    async def run() -> None:
+        async with serving(TlsConfig(SERVER.cert, SERVER.key)) as address:
+            mine = ClientTls(CA.cert, stranger.cert, stranger.key)
+            async with await dial(address, mine) as channel:
+                answer = await ask(channel)
+            assert answer.endorsement.endorser == stranger.der
+            async with await dial(address, ClientTls(CA.cert)) as channel:
+                assert not (await ask(channel)).HasField("endorsement")
+
+    asyncio.run(run())
+
+
 def test_mutual_tls_refuses_a_client_without_certificate() -> None:
     tls = TlsConfig(SERVER.cert, SERVER.key, CA.cert, require_client_cert=True)
 

@@ -21,6 +21,7 @@ TIMEOUT_S = 600.0
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 NOT_FOUND = 404
+CONFLICT = 409
 
 
 class DockerError(ChaincodeError):
@@ -123,7 +124,13 @@ class Engine:
     def remove(self, container: str) -> None:
         """End and remove a container; harmless when it is gone."""
         try:
-            self.call("DELETE", f"/containers/{container}?force=1&v=1")
+            try:
+                self.call("DELETE", f"/containers/{container}?force=1&v=1")
+            except DockerError as error:
+                if error.status != CONFLICT:
+                    raise
+                # It is being removed already, and has its name until that is done.
+                self.call("POST", f"/containers/{container}/wait?condition=removed")
         except DockerError as error:
             if error.status != NOT_FOUND:
                 raise

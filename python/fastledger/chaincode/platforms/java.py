@@ -29,7 +29,15 @@ class Java:
         """``java -jar``."""
         del package
         java = find_tool("java", "chaincode of type java needs it")
+        home = Path(java).resolve().parent.parent
         return Program(
             argv=(java, "-jar", str(folder / "src" / _JAR), "--peerAddress", "{address}"),
-            readonly=(Path(java).resolve().parent.parent,),
+            readonly=(home, *_settings(home)),
         )
+
+
+def _settings(home: Path) -> set[Path]:
+    """Where a distribution keeps what Java's home only links to: /etc/java-17-openjdk."""
+    links = (path for folder in ("conf", "lib") for path in (home / folder).rglob("*"))
+    targets = {path.resolve().parent for path in links if path.is_symlink()}
+    return {folder for folder in targets if folder.is_dir()}

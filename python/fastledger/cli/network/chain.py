@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fastledger.cli.command import Command
+from fastledger.cli.command import LiveCommand
 from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.cli.network.transact import user_of
 from fastledger.client.peer import Peer
@@ -26,10 +26,17 @@ _SHOWN_BLOCKS = 10
 _VALID = 0
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
-@click.argument("number", type=int, required=False)
-@click.option("-n", "--last", type=int, default=_SHOWN_BLOCKS, show_default=True)
+@click.argument("number", type=click.IntRange(0), required=False)
+@click.option(
+    "-n",
+    "--last",
+    type=click.IntRange(1),
+    default=_SHOWN_BLOCKS,
+    show_default=True,
+    help="How many of them.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on showing new blocks.")
 def blocks(directory: Path | None, number: int | None, last: int, follow: bool) -> None:
     """List the newest blocks with the verdicts of their transactions, or show block NUMBER."""
@@ -44,8 +51,8 @@ async def _one(plan: Plan, number: int) -> None:
     user = _reader(plan)
     async with Session(plan) as session:
         height = await _height(session, user)
-        if not 0 <= number < height:
-            raise NotFound(f"no block {number}, the channel has {height}")
+        if number >= height:
+            raise NotFound(f"no block {number}, the newest is {height - 1}")
         peer = await session.peer(user.org.peers[0])
         stream = peer.blocks(plan.channel, session.signer(user))
         block = await stream.get(specified(number))
@@ -92,10 +99,12 @@ def _line(block: Block, encoded: bytes) -> str:
     return f"block {block.header.number:>5}  {len(parts):>4} tx  {shown}"
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
 @click.option("--chaincode", default="", help="Which; without it the network's.")
-@click.option("--start", type=int, help="Block to begin with; without it the next one.")
+@click.option(
+    "--start", type=click.IntRange(0), help="Block to begin with; without it the next one."
+)
 def events(directory: Path | None, chaincode: str, start: int | None) -> None:
     """Show the chaincode's events as they are committed."""
     plan = running(directory)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fastledger.cli.command import INCONSISTENT, Command
+from fastledger.cli.command import INCONSISTENT, LiveCommand
 from fastledger.cli.network.answers import disagreement
 from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
@@ -57,7 +57,7 @@ class Raced(Refused):
     """The peers answered while another transaction was committed; they may agree a moment later."""
 
 
-class _Transaction(Command):
+class _Transaction(LiveCommand):
     """A command whose refusal costs exit code 1 and is told in several lines."""
 
     def invoke(self, ctx: click.Context) -> Any:

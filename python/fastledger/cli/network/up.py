@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fastledger.cli.command import Command
+from fastledger.cli.command import LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.common.errors import InputError, NotFound
 from fastledger.node.network import lifetime, processes
@@ -21,7 +21,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 """The sample chaincode, which lies beside the sources."""
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
 @click.option("--orgs", type=int, help="Organizations with peers; 2.")
 @click.option("--peers", type=int, help="Peers of each; 1.")
@@ -106,7 +106,7 @@ def _show(plan: Plan, seconds: float) -> None:
     click.echo()
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
 @click.option("--clean", is_flag=True, help="Remove ledgers and identities, too.")
 def down(directory: Path | None, clean: bool) -> None:
@@ -121,7 +121,7 @@ def down(directory: Path | None, clean: bool) -> None:
         click.echo(f"{plan.state} and {plan.organizations} removed")
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
 def status(directory: Path | None) -> None:
     """Show the nodes, and how many blocks they have. Exit code 1: one does not run."""
@@ -139,10 +139,17 @@ def status(directory: Path | None) -> None:
         raise SystemExit(1)
 
 
-@click.command(cls=Command)
+@click.command(cls=LiveCommand)
 @DIRECTORY
 @click.argument("node", required=False)
-@click.option("-n", "--lines", type=int, default=_LOG_LINES, show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(0),
+    default=_LOG_LINES,
+    show_default=True,
+    help="How many of each.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on showing new lines.")
 def logs(directory: Path | None, node: str | None, lines: int, follow: bool) -> None:
     """Show the end of the nodes' logs, or of one NODE's."""
@@ -156,7 +163,8 @@ def logs(directory: Path | None, node: str | None, lines: int, follow: bool) -> 
     for name, file in files:
         content = file.read_bytes() if file.exists() else b""
         places[file] = len(content)
-        for line in content.decode("utf-8", "replace").splitlines()[-lines:]:
+        written = content.decode("utf-8", "replace").splitlines()
+        for line in written[max(0, len(written) - lines) :]:
             click.echo(f"{name} | {line}" if len(files) > 1 else line)
     while follow:
         time.sleep(_FOLLOW_S)

@@ -42,7 +42,13 @@ _CALL_OPTIONS = options(
 )
 
 WAIT_OPTIONS = options(
-    click.option("--waitForEventTimeout", "wait_timeout", type=DURATION, default=30.0),
+    click.option(
+        "--waitForEventTimeout",
+        "wait_timeout",
+        type=DURATION,
+        default=30.0,
+        help="But no longer than",
+    ),
 )
 
 

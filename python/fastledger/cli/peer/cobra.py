@@ -16,6 +16,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
+from fastledger.cli.command import Group
 from fastledger.common.durations import parse_duration
 from fastledger.common.errors import FastledgerError
 
@@ -58,9 +59,10 @@ class CobraCommand(click.Command):
         if not any(isinstance(param, click.Argument) for param in self.params):
             self.params.append(click.Argument(["_surplus"], nargs=-1, expose_value=False))
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Write the usage line as cobra does."""
-        return ["[flags]"]
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Write the usage line as cobra does: what stands for itself, then flags."""
+        named = [param for param in self.get_params(ctx) if isinstance(param, click.Argument)]
+        return [*(param.metavar for param in named if param.metavar), "[flags]"]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the arguments, or leave with exit code 1."""
@@ -106,7 +108,7 @@ class CobraCommand(click.Command):
         return result
 
 
-class CobraGroup(click.Group):
+class CobraGroup(Group):
     """Commands that are loaded when they are asked for, and flags that all of them have."""
 
     command_class = CobraCommand

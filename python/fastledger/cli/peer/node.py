@@ -51,7 +51,14 @@ def reset() -> None:
 
 @click.command(cls=CobraCommand)
 @_CHANNEL
-@click.option("-b", "--blockNumber", "number", type=click.IntRange(0), default=0)
+@click.option(
+    "-b",
+    "--blockNumber",
+    "number",
+    type=click.IntRange(0),
+    default=0,
+    help="Number of its last block",
+)
 def rollback(channel_id: str, number: int) -> None:
     """Take a channel of a stopped peer back to a block."""
     import fastledger.node.maintenance as maintenance

@@ -32,7 +32,14 @@ _OPTIONS = options(
     click.option("--peerAddress", "address", default="", help="The peer to ask"),
     click.option("--tlsRootCertFile", "root_file", default="", help="Its TLS root certificate"),
 )
-_BLOCK = click.option("-b", "--blockNumber", "number", type=click.IntRange(0), default=0)
+_BLOCK = click.option(
+    "-b",
+    "--blockNumber",
+    "number",
+    type=click.IntRange(0),
+    default=0,
+    help="Number of its last block",
+)
 
 
 @click.command(cls=CobraCommand)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from aiohttp import web
 from google.protobuf.message import DecodeError, Message
 
+from fastledger.comm.http import require_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.orderer.channelparticipation.form import read_file_part
@@ -106,6 +107,7 @@ class ChannelParticipation:
 
     def _guarded(self, serve: _Serve) -> _Serve:
         async def guarded(request: web.Request) -> web.Response:
+            require_certificate(request)
             try:
                 if not self._enabled:
                     raise _Failure(503, "channel participation API is disabled")

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! TLS as Fabric's nodes have it: 1.2 or later, and clients' certificates where they must show
-//! one.
+//! TLS as Fabric's nodes have it: 1.2 or later. Clients are always asked for a certificate, to which
+//! requests may be bound; whether they must show one, and of whom, is the server's choice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::{
+    ClientConfig, DEFAULT_VERSIONS, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::CommError;
@@ -24,9 +29,9 @@ pub struct ServerTls {
     pub cert: Vec<u8>,
     /// Its private key, PKCS #8 or SEC 1.
     pub key: Vec<u8>,
-    /// Authorities of clients.
+    /// Authorities of clients that must show a certificate.
     pub client_roots: Vec<u8>,
-    /// Whether clients must show a certificate.
+    /// Whether they must. A client that need not may show one of any authority.
     pub require_client_cert: bool,
     /// More authorities of clients.
     pub more_client_roots: Option<ClientRoots>,
@@ -71,23 +76,71 @@ fn acceptor(tls: &ServerTls, roots: &[u8], strict: bool) -> Result<TlsAcceptor, 
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(DEFAULT_VERSIONS)
         .map_err(|error| wrong("the protocol", &error))?;
-    let builder = if tls.require_client_cert {
+    let verifier: Arc<dyn ClientCertVerifier> = if tls.require_client_cert {
         let mut store = RootCertStore::empty();
         let parsed = CertificateDer::pem_slice_iter(roots).filter_map(Result::ok);
         let (added, _) = store.add_parsable_certificates(parsed);
         if added == 0 && strict && tls.more_client_roots.is_none() {
             return Err(CommError::Tls("there is no usable authority of clients".to_owned()));
         }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
+        WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
             .build()
-            .map_err(|error| wrong("the authorities of clients", &error))?;
-        builder.with_client_cert_verifier(verifier)
+            .map_err(|error| wrong("the authorities of clients", &error))?
     } else {
-        builder.with_no_client_auth()
+        Arc::new(AnyClient(provider))
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong("key and certificate", &error))?;
+    let mut config = builder
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .map_err(|error| wrong("key and certificate", &error))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Asks for a certificate and takes whatever is shown, or none: it only tells clients apart. That a
+/// client has the key of what it shows is checked all the same. Go's `tls.RequestClientCert`.
+#[derive(Debug)]
+struct AnyClient(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// What a client trusts, and what it shows; in PEM.

@@ -65,7 +65,8 @@ impl Chunk {
     pub(crate) fn check(share: Share, config: &ChannelConfig, verifier: &Verifier, timings: &mut Timings) -> Self {
         Self::new(share, |share| {
             let watch = Stopwatch::start();
-            let entries = Entry::parse_all(share.entries.iter().map(|range| &share.block[range.clone()]));
+            let entries: Vec<_> = share.entries.iter().map(|range| &share.block[range.clone()]).collect();
+            let entries = Entry::parse_all(&entries);
             timings.count(Stage::Parse, watch.spent());
             let watch = Stopwatch::start();
             let checked = check_signatures(entries, config, verifier);

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use fastledger_crypto::{self as crypto, sha256_many};
+use fastledger_crypto::{self as crypto, prefetch, sha256_many};
 use fastledger_wire::common::{ChannelHeader, Envelope, Header, Payload, SignatureHeader, header_type};
 use fastledger_wire::peer::{
     ChaincodeAction, ChaincodeActionPayload, ChaincodeHeaderExtension, Endorsement, ProposalResponsePayload,
@@ -18,6 +18,9 @@ use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{DecodeError, Hash, Message, TxValidationCode, hash};
 
 use crate::verdict::Invalid;
+
+/// How far ahead of the entry in work the caches are filled.
+const ENTRIES_AHEAD: usize = 2;
 
 /// One entry of `BlockData`.
 #[derive(Debug)]
@@ -82,8 +85,14 @@ impl<'a> Entry<'a> {
 
     /// Takes entries apart; never fails, because invalid is a verdict.
     #[must_use]
-    pub fn parse_all(entries: impl Iterator<Item = &'a [u8]>) -> Vec<Self> {
-        let drafts: Vec<_> = entries.map(Draft::parse).collect();
+    pub fn parse_all(entries: &[&'a [u8]]) -> Vec<Self> {
+        let parse = |(index, entry): (usize, &&'a [u8])| {
+            if let Some(ahead) = entries.get(index + ENTRIES_AHEAD) {
+                prefetch(ahead);
+            }
+            Draft::parse(entry)
+        };
+        let drafts: Vec<_> = entries.iter().enumerate().map(parse).collect();
         let messages: Vec<_> = drafts.iter().flat_map(Draft::messages).collect();
         let mut digests = vec![[0; 32]; messages.len()];
         sha256_many(&messages, &mut digests);

@@ -11,10 +11,12 @@ mod der;
 mod key;
 mod library;
 mod p256;
+mod prefetch;
 mod sha256;
 mod verifier;
 
 pub use der::{Signature, SignatureError};
 pub use key::{KeyError, PublicKey};
+pub use prefetch::prefetch;
 pub use sha256::{Message, sha256, sha256_many};
 pub use verifier::{Engine, Job, Verifier, VerifierOptions};

@@ -128,13 +128,16 @@ pub(crate) fn tx_id(text: &str) -> TxIdKey {
 }
 
 /// The bytes of 64 lower-case hex digits.
+///
+/// Without a branch for each digit: a processor cannot foretell a digest's, and takes many of them at a time instead.
 pub(crate) fn digest(text: &[u8]) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if text.len() != DIGEST_TEXT_BYTES {
+    let values = <&[u8; DIGEST_TEXT_BYTES]>::try_from(text).ok()?.map(hex_value);
+    if values.iter().fold(0, |all, value| all | value) > 15 {
         return None;
     }
-    for (byte, digits) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = hex_digit(digits[0])? << 4 | hex_digit(digits[1])?;
+    let mut digest = [0; 32];
+    for (byte, [high, low]) in digest.iter_mut().zip(values.as_chunks().0) {
+        *byte = high << 4 | low;
     }
     Some(digest)
 }
@@ -142,11 +145,15 @@ pub(crate) fn digest(text: &[u8]) -> Option<[u8; 32]> {
 /// Length of a transaction id that is a digest.
 const DIGEST_TEXT_BYTES: usize = 64;
 
-fn hex_digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        _ => None,
+/// What a lower-case hex digit stands for; more than 15 of any other character.
+fn hex_value(character: u8) -> u8 {
+    let (digit, letter) = (character.wrapping_sub(b'0'), character.wrapping_sub(b'a'));
+    if digit < 10 {
+        digit
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        u8::MAX
     }
 }
 
@@ -183,4 +190,26 @@ pub(crate) fn split_collections(whole: &[u8]) -> Option<(&str, u64)> {
     let (name, block) = whole.strip_prefix(COLLECTIONS)?.split_last_chunk::<8>()?;
     let chaincode = std::str::from_utf8(name.strip_suffix(b"~collection")?).ok()?;
     Some((chaincode, u64::MAX - u64::from_be_bytes(*block)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_64_lower_case_hex_digits() {
+        let text = b"0123456789abcdef".repeat(4);
+        let expected = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef].repeat(4);
+        assert_eq!(digest(&text).map(Vec::from), Some(expected));
+        for position in 0..text.len() {
+            for character in 0..=u8::MAX {
+                let mut text = text.clone();
+                text[position] = character;
+                let is_digit = matches!(character, b'0'..=b'9' | b'a'..=b'f');
+                assert_eq!(digest(&text).is_some(), is_digit, "{character} at {position}");
+            }
+        }
+        assert_eq!(digest(&text[1..]), None);
+        assert_eq!(digest(&[text, vec![b'0']].concat()), None);
+    }
 }

@@ -45,8 +45,19 @@ _DEFINITION = options(
     PEER_OPTIONS,
 )
 _WAIT = options(
-    click.option("--waitForEvent/--no-waitForEvent", "wait", default=True),
-    click.option("--waitForEventTimeout", "wait_timeout", type=DURATION, default=30.0),
+    click.option(
+        "--waitForEvent/--no-waitForEvent",
+        "wait",
+        default=True,
+        help="Wait until all peers committed it",
+    ),
+    click.option(
+        "--waitForEventTimeout",
+        "wait_timeout",
+        type=DURATION,
+        default=30.0,
+        help="But no longer than",
+    ),
 )
 
 

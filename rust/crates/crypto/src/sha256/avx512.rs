@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Sixteen messages at once: word i of all of them in one AVX-512 register.
+//! Sixteen messages, or twice as many, at once: word i of sixteen of them in one AVX-512 register.
 
 #![allow(clippy::many_single_char_names, reason = "FIPS 180-4 names the words of a state so")]
 
@@ -12,38 +12,48 @@ use std::arch::x86_64::{
 
 use super::{Lanes, ROUND};
 
+/// Fewer busy lanes than this are better left to one group.
+pub(super) const WORTH_TWO: usize = 28;
+
 /// Fewer busy lanes than this are better left to the SHA instructions.
-pub(super) const WORTH: usize = 11;
+pub(super) const WORTH_ONE: usize = 10;
 
 /// Whether this machine has the instructions below.
 pub(super) fn detected() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
-/// The states of sixteen messages, word by word.
+/// The states of `GROUPS` times sixteen messages, group by group, word by word.
+///
+/// A round waits for the one before most of the time: rounds of two groups fill each other's gaps.
 #[repr(align(64))]
-pub(super) struct States([[u32; 16]; 8]);
+pub(super) struct States<const GROUPS: usize>([[[u32; GROUP]; 8]; GROUPS]);
 
-impl States {
+/// Messages side by side in one register.
+const GROUP: usize = 16;
+
+impl<const GROUPS: usize> States<GROUPS> {
     pub(super) fn new() -> Self {
-        Self([[0; 16]; 8])
+        Self([[[0; GROUP]; 8]; GROUPS])
     }
 }
 
-impl Lanes<16> for States {
+impl<const GROUPS: usize, const LANES: usize> Lanes<LANES> for States<GROUPS> {
     fn load(&mut self, lane: usize, state: &[u32; 8]) {
-        for (words, word) in self.0.iter_mut().zip(state) {
-            words[lane] = *word;
+        for (words, word) in self.0[lane / GROUP].iter_mut().zip(state) {
+            words[lane % GROUP] = *word;
         }
     }
 
     fn store(&self, lane: usize) -> [u32; 8] {
-        self.0.map(|words| words[lane])
+        self.0[lane / GROUP].map(|words| words[lane % GROUP])
     }
 
-    fn compress(&mut self, blocks: &[&[u8; 64]; 16]) {
+    fn compress(&mut self, blocks: &[&[u8; 64]; LANES]) {
+        const { assert!(LANES == GROUP * GROUPS) };
+        let blocks = blocks.as_chunks::<GROUP>().0;
         // SAFETY: this module is used only where `detected` has answered yes.
-        unsafe { compress(self, blocks) }
+        unsafe { compress(self, std::array::from_fn(|group| &blocks[group])) }
     }
 }
 
@@ -73,31 +83,19 @@ fn extend<const T: usize>(schedule: &mut [__m512i; 16]) {
     schedule[T] = _mm512_add_epi32(_mm512_add_epi32(w16, sigma0), _mm512_add_epi32(w7, sigma1));
 }
 
-/// One round, which makes the word in d's place the new e and the one in h's place the new a.
-macro_rules! round {
-    ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $word:expr) => {
-        let sum = xor_of_rotations::<6, 11, 25>($e);
-        let chosen = _mm512_ternarylogic_epi32::<CHOOSE>($e, $f, $g);
-        let first = _mm512_add_epi32(_mm512_add_epi32($h, $word), _mm512_add_epi32(sum, chosen));
-        let sum = xor_of_rotations::<2, 13, 22>($a);
-        let majority = _mm512_ternarylogic_epi32::<MAJORITY>($a, $b, $c);
-        $d = _mm512_add_epi32($d, first);
-        $h = _mm512_add_epi32(first, _mm512_add_epi32(sum, majority));
-    };
-}
-
-/// Eight rounds, after which every word is back in its place.
-macro_rules! eight_rounds {
-    ([$a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident], $words:expr, $constants:expr) => {
-        round!($a $b $c $d $e $f $g $h, keyed($words[0], $constants[0]));
-        round!($h $a $b $c $d $e $f $g, keyed($words[1], $constants[1]));
-        round!($g $h $a $b $c $d $e $f, keyed($words[2], $constants[2]));
-        round!($f $g $h $a $b $c $d $e, keyed($words[3], $constants[3]));
-        round!($e $f $g $h $a $b $c $d, keyed($words[4], $constants[4]));
-        round!($d $e $f $g $h $a $b $c, keyed($words[5], $constants[5]));
-        round!($c $d $e $f $g $h $a $b, keyed($words[6], $constants[6]));
-        round!($b $c $d $e $f $g $h $a, keyed($words[7], $constants[7]));
-    };
+/// Round T of sixteen: the words stand one place further with every round, and are back after eight.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn round<const T: usize>(words: &mut [__m512i; 8], keyed: __m512i) {
+    let at = |i: usize| (i + 16 - T) % 8;
+    let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map(|i| words[at(i)]);
+    let sum = xor_of_rotations::<6, 11, 25>(e);
+    let chosen = _mm512_ternarylogic_epi32::<CHOOSE>(e, f, g);
+    let first = _mm512_add_epi32(_mm512_add_epi32(h, keyed), _mm512_add_epi32(sum, chosen));
+    let sum = xor_of_rotations::<2, 13, 22>(a);
+    let majority = _mm512_ternarylogic_epi32::<MAJORITY>(a, b, c);
+    words[at(3)] = _mm512_add_epi32(d, first);
+    words[at(7)] = _mm512_add_epi32(first, _mm512_add_epi32(sum, majority));
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -106,37 +104,52 @@ fn keyed(word: __m512i, constant: u32) -> __m512i {
     _mm512_add_epi32(word, _mm512_set1_epi32(constant.cast_signed()))
 }
 
+/// Sixteen rounds of each group; what the next sixteen need is made of the words that these have used.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn compress(states: &mut States, blocks: &[&[u8; 64]; 16]) {
-    let mut schedule = transposed(blocks);
-    // SAFETY: each row of the states is 64 bytes, aligned to 64.
-    let before = states.0.each_ref().map(|words| unsafe { _mm512_load_si512(words.as_ptr().cast()) });
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = before;
-    for (i, constants) in ROUND.as_chunks::<16>().0.iter().enumerate() {
-        eight_rounds!([a b c d e f g h], schedule[..8], constants[..8]);
-        eight_rounds!([a b c d e f g h], schedule[8..], constants[8..]);
-        if i < 3 {
-            extend::<0>(&mut schedule);
-            extend::<1>(&mut schedule);
-            extend::<2>(&mut schedule);
-            extend::<3>(&mut schedule);
-            extend::<4>(&mut schedule);
-            extend::<5>(&mut schedule);
-            extend::<6>(&mut schedule);
-            extend::<7>(&mut schedule);
-            extend::<8>(&mut schedule);
-            extend::<9>(&mut schedule);
-            extend::<10>(&mut schedule);
-            extend::<11>(&mut schedule);
-            extend::<12>(&mut schedule);
-            extend::<13>(&mut schedule);
-            extend::<14>(&mut schedule);
-            extend::<15>(&mut schedule);
+#[inline]
+fn sixteen_rounds<const EXTEND: bool, const GROUPS: usize>(
+    words: &mut [[__m512i; 8]; GROUPS],
+    schedules: &mut [[__m512i; 16]; GROUPS],
+    constants: &[u32; 16],
+) {
+    macro_rules! rounds {
+        ($($t:literal)*) => {$(
+            for (words, schedule) in words.iter_mut().zip(&mut *schedules) {
+                round::<$t>(words, keyed(schedule[$t], constants[$t]));
+                if EXTEND {
+                    extend::<$t>(schedule);
+                }
+            }
+        )*};
+    }
+    rounds!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn compress<const GROUPS: usize>(states: &mut States<GROUPS>, blocks: [&[&[u8; 64]; GROUP]; GROUPS]) {
+    let mut schedules = blocks.map(|blocks| transposed(blocks));
+    let mut words = [[_mm512_set1_epi32(0); 8]; GROUPS];
+    for (words, state) in words.iter_mut().zip(&states.0) {
+        for (word, lanes) in words.iter_mut().zip(state) {
+            // SAFETY: each row of the states is 64 bytes, aligned to 64.
+            *word = unsafe { _mm512_load_si512(lanes.as_ptr().cast()) };
         }
     }
-    for ((words, before), after) in states.0.iter_mut().zip(before).zip([a, b, c, d, e, f, g, h]) {
-        // SAFETY: each row of the states is 64 bytes, aligned to 64.
-        unsafe { _mm512_store_si512(words.as_mut_ptr().cast(), _mm512_add_epi32(before, after)) };
+    for (i, constants) in ROUND.as_chunks::<16>().0.iter().enumerate() {
+        if i < 3 {
+            sixteen_rounds::<true, GROUPS>(&mut words, &mut schedules, constants);
+        } else {
+            sixteen_rounds::<false, GROUPS>(&mut words, &mut schedules, constants);
+        }
+    }
+    for (words, state) in words.iter().zip(&mut states.0) {
+        for (word, lanes) in words.iter().zip(state) {
+            // SAFETY: each row of the states is 64 bytes, aligned to 64.
+            unsafe {
+                let before = _mm512_load_si512(lanes.as_ptr().cast());
+                _mm512_store_si512(lanes.as_mut_ptr().cast(), _mm512_add_epi32(before, *word));
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! One message is a chain: each step waits for the one before. Many messages are many chains, and a processor that
 //! works on several at the same time hardly waits at all. So messages are taken side by side, in as many lanes as
-//! there are messages for: sixteen lanes of AVX-512 while most of them are busy, then four, two and one of the SHA
+//! there are messages for: 32 or 16 lanes of AVX-512 while most of them are busy, then four, two and one of the SHA
 //! instructions. A lane whose message ends takes the next; the longest go first, so that little is left over.
 
 #[cfg(target_arch = "x86_64")]
@@ -188,7 +188,8 @@ impl<'a> Queue<'a> {
 fn in_lanes(messages: &[Message<'_>], digests: &mut [[u8; 32]], wide: bool) {
     let mut queue = Queue::new(messages);
     if wide {
-        run::<16>(&mut avx512::States::new(), &mut queue, digests, avx512::WORTH);
+        run::<32>(&mut avx512::States::<2>::new(), &mut queue, digests, avx512::WORTH_TWO);
+        run::<16>(&mut avx512::States::<1>::new(), &mut queue, digests, avx512::WORTH_ONE);
     }
     run::<4>(&mut shani::States::new(), &mut queue, digests, 3);
     run::<2>(&mut shani::States::new(), &mut queue, digests, 2);
