@@ -10,6 +10,10 @@ The core validates and commits Fabric's blocks exactly as a Fabric peer does::
         for commit in ledger.commit_all(source):
             print(commit.number, [code.name for code in commit.codes])
         print(ledger.get("basic", "asset1"))
+
+:class:`fastledger.ledger.replay.Replay` does the same and compares with the verdicts that a peer
+stored in the blocks; :meth:`Ledger.explain` says why a transaction got its own. What Python
+chaincode is made of is in :mod:`fastledger.shim`.
 """
 
 import importlib
@@ -107,3 +111,7 @@ if not TYPE_CHECKING:  # so that a type checker still knows which names there ar
                 globals()[name] = value
                 return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """List what there is, for help() and for completion, though nothing of it is loaded."""
+        return sorted({*globals(), *__all__})

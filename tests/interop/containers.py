@@ -63,7 +63,9 @@ def engine() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
-        shutil.rmtree(folder, ignore_errors=True)
+        # The network of the host, which it leaves mounted.
+        subprocess.run(["umount", str(folder / "exec" / "netns" / "default")], capture_output=True)
+        shutil.rmtree(folder)
 
 
 def _answers(endpoint: str) -> bool:

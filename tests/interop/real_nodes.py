@@ -124,10 +124,15 @@ def client_certificate(org: Org, user: str = "User1") -> tuple[Path, Path]:
 class Nodes:
     """The nodes of a plan: ours, and Fabric's in the places that are named."""
 
-    def __init__(self, plan: Plan, real: "frozenset[str] | set[str]" = frozenset()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        real: "frozenset[str] | set[str]" = frozenset(),
+        version: str = "v3.1.5",
+    ) -> None:
         self.plan = plan
         self._real = real
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._version = version
 
     def start(self, *names: str) -> None:
         """Start nodes, without names all of them, and wait until they listen."""
@@ -137,47 +142,51 @@ class Nodes:
         for node in nodes:
             self._until_up(node)
 
-    def crash(self) -> None:
-        """End our nodes as a power switch would, and start them again."""
-        ours = [node for node in self.plan.nodes if node.name not in self._real]
-        for node in ours:
+    def crash(self, *nodes: Node) -> None:
+        """End nodes as a power switch would, without arguments ours, and start them again."""
+        nodes = nodes or tuple(node for node in self.plan.nodes if node.name not in self._real)
+        for node in nodes:
             process = processes.running(node.folder)
             assert process is not None, self.log(node)[-3000:]
             os.kill(process.pid, signal.SIGKILL)
-        for node in ours:
+        for node in nodes:
             self._until_down(node)
             self._start(node)
-        for node in ours:
+        for node in nodes:
             self._until_up(node)
+
+    def kill(self, node: Node) -> None:
+        """End a real node as a power switch would."""
+        process = self._processes[node.name]
+        process.kill()
+        process.wait()
 
     def _start(self, node: Node) -> None:
         if node.name in self._real:
-            self._processes[node.name] = self._start_real(node)
+            self._start_real(node)
         else:
             command = "orderer start" if node is self.plan.orderer else "peer node start"
             processes.start(node.folder, command.split(), settings.read_env(node))
 
     def stop(self) -> None:
         """End all nodes."""
-        processes.stop([node.folder for node in self.plan.nodes if node.name not in self._real])
-        for process in self._processes.values():
-            stop(process)
+        processes.stop([node.folder for node in self.plan.nodes])
 
     def log(self, node: Node) -> str:
         """What a node said."""
         return (node.folder / "log").read_text("utf-8", "replace")
 
-    def _start_real(self, node: Node) -> "subprocess.Popen[bytes]":
+    def _start_real(self, node: Node) -> None:
         is_orderer = node is self.plan.orderer
         env = settings.read_env(node)
         if is_orderer:
-            shutil.copy(sample_config() / "orderer.yaml", node.folder)
-            command = [str(fabric_tool("orderer"))]
+            shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
+            command = [str(fabric_tool("orderer", self._version))]
         else:
-            write_core_yaml(node.folder)
+            write_core_yaml(node.folder, self._version)
             env["CORE_PEER_GOSSIP_BOOTSTRAP"] = ""
-            command = [str(fabric_tool("peer")), "node", "start"]
-        return start(command, node.folder, env)
+            command = [str(fabric_tool("peer", self._version)), "node", "start"]
+        processes.launch(node.folder, command, {"FABRIC_CFG_PATH": str(node.folder)} | env)
 
     def _until_down(self, node: Node) -> None:
         # A process that is killed closes its sockets a moment after its state says so.
@@ -188,15 +197,15 @@ class Nodes:
         deadline = time.monotonic() + PATIENCE_S
         ports = [node.port, *([node.side_port] if node is self.plan.orderer else [])]
         while not all(answers(port) for port in ports):
-            ended = node.name in self._real and self._processes[node.name].poll() is not None
+            ended = processes.running(node.folder) is None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
             time.sleep(0.05)
 
 
-def write_core_yaml(folder: Path, **peer: dict[str, object]) -> None:
+def write_core_yaml(folder: Path, version: str = "v3.1.5", **peer: dict[str, object]) -> None:
     """Write Fabric's sample core.yaml for a peer without Docker, that runs chaincode services."""
-    config = yaml.safe_load((sample_config() / "core.yaml").read_text("utf-8"))
+    config = yaml.safe_load((sample_config(version) / "core.yaml").read_text("utf-8"))
     config["vm"]["endpoint"] = ""
     # Nobody has the private data of a transaction that names another one's id.
     private = config["peer"]["gossip"]["pvtData"]
@@ -231,9 +240,11 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def running(plan: Plan, real: "frozenset[str] | set[str]" = frozenset()) -> Iterator[Nodes]:
+def running(
+    plan: Plan, real: "frozenset[str] | set[str]" = frozenset(), version: str = "v3.1.5"
+) -> Iterator[Nodes]:
     """Run a plan's nodes, and end them."""
-    nodes = Nodes(plan, real)
+    nodes = Nodes(plan, real, version)
     try:
         nodes.start()
         yield nodes

@@ -107,10 +107,12 @@ async def walk(nodes: Nodes) -> list[bytes]:
                 await deployment.install(session, org, org.peers[0], content)
             await define(session, Definition(1, package_id))
             await submit_all(session, todo[:half])
+        nodes.crash()
+        # Those that have just come back lose the orderer, whoever's it is, and find it again.
+        nodes.crash(plan.orderer)
+        async with Session(plan) as session:
             # From here on, the endorsement of one organization is enough for most keys.
             await define(session, Definition(2, package_id, "OR('Org1MSP.peer','Org2MSP.peer')"))
-        nodes.crash()
-        async with Session(plan) as session:
             await submit_all(session, todo[half:])
             codes = await compare(session, first_peers(plan))
             # Each kind of peer begins with what the other kind has written down.
@@ -302,10 +304,10 @@ def join_by_snapshot(plan: Plan, org: Org, folder: Path) -> None:
     eventually(lambda: plan.channel in peer("peer", "channel", "list"))
 
 
-def as_admin(org: Org, node: Node) -> Commands:
+def as_admin(org: Org, node: Node, version: str = "v3.1.5") -> Commands:
     """Fabric's commands for a peer, by an admin of its organization."""
     cert, key = client_certificate(org, "Admin")
-    return Commands(node.folder, "v3.1.5").at(
+    return Commands(node.folder, version).at(
         {
             "CORE_PEER_ADDRESS": node.address,
             "CORE_PEER_LOCALMSPID": org.mspid,

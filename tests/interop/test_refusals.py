@@ -8,7 +8,6 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-import real_nodes
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.peer import Peer
@@ -46,16 +45,14 @@ _CHANGING = re.compile(r"\b[0-9a-f]{64}\b|time \S+,|unmarshall?ing")
 
 
 @pytest.mark.parametrize("version", ["v2.5.15", "v3.1.5"])
-def test_peers_refuse_alike(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built, sample = fabric_tool("peer", version), real_nodes.sample_config(version)
-    monkeypatch.setattr(real_nodes, "fabric_tool", lambda _: built)
-    monkeypatch.setattr(real_nodes, "sample_config", lambda: sample)
+def test_peers_refuse_alike(version: str, tmp_path: Path) -> None:
+    fabric_tool("peer", version)
     plan = plan_of(tmp_path, chaincode="mixed", orgs=1, peers=2)
     if version == "v2.5.15":
         without_time_window(plan)
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
-    with running(plan, {plan.organization[0].peers[1].name}):
+    with running(plan, {plan.organization[0].peers[1].name}, version):
         asked, different = asyncio.run(walk(plan, version))
     assert not different, "\n".join(different)
     assert asked > 100

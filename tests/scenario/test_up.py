@@ -164,6 +164,8 @@ def test_a_killed_peer_comes_back_with_all_it_had(network: Network) -> None:
     while process.alive and time.monotonic() < deadline:
         time.sleep(0.01)
     assert network.run("status").returncode == 1
+    alone = network.run("invoke", "CreateAsset", "none", "red", "5", "Ann", "100").stderr
+    assert "peer0.org1.example.com does not run; fastledger up starts it again" in alone
     network.ok("up")
     assert json.loads(network.ok("query", "ReadAsset", "kept"))["Owner"] == "Ann"
 
@@ -191,11 +193,14 @@ def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
     done = network.run("up", "--name", "luck")
     assert done.returncode == 2
     assert "there is no chaincode luck yet: name its sources with --chaincode" in done.stderr
-    assert "chaincode luck 1.0 is committed" in network.ok(
-        "up", "--chaincode", str(source), "--name", "luck"
-    )
+    assert "chaincode luck 1.0 is committed" in network.ok("up", "--chaincode", str(source))
     assert network.ok("query", "Say") == "before\n"
     source.write_text(LUCK.replace("before", "after"), "utf-8")
+    # Had up been killed before it could remember this: the channel knows.
+    known = network.plan.state / "chaincodes.json"
+    remembered = json.loads(known.read_text("utf-8"))
+    del remembered["luck"]
+    known.write_text(json.dumps(remembered), "utf-8")
     assert "chaincode luck 1.1 is committed" in network.ok("up")
     assert network.ok("query", "Say") == "after\n"
     source.write_text("def broken(", "utf-8")
@@ -205,6 +210,33 @@ def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
     assert "SyntaxError: '(' was never closed" in done.stderr
     assert "committed" not in network.ok("up", "--name", "basic")
     assert json.loads(network.ok("query", "ReadAsset", "asset1"))["ID"] == "asset1"
+
+
+def test_wrong_arguments_say_what_there_is(network: Network) -> None:
+    for arguments, code, text in (
+        (["query", "Nothing"], 1, "there is no function 'Nothing'; there are"),
+        (["query", "ReadAsset"], 1, "ReadAsset takes 1 argument"),
+        (["query", "--chaincode", "no", "f"], 1, "chaincodes of this network: basic"),
+        (["invoke", "--org", "Org9", "f"], 2, "no organization Org9, there are Org1, Org2"),
+        (["invoke", "--user", "Eve", "f"], 2, "Org1 has no user 'Eve', it has Admin, User1"),
+        (["events", "--chaincode", "no"], 2, "channel mychannel has no chaincode no"),
+        (["blocks", "999"], 2, "no block 999, the newest is"),
+        (["blocks", "--last", "0"], 2, "0 is not in the range"),
+        (["logs", "peer7"], 2, "no node peer7, there are orderer.example.com, peer0"),
+        (["up", "--chaincode", "missing.py"], 2, "missing.py: no such file or folder"),
+    ):
+        done = network.run(*arguments)
+        assert done.returncode == code, arguments
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_network_beside_it_needs_other_ports(network: Network, tmp_path: Path) -> None:
+    other = Network(tmp_path)
+    done = other.run("up", "--port-base", str(network.plan.port_base))
+    assert done.returncode == 2
+    assert f"fastledger down --dir {network.folder}, or choose others with --port" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_is_down_says_how_to_start_it(network: Network) -> None:
@@ -232,11 +264,16 @@ def test_watched_sources_are_live_and_differing_answers_are_told(tmp_path: Path)
     source = tmp_path / "luck.py"
     source.write_text(LUCK, "utf-8")
     network = Network(tmp_path)
-    arguments = ["up", "--watch", "--chaincode", str(source), "--name", "luck"]
-    watcher = subprocess.Popen(
-        [sys.executable, "-m", "fastledger", *arguments, "--port-base", str(free_port_base())],
-        cwd=tmp_path,
-    )
+    arguments = ["up", "--watch", "--chaincode", str(source)]
+    log = tmp_path / "watcher"
+    with log.open("wb") as output:
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "fastledger", *arguments, "--port-base", str(free_port_base())],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
         eventually(lambda: network.run("query", "Say").stdout == "before\n", 60)
         done = network.run("invoke", "Draw", "k")
@@ -245,6 +282,20 @@ def test_watched_sources_are_live_and_differing_answers_are_told(tmp_path: Path)
         assert "write luck k" in done.stderr
         source.write_text(LUCK.replace("before", "after"), "utf-8")
         eventually(lambda: network.run("query", "Say").stdout == "after\n", 30)
+        source.write_text("def broken(", "utf-8")
+        told = "not taken up: " + f"{source}:1: SyntaxError: '(' was never closed"
+        eventually(lambda: told in log.read_text("utf-8"), 30)
+        assert network.ok("query", "Say") == "after\n"
+        assert "another fastledger up watches" in network.ok("up")
+        source.write_text("raise RuntimeError('boom')", "utf-8")
+        eventually(lambda: "starting it again when it is saved" in log.read_text("utf-8"), 30)
+        assert "fastledger up --watch runs it" in network.run("query", "Say").stderr
+        source.write_text(LUCK, "utf-8")
+        eventually(lambda: network.run("query", "Say").stdout == "before\n", 30)
+        # In sandboxes from now on.
+        assert "chaincode luck 1.1 is running" in network.ok("up", "--no-watch")
+        assert watcher.wait(30) == 0
+        assert network.ok("query", "Say") == "before\n"
     finally:
         watcher.terminate()
         watcher.wait(30)

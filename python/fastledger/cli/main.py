@@ -33,6 +33,7 @@ COMMANDS = {
     "bench": "fastledger.cli.bench:bench",
     "peer": "fastledger.cli.peer.main:peer",
     "orderer": "fastledger.cli.orderer:orderer",
+    "discover": "fastledger.cli.discover.main:discover",
     "osnadmin": "fastledger.cli.osnadmin:osnadmin",
     "cryptogen": "fastledger.cli.cryptogen:cryptogen",
     "configtxgen": "fastledger.cli.configtxgen:configtxgen",

@@ -12,13 +12,11 @@ from fastledger.cli.command import INCONSISTENT, Command, fail
 from fastledger.cli.report import JsonReport, ProgressBar, show
 from fastledger.common.errors import BlockRefused, FastledgerError, InputError
 from fastledger.ledger import kvledger, sources
-from fastledger.ledger.kvledger import Ledger
+from fastledger.ledger.kvledger import MAX_WORKERS, Ledger
 from fastledger.ledger.records import Commit
 from fastledger.ledger.replay import Replay, Summary
 from fastledger.ledger.sources import Source
 from fastledger.ledger.state_dump import write_state
-
-MAX_WORKERS = 1024
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

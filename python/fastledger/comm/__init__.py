@@ -7,7 +7,7 @@ from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
-from fastledger.comm.tls import ClientTls, TlsConfig
+from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
 __all__ = [
     "Broadcaster",
@@ -18,6 +18,7 @@ __all__ = [
     "ServerLimits",
     "StreamLost",
     "TlsConfig",
+    "certificate_hash",
     "client_certificate",
     "client_certificate_hash",
     "dial",

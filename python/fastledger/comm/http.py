@@ -103,7 +103,7 @@ class HttpServer:
             listeners = await self._listen()
         except OSError as error:
             await self._runner.cleanup()
-            # A resolver's codes are negative; asyncio and socket add the address to texts of others.
+            # The codes of a resolver are negative; socket adds the address to the others' texts.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise ConnectionFailed(
                 f"cannot listen at {self._host}:{self._port}: {reason}"

@@ -92,13 +92,16 @@ class ClientTls:
     @property
     def certificate_hash(self) -> bytes:
         """SHA-256 of the client's certificate, for ``tls_cert_hash``; empty without one."""
-        if not self.cert:
-            return b""
-        end = "-----END CERTIFICATE-----"
-        text = self.cert.decode("ascii")
-        begin = text.index("-----BEGIN CERTIFICATE-----")
-        own = text[begin : text.index(end, begin) + len(end)] + "\n"
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(own)).digest()
+        return certificate_hash(self.cert) if self.cert else b""
+
+
+def certificate_hash(chain: bytes) -> bytes:
+    """Return the SHA-256 of a PEM chain's first certificate, as ``tls_cert_hash`` holds it."""
+    end = "-----END CERTIFICATE-----"
+    text = chain.decode("ascii")
+    begin = text.index("-----BEGIN CERTIFICATE-----")
+    own = text[begin : text.index(end, begin) + len(end)] + "\n"
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(own)).digest()
 
 
 def read_file(path: Path, what: str) -> bytes:

@@ -160,10 +160,14 @@ class Config:
         return ConfigInvalid(f"{where}: {key} is {value!r}, it must be {wanted}")
 
     def unknown(self) -> list[str]:
-        """Return the keys, of file and environment, that Fabric's own file does not know."""
+        """Return the keys, of file and environment, that Fabric's own file does not know.
+
+        Of a section that is unknown as a whole only its name.
+        """
         known = _lower(_parse_yaml(_sample(self.name), self.name))
         names = {self.variable(key) for key, _ in _walk(known)}
-        in_file = [key for key, _ in _walk(self.values) if not _is_known(key, known)]
+        unknown = (_unknown_part(key, known) for key, _ in _walk(self.values))
+        in_file = list(dict.fromkeys(key for key in unknown if key))
         prefix = f"{self.name.upper()}_"
         in_environment = [
             variable
@@ -253,15 +257,19 @@ def _walk(values: Mapping[str, Any], base: str = "") -> Iterator[tuple[str, Any]
             yield f"{base}{key}", value
 
 
-def _is_known(key: str, known: Any) -> bool:
-    """Say whether the sample has the key, or leaves its section open (no value, or a list)."""
-    for part in key.split("."):
+def _unknown_part(key: str, known: Any) -> str:
+    """Return the key up to the part that the sample does not have; empty when it has it all.
+
+    A section that the sample leaves open (no value, or a list) has everything.
+    """
+    parts = key.split(".")
+    for place, part in enumerate(parts, 1):
         if not isinstance(known, Mapping) or not known:
-            return True
+            return ""
         if part not in known:
-            return False
+            return ".".join(parts[:place])
         known = known[part]
-    return True
+    return ""
 
 
 def _under_open_section(variable: str, known: Mapping[str, Any], name: str) -> bool:

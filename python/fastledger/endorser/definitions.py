@@ -6,7 +6,7 @@ simulation stands in its read set, as in Fabric's: only the sequence there; the 
 read beside it, once for each height.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -66,10 +66,14 @@ class Definitions:
         self._mspid = mspid
         self._dev_mode = dev_mode
         self._cache: dict[tuple[str, str], tuple[int, Definition]] = {}
+        self.installed: list[Callable[[], None]] = []
+        """Told when something was installed."""
 
     def forget(self) -> None:
         """Look again: something was installed."""
         self._cache.clear()
+        for tell in self.installed:
+            tell()
 
     def endorsement_info(
         self, channel: Channel | None, name: str, simulator: TxSimulator | None

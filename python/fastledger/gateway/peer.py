@@ -8,8 +8,9 @@ from typing import Protocol
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
+from fastledger.gateway.plan import Endorser, Endorsers
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 
 Status = tuple[TxValidationCode, int]
@@ -54,8 +55,24 @@ class GatewayChannel(Protocol):
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
 
-    def connect(self, address: str) -> Awaitable[GrpcChannel]:
+    def connect_peer(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
+
+    async def hang_up(self, address: str) -> None:
+        """Forget the connection to a peer that is gone."""
+
+    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+        """Who has a chaincode: peers of the own organisation first, then by their heights.
+
+        When nobody has it that is known, it is the gateway's own peer.
+        """
+
+    def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
+        """Who has to endorse what touches chaincodes, collections and keys.
+
+        Raises:
+            FastledgerError: The peers that are known do not suffice.
+        """
 
 
 class GatewayPeer(Protocol):

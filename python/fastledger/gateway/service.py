@@ -2,20 +2,23 @@
 """Evaluate, endorse, submit, and wait (``internal/pkg/gateway/api.go``)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import ConnectionFailed, FastledgerError
 from fastledger.gateway import endorsing, events
 from fastledger.gateway.failure import GatewayFailed, abort
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
+from fastledger.gateway.plan import Endorser
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
+from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 
 ERROR_THRESHOLD = 400
@@ -136,28 +139,52 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             raise GatewayFailed(
                 Code.INVALID_ARGUMENT, "failed to unpack transaction proposal: no proposal"
             )
-        channel = self._peer.channel(request.channel_id)
+        proposal = request.proposed_transaction
+        asks = endorsing.unpack(proposal)
+        channel = self._peer.channel(asks.channel_id)
         if channel is None:
             raise GatewayFailed(
                 Code.UNAVAILABLE,
-                f"failed to get config for channel [{request.channel_id}]: could not get last "
-                f"config for channel {request.channel_id}",
+                f"failed to get config for channel [{asks.channel_id}]: could not get last "
+                f"config for channel {asks.channel_id}",
             )
-        answer = await self._peer.endorse(request.proposed_transaction)
-        if answer.response.status >= ERROR_THRESHOLD:
-            name = endorsing.chaincode(request.proposed_transaction)
-            if not channel.has_chaincode(name):
-                raise GatewayFailed(
-                    Code.FAILED_PRECONDITION,
-                    f"no peers available to evaluate chaincode {name} in channel {channel.id}",
-                )
+        wanted = set(request.target_organizations)
+        if asks.has_transient and not wanted:
+            wanted = {self._peer.mspid}
+        asked = [
+            one for one in channel.endorsers(asks.chaincode) if not wanted or one.mspid in wanted
+        ]
+        if not asked:
             raise GatewayFailed(
-                Code.UNKNOWN,
-                "evaluate call to endorser returned error: chaincode response "
-                f"{answer.response.status}, {answer.response.message}",
-                [endorsing.detail(self._peer, answer)],
+                Code.FAILED_PRECONDITION,
+                f"no peers available to evaluate chaincode {asks.chaincode} in channel "
+                f"{channel.id}",
             )
+        answer, endorser = await self._evaluated(channel, asked, proposal)
+        if answer.response.status >= ERROR_THRESHOLD:
+            raise _unsuccessful(channel, asks.chaincode, endorser, answer)
         return pb.EvaluateResponse(result=answer.response)
+
+    async def _evaluated(
+        self, channel: GatewayChannel, asked: Sequence[Endorser], proposal: SignedProposal
+    ) -> tuple[ProposalResponse, Endorser]:
+        """Return the first result; another peer is asked only where one cannot be reached."""
+        details: list[pb.ErrorDetail] = []
+        for endorser in asked:
+            try:
+                answer = await endorsing.process(self._peer, channel, endorser, proposal)
+            except (ConnectionFailed, grpc.aio.AioRpcError) as error:
+                text = endorsing.text_of(error)
+                details.append(
+                    pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=text)
+                )
+                continue
+            return answer, endorser
+        raise GatewayFailed(
+            Code.UNAVAILABLE,
+            "failed to evaluate transaction, see attached details for more info",
+            details,
+        )
 
     async def _submit(self, request: pb.SubmitRequest) -> None:
         if not request.HasField("prepared_transaction"):
@@ -205,6 +232,21 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             self._peer.check(resource, channel_id, signed)
         except FastledgerError as error:
             raise GatewayFailed(Code.PERMISSION_DENIED, str(error)) from error
+
+
+def _unsuccessful(
+    channel: GatewayChannel, chaincode: str, endorser: Endorser, answer: ProposalResponse
+) -> GatewayFailed:
+    if not channel.has_chaincode(chaincode):
+        return GatewayFailed(
+            Code.FAILED_PRECONDITION,
+            f"no peers available to evaluate chaincode {chaincode} in channel {channel.id}",
+        )
+    message = f"chaincode response {answer.response.status}, {answer.response.message}"
+    detail = pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=message)
+    return GatewayFailed(
+        Code.UNKNOWN, f"evaluate call to endorser returned error: {message}", [detail]
+    )
 
 
 def _failure(error: FastledgerError, peer: GatewayPeer) -> GatewayFailed:

@@ -15,6 +15,9 @@ from fastledger.ledger.records import Commit
 
 Engine = Literal["auto", "parallel", "sequential"]
 
+MAX_WORKERS = 1024
+MAX_BLOCKS_AHEAD = 128
+
 _logger = log.get("kvledger")
 
 
@@ -37,7 +40,7 @@ def open(
     Args:
         path: The ledger's folder.
         create: Whether an empty or missing folder becomes a new ledger.
-        workers: Threads that verify signatures and policies; 0 takes one per core.
+        workers: Threads that verify signatures and policies, to 1024; 0 takes one per core.
         blocks_ahead: Most blocks between intake and disk, 1 to 128. It bounds how long a block
             waits behind others; small blocks need many for throughput.
         durable: Whether a commit waits until the disk has the block. Without it a power cut can
@@ -61,6 +64,8 @@ def open(
         ...     ledger.height
         0
     """
+    _check_range("workers", workers, 0, MAX_WORKERS)
+    _check_range("blocks_ahead", blocks_ahead, 1, MAX_BLOCKS_AHEAD)
     _check_folder(Path(path), create)
     core = _core.Ledger.open(
         fspath(path),
@@ -79,6 +84,11 @@ def open(
     return Ledger(core)
 
 
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{name} is {value}, it must be from {least} to {most}")
+
+
 def _check_folder(path: Path, create: bool) -> None:
     """Keep a mistyped path from being answered with a new ledger, or from being written into."""
     try:
@@ -87,6 +97,8 @@ def _check_folder(path: Path, create: bool) -> None:
             return
         if not create:
             raise InputError(f"{path}: there is no ledger")
+        if path.is_file():
+            raise InputError(f"{path}: a file; a ledger is a folder")
         if path.is_dir() and any(path.iterdir()):
             raise InputError(f"{path}: neither a ledger nor empty; choose another folder")
     except OSError as error:

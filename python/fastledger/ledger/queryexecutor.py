@@ -151,6 +151,8 @@ class QueryExecutor:
         Raises:
             NotFound: The ledger has no such block.
         """
+        if number < 0:
+            raise NotFound(f"there is no block {number}")
         return self._core.block(number)
 
     def block(self, number: int) -> Block:
@@ -164,7 +166,7 @@ class QueryExecutor:
             ...     len(ledger.block(0).envelopes)
             1
         """
-        return blocks.parse(self._core.block(number))
+        return blocks.parse(self.encoded_block(number))
 
     def block_by_hash(self, header_hash: bytes) -> Block:
         """Read a block by the hash of its header.

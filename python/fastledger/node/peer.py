@@ -3,7 +3,7 @@
 
 ::
 
-    peer.listenAddress            gRPC: Endorser, Deliver, Admin, Snapshot, Gateway
+    peer.listenAddress            gRPC: Endorser, Deliver, Gateway, Discovery, Gossip and more
     peer.chaincodeListenAddress   gRPC: ChaincodeSupport, where chaincodes dial the peer
     operations.listenAddress      HTTP: health, version, log levels, metrics
 """
@@ -19,6 +19,7 @@ from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.deliver import DeliverHandler
 from fastledger.deliver.handler import TIME_WINDOW_S
+from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
@@ -32,13 +33,16 @@ from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
 from fastledger.msp import Msp, SigningIdentity, load_msp_config
 from fastledger.node import process
-from fastledger.node.channel_connector import ChannelConnector
 from fastledger.node.operations import Operations
+from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
-from fastledger.node.peer_gateway import GatewayFace
+from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
+from fastledger.node.peer_gateway import GatewayFace, Network
+from fastledger.node.peer_gossip import PeerGossip
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
+from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
 from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
 from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
@@ -72,7 +76,7 @@ class PeerNode:
         self.channels = PeerChannels(
             folder,
             self.signer,
-            lambda channel: ChannelConnector(config, channel),
+            lambda channel: OrdererConnector(config, channel),
             self._overrides,
         )
         self._acl = AclProvider(self._msp, self._bundle)
@@ -96,6 +100,9 @@ class PeerNode:
         )
         self._support = chaincode_support(config, self._services, packages, folder, mspid)
         self.endorser.use(self._support)
+        self._gossip = PeerGossip(
+            config, self._tls, self.signer, self._msp, self.channels, definitions, packages
+        )
         self._snapshots = Snapshots(self.channels, self._acl, folder)
         self._server = GrpcServer(
             config.string("peer.listenAddress", "0.0.0.0:7051"),
@@ -129,20 +136,37 @@ class PeerNode:
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         self._server.add(PeerDeliver(deliver, self._acl).register)
+        self._server.add(self._gossip.node.register)
+        support = self._discovery_support()
+        if self._config.boolean("peer.discovery.enabled", True):
+            discovery = discovery_service(self._config, support, tls=self._tls is not None)
+            self._server.add(lambda server: add_DiscoveryServicer_to_server(discovery, server))
         if self._config.boolean("peer.gateway.enabled", True):
-            self._face = self._gateway_face()
+            self._face = self._gateway_face(support)
             gateway = self._gateway(self._face)
             self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
 
-    def _gateway_face(self) -> GatewayFace:
+    def _discovery_support(self) -> DiscoverySupport:
+        allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
+        return DiscoverySupport(
+            self.channels, self._gossip.node, self._msp, members_allowed=allowed
+        )
+
+    def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
+        network = Network(
+            self._gossip.node,
+            EndorsementAnalyzer(support),
+            self._gossip.dialler,
+            self.signer.mspid,
+            config.string("peer.address"),
+        )
         return GatewayFace(
             self.channels,
             self.endorser,
             self._acl,
-            self.signer.mspid,
-            config.string("peer.address"),
-            lambda channel: ChannelConnector(config, channel, with_peers=True),
+            network,
+            lambda channel: OrdererConnector(config, channel),
             self._overrides,
         )
 
@@ -173,6 +197,7 @@ class PeerNode:
         if self._listener:
             await self._listener.start(self._chaincode_address())
         await self._server.start()
+        self._gossip.start()
         _logger.info(
             "Started peer with ID=[%s], network ID=[%s], address=[%s]",
             self._config.string("peer.id"),
@@ -182,6 +207,7 @@ class PeerNode:
 
     async def stop(self) -> None:
         """Take no more calls, stop chaincodes, commit what was taken, close everything."""
+        await self._gossip.stop()
         await self._server.stop(STOP_GRACE_S)
         if self._listener:
             await self._listener.stop()

@@ -110,6 +110,10 @@ def _connection(config: Config, mspid: str) -> PeerConnection:
     return PeerConnection(address=address, mspid=mspid)
 
 
+_SERVICES_BUILDER = "ccaas_builder"
+"""Is in every core.yaml of Fabric's; what it is for, the peer does by itself."""
+
+
 def _builders(config: Config) -> list[Builder]:
     """``chaincode.externalBuilders`` that are there; services need none."""
     builders = []
@@ -120,7 +124,7 @@ def _builders(config: Config) -> list[Builder]:
         )
         if builder.program("detect").is_file():
             builders.append(builder)
-        else:
+        elif builder.name != _SERVICES_BUILDER:
             _logger.warning("external builder %s is not at %s: passed over", builder.name, path)
     return builders
 

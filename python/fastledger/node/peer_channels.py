@@ -9,7 +9,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastledger.channelconfig import Bundle
@@ -42,6 +42,8 @@ class PeerChannels:
         self._overrides = overrides
         self._channels: dict[str, PeerChannel] = {}
         self._joining = asyncio.Lock()
+        self.opened: list[Callable[[PeerChannel], None]] = []
+        """Told of every channel when it begins to grow."""
 
     def channel(self, channel_id: str) -> PeerChannel | None:
         """Find a channel that the peer has joined."""
@@ -79,6 +81,8 @@ class PeerChannels:
         channel = PeerChannel(channel_id, ledger, PrivateDataStore(self._private / channel_id))
         channel.start(self._signer, self._connect(channel), self._overrides)
         self._channels[channel_id] = channel
+        for tell in self.opened:
+            tell(channel)
         _logger.info("[%s] channel opened at height %d", channel_id, ledger.height)
 
     async def join(self, block: bytes) -> None:

@@ -2,25 +2,33 @@
 """The peer as its gateway sees it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
+from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
-from fastledger.endorser.endorser import Endorser
+from fastledger.endorser.endorser import Endorser as OwnEndorser
 from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.states import ViewState
+from fastledger.gateway.plan import Endorser, Endorsers, best_first
+from fastledger.gossip.members import ChannelMember
+from fastledger.gossip.messages import pki_id_of
+from fastledger.gossip.node import GossipNode
 from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer_gossip import GossipDialler
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 
 LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
@@ -28,19 +36,56 @@ LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
 MAX_ANSWERS = 1024
 """Policies and endorsers of which the gateway remembers whether they suffice."""
 
+FRESH_S = 1.0
+"""Who is there is looked up again after so long; peers tell their heights every few seconds."""
+
+DIAL_TIMEOUT_S = 3.0
+"""For a connection to another peer to stand."""
+
+_Kept = TypeVar("_Kept")
+_Key = TypeVar("_Key")
 _Kind = Literal["path", "application", "signature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The other peers, as one peer knows them.
+
+    Attributes:
+        gossip: Who is there.
+        analyzer: Who endorses.
+        dialler: How to get there.
+        mspid: The peer's own organisation.
+        address: Where it is served itself.
+    """
+
+    gossip: GossipNode
+    analyzer: EndorsementAnalyzer
+    dialler: GossipDialler
+    mspid: str
+    address: str
 
 
 class GatewayView:
     """One channel, with the ways to its orderers and peers."""
 
-    def __init__(self, channel: PeerChannel, connector: Connector, overrides: Overrides) -> None:
+    def __init__(
+        self,
+        channel: PeerChannel,
+        network: "Network",
+        connector: Connector,
+        overrides: Overrides,
+    ) -> None:
         """Look at a channel."""
         self._channel = channel
+        self._network = network
         self._connector = connector
         self._overrides = overrides
         self._answers: dict[tuple[object, ...], bool] = {}
         self._connections: dict[str, GrpcChannel] = {}
+        self._peers: dict[str, GrpcChannel] = {}
+        self._plans: dict[bytes, tuple[float, Endorsers]] = {}
+        self._having: dict[str, tuple[float, Sequence[Endorser]]] = {}
         self._dialling = asyncio.Lock()
         self._broadcasters: dict[str, Broadcaster] = {}
 
@@ -93,17 +138,85 @@ class GatewayView:
         return found
 
     async def connect(self, address: str) -> GrpcChannel:
-        """The connection to an orderer, or to another peer of the channel: one for all calls."""
+        """The connection to an orderer: one for all calls."""
         async with self._dialling:
             found = self._connections.get(address)
             if found is None:
                 found = self._connections[address] = await self._connector.connect(address)
         return found
 
+    async def connect_peer(self, address: str) -> GrpcChannel:
+        """The connection to another peer of the channel: one for all calls."""
+        async with self._dialling:
+            found = self._peers.get(address)
+            if found is None:
+                found = self._peers[address] = await self._network.dialler.connect(
+                    address, DIAL_TIMEOUT_S
+                )
+        return found
+
+    async def hang_up(self, address: str) -> None:
+        """Forget the connection to a peer that is gone."""
+        found = self._peers.pop(address, None)
+        if found is not None:
+            await found.close()
+
     async def close(self) -> None:
         """Hang up."""
-        for connection in self._connections.values():
+        for connection in (*self._connections.values(), *self._peers.values()):
             await connection.close()
+
+    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+        """Who has a chaincode: peers of the own organisation first, then by their heights."""
+        made, found = self._having.get(chaincode, (0.0, ()))
+        if time.monotonic() - made > FRESH_S:
+            found = self._find(chaincode)
+            _keep(self._having, chaincode, found)
+        return found
+
+    def _find(self, chaincode: str) -> Sequence[Endorser]:
+        network = self._network
+        members = [
+            self._endorser(member)
+            for member in network.gossip.of_channel(self.id)
+            if chaincode in SYSTEM_CHAINCODES
+            or any(one.name == chaincode for one in member.properties.chaincodes)
+        ]
+        if not members:
+            return (Endorser(network.gossip.own_id, network.address, network.mspid, own=True),)
+        own = [one for one in members if one.mspid == network.mspid]
+        others = [one for one in members if one.mspid != network.mspid]
+        return (*best_first(own), *best_first(others))
+
+    def _endorser(self, member: ChannelMember) -> Endorser:
+        own = member.pki_id == self._network.gossip.own_id
+        return Endorser(
+            member.pki_id,
+            self._network.address if own else member.endpoint,
+            member.mspid,
+            self.height if own else member.properties.ledger_height,
+            own,
+        )
+
+    def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
+        """Who has to endorse what touches chaincodes, collections and keys."""
+        key = interest.SerializeToString(deterministic=True)
+        made, found = self._plans.get(key, (0.0, None))
+        if found is None or time.monotonic() - made > FRESH_S:
+            found = self._derive(interest)
+            _keep(self._plans, key, found)
+        return found
+
+    def _derive(self, interest: ChaincodeInterest) -> Endorsers:
+        gossip = self._network.gossip
+        members = {one.pki_id: one for one in gossip.of_channel(self.id)}
+        descriptor = self._network.analyzer.peers_for_endorsement(self.id, interest)
+        groups = {}
+        for name, group in descriptor.endorsers_by_groups.items():
+            known = (members.get(pki_id_of(peer.identity)) for peer in group.peers)
+            groups[name] = best_first([self._endorser(one) for one in known if one is not None])
+        layouts = [dict(layout.quantities_by_group) for layout in descriptor.layouts]
+        return Endorsers(groups, layouts)
 
     def has_chaincode(self, name: str) -> bool:
         """Whether the channel has a chaincode, its own or the system's."""
@@ -169,22 +282,22 @@ class GatewayFace:
     def __init__(
         self,
         channels: PeerChannels,
-        endorser: Endorser,
+        endorser: OwnEndorser,
         acl: AclProvider,
-        mspid: str,
-        address: str,
+        network: Network,
         connect: Connect,
         overrides: Overrides,
     ) -> None:
-        """Speak for a peer that is served at an address."""
+        """Speak for a peer."""
         self._channels = channels
         self._endorser = endorser
         self._acl = acl
         self._connect = connect
         self._overrides = overrides
         self._views: dict[str, GatewayView] = {}
-        self.mspid = mspid
-        self.address = address
+        self._network = network
+        self.mspid = network.mspid
+        self.address = network.address
 
     def channel(self, channel_id: str) -> GatewayView | None:
         """Find a channel that the peer has joined."""
@@ -193,7 +306,7 @@ class GatewayFace:
             channel = self._channels.channel(channel_id)
             if channel is None:
                 return None
-            view = GatewayView(channel, self._connect(channel), self._overrides)
+            view = GatewayView(channel, self._network, self._connect(channel), self._overrides)
             self._views[channel_id] = view
         return view
 
@@ -209,3 +322,10 @@ class GatewayFace:
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""
         self._acl.check(resource, channel_id, signed)
+
+
+def _keep(kept: dict[_Key, tuple[float, _Kept]], key: _Key, value: _Kept) -> None:
+    """Keep something for a while; when there is too much, nothing else."""
+    if len(kept) >= MAX_ANSWERS and key not in kept:
+        kept.clear()
+    kept[key] = (time.monotonic(), value)

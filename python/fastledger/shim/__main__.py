@@ -9,9 +9,13 @@ the environment, see :mod:`fastledger.shim.runtime`.
 import argparse
 import importlib
 import sys
-from types import ModuleType
+import traceback
+from types import ModuleType, TracebackType
 
 from fastledger.shim.interface import Chaincode
+
+UNLOADABLE = 2
+"""Exit status when there is no chaincode to run; another start would end the same."""
 
 
 class NoChaincode(Exception):
@@ -51,6 +55,18 @@ def _chaincodes(module: ModuleType) -> list[type[Chaincode]]:
     ]
 
 
+def _of_the_chaincode(error: Exception) -> TracebackType | None:
+    """The traceback without what imported the module: its author looks for lines of theirs."""
+    found = error.__traceback__
+    while found and _is_loading(found.tb_frame.f_code.co_filename):
+        found = found.tb_next
+    return found
+
+
+def _is_loading(filename: str) -> bool:
+    return filename in (__file__, importlib.__file__) or filename.startswith("<frozen ")
+
+
 def main() -> int:
     """Run the command line; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m fastledger.shim", description="Run chaincode.")
@@ -65,13 +81,21 @@ def main() -> int:
     from fastledger.shim.runtime import start as run
 
     try:
+        chaincode = load(given.entry)
+    except NoChaincode as error:
+        print(f"chaincode {given.entry}: {error}", file=sys.stderr)  # noqa: T201
+        return UNLOADABLE
+    except Exception as error:  # noqa: BLE001 - whatever the module raises
+        traceback.print_exception(error.with_traceback(_of_the_chaincode(error)))
+        return UNLOADABLE
+    try:
         run(
-            load(given.entry),
+            chaincode,
             ccid=given.chaincode_id,
             peer_address=given.peer,
             server_address=given.server,
         )
-    except (NoChaincode, SettingMissing, ConnectionError, ImportError) as error:
+    except (SettingMissing, ConnectionError, ImportError) as error:
         print(f"chaincode {given.entry}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

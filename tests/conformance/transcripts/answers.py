@@ -13,7 +13,15 @@ from transcripts.recording import Step
 Recorded = Callable[[bytes], bytes]
 """Puts the recorded ports in the place of ours."""
 
-_BY_CHANCE = {"data_hash", "previous_hash", "timestamp", "tx_id", "nonce", "signature"}
+_BY_CHANCE = {
+    "LedgerHeight",
+    "data_hash",
+    "previous_hash",
+    "timestamp",
+    "tx_id",
+    "nonce",
+    "signature",
+}
 _TX_ID = re.compile(r"\b[0-9a-f]{64}\b")
 _INFO = re.compile(
     r'{"height":(\d+),"currentBlockHash":"([^"]{44})","previousBlockHash":"([^"]{44})"}'
@@ -22,7 +30,9 @@ _INFO = re.compile(
 
 def comparable(step: Step, stdout: str, recorded: Recorded) -> Any:
     """Return what two runs of a step have in common."""
-    if step.argv[0] == "discover" or step.argv[1].startswith("-inspect"):
+    if step.argv[0] == "discover":
+        return _discovered(stdout)
+    if step.argv[1].startswith("-inspect"):
         return _json(stdout)
     if step.argv[1:3] == ("channel", "getinfo"):
         return _INFO.sub(r"height \1", stdout)
@@ -53,6 +63,26 @@ def _of_hex(read: Callable[[bytes], Any], stdout: str, recorded: Recorded) -> An
     except ValueError:
         return stdout
     return read(recorded(encoded))
+
+
+def _discovered(stdout: str) -> Any:
+    """Put peers in order, and call groups of endorsers by who they are: Go's maps have no order."""
+    found = _json(stdout)
+    if not isinstance(found, list):
+        return found
+    for one in found:
+        groups = one.pop("EndorsersByGroups", None)
+        if groups is not None:
+            names = {group: json.dumps(_in_order(peers)) for group, peers in groups.items()}
+            layouts = [layout["quantities_by_group"] for layout in one["Layouts"]]
+            one["Layouts"] = _in_order(
+                [{names[group]: count for group, count in each.items()} for each in layouts]
+            )
+    return _in_order(found)
+
+
+def _in_order(found: list[Any]) -> list[Any]:
+    return sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
 
 
 def _json(stdout: str) -> Any:

@@ -83,7 +83,14 @@ def test_wrong_values_are_named(tmp_path: Path) -> None:
 
 def test_unknown_keys_are_found(tmp_path: Path) -> None:
     read = core(tmp_path, CORE_PEER_ADRESS="x", CORE_PEER_ID="p", CORE_PEER_TLS_CERT_FILE="c")
-    assert read.unknown() == ["peeer.address", "CORE_PEER_ADRESS"]
+    assert read.unknown() == ["peeer", "CORE_PEER_ADRESS"]
+
+
+def test_a_section_that_is_unknown_is_told_once(tmp_path: Path) -> None:
+    """Such as that of Kafka, in the orderer.yaml of 2.5."""
+    kafka = "Kafka:\n  Verbose: false\n  TLS: {Enabled: false, PrivateKey: k}\nGeneral: {Lisp: 1}"
+    (tmp_path / "orderer.yaml").write_text(kafka, "utf-8")
+    assert config.load("orderer", tmp_path, {}).unknown() == ["kafka", "general.lisp"]
 
 
 @pytest.mark.parametrize("name", ["core", "orderer"])

@@ -40,6 +40,12 @@ def test_choices_have_ranges(tmp_path: Path, choice: dict[str, int]) -> None:
         Plan(tmp_path, **choice)
 
 
+@pytest.mark.parametrize("choice", [{"channel": "Mine"}, {"chaincode": "my.py"}])
+def test_names_have_a_form(tmp_path: Path, choice: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="a name must match"):
+        Plan(tmp_path, **choice)
+
+
 def test_a_plan_is_kept_and_found_from_below(tmp_path: Path) -> None:
     plan = Plan(tmp_path, orgs=3, chaincode="mine")
     plan.save()
@@ -62,6 +68,32 @@ def test_every_node_is_told_its_own(tmp_path: Path) -> None:
     assert env["CORE_PEER_LOCALMSPID"] == "Org2MSP"
     assert Path(env["FABRIC_CFG_PATH"], "core.yaml").is_file()
     assert settings.read_env(plan.orderer)["ORDERER_GENERAL_LISTENPORT"] == "9000"
+
+
+def test_a_moved_network_keeps_its_variables(tmp_path: Path) -> None:
+    before = Plan(tmp_path / "before", port_base=9000)
+    settings.write(before)
+    edited = before.orderer.folder / "env"
+    edited.write_text(edited.read_text("utf-8") + "FABRIC_LOGGING_SPEC=debug\n", "utf-8")
+    assert not settings.follow(before)
+    before.folder.rename(tmp_path / "after")
+    after = before.changed(folder=tmp_path / "after")
+    assert settings.follow(after)
+    env = settings.read_env(after.orderer)
+    assert env["FABRIC_LOGGING_SPEC"] == "debug"
+    assert Path(env["FABRIC_CFG_PATH"]) == after.orderer.folder
+    assert "before" not in " ".join(env.values())
+
+
+def test_a_port_that_another_network_has_is_told(tmp_path: Path) -> None:
+    plan = Plan(tmp_path / "other", port_base=9000)
+    plan.save()
+    plan.orderer.folder.mkdir(parents=True)
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, cwd=plan.orderer.folder, stdin=subprocess.PIPE) as process:
+        told = lifetime._who_has(9001)
+        process.communicate(b"\n")
+    assert told == f"stop that network with fastledger down --dir {plan.folder}"
 
 
 def test_a_taken_port_is_named_and_nothing_started(tmp_path: Path) -> None:

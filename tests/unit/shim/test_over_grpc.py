@@ -6,7 +6,6 @@ The same functions that the shims of other languages are held to in tests/intero
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,5 +19,5 @@ _SPEC.loader.exec_module(runtimes)
 
 
 @pytest.mark.parametrize("service", [False, True], ids=["dials", "service"])
-def test_every_function(service: bool, tmp_path: Path) -> None:
-    runtimes.test_every_function(runtimes.Runtime("python", service=service), tmp_path)
+def test_every_function(service: bool) -> None:
+    runtimes.test_every_function(runtimes.Runtime("python", service=service))

@@ -15,8 +15,9 @@ from fastledger.client.peer import Peer
 from fastledger.client.stream import NEWEST, specified
 from fastledger.common.codes import code_name
 from fastledger.common.errors import DeliverEnded, NotFound
+from fastledger.node.network.deployment import committed
 from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session, User
+from fastledger.node.network.session import Session, User, spokesman
 from fastledger.protos.common.common_pb2 import Block, BlockMetadataIndex
 from fastledger.protoutil import block as blocks_of
 from fastledger.protoutil import transaction as transactions
@@ -53,7 +54,7 @@ async def _one(plan: Plan, number: int) -> None:
         height = await _height(session, user)
         if number >= height:
             raise NotFound(f"no block {number}, the newest is {height - 1}")
-        peer = await session.peer(user.org.peers[0])
+        peer = await session.peer(spokesman(user.org))
         stream = peer.blocks(plan.channel, session.signer(user))
         block = await stream.get(specified(number))
         stream.close()
@@ -66,7 +67,7 @@ async def _list(plan: Plan, last: int, follow: bool) -> None:
     async with Session(plan) as session:
         height = await _height(session, user)
         start = max(0, height - last)
-        peer = await session.peer(user.org.peers[0])
+        peer = await session.peer(spokesman(user.org))
         async for encoded in peer.full_blocks(plan.channel, session.signer(user), start):
             block = Block.FromString(encoded)
             click.echo(_line(block, encoded))
@@ -79,7 +80,7 @@ def _reader(plan: Plan) -> User:
 
 
 async def _height(session: Session, user: User) -> int:
-    peer: Peer = await session.peer(user.org.peers[0])
+    peer: Peer = await session.peer(spokesman(user.org))
     stream = peer.blocks(session.plan.channel, session.signer(user))
     try:
         return (await stream.get(NEWEST)).header.number + 1
@@ -101,7 +102,7 @@ def _line(block: Block, encoded: bytes) -> str:
 
 @click.command(cls=LiveCommand)
 @DIRECTORY
-@click.option("--chaincode", default="", help="Which; without it the network's.")
+@click.option("--chaincode", default="", help="Name; without it the one that up named last.")
 @click.option(
     "--start", type=click.IntRange(0), help="Block to begin with; without it the next one."
 )
@@ -114,8 +115,10 @@ def events(directory: Path | None, chaincode: str, start: int | None) -> None:
 async def _events(plan: Plan, chaincode: str, start: int | None) -> None:
     user = _reader(plan)
     async with Session(plan) as session:
+        if not await committed(session, chaincode):
+            raise NotFound(f"channel {plan.channel} has no chaincode {chaincode}")
         first = await _height(session, user) if start is None else start
-        peer = await session.peer(user.org.peers[0])
+        peer = await session.peer(spokesman(user.org))
         try:
             async for encoded in peer.full_blocks(plan.channel, session.signer(user), first):
                 for line in _events_of(encoded, chaincode):

@@ -16,8 +16,9 @@ from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.node.network import audit
+from fastledger.node.network.deployment import deployed
 from fastledger.node.network.plan import Node, Plan
-from fastledger.node.network.session import Session, User
+from fastledger.node.network.session import Session, User, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
@@ -28,6 +29,7 @@ CONFLICTS = {TxValidationCode.MVCC_READ_CONFLICT, TxValidationCode.PHANTOM_READ_
 """Codes that another attempt may not get: somebody else was first."""
 
 MAX_RETRIES = 1000
+_BY_HAND = "in dev mode the peer starts none"
 _USER = "User1"
 
 
@@ -35,7 +37,9 @@ def _call_options(function: Any) -> Any:
     for option in reversed(
         (
             DIRECTORY,
-            click.option("--chaincode", default="", help="Which; without it the network's."),
+            click.option(
+                "--chaincode", default="", help="Name; without it the one that up named last."
+            ),
             click.option("--org", default="Org1", show_default=True, help="Whose user asks."),
             click.option("--user", default=_USER, show_default=True, help="The user's name."),
             click.option(
@@ -108,14 +112,13 @@ def user_of(plan: Plan, org: str, user: str) -> User:
 async def _query(plan: Plan, values: dict[str, Any]) -> None:
     user = user_of(plan, values["org"], values["user"])
     async with Session(plan) as session:
-        nodes = user.org.peers[:1]
-        answer = await _endorsed(session, user, nodes, values)
+        answer = await _endorsed(session, user, [spokesman(user.org)], values)
     _show(answer.responses[0].response.payload)
 
 
 async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
     user = user_of(plan, values["org"], values["user"])
-    nodes = [org.peers[0] for org in plan.organization]
+    nodes = [spokesman(org) for org in plan.organization]
     # The user's own peer endorses first: its answer is the one that is shown.
     nodes.sort(key=lambda node: node.mspid != user.org.mspid)
     async with Session(plan) as session:
@@ -151,15 +154,27 @@ async def _endorsed(
     plan = session.plan
     signer = session.signer(user)
     args = [text.encode() for text in (values["function"], *values["args"])]
-    spec = invocation(values["chaincode"] or plan.chaincode, args, language=ChaincodeSpec.GOLANG)
+    name = values["chaincode"] or plan.chaincode
+    spec = invocation(name, args, language=ChaincodeSpec.GOLANG)
     transient = _transient(values["transient"])
     header_type = HeaderType.ENDORSER_TRANSACTION
     proposed = create_proposal(header_type, plan.channel, spec, signer.serialized, transient)
     answers = await session.ask_each(signer, nodes, proposed)
     problem = disagreement(nodes, answers)
     if problem:
-        raise (Raced if problem.raced else Refused)(problem.text)
+        text = problem.text + _hint(plan, name, problem.text)
+        raise (Raced if problem.raced else Refused)(text)
     return Endorsement(proposed, tuple(a for a in answers if isinstance(a, ProposalResponse)))
+
+
+def _hint(plan: Plan, chaincode: str, text: str) -> str:
+    """Return what this network knows beyond the peers' words."""
+    if f"chaincode {chaincode} not found" in text:
+        names = ", ".join(deployed(plan)) or "none"
+        return f"\nchaincodes of this network: {names}; --chaincode NAME calls another one"
+    if plan.watch and _BY_HAND in text:
+        return "\nfastledger up --watch runs it, and shows what is wrong with it"
+    return ""
 
 
 async def _explained(session: Session, user: User, tx_id: str, number: int, why: str) -> str:

@@ -12,7 +12,7 @@ from fastledger.cli.command import LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.common.errors import InputError, NotFound
 from fastledger.node.network import lifetime, processes
-from fastledger.node.network.deployment import language_of, source_of
+from fastledger.node.network.deployment import deployed, language_of, source_of
 from fastledger.node.network.plan import Plan
 
 _LOG_LINES = 50
@@ -23,20 +23,28 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 
 @click.command(cls=LiveCommand)
 @DIRECTORY
-@click.option("--orgs", type=int, help="Organizations with peers; 2.")
-@click.option("--peers", type=int, help="Peers of each; 1.")
-@click.option("--channel", help="Name of the channel; mychannel.")
+@click.option("--orgs", type=int, help="Organizations with peers.  [default: 2]")
+@click.option("--peers", type=int, help="Peers of each.  [default: 1]")
+@click.option("--channel", help="Name of the channel.  [default: mychannel]")
 @click.option(
     "--chaincode",
     "source",
     type=click.Path(path_type=Path),
-    help="Folder or Python file of the chaincode; a sample.",
+    help="Folder or Python file of the chaincode.  [default: a sample]",
 )
-@click.option("--name", "chaincode", help="Name of the chaincode; basic.")
 @click.option(
-    "--watch", is_flag=True, default=None, help="Keep running, and take saved sources up."
+    "--name",
+    "chaincode",
+    help="Name of the chaincode.  [default: that of its folder or file; basic for the sample]",
 )
-@click.option("--port-base", type=int, help="First port; those of fabric-samples.")
+@click.option(
+    "--watch/--no-watch",
+    default=None,
+    help="Keep running, and take saved sources up; or run chaincode in sandboxes.",
+)
+@click.option(
+    "--port-base", type=int, help="First of its ports.  [default: the ports of fabric-samples]"
+)
 def up(directory: Path | None, **choices: Any) -> None:
     """Bring a network up: an orderer, organizations with peers, a channel with a chaincode.
 
@@ -72,12 +80,21 @@ def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
         source = Path(chosen.get("source") or _sample()).resolve()
         if not source.exists():
             raise InputError(f"--chaincode {source}: no such file or folder")
+        if "source" in chosen:
+            chosen.setdefault("chaincode", _name_of(source, old))
         chosen |= {"source": str(source), "language": language_of(source)}
     if old is None:
         return Plan(folder=folder, **chosen)
     plan = old.changed(**chosen)
     lifetime.check_same(old, plan)
     return plan
+
+
+def _name_of(source: Path, old: Plan | None) -> str:
+    """Return the name under which the network has the sources, or that of folder or file."""
+    known = deployed(old) if old else {}
+    names = [name for name, one in known.items() if one["source"] == str(source)]
+    return names[0] if names else source.name.removesuffix(".py")
 
 
 def _sample() -> Path:

@@ -83,6 +83,11 @@ def implicit_collection(mspid: str) -> str:
     return IMPLICIT_PREFIX + mspid
 
 
+def has_namespace(name: str, state: ReadableState) -> bool:
+    """Whether the lifecycle has something of a name, which then hides what lscc has."""
+    return serializer.read_metadata(NAMESPACES, name, state) is not None
+
+
 def read_committed(name: str, state: ReadableState) -> ChaincodeDefinition | None:
     """Read the definition that the channel agreed on (``ChaincodeDefinitionIfDefined``).
 

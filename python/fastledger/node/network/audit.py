@@ -13,7 +13,7 @@ from fastledger.ledger import kvledger
 from fastledger.ledger.explanation import Explanation
 from fastledger.ledger.kvledger import Ledger
 from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session, User
+from fastledger.node.network.session import Session, User, spokesman
 
 FETCH_TIMEOUT_S = 30.0
 """The longest pause between two blocks that a peer is known to have."""
@@ -47,7 +47,7 @@ async def follow(session: Session, ledger: Ledger, user: User, last: int) -> Non
     """Commit a peer's blocks to the copy, up to and with ``last``."""
     if ledger.height > last:
         return
-    node = user.org.peers[0]
+    node = spokesman(user.org)
     peer = await session.peer(node)
     blocks = peer.full_blocks(session.plan.channel, session.signer(user), ledger.height)
     try:

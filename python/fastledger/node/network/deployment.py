@@ -15,7 +15,7 @@ from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session
+from fastledger.node.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
@@ -26,8 +26,9 @@ LIFECYCLE = "_lifecycle"
 WARM_UP = b"org.hyperledger.fabric:GetMetadata"
 VALID = 0
 
-FIRST_VERSION = "1.0"
 _DEPLOYED = "chaincodes.json"
+_UNDEFINED = "is not defined"
+_APPROVED_BEFORE = "with unchanged content"
 _NOT_LAUNCHED = "could not launch chaincode"
 _HTTP_CREATED = 201
 _HTTP_ALREADY = 405
@@ -74,15 +75,18 @@ def next_version(plan: Plan) -> tuple[Plan, bytes]:
     Raises:
         InputError: There are no sources.
     """
-    known = _deployed(plan).get(plan.chaincode)
+    known = deployed(plan).get(plan.chaincode)
     if known is None:
-        plan = plan.changed(version=FIRST_VERSION, sequence=1)
-        return plan, package(plan)
+        return _at(plan, 1)
     plan = plan.changed(version=known["version"], sequence=known["sequence"])
     content = package(plan) if Path(plan.source).exists() else b""
     if not content or package_id(plan, content) == known["package"]:
         return plan, b""
-    plan = plan.changed(version=f"1.{plan.sequence}", sequence=plan.sequence + 1)
+    return _at(plan, plan.sequence + 1)
+
+
+def _at(plan: Plan, sequence: int) -> tuple[Plan, bytes]:
+    plan = plan.changed(version=f"1.{sequence - 1}", sequence=sequence)
     return plan, package(plan)
 
 
@@ -92,13 +96,18 @@ def source_of(plan: Plan, chaincode: str) -> Path:
     Raises:
         NotFound: It has no such chaincode.
     """
-    known = _deployed(plan).get(chaincode)
+    known = deployed(plan).get(chaincode)
     if known is None:
         raise NotFound(f"there is no chaincode {chaincode} yet: name its sources with --chaincode")
     return Path(known["source"])
 
 
-def _deployed(plan: Plan) -> dict[str, Any]:
+def deployed(plan: Plan) -> dict[str, Any]:
+    """Return what is known of the network's chaincodes, by their names.
+
+    Raises:
+        InputError: The file that keeps it is broken.
+    """
     file = plan.state / _DEPLOYED
     try:
         return cast("dict[str, Any]", json.loads(file.read_text("utf-8")))
@@ -116,7 +125,7 @@ def _keep(plan: Plan, name: str) -> None:
         "package": name,
         "source": plan.source,
     }
-    text = json.dumps(_deployed(plan) | {plan.chaincode: known}, indent=2) + "\n"
+    text = json.dumps(deployed(plan) | {plan.chaincode: known}, indent=2) + "\n"
     temporary = plan.state / f"{_DEPLOYED}.new"
     temporary.write_text(text, "utf-8")
     temporary.replace(plan.state / _DEPLOYED)
@@ -190,12 +199,32 @@ async def commit(session: Session) -> None:
     await _lifecycle(session, org, peers, b"CommitChaincodeDefinition", args.SerializeToString())
 
 
+async def committed(session: Session, chaincode: str) -> int:
+    """Return how often a chaincode's definition was committed."""
+    org = session.plan.organization[0]
+    args = lb.QueryChaincodeDefinitionArgs(name=chaincode).SerializeToString()
+    answer = await session.endorse(
+        session.identity(org, ADMIN),
+        [spokesman(org)],
+        LIFECYCLE,
+        [b"QueryChaincodeDefinition", args],
+    )
+    response = answer.responses[0].response
+    if response.status == SUCCESS:
+        return lb.QueryChaincodeDefinitionResult.FromString(response.payload).sequence
+    if _UNDEFINED in response.message:
+        return 0
+    raise FastledgerError(f"chaincode {chaincode}: {response.message}")
+
+
 async def _lifecycle(
     session: Session, org: Org, peers: tuple[Node, ...], function: bytes, args: bytes
 ) -> None:
     signer = session.identity(org, ADMIN)
     answer = await session.endorse(signer, peers, LIFECYCLE, [function, args])
     for node, response in zip(peers, answer.responses, strict=True):
+        if _APPROVED_BEFORE in response.response.message:
+            return
         if response.response.status != SUCCESS:
             name = function.decode()
             raise FastledgerError(f"{node.name} refuses {name}: {response.response.message}")
@@ -227,9 +256,17 @@ async def _warm_up(session: Session, org: Org, peer: Node) -> None:
         )
 
 
-async def deploy(session: Session, content: bytes) -> None:
-    """Install, approve and commit the plan's chaincode, given its package."""
+async def deploy(session: Session, content: bytes) -> Plan:
+    """Install, approve and commit the plan's chaincode, given its package.
+
+    Returns:
+        The plan with the version that it became: others may have defined it, too.
+    """
     plan = session.plan
+    following = await committed(session, plan.chaincode) + 1
+    if following != plan.sequence:
+        plan, content = _at(plan, following)
+        session.plan = plan
     if not plan.watch:
         await asyncio.gather(
             *(
@@ -242,6 +279,7 @@ async def deploy(session: Session, content: bytes) -> None:
     await asyncio.gather(*(approve(session, org, name) for org in plan.organization))
     await commit(session)
     _keep(plan, name)
+    return plan
 
 
 async def join_all(session: Session) -> None:

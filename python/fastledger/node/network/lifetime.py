@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network brought up, and taken down."""
 
+import contextlib
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fastledger.common.errors import ConnectionFailed, FastledgerError, InputError
+from fastledger.common.errors import (
+    ConnectionFailed,
+    FastledgerError,
+    InputError,
+    NotFound,
+)
 from fastledger.node.network import (
     channel,
     deployment,
@@ -15,7 +21,7 @@ from fastledger.node.network import (
     profiles,
     settings,
 )
-from fastledger.node.network.plan import HOST, Node, Plan
+from fastledger.node.network.plan import HOST, STATE_FOLDER, Node, Plan
 from fastledger.node.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
@@ -36,10 +42,13 @@ async def up(plan: Plan, say: Say) -> Plan:
     Raises:
         FastledgerError: A node does not start, or a step is refused.
     """
-    plan.save()
+    _keep(plan)
     if not plan.genesis_block.is_file():
         _prepare(plan)
         say("identities, genesis block and connection profiles are made")
+    elif settings.follow(plan):
+        profiles.write(plan)
+        say("the network is elsewhere than it was: its paths are corrected")
     plan, content = deployment.next_version(plan)
     started = start(plan)
     async with Session(plan) as session:
@@ -48,13 +57,26 @@ async def up(plan: Plan, say: Say) -> Plan:
         if content:
             await deployment.join_all(session)
             say(f"channel {plan.channel} is joined by all")
-            await deployment.deploy(session, content)
-            plan.save()
+            plan = await deployment.deploy(session, content)
             say(f"chaincode {plan.chaincode} {plan.version} is committed")
+        plan.save()
         if not plan.watch:
             await deployment.warm_up(session)
-            say(f"chaincode {plan.chaincode} is running")
+            say(f"chaincode {plan.chaincode} {plan.version} is running")
     return plan
+
+
+def _keep(plan: Plan) -> None:
+    """Begin a network's folder, or let the one that is there run chaincode as wanted now."""
+    try:
+        before = Plan.load(plan.folder)
+    except NotFound:
+        _check_ports(plan.nodes, "choose others with --port-base PORT")
+        plan.save()
+        return
+    if before.watch != plan.watch:
+        processes.stop([peer.folder for peer in plan.all_peers])
+        before.changed(watch=plan.watch).save()
 
 
 def _prepare(plan: Plan) -> None:
@@ -76,26 +98,49 @@ def start(plan: Plan) -> list[Node]:
         ConnectionFailed: A port of theirs is taken; then none is started.
     """
     stopped = [node for node in plan.nodes if processes.running(node.folder) is None]
-    for node in stopped:
-        for port in (node.port, node.side_port, node.operations_port):
-            _check_free(node, port)
+    _check_ports(stopped, "begin anew with fastledger down --clean and up --port-base PORT")
+    mode = {"CORE_CHAINCODE_MODE": "dev" if plan.watch else "net"}
     for node in stopped:
         command = ["orderer", "start"] if node is plan.orderer else ["peer", "node", "start"]
-        processes.start(node.folder, command, settings.read_env(node))
+        processes.start(node.folder, command, settings.read_env(node) | mode)
     return stopped
 
 
-def _check_free(node: Node, port: int) -> None:
+def _check_ports(nodes: Iterable[Node], otherwise: str) -> None:
+    for node in nodes:
+        for port in _ports(node):
+            if not _is_free(port):
+                raise ConnectionFailed(
+                    f"port {port}, which {node.name} needs, is taken: {_who_has(port)}, or "
+                    f"{otherwise}"
+                )
+
+
+def _ports(node: Node) -> tuple[int, ...]:
+    return node.port, node.side_port, node.operations_port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # A port that was closed a moment ago is free, too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            raise ConnectionFailed(
-                f"port {port}, which {node.name} needs, is taken: stop who has it, or make the "
-                "network elsewhere: fastledger down --clean, then up --port-base PORT"
-            ) from error
+        except OSError:
+            return False
+    return True
+
+
+def _who_has(port: int) -> str:
+    """Say how to free a port: most often another network of ours has it."""
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError, FastledgerError):
+            state = link.readlink().parent.parent
+            if state.name == STATE_FOLDER:
+                other = Plan.load(state.parent)
+                if any(port in _ports(node) for node in other.nodes):
+                    return f"stop that network with fastledger down --dir {other.folder}"
+    return "stop who has it"
 
 
 def down(plan: Plan, *, clean: bool = False) -> list[Node]:
@@ -127,7 +172,7 @@ def check_same(old: Plan, new: Plan) -> None:
     Raises:
         InputError: One differs.
     """
-    for name in ("orgs", "peers", "channel", "port_base", "watch"):
+    for name in ("orgs", "peers", "channel", "port_base"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             option = name.replace("_", "-")

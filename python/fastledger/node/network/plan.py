@@ -2,6 +2,7 @@
 """What a network consists of: names, ports and folders, all derived from a few choices."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,10 @@ HOST = "127.0.0.1"
 ORDERER_DOMAIN = "example.com"
 ORDERER_MSP = "OrdererMSP"
 
+_NAMES = {
+    "--channel": re.compile(r"[a-z][a-z0-9.-]{0,248}"),
+    "--name": re.compile(r"[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*"),
+}
 _SAMPLE_PORTS = {"orderer": 7050, "admin": 7053, "operations": 9443, "peer": 7051}
 _PORTS_PER_ORG = 2000
 _MIN_PEER_STEP = 10
@@ -127,6 +132,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
+        _named("--channel", self.channel)
+        _named("--name", self.chaincode)
         _in_range("--orgs", self.orgs, 1, MAX_ORGS)
         _in_range("--peers", self.peers, 1, MAX_PEERS_PER_ORG)
         if self.port_base:
@@ -250,6 +257,11 @@ def find(start: Path) -> Plan:
         f"{start}: no network there or above; make one with fastledger up, or name its folder "
         "with --dir"
     )
+
+
+def _named(option: str, name: str) -> None:
+    if not _NAMES[option].fullmatch(name):
+        raise InputError(f"{option} {name!r}: a name must match {_NAMES[option].pattern}")
 
 
 def _in_range(name: str, value: int, least: int, most: int) -> None:

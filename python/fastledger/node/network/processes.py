@@ -45,10 +45,15 @@ class Process:
 
 def start(folder: Path, arguments: list[str], env: dict[str, str]) -> Process:
     """Start ``fastledger`` with arguments, detached, its output in the folder's ``log``."""
+    return launch(folder, [sys.executable, "-m", "fastledger", *arguments], env)
+
+
+def launch(folder: Path, command: list[str], env: dict[str, str]) -> Process:
+    """Start any program so."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "fastledger", *arguments],
+            command,
             cwd=folder,
             env={**os.environ, **env},
             stdin=subprocess.DEVNULL,

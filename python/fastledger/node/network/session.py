@@ -83,8 +83,13 @@ class Session:
         return self._identities[key]
 
     async def peer(self, node: Node) -> Peer:
-        """Return the connection to a peer."""
+        """Return the connection to a peer.
+
+        Raises:
+            ConnectionFailed: It does not run, or does not answer.
+        """
         if node.name not in self._peers:
+            _must_run(node)
             self._peers[node.name] = await Peer.connect(_target(node))
         return self._peers[node.name]
 
@@ -95,6 +100,7 @@ class Session:
     async def orderer(self) -> Orderer:
         """Return the connection to the orderer."""
         if self._orderer is None:
+            _must_run(self.plan.orderer)
             self._orderer = await Orderer.connect(_target(self.plan.orderer))
         return self._orderer
 
@@ -156,6 +162,16 @@ class Session:
             for stream in streams:
                 stream.cancel()
         return commits[0]
+
+
+def spokesman(org: Org) -> Node:
+    """Return the peer that speaks for an organization: its first one that runs."""
+    return next((peer for peer in org.peers if processes.running(peer.folder)), org.peers[0])
+
+
+def _must_run(node: Node) -> None:
+    if processes.running(node.folder) is None:
+        raise ConnectionFailed(f"{node.name} does not run; fastledger up starts it again")
 
 
 def _target(node: Node) -> Target:

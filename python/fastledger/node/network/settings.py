@@ -5,8 +5,11 @@ They are what fabric-samples' compose files set, so that they can be read by who
 """
 
 from importlib import resources
+from pathlib import Path
 
 from fastledger.node.network.plan import HOST, Node, Plan
+
+_FOLDER = "FABRIC_CFG_PATH"
 
 
 def orderer_env(plan: Plan) -> dict[str, str]:
@@ -44,7 +47,7 @@ def orderer_env(plan: Plan) -> dict[str, str]:
     )
 
 
-def peer_env(plan: Plan, node: Node) -> dict[str, str]:
+def peer_env(node: Node) -> dict[str, str]:
     """Return a peer's variables."""
     tls = node.identity / "tls"
     return _with_prefix(
@@ -67,7 +70,6 @@ def peer_env(plan: Plan, node: Node) -> dict[str, str]:
             "LEDGER_SNAPSHOTS_ROOTDIR": str(node.folder / "data" / "snapshots"),
             "OPERATIONS_LISTENADDRESS": f"{HOST}:{node.operations_port}",
             "METRICS_PROVIDER": "prometheus",
-            "CHAINCODE_MODE": "dev" if plan.watch else "net",
         },
     )
 
@@ -76,7 +78,19 @@ def write(plan: Plan) -> None:
     """Write every node's sample configuration and its variables."""
     _write(plan.orderer, "orderer", orderer_env(plan))
     for peer in plan.all_peers:
-        _write(peer, "core", peer_env(plan, peer))
+        _write(peer, "core", peer_env(peer))
+
+
+def follow(plan: Plan) -> bool:
+    """Let the variables follow the network's folder to where it was moved; say whether it was."""
+    known = Path(read_env(plan.orderer).get(_FOLDER, plan.orderer.folder))
+    if known == plan.orderer.folder:
+        return False
+    before = str(known.parents[len(plan.orderer.folder.relative_to(plan.folder).parts) - 1])
+    for node in plan.nodes:
+        file = node.folder / "env"
+        file.write_text(file.read_text("utf-8").replace(f"{before}/", f"{plan.folder}/"), "utf-8")
+    return True
 
 
 def read_env(node: Node) -> dict[str, str]:
@@ -90,7 +104,7 @@ def _write(node: Node, name: str, env: dict[str, str]) -> None:
     node.folder.mkdir(parents=True, exist_ok=True)
     sample = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
     (node.folder / f"{name}.yaml").write_text(sample.read_text("utf-8"), "utf-8")
-    env = {"FABRIC_CFG_PATH": str(node.folder), **env}
+    env = {_FOLDER: str(node.folder), **env}
     text = "".join(f"{key}={value}\n" for key, value in env.items())
     (node.folder / "env").write_text(text, "utf-8")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a peer dials the other nodes of a channel."""
+"""How a peer dials the orderers of a channel."""
 
 from fastledger.comm import ClientTls, GrpcChannel, dial
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
@@ -9,19 +9,12 @@ from fastledger.common.errors import ConfigInvalid
 from fastledger.endorser.channel import Channel
 
 
-class ChannelConnector:
+class OrdererConnector:
     """Trusts the TLS roots of the organisations that the channel's configuration names."""
 
-    def __init__(self, config: Config, channel: Channel, *, with_peers: bool = False) -> None:
-        """Dial for a channel, with the peer's own TLS settings.
-
-        Args:
-            config: core.yaml.
-            channel: Whose nodes are dialled.
-            with_peers: Whether these are peers, too, not only orderers.
-        """
+    def __init__(self, config: Config, channel: Channel) -> None:
+        """Dial for a channel, with the peer's own TLS settings."""
         self._channel = channel
-        self._with_peers = with_peers
         self._timeout_s = config.duration("peer.deliveryclient.connTimeout", DEFAULT_TIMEOUT_S)
         self._enabled = config.boolean("peer.tls.enabled")
         self._roots = b""
@@ -45,10 +38,8 @@ class ChannelConnector:
         if not self._enabled:
             return None
         bundle = self._channel.bundle
-        named = set(bundle.orderer.orgs) if bundle.orderer is not None else set()
-        if self._with_peers and bundle.application is not None:
-            named |= set(bundle.application.orgs)
-        roots = [root for mspid in sorted(named) for root in bundle.tls_cas(mspid)]
+        named = bundle.orderer.orgs if bundle.orderer is not None else ()
+        roots = [root for mspid in named for root in bundle.tls_cas(mspid)]
         return ClientTls(b"\n".join([*roots, self._roots]), self._cert, self._key)
 
 

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers queries of clients (Fabric: ``discovery/service.go``)."""
+
+import hashlib
+import ssl
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from fastledger.comm import client_certificate
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError
+from fastledger.discovery.auth import Authorization, AuthSettings
+from fastledger.discovery.configuration import config_result
+from fastledger.discovery.endorsement import EndorsementAnalyzer
+from fastledger.discovery.support import ChannelMember, Member, Support
+from fastledger.protos.discovery import protocol_pb2 as pb
+from fastledger.protos.discovery import protocol_pb2_grpc
+from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest
+from fastledger.protoutil.signed_data import SignedData
+
+MAX_QUERIES = 100
+"""Queries of one request, and interests of one query; clients send a handful."""
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_AUTH_SETTINGS = AuthSettings()
+_logger = log.get("discovery")
+
+
+class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
+    """``discovery.Discovery`` of one peer."""
+
+    def __init__(
+        self, support: Support, *, tls: bool, settings: AuthSettings = _AUTH_SETTINGS
+    ) -> None:
+        """Answer for a peer.
+
+        Args:
+            support: The peer.
+            tls: Whether it serves TLS: then a request may name the certificate it comes with.
+            settings: What is remembered of who may ask.
+        """
+        self._support = support
+        self._tls = tls
+        self._authorization = Authorization(support, settings)
+        self._analyzer = EndorsementAnalyzer(support)
+
+    async def Discover(self, request: pb.SignedRequest, context: _Context) -> pb.Response:
+        """Answer every query of a request."""
+        try:
+            asked = self._validated(request, context)
+        except FastledgerError as error:
+            _logger.warning("Request from %s is malformed or invalid: %s", context.peer(), error)
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            raise
+        signed = SignedData(
+            request.payload, asked.authentication.client_identity, request.signature
+        )
+        return pb.Response(results=[self._answer(query, signed) for query in asked.queries])
+
+    def _validated(self, request: pb.SignedRequest, context: _Context) -> pb.Request:
+        try:
+            asked = pb.Request.FromString(request.payload)
+        except DecodeError as error:
+            raise FastledgerError(f"failed parsing request: {error}") from error
+        if not asked.HasField("authentication"):
+            raise FastledgerError("access denied, no authentication info in request")
+        if not asked.authentication.client_identity:
+            raise FastledgerError("access denied, client identity wasn't supplied")
+        if len(asked.queries) > MAX_QUERIES:
+            raise FastledgerError(f"{len(asked.queries)} queries, at most {MAX_QUERIES} at once")
+        if self._tls:
+            _check_binding(asked.authentication.client_tls_cert_hash, context)
+        return asked
+
+    def _answer(self, query: pb.Query, signed: SignedData) -> pb.QueryResult:
+        try:
+            if query.channel and not self._support.membership.has_channel(query.channel):
+                raise FastledgerError("the channel does not exist")
+            self._authorization.check(query.channel, signed)
+        except FastledgerError as error:
+            _logger.warning("query for channel %r refused: %s", query.channel, error)
+            return _failed("access denied")
+        try:
+            return self._dispatch(query)
+        except FastledgerError as error:
+            _logger.warning("query for channel %r failed: %s", query.channel, error)
+            return _failed(str(error))
+
+    def _dispatch(self, query: pb.Query) -> pb.QueryResult:
+        kind = query.WhichOneof("query")
+        if query.channel and kind == "config_query":
+            return self._config(query.channel)
+        if query.channel and kind == "cc_query":
+            return self._endorsers(query.channel, query.cc_query.interests)
+        if query.channel and kind == "peer_query":
+            return self._peers_of(query.channel, query.peer_query.filter)
+        if not query.channel and kind == "local_peers":
+            return _members(self._by_organization({}))
+        raise FastledgerError("unknown or missing request type")
+
+    def _config(self, channel_id: str) -> pb.QueryResult:
+        bundle = self._support.bundle(channel_id)
+        try:
+            if bundle is None:
+                raise FastledgerError("there is no configuration")
+            return pb.QueryResult(config_result=config_result(bundle))
+        except FastledgerError as error:
+            raise FastledgerError(f"failed fetching config for channel {channel_id}") from error
+
+    def _endorsers(self, channel_id: str, interests: Sequence[ChaincodeInterest]) -> pb.QueryResult:
+        _check_interests(interests)
+        found = []
+        for interest in interests:
+            try:
+                found.append(self._analyzer.peers_for_endorsement(channel_id, interest))
+            except FastledgerError as error:
+                _logger.error("no descriptor for %s: %s", _named(interest), error)
+                raise FastledgerError(
+                    f"failed constructing descriptor for {_named(interest)}"
+                ) from error
+        return pb.QueryResult(cc_query_res=pb.ChaincodeQueryResult(content=found))
+
+    def _peers_of(self, channel_id: str, interest: ChaincodeInterest) -> pb.QueryResult:
+        peers = self._analyzer.authorized_peers(channel_id, interest)
+        return _members(self._by_organization({peer.pki_id: peer for peer in peers}, channel=True))
+
+    def _by_organization(
+        self, of_channel: dict[bytes, ChannelMember], *, channel: bool = False
+    ) -> dict[str, list[pb.Peer]]:
+        membership = self._support.membership
+        found: dict[str, list[pb.Peer]] = {org: [] for org in membership.organizations()}
+        for member in with_endpoint(membership.alive()):
+            peer = pb.Peer(identity=member.identity, membership_info=member.envelope)
+            if channel:
+                there = of_channel.get(member.pki_id)
+                if there is None:
+                    continue
+                peer.state_info.CopyFrom(there.envelope)
+            found.setdefault(member.mspid, []).append(peer)
+        return found
+
+
+def with_endpoint(members: Sequence[Member]) -> list[Member]:
+    """Leave out the peers that are for their own organisations only."""
+    return [member for member in members if member.endpoint]
+
+
+def _members(peers: dict[str, list[pb.Peer]]) -> pb.QueryResult:
+    result = pb.PeerMembershipResult()
+    for org, found in peers.items():
+        result.peers_by_org[org].peers.extend(found)
+    return pb.QueryResult(members=result)
+
+
+def _failed(text: str) -> pb.QueryResult:
+    return pb.QueryResult(error=pb.Error(content=text))
+
+
+def _check_binding(claimed: bytes, context: _Context) -> None:
+    """Hold a request to the connection that it says it is for.
+
+    Fabric's peers mean to ask every request for the hash of its connection's certificate, but look
+    at none, so that its clients get along with leaving it out, or hashing the certificate's PEM.
+    """
+    shown = client_certificate(context)
+    if not claimed or shown is None:
+        return
+    pem = ssl.DER_cert_to_PEM_cert(shown).encode("ascii")
+    if claimed not in (hashlib.sha256(shown).digest(), hashlib.sha256(pem).digest()):
+        raise FastledgerError(
+            "client claimed TLS hash doesn't match computed TLS hash from gRPC stream"
+        )
+
+
+def _check_interests(interests: Sequence[ChaincodeInterest]) -> None:
+    if not interests:
+        raise FastledgerError("chaincode query must have at least one chaincode interest")
+    if len(interests) > MAX_QUERIES:
+        raise FastledgerError(f"{len(interests)} interests, at most {MAX_QUERIES} at once")
+    for interest in interests:
+        if not interest.chaincodes:
+            raise FastledgerError("chaincode interest must contain at least one chaincode")
+        if any(not call.name for call in interest.chaincodes):
+            raise FastledgerError("chaincode name in interest cannot be empty")
+
+
+def _named(interest: ChaincodeInterest) -> str:
+    """Write an interest as Fabric's errors do, as far as Go's text form is the same twice."""
+    return " ".join(f'chaincodes:{{name:"{call.name}"}}' for call in interest.chaincodes)

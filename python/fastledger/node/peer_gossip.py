@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer's gossip: fed by its channels, on connections with its TLS certificates."""
+
+import asyncio
+import hashlib
+import socket
+import ssl
+from collections.abc import Iterable
+
+from fastledger.channelconfig import Bundle
+from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash, dial
+from fastledger.comm.tls import read_file
+from fastledger.common import log
+from fastledger.common.config import Config
+from fastledger.common.errors import ConfigInvalid, ConnectionFailed
+from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.packages import PackageStore
+from fastledger.endorser.published import published
+from fastledger.gossip.identities import Identities
+from fastledger.gossip.node import GossipNode
+from fastledger.gossip.settings import read_settings
+from fastledger.msp import Msp, SigningIdentity
+from fastledger.node.peer_channel import PeerChannel
+from fastledger.node.peer_channels import PeerChannels
+
+REFRESH_S = 1.0
+"""Chaincodes are looked up again at most so often while blocks are committed."""
+
+_logger = log.get("gossip.service")
+
+
+class GossipDialler:
+    """Dials peers of all channels."""
+
+    def __init__(self, config: Config, tls: TlsConfig | None, channels: PeerChannels) -> None:
+        """Trust the TLS roots of the channels' organisations and the peer's own."""
+        self._channels = channels
+        self._cert = self._key = self._roots = b""
+        self.server_hash = self.client_hash = b""
+        if tls is None:
+            return
+        self._roots = _read(config, "peer.tls.rootcert.file")
+        self._cert = _read(config, "peer.tls.clientCert.file", "peer.tls.cert.file")
+        self._key = _read(config, "peer.tls.clientKey.file", "peer.tls.key.file")
+        self.server_hash = certificate_hash(tls.cert)
+        self.client_hash = certificate_hash(self._cert)
+
+    async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
+        """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
+        channel = await self.connect(endpoint, timeout_s)
+        tls = self._tls()
+        if tls is None:
+            return channel, b""
+        try:
+            shown = await asyncio.to_thread(_server_certificate, endpoint, tls, timeout_s)
+        except BaseException:
+            await channel.close()
+            raise
+        return channel, hashlib.sha256(shown).digest()
+
+    async def connect(self, endpoint: str, timeout_s: float) -> GrpcChannel:
+        """Connect to a peer.
+
+        Raises:
+            ConnectionFailed: Nobody there, or nobody to trust.
+        """
+        return await dial(endpoint, self._tls(), timeout_s=timeout_s)
+
+    def _tls(self) -> ClientTls | None:
+        if not self.client_hash:
+            return None
+        return ClientTls(b"\n".join([*self._all_roots(), self._roots]), self._cert, self._key)
+
+    def _all_roots(self) -> Iterable[bytes]:
+        roots: dict[bytes, None] = {}
+        for channel_id in self._channels.channel_ids():
+            channel = self._channels.channel(channel_id)
+            for mspid in channel.organizations if channel else ():
+                roots |= dict.fromkeys(channel.bundle.tls_cas(mspid) if channel else ())
+        return roots
+
+
+class PeerGossip:
+    """Keeps gossip informed about a peer's channels."""
+
+    def __init__(
+        self,
+        config: Config,
+        tls: TlsConfig | None,
+        signer: SigningIdentity,
+        local_msp: Msp,
+        channels: PeerChannels,
+        definitions: Definitions,
+        packages: PackageStore,
+    ) -> None:
+        """Gossip for a peer.
+
+        Raises:
+            ConfigInvalid: A setting is wrong.
+        """
+        self._channels = channels
+        self._definitions = definitions
+        self._packages = packages
+        self._sequences: dict[str, int] = {}
+        self._legacy: dict[str, dict[str, str]] = {}
+        self._refreshing: dict[str, asyncio.TimerHandle] = {}
+        self._dirty: set[str] = set()
+        identities = Identities(signer, signer.mspid, local_msp, self._bundles)
+        self.dialler = GossipDialler(config, tls, channels)
+        self.node = GossipNode(read_settings(config), identities, self.dialler)
+        channels.opened.append(self._opened)
+        definitions.installed.append(self._installed)
+
+    def start(self) -> None:
+        """Begin to talk."""
+        self.node.start()
+
+    async def stop(self) -> None:
+        """Hang up."""
+        for timer in self._refreshing.values():
+            timer.cancel()
+        await self.node.stop()
+
+    def _bundles(self) -> dict[str, Bundle]:
+        found = ((name, self._channels.channel(name)) for name in self._channels.channel_ids())
+        return {name: channel.bundle for name, channel in found if channel is not None}
+
+    def _opened(self, channel: PeerChannel) -> None:
+        self._join(channel)
+        self.node.set_height(channel.id, channel.height)
+        self._refresh(channel)
+        channel.listeners.append(lambda number: self._committed(channel, number))
+
+    def _committed(self, channel: PeerChannel, number: int) -> None:
+        if channel.bundle.sequence != self._sequences[channel.id]:
+            self._join(channel)
+        self.node.set_height(channel.id, number + 1)
+        self._refresh(channel)
+
+    def _join(self, channel: PeerChannel) -> None:
+        self._sequences[channel.id] = channel.bundle.sequence
+        application = channel.bundle.application
+        orgs = application.orgs if application else {}
+        anchors = {
+            mspid: [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers]
+            for mspid, org in orgs.items()
+        }
+        self.node.join(channel.id, anchors)
+
+    def _installed(self) -> None:
+        for channel_id in self._channels.channel_ids():
+            channel = self._channels.channel(channel_id)
+            if channel is not None:
+                self._refresh(channel)
+
+    def _refresh(self, channel: PeerChannel) -> None:
+        """Look now which chaincodes the peer has; again when more has happened meanwhile."""
+        if channel.id in self._refreshing:
+            self._dirty.add(channel.id)
+            return
+        self._dirty.discard(channel.id)
+        legacy = self._legacy.setdefault(channel.id, {})
+        found = published(channel, self._definitions, self._packages, legacy)
+        self.node.set_chaincodes(channel.id, found)
+
+        def again() -> None:
+            del self._refreshing[channel.id]
+            if channel.id in self._dirty:
+                self._refresh(channel)
+
+        loop = asyncio.get_running_loop()
+        self._refreshing[channel.id] = loop.call_later(REFRESH_S, again)
+
+
+def _server_certificate(endpoint: str, tls: ClientTls, timeout_s: float) -> bytes:
+    """Return the certificate that a server shows, in DER.
+
+    Raises:
+        ConnectionFailed: It shows none that is trusted.
+    """
+    host, _, port = endpoint.rpartition(":")
+    context = ssl.create_default_context(cadata=tls.roots.decode("ascii"))
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s) as raw,
+            context.wrap_socket(raw, server_hostname=host.strip("[]")) as wrapped,
+        ):
+            return wrapped.getpeercert(binary_form=True) or b""
+    except (OSError, ValueError) as error:
+        raise ConnectionFailed(f"{endpoint}: TLS: {error}") from error
+
+
+def _read(config: Config, *keys: str) -> bytes:
+    for key in keys:
+        path = config.path(key)
+        if path is not None:
+            return read_file(path, key)
+    raise ConfigInvalid(f"{config.file}: peer.tls is enabled, but there is no {keys[-1]}")
