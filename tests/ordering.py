@@ -2,17 +2,14 @@
 """An orderer for tests, in this process or one of its own, and a client of it."""
 
 import asyncio
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc.aio
 
+from daemons import Daemon
 from fastledger.common.config import Config, load
 from fastledger.msp import SigningIdentity
 from fastledger.node.orderer import OrdererNode
@@ -88,37 +85,11 @@ async def running(environ: dict[str, str]) -> AsyncIterator[OrdererNode]:
         await node.stop()
 
 
-class OrdererProcess:
+class OrdererProcess(Daemon):
     """An orderer in a process of its own, to be killed."""
 
     def __init__(self, environ: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "fastledger", "orderer", "start"],
-            env={**os.environ, **environ},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.port = self._read_port()
-
-    def _read_port(self) -> int:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.lines.append(line)
-            if found := _LISTENS.search(line):
-                return int(found[1])
-        raise AssertionError("the orderer did not start:\n" + "".join(self.lines))
-
-    def kill(self) -> None:
-        """End it as a power switch would."""
-        self._process.kill()
-        self._process.communicate()
-
-    def terminate(self) -> int:
-        """Ask it to end, and return its exit code."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=DEADLINE_S)
-        return self._process.returncode
+        super().__init__("orderer", "start", environ=environ, listens=_LISTENS)
 
 
 class Client:

@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,11 +17,8 @@ import yaml
 from fastledger.client.endorsement import Endorsement
 from fastledger.common.codes import TxValidationCode
 from fastledger.node.network import audit, processes
-from fastledger.node.network.plan import Plan
 from fastledger.node.network.session import Session, User
-
-COMMAND_TIMEOUT_S = 120
-PORTS = 16
+from live_network import Network, eventually, free_port_base
 
 LUCK = """
 import random
@@ -39,48 +35,6 @@ class Luck(shim.Contract):
     def Say(self, ctx: shim.Context) -> str:
         return "before"
 """
-
-
-class Network:
-    """A folder with a network, used as people do."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "fastledger", *arguments],
-            cwd=self.folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-        )
-
-    def ok(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @property
-    def plan(self) -> Plan:
-        return Plan.load(self.folder)
-
-
-def free_port_base() -> int:
-    """The first of some ports in a row that nobody has."""
-    for base in range(21_000 + os.getpid() % 500 * 20, 60_000, 20):
-        probes = [socket.socket() for _ in range(PORTS)]
-        try:
-            for place, probe in enumerate(probes):
-                probe.bind(("127.0.0.1", base + place))
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-        return base
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture(scope="module")
@@ -300,10 +254,3 @@ def test_watched_sources_are_live_and_differing_answers_are_told(tmp_path: Path)
         watcher.terminate()
         watcher.wait(30)
         network.run("down", "--clean")
-
-
-def eventually(condition, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become so in time"
-        time.sleep(0.1)

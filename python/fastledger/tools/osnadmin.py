@@ -159,8 +159,10 @@ def _context(ca_file: Path, cert: Path | None, key: Path | None) -> ssl.SSLConte
         context.load_verify_locations(cadata=roots.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise InputError("failed to add ca-file PEM to cert pool") from error
+    if not cert or not key:
+        raise InputError("--ca-file is given, so --client-cert and --client-key must be, too")
     try:
-        context.load_cert_chain(cert or Path(), key or Path())
+        context.load_cert_chain(cert, key)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"loading client cert/key pair: {reason}") from error

@@ -2,17 +2,16 @@
 """Sources collected into a package's code (Fabric: ``core/chaincode/platforms``).
 
 Sources lie under ``src/``, what the ledger should know under ``META-INF/``. Go code of GOPATH times
-keeps its import path; every other folder is taken as it stands, but for what is built of it. The
-same folder makes the same bytes as Fabric's own command; only what GOPATH code imports from
-outside its folder is left out.
+keeps its import path, and what it imports comes along; every other folder is taken as it stands,
+but for what is built of it. The same folder makes the same bytes as Fabric's own command.
 """
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from fastledger.chaincode.gopackage import tar_gz
+from fastledger.cli.peer import gopath
 from fastledger.common.errors import InputError
 
 MAX_FILES = 50_000
@@ -58,22 +57,26 @@ def _golang(path: str) -> tuple[str, bytes]:
         match = _MODULE.search((folder / "go.mod").read_text("utf-8"))
         files = _placed(_files(folder, "golang"), "src")
         return match[1] if match else path, _archive(folder, _with_folders(files))
-    for place in _gopath():
+    for place in gopath.folders():
         folder = place / "src" / path
         if folder.is_dir():
-            return path, _archive(
-                folder, _with_folders(_placed(_gopath_files(folder), f"src/{path}"))
-            )
+            return path, _archive(folder, _with_folders(_of_gopath(folder, path)))
     folder = Path(path)
     if folder.is_dir():
         raise InputError(f"{folder}: no go.mod there, and it is not below GOPATH")
-    places = ", ".join(str(place / "src") for place in _gopath())
+    places = ", ".join(str(place / "src") for place in gopath.folders())
     raise InputError(f"path to chaincode does not exist: {path}, looked for in {places}")
 
 
-def _gopath() -> list[Path]:
-    places = os.environ.get("GOPATH") or str(Path.home() / "go")
-    return [Path(place) for place in places.split(os.pathsep) if place]
+def _of_gopath(folder: Path, path: str) -> Iterator[tuple[str, Path]]:
+    """Take what lies in a package's folder, and the packages that it imports."""
+    imported = gopath.imported(path)
+    if imported is None:
+        yield from _placed(_gopath_files(folder), f"src/{path}")
+        return
+    beside = ((name, file) for name, file in _gopath_files(folder) if _is_beside(name))
+    yield from _placed(beside, f"src/{path}")
+    yield from imported.items()
 
 
 def _folder(path: str) -> Path:
@@ -103,9 +106,12 @@ def _is_left_out(part: str, language: str) -> bool:
 def _gopath_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Take all that lies in a package's folder, and the packages below it."""
     for name, file in _files(folder, "golang"):
-        is_beside = "/" not in name and name not in ("go.mod", "go.sum")
-        if is_beside or name.startswith(_METADATA) or file.suffix in _GO_SUFFIXES:
+        if _is_beside(name) or file.suffix in _GO_SUFFIXES:
             yield name, file
+
+
+def _is_beside(name: str) -> bool:
+    return name.startswith(_METADATA) or ("/" not in name and name not in ("go.mod", "go.sum"))
 
 
 def _placed(files: Iterable[tuple[str, Path]], place: str) -> Iterator[tuple[str, Path]]:
@@ -118,7 +124,7 @@ def _placed(files: Iterable[tuple[str, Path]], place: str) -> Iterator[tuple[str
 
 def _with_folders(files: Iterable[tuple[str, Path]]) -> dict[str, Path | None]:
     """Sort files by name, and put the folders that they are in before them."""
-    by_name: dict[str, Path | None] = dict(sorted(files))
+    by_name: dict[str, Path | None] = dict(sorted(files, key=lambda file: file[0]))
     folders = {str(parent) for name in by_name for parent in PurePosixPath(name).parents}
     return {f"{name}/": None for name in sorted(folders - {"."})} | by_name
 
