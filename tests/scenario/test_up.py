@@ -178,6 +178,7 @@ def test_wrong_arguments_say_what_there_is(network: Network) -> None:
         (["blocks", "--last", "0"], 2, "0 is not in the range"),
         (["logs", "peer7"], 2, "no node peer7, there are orderer.example.com, peer0"),
         (["up", "--chaincode", "missing.py"], 2, "missing.py: no such file or folder"),
+        (["up", "--chaincode", "organizations"], 2, "organizations: neither a Python file nor"),
     ):
         done = network.run(*arguments)
         assert done.returncode == code, arguments
