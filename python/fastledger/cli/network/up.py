@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fastledger.cli.command import LiveCommand
+from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.common.errors import InputError, NotFound, Unsupported
 from fastledger.node.network import lifetime, processes
@@ -29,7 +29,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 @click.option(
     "--chaincode",
     "source",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder or Python file of the chaincode.  [default: a sample]",
 )
 @click.option(
