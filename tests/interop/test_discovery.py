@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A peer of Fabric 3.1.5 and ours see each other, and say so to Fabric's ``discover`` and ours."""
+"""Fabric's peers and ours see each other, and say so to Fabric's ``discover`` and ours."""
 
 import asyncio
 import json
@@ -51,11 +51,15 @@ def without_tls(plan: Plan) -> None:
             file.write(f"{kind}_TLS_ENABLED=false\n")
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain text", "mutual TLS"])
+@pytest.mark.parametrize(
+    ("version", "tls"),
+    [("v3.1.5", False), ("v3.1.5", True), ("v2.5.15", True)],
+    ids=["3.1.5, plain text", "3.1.5, mutual TLS", "2.5.15, mutual TLS"],
+)
 def test_a_real_peer_and_ours_see_each_other(
-    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fabric_tool("peer"), fabric_tool("discover")
+    fabric_tool("peer", version), fabric_tool("discover")
     plan = plan_of(tmp_path, chaincode="mixed")
     (with_mutual_tls if tls else without_tls)(plan)
     cert, key = (file.read_bytes() for file in client_certificate(plan.organization[0]))
@@ -68,7 +72,7 @@ def test_a_real_peer_and_ours_see_each_other(
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
     real = plan.organization[1].peers[0]
-    with running(plan, {real.name}) as nodes:
+    with running(plan, {real.name}, version) as nodes:
         asyncio.run(walk(nodes, Asking(plan, tls), target))
 
 
