@@ -43,10 +43,12 @@ def test_peers_know_of_each_other_what_they_may(cast: Cast) -> None:
             await eventually(lambda: third.heights()[second.endpoint] == 99)
             for one in first.node.of_channel(CHANNEL):
                 assert [(cc.name, cc.version) for cc in one.properties.chaincodes] == [("cc", "1")]
-            # Nobody of the other organization ever hears of the hidden peer.
-            hidden_id = hidden.node.own_id
-            assert hidden_id not in {one.pki_id for one in first.node.alive()}
-            assert hidden_id not in {one.pki_id for one in second.node.alive()}
+            # Nobody of the other organization ever hears of the hidden peer: not of its life, not
+            # of its identity. Some rounds of every message have passed.
+            await asyncio.sleep(1)
+            for peer in (first, second):
+                assert not peer.node._membership.knows(hidden.node.own_id)
+                assert peer.node._identities.get(hidden.node.own_id) is None
             secret = {one.internal_endpoint for one in first.node.alive() if one.mspid == "Org2MSP"}
             assert secret == {""}
 
