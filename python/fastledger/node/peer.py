@@ -27,6 +27,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
 from fastledger.endorser.filters import Filter, filters
+from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
@@ -75,15 +76,17 @@ class PeerNode:
         mspid = config.string("peer.localMspId", "SampleOrg")
         self.signer = SigningIdentity.load(msp_folder, mspid)
         self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        packages = PackageStore(folder)
+        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(
             folder,
             self.signer,
             lambda channel: OrdererConnector(config, channel),
             self._overrides,
+            IndexFiles(packages, definitions),
         )
+        definitions.installed.append(self.channels.installed)
         self._acl = AclProvider(self._msp, self._bundle)
-        packages = PackageStore(folder)
-        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self._services = PeerServices(
             self.channels,
             self._acl,
