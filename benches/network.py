@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from fastledger.client.endorsement import endorse, invocation, transaction
-from fastledger.client.orderer import BroadcastStream
+from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer
 from fastledger.msp import SigningIdentity
 from fastledger.node.network.plan import Plan
@@ -135,7 +135,7 @@ class Clients:
     """Many clients in one process: connections are shared, as an application server does."""
 
     def __init__(
-        self, session: Session, peers: list[Peer], signer: SigningIdentity, orderer: BroadcastStream
+        self, session: Session, peers: list[Peer], signer: SigningIdentity, orderer: Orderer
     ) -> None:
         self.session = session
         self.peers = peers
@@ -149,8 +149,7 @@ class Clients:
         plan = session.plan
         signer = session.signer(User(plan.organization[0], "User1"))
         peers = await session.peers(plan.all_peers)
-        orderer = await session.orderer()
-        return cls(session, peers, signer, orderer.open_broadcast())
+        return cls(session, peers, signer, await session.orderer())
 
     async def watch_commits(self) -> None:
         channel = self.session.plan.channel
@@ -181,7 +180,7 @@ class Clients:
             waiting.setdefault(endorsement.tx_id, loop.create_future())
             for waiting in self.committed
         ]
-        await self.orderer.send(envelope)
+        await self.orderer.broadcast(envelope)
         codes = await asyncio.wait_for(asyncio.gather(*commits), 60)
         if any(codes):
             raise RuntimeError(f"validation codes {codes}")

@@ -9,6 +9,9 @@ __all__ = [
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
+    "GrpcCall",
+    "GrpcChannel",
+    "GrpcHub",
     "GrpcServer",
     "Identity",
     "Ledger",
@@ -227,6 +230,72 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+@final
+class GrpcCall:
+    """A call that was made; it is taken back when nobody has it any more."""
+
+    def send(self, message: bytes) -> bool:
+        """False asks to wait until the call is writable; a message over the limit ends the call."""
+
+    def half_close(self) -> None:
+        """There are no more messages."""
+
+    def consumed(self, size: int) -> None:
+        """So many bytes of messages were taken."""
+
+    def cancel(self) -> None:
+        """Takes the call back; what is told of it afterwards does not matter any more."""
+
+@final
+class GrpcChannel:
+    """A server and the connection to it, which is made again when it was lost.
+
+    Calls come with the number that events have.
+    """
+
+    def connect(self, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
+        """Its end tells how that went."""
+
+    def ask(
+        self, path: str, message: bytes, timeout_s: float | None = None
+    ) -> tuple[int, GrpcCall]:
+        """One message, one answer."""
+
+    def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
+        """Messages in both directions."""
+
+    def close(self) -> None:
+        """Ends the connection and all calls, for good."""
+
+@final
+class GrpcHub:
+    """What the channels of an event loop share."""
+
+    def __new__(cls) -> GrpcHub: ...
+    def fileno(self) -> int:
+        """A descriptor that is readable while there is something to drain."""
+
+    def drain(self) -> list[tuple[int, int, Any]]:
+        """What has happened: call, kind, and what comes with it.
+
+        1 message: bytes; 3 writable; 5 finished: (code, text, encoded google.rpc.Status).
+        """
+
+    def channel(
+        self,
+        address: str,
+        *,
+        max_message_bytes: int,
+        keepalive_s: float,
+        keepalive_timeout_s: float,
+        max_backoff_s: float,
+        roots: bytes | None = None,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+        server_name: str | None = None,
+    ) -> GrpcChannel:
+        """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed."""
 
 @final
 class GrpcServer:

@@ -241,9 +241,8 @@ async def submit(session: Session, todo: Sequence[Call]) -> None:
     # The last of a round can be waited for.
     fates = [call.fate for call in todo[:-1]] + ["sound"]
     made = [envelopes(*pair) for pair in zip(answers, [signer] * len(todo), fates, strict=True)]
-    ordering = (await session.orderer()).open_broadcast()
-    await asyncio.gather(*(ordering.send(one) for several in made for one in several))
-    ordering.cancel()
+    ordering = await session.orderer()
+    await asyncio.gather(*(ordering.broadcast(one) for several in made for one in several))
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(stream.commit(answers[-1].tx_id) for stream in streams))
     for stream in streams:

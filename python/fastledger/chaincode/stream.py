@@ -7,13 +7,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from fastledger.chaincode.config import MAX_MESSAGE_BYTES
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
-
-CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-]
 
 
 class Stream(Protocol):

@@ -31,8 +31,8 @@ def start(hostname: str, port: int, cors: tuple[str, ...]) -> None:
     from fastledger.tools.configtxlator.server import application
 
     async def serve() -> None:
-        server = HttpServer(f"{hostname}:{port}", application(cors))
         try:
+            server = HttpServer(f"{hostname}:{port}", application(cors))
             await server.start()
         except FastledgerError as error:
             configtxlator.fail(f"Could not bind to address '{hostname}:{port}': {error}")

@@ -4,15 +4,14 @@
 from types import TracebackType
 from typing import Self
 
-import grpc.aio
-
 from fastledger.client.target import Target
+from fastledger.comm import GrpcChannel
 
 
 class Connection:
     """A connection to a node; use it as a context, or close it."""
 
-    def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
+    def __init__(self, target: Target, channel: GrpcChannel) -> None:
         """Take over a channel."""
         self.target = target
         self.channel = channel

@@ -9,6 +9,7 @@ import grpc.aio
 from fastledger.client.connection import Connection
 from fastledger.client.stream import BlockStream, seek_all, seek_from
 from fastledger.client.target import Target, rpc_failed
+from fastledger.comm import GrpcChannel
 from fastledger.common.errors import DeliverEnded
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2 import SeekPosition
@@ -23,7 +24,7 @@ from fastledger.protoutil.signer import Signer
 class Peer(Connection):
     """A connection to a peer; use it as a context, or close it."""
 
-    def __init__(self, target: Target, channel: grpc.aio.Channel) -> None:
+    def __init__(self, target: Target, channel: GrpcChannel) -> None:
         """Take over a channel."""
         super().__init__(target, channel)
         self._endorser = EndorserStub(channel)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import grpc.aio
 
-from fastledger.comm import ClientTls, dial
+from fastledger.comm import ClientTls, GrpcChannel, dial
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
 from fastledger.common.errors import ConnectionFailed, RpcFailed
 
@@ -29,7 +29,7 @@ class Target:
         """SHA-256 of the client certificate shown there, for ``tls_cert_hash``; empty without."""
         return self.tls.certificate_hash if self.tls else b""
 
-    async def connect(self, kind: str) -> grpc.aio.Channel:
+    async def connect(self, kind: str) -> GrpcChannel:
         """Dial.
 
         Args:

@@ -2,19 +2,24 @@
 """gRPC servers and channels with Fabric's limits, TLS and its binding; HTTP servers beside them."""
 
 from fastledger.comm.binding import client_certificate, client_certificate_hash
-from fastledger.comm.client import ClientLimits, dial, dial_blocking
+from fastledger.comm.broadcaster import Broadcaster, StreamLost
+from fastledger.comm.channel import GrpcChannel
+from fastledger.comm.client import dial
+from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
 from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
 __all__ = [
+    "Broadcaster",
     "ClientLimits",
     "ClientTls",
+    "GrpcChannel",
     "GrpcServer",
     "ServerLimits",
+    "StreamLost",
     "TlsConfig",
     "certificate_hash",
     "client_certificate",
     "client_certificate_hash",
     "dial",
-    "dial_blocking",
 ]

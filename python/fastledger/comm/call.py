@@ -3,7 +3,6 @@
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NoReturn, cast
 
@@ -12,15 +11,13 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from fastledger._core import GrpcServer as CoreServer
-
-DETAILS_KEY = "grpc-status-details-bin"
-"""Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
+from fastledger.comm.stream import DETAILS_KEY, MessageStream
 
 _Decode = Callable[[bytes], Any] | None
 _Encode = Callable[[Any], bytes] | None
 
 
-class ServerCall:
+class ServerCall(MessageStream):
     """One call: the context of its servicer, and the stream of its requests."""
 
     __slots__ = (
@@ -28,59 +25,37 @@ class ServerCall:
         "_core",
         "_decode",
         "_encode",
-        "_half_closed",
         "_id",
-        "_inbox",
         "_peer",
-        "_reader",
-        "_room",
         "ended",
         "task",
     )
 
     def __init__(self, core: CoreServer, call: int, peer: str, certificates: list[bytes]) -> None:
         """Begin with nothing received."""
+        super().__init__()
         self._core = core
         self._id = call
         self._peer = peer
         self._certificates = certificates
-        self._inbox: deque[bytes] = deque()
-        self._half_closed = False
-        self._reader: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
-        self._room.set()
         self._decode: _Decode = None
         self._encode: _Encode = None
         self.ended = False
         self.task: asyncio.Task[None] | None = None
 
-    # What the transport tells.
-
-    def received(self, message: bytes) -> None:
-        """Take a message of the client."""
-        self._inbox.append(message)
-        self._wake_reader()
-
-    def half_closed(self) -> None:
-        """Know that the client has no more messages."""
-        self._half_closed = True
-        self._wake_reader()
-
-    def writable(self) -> None:
-        """Go on writing."""
-        self._room.set()
-
     def over(self) -> None:
         """Know that the call is answered, or the client gone: nobody waits for it any longer."""
         self.ended = True
-        self._room.set()
-        self.half_closed()
+        self.writable()
+        self.no_more()
         if self.task and not self.task.done():
             self.task.cancel()
 
-    def _wake_reader(self) -> None:
-        if self._reader and not self._reader.done():
-            self._reader.set_result(None)
+    def _consumed(self, size: int) -> None:
+        self._core.consumed(self._id, size)
+
+    def _transmit(self, message: bytes) -> bool:
+        return self._core.send(self._id, message)
 
     # What servicers use.
 
@@ -97,13 +72,9 @@ class ServerCall:
 
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""
-        while not self._inbox:
-            if self._half_closed:
-                return grpc.aio.EOF
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        message = self._inbox.popleft()
-        self._core.consumed(self._id, len(message))
+        message = await self._next()
+        if message is None:
+            return grpc.aio.EOF
         if self._decode is None:
             return message
         try:
@@ -120,13 +91,10 @@ class ServerCall:
         Raises:
             grpc.aio.UsageError: The call is over.
         """
-        while not self._room.is_set():
-            await self._room.wait()
+        await self._room()
         if self.ended:
             raise grpc.aio.UsageError("the call is over")
-        message = self._encode(response) if self._encode else response
-        if not self._core.send(self._id, message):
-            self._room.clear()
+        self._send(self._encode(response) if self._encode else response)
 
     async def abort(
         self,

@@ -17,7 +17,7 @@ import grpc.aio
 
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
-from fastledger.comm.client import MAX_MESSAGE_BYTES
+from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
@@ -158,9 +158,9 @@ class GrpcServer:
                 more_client_roots=self._client_roots,
             )
         except ConnectionFailed as error:
-            raise ConnectionFailed(
-                f"{error}; name another address, or stop the node that has it"
-            ) from error
+            listens = "; name another address, or stop the node that has it"
+            hint = listens if "cannot listen" in str(error) else ""
+            raise ConnectionFailed(f"{error}{hint}") from error
         self._core = core
         asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
 
@@ -216,7 +216,7 @@ class GrpcServer:
             elif happened == _MESSAGE:
                 known.received(what)
             elif happened == _HALF_CLOSED:
-                known.half_closed()
+                known.no_more()
             elif happened == _WRITABLE:
                 known.writable()
             else:

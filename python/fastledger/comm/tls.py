@@ -8,11 +8,8 @@ cryptogen's folders hold them.
 import hashlib
 import ssl
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
 
 from fastledger.common.errors import ConfigInvalid
 
@@ -51,50 +48,28 @@ class TlsConfig:
             read_file(cert, "TLS certificate"), read_file(key, "TLS private key"), roots, require
         )
 
-    def grpc_credentials(
-        self, more_client_roots: Callable[[], bytes] | None = None
-    ) -> grpc.ServerCredentials:
-        """Return the credentials of a gRPC server.
-
-        ``more_client_roots`` is asked at each handshake for the PEM of what is trusted beside
-        ``client_roots``: the organisations of the channels come and go. gRPC asks in a thread of
-        its own.
-        """
-        pairs = [(self.key, self.cert)]
-        if more_client_roots is None:
-            return grpc.ssl_server_credentials(
-                pairs,
-                root_certificates=self.client_roots or None,
-                require_client_auth=self.require_client_cert,
-            )
-        trusted = self.client_roots
-
-        def refresh() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal trusted
-            current = self.client_roots + more_client_roots()
-            if current == trusted:
-                return None
-            trusted = current
-            return grpc.ssl_server_certificate_configuration(pairs, current or None)
-
-        initial = grpc.ssl_server_certificate_configuration(pairs, trusted or None)
-        return grpc.dynamic_ssl_server_credentials(
-            initial,
-            refresh,  # type: ignore[arg-type]  # None is for no change, which the stubs omit
-            require_client_authentication=self.require_client_cert,
-        )
-
     def ssl_context(self) -> ssl.SSLContext:
-        """Return the context of an HTTP server."""
+        """Return the context of an HTTP server.
+
+        Raises:
+            ConfigInvalid: Key and certificate do not belong together, or cannot be used.
+        """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # The standard library reads certificate chains from files only.
         with tempfile.NamedTemporaryFile() as pair:
             pair.write(self.key.rstrip() + b"\n" + self.cert)
             pair.flush()
-            context.load_cert_chain(pair.name)
+            try:
+                context.load_cert_chain(pair.name)
+            except ssl.SSLError as error:
+                reason = (error.reason or str(error)).lower().replace("_", " ")
+                raise ConfigInvalid(f"TLS certificate and private key: {reason}") from error
         if self.client_roots:
-            context.load_verify_locations(cadata=self.client_roots.decode("ascii"))
+            try:
+                context.load_verify_locations(cadata=self.client_roots.decode("ascii"))
+            except (ssl.SSLError, UnicodeDecodeError) as error:
+                raise ConfigInvalid(f"client root certificates: {error}") from error
             context.verify_mode = ssl.CERT_OPTIONAL
         if self.require_client_cert:
             context.verify_mode = ssl.CERT_REQUIRED
@@ -129,10 +104,6 @@ class ClientTls:
     def certificate_hash(self) -> bytes:
         """SHA-256 of the client's certificate, for ``tls_cert_hash``; empty without one."""
         return certificate_hash(self.cert) if self.cert else b""
-
-    def grpc_credentials(self) -> grpc.ChannelCredentials:
-        """Return the credentials of a gRPC channel."""
-        return grpc.ssl_channel_credentials(self.roots, self.key or None, self.cert or None)
 
 
 def certificate_hash(chain: bytes) -> bytes:

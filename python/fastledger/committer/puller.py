@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
+from fastledger.comm import GrpcChannel
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
 from fastledger.protos.common.common_pb2 import HeaderType, Status
@@ -34,7 +35,7 @@ _logger = log.get("peer.blocksprovider")
 class Connector(Protocol):
     """Connects to an orderer by its address."""
 
-    async def connect(self, address: str) -> grpc.aio.Channel:
+    async def connect(self, address: str) -> GrpcChannel:
         """Dial; raises ConnectionFailed."""
 
     @property
@@ -110,8 +111,7 @@ class BlockPuller:
         call = None
         self._rejected = False
         try:
-            deliver: grpc.aio.StreamStreamMultiCallable[Any, Any] = channel.stream_stream(METHOD)
-            call = self._call = deliver()
+            call = self._call = channel.stream_stream(METHOD)()
             await call.write(self._request(height))
             _logger.info("[%s] pulling blocks from %s at %d", self._channel_id, address, height)
             while True:

@@ -5,11 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-import grpc.aio
-
 from fastledger.channelconfig import Bundle
+from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
-from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.gateway.plan import Endorser, Endorsers
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
@@ -57,7 +55,7 @@ class GatewayChannel(Protocol):
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
 
-    def connect_peer(self, address: str) -> Awaitable[grpc.aio.Channel]:
+    def connect_peer(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
     async def hang_up(self, address: str) -> None:

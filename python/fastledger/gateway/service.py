@@ -201,7 +201,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             try:
                 async with asyncio.timeout(self._broadcast_timeout_s):
                     answer = await channel.broadcaster(address).send(encoded)
-            except (FastledgerError, TimeoutError, grpc.aio.AioRpcError) as error:
+            except (FastledgerError, TimeoutError) as error:
                 details.append(pb.ErrorDetail(address=address, message=str(error)))
                 continue
             if answer.status == common_pb2.SUCCESS:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeAlias
 import grpc
 import grpc.aio
 
-from fastledger.comm import client_certificate_hash
+from fastledger.comm import GrpcChannel, client_certificate_hash
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError
 from fastledger.gossip.connection import BROKEN, Connection, DialledPipe, Handler, Pipe, ServedPipe
@@ -52,7 +52,7 @@ class Dialler(Protocol):
     client_hash: bytes
     """SHA-256 of the TLS certificate that it shows to others."""
 
-    async def dial(self, endpoint: str, timeout_s: float) -> tuple[grpc.aio.Channel, bytes]:
+    async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS.
 
         Raises:

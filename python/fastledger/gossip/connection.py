@@ -8,6 +8,7 @@ from typing import Protocol
 
 import grpc.aio
 
+from fastledger.comm import GrpcChannel
 from fastledger.common import log
 from fastledger.gossip.messages import MessageRefused, Sealed, unseal
 from fastledger.protos.gossip.message_pb2 import Envelope
@@ -55,7 +56,7 @@ class DialledPipe:
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        channel: GrpcChannel,
         call: "grpc.aio.StreamStreamCall[Envelope, Envelope]",
     ) -> None:
         """Take over a channel and the call on it."""

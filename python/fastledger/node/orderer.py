@@ -8,9 +8,6 @@
     Operations.ListenAddress           HTTP: health, version, log levels, metrics
 """
 
-import asyncio
-import contextlib
-import signal
 from pathlib import Path
 
 from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
@@ -21,6 +18,7 @@ from fastledger.common.errors import ConfigInvalid
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
+from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.orderer.channelparticipation.restapi import (
     MAX_REQUEST_BODY_BYTES,
@@ -107,16 +105,7 @@ class OrdererNode:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await self.start()
-                await stopping.wait()
-            finally:
-                await self.stop()
+        await process.run(self)
 
     def _service(self, tls: TlsConfig | None) -> AtomicBroadcast:
         window_s = self._config.duration("general.authentication.timeWindow")

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a peer dials the orderers of a channel."""
 
-import grpc.aio
-
-from fastledger.comm import ClientTls, dial
+from fastledger.comm import ClientTls, GrpcChannel, dial
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
 from fastledger.comm.tls import read_file
 from fastledger.common.config import Config
@@ -26,7 +24,7 @@ class OrdererConnector:
             self._cert = _read(config, "peer.tls.clientCert.file", "peer.tls.cert.file")
             self._key = _read(config, "peer.tls.clientKey.file", "peer.tls.key.file")
 
-    async def connect(self, address: str) -> grpc.aio.Channel:
+    async def connect(self, address: str) -> GrpcChannel:
         """Dial; raises ConnectionFailed."""
         return await dial(address, self._tls(), timeout_s=self._timeout_s)
 

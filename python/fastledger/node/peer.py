@@ -8,9 +8,6 @@
     operations.listenAddress      HTTP: health, version, log levels, metrics
 """
 
-import asyncio
-import contextlib
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +33,7 @@ from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
 from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
 from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
@@ -225,16 +223,7 @@ class PeerNode:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await self.start()
-                await stopping.wait()
-            finally:
-                await self.stop()
+        await process.run(self)
 
     def _bundle(self, channel_id: str) -> Bundle | None:
         channel = self.channels.channel(channel_id)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-import grpc.aio
-
 from fastledger.channelconfig import Bundle
+from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
@@ -19,7 +18,6 @@ from fastledger.endorser.definitions import SYSTEM_CHAINCODES
 from fastledger.endorser.endorser import Endorser as OwnEndorser
 from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.states import ViewState
-from fastledger.gateway.broadcaster import Broadcaster
 from fastledger.gateway.plan import Endorser, Endorsers, best_first
 from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
@@ -84,8 +82,8 @@ class GatewayView:
         self._connector = connector
         self._overrides = overrides
         self._answers: dict[tuple[object, ...], bool] = {}
-        self._connections: dict[str, grpc.aio.Channel] = {}
-        self._peers: dict[str, grpc.aio.Channel] = {}
+        self._connections: dict[str, GrpcChannel] = {}
+        self._peers: dict[str, GrpcChannel] = {}
         self._plans: dict[bytes, tuple[float, Endorsers]] = {}
         self._having: dict[str, tuple[float, Sequence[Endorser]]] = {}
         self._dialling = asyncio.Lock()
@@ -139,7 +137,7 @@ class GatewayView:
             found = self._broadcasters[address] = Broadcaster(self.connect, address)
         return found
 
-    async def connect(self, address: str) -> grpc.aio.Channel:
+    async def connect(self, address: str) -> GrpcChannel:
         """The connection to an orderer: one for all calls."""
         async with self._dialling:
             found = self._connections.get(address)
@@ -147,7 +145,7 @@ class GatewayView:
                 found = self._connections[address] = await self._connector.connect(address)
         return found
 
-    async def connect_peer(self, address: str) -> grpc.aio.Channel:
+    async def connect_peer(self, address: str) -> GrpcChannel:
         """The connection to another peer of the channel: one for all calls."""
         async with self._dialling:
             found = self._peers.get(address)

@@ -7,10 +7,8 @@ import socket
 import ssl
 from collections.abc import Iterable
 
-import grpc.aio
-
 from fastledger.channelconfig import Bundle
-from fastledger.comm import ClientTls, TlsConfig, certificate_hash, dial
+from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash, dial
 from fastledger.comm.tls import read_file
 from fastledger.common import log
 from fastledger.common.config import Config
@@ -47,7 +45,7 @@ class GossipDialler:
         self.server_hash = certificate_hash(tls.cert)
         self.client_hash = certificate_hash(self._cert)
 
-    async def dial(self, endpoint: str, timeout_s: float) -> tuple[grpc.aio.Channel, bytes]:
+    async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
         channel = await self.connect(endpoint, timeout_s)
         tls = self._tls()
@@ -60,7 +58,7 @@ class GossipDialler:
             raise
         return channel, hashlib.sha256(shown).digest()
 
-    async def connect(self, endpoint: str, timeout_s: float) -> grpc.aio.Channel:
+    async def connect(self, endpoint: str, timeout_s: float) -> GrpcChannel:
         """Connect to a peer.
 
         Raises:

@@ -13,17 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import grpc
-
+from fastledger import comm
 from fastledger.chaincode.launcher.instance import Instance, Serve
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.chaincode.stream import CHANNEL_OPTIONS, GrpcStream
-from fastledger.common.errors import ChaincodeError
+from fastledger.chaincode.stream import GrpcStream
+from fastledger.comm import ClientTls, GrpcChannel
+from fastledger.common.errors import ChaincodeError, ConfigInvalid, ConnectionFailed
 from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeStub
 
 CONNECTION_FILE = "connection.json"
 BUILDER_CONFIG = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
 DEFAULT_DIAL_TIMEOUT_S = 3.0
+
+_RETRY_S = 0.1
 
 _PLACEHOLDER = re.compile(r"\{\{\s*\.([A-Za-z0-9_]+)\s*\}\}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -144,32 +146,36 @@ async def dial(ccid: str, info: ServerInfo, serve: Serve) -> Instance:
     Raises:
         ChaincodeError: It cannot be reached.
     """
-    channel = _channel(info)
     try:
-        await asyncio.wait_for(channel.channel_ready(), info.dial_timeout_s)
+        async with asyncio.timeout(info.dial_timeout_s):
+            channel = await _until_connected(info)
     except TimeoutError as error:
-        await channel.close()
         raise ChaincodeError(
             f"connection to {ccid} failed: nobody answers at {info.address} within "
             f"{info.dial_timeout_s:g} s; start the chaincode there with CHAINCODE_ID={ccid}"
         ) from error
+    except ConfigInvalid as error:
+        raise ChaincodeError(f"connection to {ccid} failed: {error}") from error
     return _Service(ccid, info.address, channel, serve)
 
 
-def _channel(info: ServerInfo) -> grpc.aio.Channel:
-    if info.root_cert is None:
-        return grpc.aio.insecure_channel(info.address, options=CHANNEL_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(info.root_cert, info.client_key, info.client_cert)
-    options: list[tuple[str, str | int]] = [*CHANNEL_OPTIONS]
-    if info.domain:
-        options.append(("grpc.ssl_target_name_override", info.domain))
-    return grpc.aio.secure_channel(info.address, credentials, options=options)
+async def _until_connected(info: ServerInfo) -> GrpcChannel:
+    tls = None
+    if info.root_cert is not None:
+        pair = info.client_cert or b"", info.client_key or b""
+        tls = ClientTls(info.root_cert, *pair, override=info.domain)
+    while True:
+        try:
+            return await comm.dial(info.address, tls, timeout_s=info.dial_timeout_s)
+        except ConnectionFailed:
+            # The service may be starting.
+            await asyncio.sleep(_RETRY_S)
 
 
 class _Service:
     """A connection that the peer dialled."""
 
-    def __init__(self, ccid: str, address: str, channel: grpc.aio.Channel, serve: Serve) -> None:
+    def __init__(self, ccid: str, address: str, channel: GrpcChannel, serve: Serve) -> None:
         self._address = address
         self._channel = channel
         call = ChaincodeStub(channel).Connect()

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A call under way: what comes in, and what goes out.
+//! A call under way, seen from either end: what comes in, and what goes out.
 
-use std::pin::Pin;
+use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
-use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
 use tonic::{Code, Status, Streaming};
 
 use crate::events::{Events, Happened};
 use crate::memory::{Held, Memory, PREFIX_BYTES};
 
-/// Bytes of unread messages at which no more are read from the client, unless a single one is larger.
+/// Bytes of unread messages at which no more are read from the other end, unless a single one is larger.
 const UNREAD_BYTES: usize = 4 << 20;
 
 /// What a message is reckoned to cost beside its bytes: without it, empty messages could pile up without end.
@@ -28,26 +25,54 @@ const MESSAGE_COST: usize = 256;
 const UNSENT_BYTES: usize = 1 << 20;
 const FAIR_UNSENT_BYTES: usize = 64 << 10;
 
-/// Bytes of all calls' messages that wait for clients that read slowly, from which on each call gets less.
+/// Bytes of all calls' messages that wait for others who read slowly, from which on each call gets less.
 const ALL_UNSENT_BYTES: usize = 256 << 20;
 
-/// What goes to the client.
-enum Outgoing {
+/// What goes to the other end.
+pub(crate) enum Outgoing {
     Message(Bytes),
+    /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
 
-/// What the one who answers needs of a call.
+/// What the one who talks needs of a call.
 pub(crate) struct Call {
+    id: u64,
     outgoing: UnboundedSender<Outgoing>,
     unsent: Held,
     sender_waits: AtomicBool,
     unread: AtomicUsize,
     read: Notify,
-    received: Arc<Held>,
+    pub(crate) received: Arc<Held>,
+    events: Arc<Events>,
 }
 
 impl Call {
+    /// Begins a call; the second is what will be sent.
+    pub(crate) fn new(
+        id: u64,
+        unsent: &Arc<Memory>,
+        received: Arc<Held>,
+        events: &Arc<Events>,
+    ) -> (Arc<Self>, Sending) {
+        let (sender, outgoing) = unbounded_channel();
+        let call = Arc::new(Self {
+            id,
+            outgoing: sender,
+            unsent: Held::new(Arc::clone(unsent)),
+            sender_waits: AtomicBool::new(false),
+            unread: AtomicUsize::new(0),
+            read: Notify::new(),
+            received,
+            events: Arc::clone(events),
+        });
+        (Arc::clone(&call), Sending { call, outgoing })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
         self.unsent.add(message.len());
@@ -55,12 +80,12 @@ impl Call {
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
-        // The client may be gone; its end is told by an event.
+        // The other end may be gone, which an event tells.
         drop(self.outgoing.send(Outgoing::Message(message)));
         writable
     }
 
-    /// Ends the call after what is queued; no status for success.
+    /// Ends what is sent after what is queued; for a server, without a status for success.
     pub(crate) fn finish(&self, status: Option<Status>) {
         drop(self.outgoing.send(Outgoing::End(status)));
     }
@@ -72,6 +97,21 @@ impl Call {
         if before >= UNREAD_BYTES {
             self.read.notify_one();
         }
+    }
+
+    /// Tells of the other end's messages, no faster than they are taken, until it has no more.
+    pub(crate) async fn read(&self, mut messages: impl Messages) -> Result<(), Status> {
+        loop {
+            self.room().await;
+            let Some(message) = messages.next().await? else { return Ok(()) };
+            self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+            self.tell([Happened::Message(message)]);
+        }
+    }
+
+    /// Tells whoever talks what happened.
+    pub(crate) fn tell<const N: usize>(&self, happened: [Happened; N]) {
+        self.events.push(self.id, happened);
     }
 
     fn writable(&self) -> bool {
@@ -86,116 +126,36 @@ impl Call {
     }
 }
 
-/// The calls under way, by number, and what waits to be sent by all of them.
-#[derive(Default)]
-pub(crate) struct Calls {
-    calls: Mutex<FxHashMap<u64, Arc<Call>>>,
-    unsent: Arc<Memory>,
-}
-
-impl Calls {
-    pub(crate) fn get(&self, id: u64) -> Option<Arc<Call>> {
-        self.lock().get(&id).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Call>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The answer to a call as gRPC wants it. When it is dropped, the call is over.
-pub(crate) struct Answer {
-    id: u64,
+/// What is queued to be sent.
+pub(crate) struct Sending {
     call: Arc<Call>,
     outgoing: UnboundedReceiver<Outgoing>,
-    over: bool,
-    incoming: Option<AbortHandle>,
-    calls: Arc<Calls>,
-    events: Arc<Events>,
 }
 
-impl Answer {
-    /// Begins a call: whoever answers is told, and its messages are read.
-    pub(crate) fn begin(
-        id: u64,
-        begun: Happened,
-        messages: Streaming<Bytes>,
-        received: Arc<Held>,
-        calls: &Arc<Calls>,
-        events: &Arc<Events>,
-    ) -> Self {
-        let (sender, outgoing) = unbounded_channel();
-        let call = Arc::new(Call {
-            outgoing: sender,
-            unsent: Held::new(Arc::clone(&calls.unsent)),
-            sender_waits: AtomicBool::new(false),
-            unread: AtomicUsize::new(0),
-            read: Notify::new(),
-            received,
-        });
-        calls.lock().insert(id, Arc::clone(&call));
-        events.push(id, begun);
-        let incoming = tokio::spawn(read(id, messages, Arc::clone(&call), Arc::clone(events)));
-        Self {
-            id,
-            call,
-            outgoing,
-            over: false,
-            incoming: Some(incoming.abort_handle()),
-            calls: Arc::clone(calls),
-            events: Arc::clone(events),
-        }
-    }
-}
-
-/// Messages, and at the end a status unless it is success.
-impl Stream for Answer {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
+impl Sending {
+    /// Takes the next; whoever waits for room is told when there is some.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context));
-        Poll::Ready(match outgoing {
-            Some(Outgoing::Message(message)) => {
-                self.call.unsent.release(message.len());
-                if self.call.writable() && self.call.sender_waits.swap(false, Ordering::AcqRel) {
-                    self.events.push(self.id, Happened::Writable);
-                }
-                Some(Ok(message))
+        if let Some(Outgoing::Message(message)) = &outgoing {
+            let call = &self.call;
+            call.unsent.release(message.len());
+            if call.writable() && call.sender_waits.swap(false, Ordering::AcqRel) {
+                call.tell([Happened::Writable]);
             }
-            Some(Outgoing::End(status)) => {
-                self.over = true;
-                status.map(Err)
-            }
-            None => None,
-        })
+        }
+        Poll::Ready(outgoing)
     }
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take() {
-            incoming.abort();
-        }
-        self.calls.lock().remove(&self.id);
-        self.events.push(self.id, Happened::Ended);
-    }
+/// Where messages come from.
+pub(crate) trait Messages: Send {
+    /// Waits for a message; none when there are no more.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Status>> + Send;
 }
 
-/// Reads a client's messages, no faster than they are taken.
-async fn read(id: u64, mut messages: Streaming<Bytes>, call: Arc<Call>, events: Arc<Events>) {
-    loop {
-        call.room().await;
-        match messages.message().await {
-            Ok(Some(message)) => {
-                call.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
-                events.push(id, Happened::Message(message));
-            }
-            Ok(None) => break events.push(id, Happened::HalfClosed),
-            Err(status) => break call.finish(Some(named_as_elsewhere(status))),
-        }
+impl Messages for Streaming<Bytes> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        self.message().await.map_err(named_as_elsewhere)
     }
 }
 

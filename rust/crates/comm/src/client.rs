@@ -4,32 +4,26 @@
 //! Several threads may talk over it. Each may ask something and wait for its own answer: whoever reads the messages
 //! tells an answer from the rest by a key, and gives it to the thread that waits under that key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::uri::PathAndQuery;
-use hyper::client::conn::http2::{SendRequest, handshake};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
-use tonic::body::Body;
-use tonic::{Request, Status};
+use tonic::Status;
 
-use crate::codec::BytesCodec;
+use crate::call::Messages;
+use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
-use crate::listener::Connection;
-use crate::server::runtime;
-use crate::tls::{ClientTls, connector};
-
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::exchange::{Incoming, begin, converse, framed};
+use crate::link::Link;
+use crate::memory::Held;
+use crate::runtime::runtime;
+use crate::tls::ClientTls;
 
 /// Tells what an answer answers; none for other messages.
 pub type Route = fn(&[u8]) -> Option<Vec<u8>>;
@@ -37,18 +31,22 @@ pub type Route = fn(&[u8]) -> Option<Vec<u8>>;
 /// A call with messages both ways.
 pub struct ClientStream {
     outgoing: UnboundedSender<Bytes>,
-    incoming: Mutex<Receiver<Bytes>>,
     shared: Arc<Shared>,
     task: AbortHandle,
+    /// The connection ends with it.
+    link: Link,
 }
 
 struct Shared {
     route: Route,
     state: Mutex<State>,
+    /// Tells one thread that a message came, or all that the call is over.
+    came: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    unread: VecDeque<Bytes>,
     waiting: HashMap<Vec<u8>, SyncSender<Bytes>>,
     /// Why the call is over; empty where the server ended it without an error.
     over: Option<String>,
@@ -63,48 +61,53 @@ impl ClientStream {
         max_message_bytes: usize,
         route: Route,
     ) -> Result<Self, CommError> {
-        let failed = |reason: String| CommError::Connect { address: address.to_owned(), reason };
-        let connected = runtime()?.block_on(async {
-            tokio::time::timeout(CONNECT_TIMEOUT, connect(address, tls))
-                .await
-                .unwrap_or_else(|_| Err("it does not answer".to_owned()))
-        });
-        let service = Http2(connected.map_err(failed)?);
+        let limits = ClientLimits { max_message_bytes, ..ClientLimits::default() };
+        let link = Link::new(Target::new(address, tls)?, limits);
+        let connected = runtime()?.block_on(link.connect());
+        let mut server = connected.map_err(|reason| CommError::Connect { address: address.to_owned(), reason })?;
         let (outgoing, to_send) = unbounded_channel();
-        let (received, incoming) = channel();
-        let shared = Arc::new(Shared { route, state: Mutex::default() });
-        let origin = if tls.is_some() { "https://localhost" } else { "http://localhost" };
-        let mut grpc = tonic::client::Grpc::with_origin(service, http::Uri::from_static(origin))
-            .max_decoding_message_size(max_message_bytes)
-            .max_encoding_message_size(max_message_bytes);
+        let shared = Arc::new(Shared { route, state: Mutex::default(), came: Condvar::new() });
         let sharing = Arc::clone(&shared);
+        let uri = link.target.uri(method);
         let task = runtime()?.spawn(async move {
-            let path = PathAndQuery::from_static(method);
-            let answer = match grpc.ready().await {
-                Ok(()) => grpc.streaming(Request::new(Outgoing(to_send)), path, BytesCodec).await,
-                Err(error) => Err(Status::unavailable(error.to_string())),
+            let talk = async {
+                let (response, stream) = begin(&mut server, uri?, None)?;
+                let receiving = async {
+                    let held = Arc::new(Held::new(Arc::default()));
+                    match Incoming::begin(response, held, max_message_bytes, usize::MAX).await? {
+                        Some(messages) => read(messages, &sharing).await,
+                        None => Ok(()),
+                    }
+                };
+                converse(receiving, stream, Outgoing(to_send)).await
             };
-            let ended = match answer {
-                Ok(answer) => read(answer.into_inner(), &sharing, &received).await,
-                Err(status) => Err(status),
-            };
+            let ended: Result<(), Status> = talk.await;
             sharing.end(ended.err().map(|status| status.message().to_owned()).unwrap_or_default());
         });
-        Ok(Self { outgoing, incoming: Mutex::new(incoming), shared, task: task.abort_handle() })
+        Ok(Self { outgoing, shared, task: task.abort_handle(), link })
     }
 
     /// Sends a message; nothing happens to it once the call is over.
-    pub fn send(&self, message: Bytes) {
-        drop(self.outgoing.send(message));
+    pub fn send(&self, message: &[u8]) {
+        drop(self.outgoing.send(framed(message)));
     }
 
     /// The next message that is no awaited answer; none once the call is over.
     pub fn next(&self) -> Option<Bytes> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(message) = state.unread.pop_front() {
+                return Some(message);
+            }
+            if state.over.is_some() {
+                return None;
+            }
+            state = self.shared.came.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Sends a message and waits for the answer with this key; none when the call is over before it came.
-    pub fn ask(&self, key: Vec<u8>, message: Bytes) -> Option<Bytes> {
+    pub fn ask(&self, key: Vec<u8>, message: &[u8]) -> Option<Bytes> {
         let (sender, answer) = sync_channel(1);
         {
             let mut state = self.shared.lock();
@@ -120,6 +123,7 @@ impl ClientStream {
     /// Hangs up.
     pub fn close(&self) {
         self.task.abort();
+        self.link.close();
         self.shared.end(String::new());
     }
 
@@ -137,46 +141,30 @@ impl Shared {
 
     fn end(&self, why: String) {
         let mut state = self.lock();
-        state.over = Some(why);
+        state.over.get_or_insert(why);
         state.waiting.clear();
+        drop(state);
+        self.came.notify_all();
     }
 }
 
-async fn read(mut messages: tonic::Streaming<Bytes>, shared: &Shared, received: &Sender<Bytes>) -> Result<(), Status> {
-    while let Some(message) = messages.message().await? {
-        let waiting = (shared.route)(&message).and_then(|key| shared.lock().waiting.remove(&key));
-        // Whoever waited, or read, may have gone.
-        match waiting {
-            Some(waiting) => drop(waiting.send(message)),
-            None => drop(received.send(message)),
+async fn read(mut messages: Incoming, shared: &Shared) -> Result<(), Status> {
+    while let Some(message) = messages.next().await? {
+        let key = (shared.route)(&message);
+        let mut state = shared.lock();
+        if let Some(waiting) = key.and_then(|key| state.waiting.remove(&key)) {
+            // Whoever waited may have gone.
+            drop(waiting.send(message));
+        } else {
+            state.unread.push_back(message);
+            drop(state);
+            shared.came.notify_one();
         }
     }
     Ok(())
 }
 
-async fn connect(address: &str, tls: Option<&ClientTls>) -> Result<SendRequest<Body>, String> {
-    let stream: Box<dyn Connection> = if let Some(path) = address.strip_prefix("unix:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        Box::new(UnixStream::connect(path).await.map_err(|error| error.to_string())?)
-    } else {
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        Box::new(stream)
-    };
-    let stream = match tls {
-        None => stream,
-        Some(tls) => {
-            let (connector, name) = connector(tls, address).map_err(|error| error.to_string())?;
-            Box::new(connector.connect(name, stream).await.map_err(|error| error.to_string())?)
-        }
-    };
-    let (sender, connection) =
-        handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    tokio::spawn(connection);
-    Ok(sender)
-}
-
-/// Messages to be sent, as the stream that gRPC wants.
+/// Messages to be sent, as a stream.
 struct Outgoing(UnboundedReceiver<Bytes>);
 
 impl Stream for Outgoing {
@@ -184,22 +172,5 @@ impl Stream for Outgoing {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.0.poll_recv(context)
-    }
-}
-
-/// A connection as the service that gRPC wants.
-struct Http2(SendRequest<Body>);
-
-impl tower_service::Service<http::Request<Body>> for Http2 {
-    type Response = http::Response<hyper::body::Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, hyper::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What goes wrong when a server starts.
+//! What goes wrong when a server starts, or a client.
 
-/// Why a server cannot start.
+/// Why a server or client cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum CommError {
     /// The address is taken, or not this machine's, or none at all.

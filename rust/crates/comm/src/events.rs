@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
+use tonic::Status;
 
 use crate::error::CommError;
 
 /// Something that happened to a call.
 #[derive(Debug)]
 pub struct Event {
-    /// The call's number, never used again by this server.
+    /// The call's number, never used again by this server or hub.
     pub call: u64,
     /// What it was.
     pub happened: Happened,
@@ -35,9 +36,11 @@ pub enum Happened {
     Message(Bytes),
     /// The client has no more messages.
     HalfClosed,
+    /// The server, or what happened to the connection, has ended a call that was made.
+    Finished(Status),
     /// So much was taken of what had piled up to be sent that more may follow.
     Writable,
-    /// The call is over, answered or given up.
+    /// A call that was answered is over, or was given up.
     Ended,
 }
 
@@ -65,13 +68,13 @@ impl Events {
         self.open.load(Ordering::Acquire)
     }
 
-    pub(crate) fn push(&self, call: u64, happened: Happened) {
-        if matches!(happened, Happened::Begun { .. }) {
-            self.open.fetch_add(1, Ordering::AcqRel);
-        }
+    /// Queues what happened to a call, all to be taken at once.
+    pub(crate) fn push<const N: usize>(&self, call: u64, happened: [Happened; N]) {
+        let begun = happened.iter().filter(|happened| matches!(happened, Happened::Begun { .. })).count();
+        self.open.fetch_add(begun, Ordering::AcqRel);
         let mut queue = self.lock();
-        queue.push(Event { call, happened });
-        if queue.len() == 1 {
+        queue.extend(happened.map(|happened| Event { call, happened }));
+        if queue.len() == N {
             // It fails only when the counter is full, and then the descriptor is readable anyway.
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         }
@@ -104,11 +107,11 @@ mod tests {
             rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())).unwrap() == 1
         };
         assert!(!readable());
-        events.push(1, Happened::HalfClosed);
-        events.push(2, Happened::Writable);
+        events.push(1, [Happened::HalfClosed]);
+        events.push(2, [Happened::Writable, Happened::Ended]);
         assert!(readable());
         let calls: Vec<u64> = events.drain().into_iter().map(|event| event.call).collect();
-        assert_eq!(calls, [1, 2]);
+        assert_eq!(calls, [1, 2, 2]);
         assert!(!readable() && events.drain().is_empty());
     }
 }

@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-//! gRPC servers whose calls are answered elsewhere, and calls for threads that wait.
+//! gRPC servers and clients whose calls are answered and made elsewhere, and calls for threads that wait.
 //!
 //! HTTP/2, TLS, framing and flow control run on one thread of their own. Whoever answers sees [`Event`]s: a call
 //! begins, messages come as bytes, the client has no more, the call is over; and sends messages and a status back.
+//! Whoever calls sees messages and a status, and sends messages.
 //! Events gather in a queue with a file descriptor to wait for, so that one wake-up of a slow reader, such as an
 //! event loop in Python, takes all that have come.
 
+mod answer;
 mod call;
+mod channel;
 mod client;
 mod codec;
+mod dial;
 mod error;
 mod events;
+mod exchange;
+mod heard;
 mod linger;
+mod link;
 mod listener;
 mod memory;
 mod preface;
+mod runtime;
 mod server;
 mod tls;
+mod trust;
 
+pub use channel::{Channel, Hub, OutgoingCall};
 pub use client::{ClientStream, Route};
+pub use dial::ClientLimits;
 pub use error::CommError;
 pub use events::{Event, Happened};
 pub use server::{Limits, Server};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How much memory clients hold, counted where their bytes come in and where they are let go.
+//! How much memory calls hold, counted where their bytes come in and where they are let go.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) const PREFIX_BYTES: usize = 5;
 /// A call that holds no more than this is never refused for what others hold.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// Bytes that all calls of a server hold.
+/// Bytes that all calls of a server, or of a process's clients, hold.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(AtomicUsize);
 
@@ -35,6 +35,16 @@ impl Held {
     pub(crate) fn add(&self, bytes: usize) {
         self.mine.fetch_add(bytes, Ordering::AcqRel);
         self.all.0.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Adds bytes that came in; an error when all calls together hold more than `most`, and this one has its share.
+    pub(crate) fn receive(&self, bytes: usize, most: usize) -> Result<(), Status> {
+        self.add(bytes);
+        if self.all() > most && self.mine() > SMALL_BYTES {
+            let refused = "too many messages are held here that are not whole or not taken; try again later";
+            return Err(Status::resource_exhausted(refused));
+        }
+        Ok(())
     }
 
     /// Lets go of as much as is held, at most `bytes`.
@@ -84,12 +94,8 @@ impl Body for Metered {
             Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(error.into())))),
             Some(Ok(frame)) => frame,
         };
-        self.held.add(frame.data_ref().map_or(0, Bytes::len));
-        if self.held.all() > self.most && self.held.mine() > SMALL_BYTES {
-            let refused = "the server holds too many messages that are not whole or not answered; try again later";
-            return Poll::Ready(Some(Err(Status::resource_exhausted(refused))));
-        }
-        Poll::Ready(Some(Ok(frame)))
+        let received = self.held.receive(frame.data_ref().map_or(0, Bytes::len), self.most);
+        Poll::Ready(Some(received.map(|()| frame)))
     }
 
     fn is_end_stream(&self) -> bool {

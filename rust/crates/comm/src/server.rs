@@ -6,21 +6,20 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 use tonic::body::Body;
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use crate::call::{Answer, Calls};
+use crate::answer::{Answer, Calls};
 use crate::codec::BytesCodec;
 use crate::error::CommError;
 use crate::events::{Event, Events, Happened};
@@ -28,10 +27,8 @@ use crate::linger::Lingering;
 use crate::listener::{Connection, Listener};
 use crate::memory::{Held, Memory, Metered};
 use crate::preface::{self, Begun};
+use crate::runtime::runtime;
 use crate::tls::{Acceptors, ServerTls};
-
-/// Threads that ask for authorities of clients, which may take as long as the one asked is busy.
-const ASKING_THREADS: usize = 4;
 
 /// Pause after the system refuses a connection, as it does when it is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -188,21 +185,6 @@ impl Drop for Server {
 fn half_of_descriptors() -> usize {
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     most.and_then(|most| usize::try_from(most / 2).ok()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
-}
-
-/// The thread that all servers and calls of a process share.
-pub(crate) fn runtime() -> Result<&'static Runtime, CommError> {
-    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    let start = || {
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(ASKING_THREADS)
-            .thread_name("grpc")
-            .enable_all()
-            .build()
-    };
-    let runtime = RUNTIME.get_or_init(|| start().map_err(|error| error.to_string()));
-    runtime.as_ref().map_err(|reason| CommError::System { what: "thread", reason: reason.clone() })
 }
 
 struct Shared {

@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::CommError;
+use crate::trust::Trust;
 
 /// Gives the PEM of clients' authorities beside those that were configured; asked at each handshake.
 pub type ClientRoots = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
@@ -148,19 +149,26 @@ pub struct ClientTls {
     pub roots: Vec<u8>,
     /// Certificate chain and private key, where the client shows one.
     pub pair: Option<(Vec<u8>, Vec<u8>)>,
+    /// Name to look for in the server's certificate; the address's where it is empty.
+    pub server_name: String,
 }
 
 /// What makes connections to a server, and the name to look for in its certificate.
 pub(crate) fn connector(tls: &ClientTls, address: &str) -> Result<(TlsConnector, ServerName<'static>), CommError> {
     let wrong = |what: &str, reason: &dyn std::fmt::Display| CommError::Tls(format!("{what}: {reason}"));
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = if tls.server_name.is_empty() { host } else { &tls.server_name };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(|error| wrong("the server's name", &error))?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&tls.roots).filter_map(Result::ok));
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let provider = Arc::new(default_provider());
+    let roots = CertificateDer::pem_slice_iter(&tls.roots).filter_map(Result::ok).collect();
+    let trust =
+        Trust::new(roots, Arc::clone(&provider)).map_err(|error| wrong("the authorities of servers", &error))?;
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(DEFAULT_VERSIONS)
         .map_err(|error| wrong("the protocol", &error))?
-        .with_root_certificates(roots);
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(trust));
     let mut config = match &tls.pair {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {

@@ -373,7 +373,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
         open.push(stream);
     }
     let roots = std::fs::read(pair.with_extension("crt")).unwrap();
-    let tls = fastledger_comm::ClientTls { roots, pair: None };
+    let tls = fastledger_comm::ClientTls { roots, pair: None, server_name: String::new() };
     let stream = fastledger_comm::ClientStream::connect(
         &format!("localhost:{}", server.port()),
         Some(&tls),
@@ -382,7 +382,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
         |_| None,
     )
     .unwrap();
-    stream.send(Bytes::from_static(b"ping"));
+    stream.send(b"ping");
     let begin = Instant::now();
     while !server.drain().iter().any(|event| matches!(event.happened, Happened::Message(_))) {
         assert!(begin.elapsed() < DEADLINE);

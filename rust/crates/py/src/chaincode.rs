@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A chaincode's stream to its peer.
 
-use bytes::Bytes;
 use fastledger_comm::{ClientStream, ClientTls};
 use fastledger_wire::protobuf::{Reader, Value};
 use pyo3::exceptions::PyConnectionError;
@@ -32,7 +31,7 @@ impl ChaincodeStream {
         cert: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
     ) -> PyResult<Self> {
-        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key) });
+        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: String::new() });
         let connect = || {
             ClientStream::connect(address, tls.as_ref(), "/protos.ChaincodeSupport/Register", MAX_MESSAGE_BYTES, route)
         };
@@ -40,8 +39,8 @@ impl ChaincodeStream {
         door::work(py, connect, |_, error| PyConnectionError::new_err(error.to_string())).map(Self)
     }
 
-    fn send(&self, message: PyBackedBytes) {
-        self.0.send(Bytes::from_owner(message));
+    fn send(&self, message: &[u8]) {
+        self.0.send(message);
     }
 
     fn next<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
@@ -56,7 +55,7 @@ impl ChaincodeStream {
         message: PyBackedBytes,
     ) -> Option<Bound<'py, PyBytes>> {
         let key = key(channel_id.as_bytes(), tx_id.as_bytes());
-        py.detach(|| self.0.ask(key, Bytes::from_owner(message))).map(|answer| PyBytes::new(py, &answer))
+        py.detach(|| self.0.ask(key, &message)).map(|answer| PyBytes::new(py, &answer))
     }
 
     fn close(&self) {

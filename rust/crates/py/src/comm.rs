@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! gRPC servers for an event loop in Python.
+//! gRPC servers and channels for an event loop in Python.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use fastledger_comm::{ClientRoots, Happened, Limits, Server, ServerTls};
+use fastledger_comm::{
+    Channel, ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server,
+    ServerTls,
+};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
@@ -62,21 +65,7 @@ impl GrpcServer {
 
     /// (call, what happened, what comes with it) of everything that has happened.
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let events = PyList::empty(py);
-        for event in self.0.drain() {
-            let (kind, with) = match event.happened {
-                Happened::Begun { path, peer, certificates } => {
-                    let certificates: Vec<_> = certificates.iter().map(|der| PyBytes::new(py, der)).collect();
-                    (0, (path, &*peer, certificates).into_pyobject(py)?.into_any())
-                }
-                Happened::Message(message) => (1, PyBytes::new(py, &message).into_any()),
-                Happened::HalfClosed => (2, py.None().into_bound(py)),
-                Happened::Writable => (3, py.None().into_bound(py)),
-                Happened::Ended => (4, py.None().into_bound(py)),
-            };
-            events.append((event.call, kind, with))?;
-        }
-        Ok(events)
+        listed(py, self.0.drain())
     }
 
     fn send(&self, call: u64, message: PyBackedBytes) -> bool {
@@ -103,6 +92,134 @@ impl GrpcServer {
     fn abort(&self) {
         self.0.abort();
     }
+}
+
+/// What the channels of an event loop share.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct GrpcHub(Hub);
+
+#[pymethods]
+impl GrpcHub {
+    #[new]
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        Hub::new().map(Self).map_err(|error| error::comm(py, error))
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.descriptor()
+    }
+
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        listed(py, self.0.drain())
+    }
+
+    #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn channel(
+        &self,
+        py: Python<'_>,
+        address: &str,
+        max_message_bytes: usize,
+        keepalive_s: f64,
+        keepalive_timeout_s: f64,
+        max_backoff_s: f64,
+        roots: Option<Vec<u8>>,
+        cert: Option<Vec<u8>>,
+        key: Option<Vec<u8>>,
+        server_name: Option<String>,
+    ) -> PyResult<GrpcChannel> {
+        let limits = ClientLimits {
+            max_message_bytes,
+            keepalive: Duration::from_secs_f64(keepalive_s),
+            keepalive_timeout: Duration::from_secs_f64(keepalive_timeout_s),
+            max_backoff: Duration::from_secs_f64(max_backoff_s),
+        };
+        let tls =
+            roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: server_name.unwrap_or_default() });
+        door::work(py, || self.0.channel(address, tls.as_ref(), limits), error::comm).map(GrpcChannel)
+    }
+}
+
+/// A server and the connection to it.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct GrpcChannel(Channel);
+
+#[pymethods]
+impl GrpcChannel {
+    #[pyo3(signature = (timeout_s=None))]
+    fn connect(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
+        numbered(py, self.0.connect(duration(timeout_s)))
+    }
+
+    #[pyo3(signature = (path, message, timeout_s=None))]
+    fn ask(&self, py: Python<'_>, path: &str, message: &[u8], timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
+        numbered(py, self.0.ask(path, message, duration(timeout_s)))
+    }
+
+    #[pyo3(signature = (path, timeout_s=None))]
+    fn converse(&self, py: Python<'_>, path: &str, timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
+        numbered(py, self.0.converse(path, duration(timeout_s)))
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// A call that was made; it is taken back when it is dropped.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct GrpcCall(OutgoingCall);
+
+#[pymethods]
+impl GrpcCall {
+    fn send(&self, message: &[u8]) -> bool {
+        self.0.send(message)
+    }
+
+    fn half_close(&self) {
+        self.0.half_close();
+    }
+
+    fn consumed(&self, size: usize) {
+        self.0.consumed(size);
+    }
+
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+fn numbered(py: Python<'_>, call: Result<OutgoingCall, CommError>) -> PyResult<(u64, GrpcCall)> {
+    let call = call.map_err(|error| error::comm(py, error))?;
+    Ok((call.id(), GrpcCall(call)))
+}
+
+/// Nothing for no end, nor for one that is too far away to count.
+fn duration(seconds: Option<f64>) -> Option<Duration> {
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+}
+
+/// Events as Python sees them: call, kind, and what comes with it.
+fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
+    let events = PyList::empty(py);
+    for event in happened {
+        let (kind, with) = match event.happened {
+            Happened::Begun { path, peer, certificates } => {
+                let certificates: Vec<_> = certificates.iter().map(|der| PyBytes::new(py, der)).collect();
+                (0, (path, &*peer, certificates).into_pyobject(py)?.into_any())
+            }
+            Happened::Message(message) => (1, PyBytes::new(py, &message).into_any()),
+            Happened::HalfClosed => (2, py.None().into_bound(py)),
+            Happened::Writable => (3, py.None().into_bound(py)),
+            Happened::Ended => (4, py.None().into_bound(py)),
+            Happened::Finished(status) => {
+                let details = PyBytes::new(py, status.details());
+                (5, (status.code() as i32, status.message(), details).into_pyobject(py)?.into_any())
+            }
+        };
+        events.append((event.call, kind, with))?;
+    }
+    Ok(events)
 }
 
 /// Asks Python for more authorities; what it raises counts as none.

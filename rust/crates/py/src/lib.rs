@@ -35,6 +35,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
     module.add_class::<channel::Ledger>()?;
+    module.add_class::<comm::GrpcCall>()?;
+    module.add_class::<comm::GrpcChannel>()?;
+    module.add_class::<comm::GrpcHub>()?;
     module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;
     module.add_class::<identity::Identity>()?;

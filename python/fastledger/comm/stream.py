@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages of a call in both directions, with flow control, as a server or client has them."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+
+DETAILS_KEY = "grpc-status-details-bin"
+"""Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
+
+
+class MessageStream(ABC):
+    """Messages that came and were not read yet, and room to send."""
+
+    def __init__(self) -> None:
+        """Begin with nothing received."""
+        self._inbox: deque[bytes] = deque()
+        self._no_more = False
+        self._reader: asyncio.Future[None] | None = None
+        # There while the other end reads too slowly.
+        self._full: asyncio.Event | None = None
+
+    @abstractmethod
+    def _consumed(self, size: int) -> None:
+        """Say that a message was read."""
+
+    @abstractmethod
+    def _transmit(self, message: bytes) -> bool:
+        """Send a message; False when there is no room for another one."""
+
+    # What the transport tells.
+
+    def received(self, message: bytes) -> None:
+        """Take a message of the other end."""
+        self._inbox.append(message)
+        self._wake_reader()
+
+    def no_more(self) -> None:
+        """Know that the other end has no more messages."""
+        self._no_more = True
+        self._wake_reader()
+
+    def writable(self) -> None:
+        """Go on writing."""
+        if self._full:
+            self._full.set()
+            self._full = None
+
+    def _wake_reader(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    # What subclasses use.
+
+    async def _next(self) -> bytes | None:
+        """Return the next message, None when there are no more."""
+        while not self._inbox:
+            if self._no_more:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        message = self._inbox.popleft()
+        self._consumed(len(message))
+        return message
+
+    async def _room(self) -> None:
+        """Wait while the other end reads too slowly."""
+        while self._full:
+            await self._full.wait()
+
+    def _send(self, message: bytes) -> None:
+        if not self._transmit(message):
+            self._full = asyncio.Event()

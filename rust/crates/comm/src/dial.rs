@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! HTTP/2 connections to a server.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tonic::Status;
+
+use crate::error::CommError;
+use crate::heard::Heard;
+use crate::listener::Connection;
+use crate::tls::{ClientTls, connector};
+
+/// Largest header block of an answer: an error's text and details.
+const MAX_HEADER_BYTES: u32 = 1 << 20;
+
+/// What a server may have on the way that was not read yet: of a call, of all calls of a connection. Whoever reads one
+/// call slowly must not hold up the others.
+const WINDOW_BYTES: (u32, u32) = (1 << 20, 32 << 20);
+
+/// What a client allows; the defaults are Fabric's.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientLimits {
+    /// Largest message in either direction.
+    pub max_message_bytes: usize,
+    /// A silent server is pinged that often.
+    pub keepalive: Duration,
+    /// A connection whose ping is not answered for so long is given up.
+    pub keepalive_timeout: Duration,
+    /// Longest pause between two attempts to connect again.
+    pub max_backoff: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 100 << 20,
+            keepalive: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            max_backoff: Duration::from_secs(120),
+        }
+    }
+}
+
+impl ClientLimits {
+    /// A message unless it is over the limit.
+    pub(crate) fn fitting<'a>(&self, message: &'a [u8]) -> Result<&'a [u8], Status> {
+        let (bytes, most) = (message.len(), self.max_message_bytes);
+        if bytes <= most {
+            return Ok(message);
+        }
+        Err(Status::resource_exhausted(format!("Sent message larger than max ({bytes} vs. {most})")))
+    }
+}
+
+/// A server and the way to it.
+pub(crate) struct Target {
+    address: String,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    authority: Authority,
+}
+
+impl Target {
+    /// Takes `host:port` or `unix:path`.
+    pub(crate) fn new(address: &str, tls: Option<&ClientTls>) -> Result<Self, CommError> {
+        let name = tls.map(|tls| tls.server_name.as_str()).filter(|name| !name.is_empty());
+        let named = if address.starts_with("unix:") { "localhost" } else { address };
+        let authority = name.unwrap_or(named).parse();
+        Ok(Self {
+            address: address.to_owned(),
+            tls: tls.map(|tls| connector(tls, address)).transpose()?,
+            authority: authority.map_err(|error: http::uri::InvalidUri| CommError::Connect {
+                address: address.to_owned(),
+                reason: error.to_string(),
+            })?,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The URI of a method, `/package.Service/Method`.
+    pub(crate) fn uri(&self, path: &str) -> Result<Uri, Status> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = PathAndQuery::try_from(path).ok();
+        Uri::from_parts(parts).map_err(|_| Status::unimplemented(format!("{path:?} is no method")))
+    }
+
+    /// Connects, and waits until the server has said that it speaks HTTP/2. The connection ends with `until`.
+    pub(crate) async fn connect(
+        &self,
+        limits: &ClientLimits,
+        until: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<SendRequest<Bytes>, String> {
+        let (stream, speaks_http2, last) = Heard::new(self.open().await?);
+        let handshake = Builder::new()
+            .initial_window_size(WINDOW_BYTES.0)
+            .initial_connection_window_size(WINDOW_BYTES.1)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .enable_push(false)
+            .handshake(stream);
+        let (sender, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        tokio::select! {
+            heard = speaks_http2 => heard.map_err(|_| "it does not speak HTTP/2".to_owned())?,
+            ended = &mut connection => return Err(ended.err().map_or_else(|| "it hung up".to_owned(), |error| error.to_string())),
+        }
+        let pings = connection.ping_pong();
+        let (interval, timeout) = (limits.keepalive, limits.keepalive_timeout);
+        tokio::spawn(async move {
+            let watch = async {
+                match pings {
+                    Some(pings) => last.watch(pings, interval, timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // What ends it, the calls on it are told by HTTP/2.
+            tokio::select! {
+                _ = connection => {}
+                () = watch => {}
+                () = until => {}
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Connection>, String> {
+        let stream: Box<dyn Connection> = if let Some(path) = self.address.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Box::new(UnixStream::connect(path).await.map_err(|error| error.to_string())?)
+        } else {
+            let stream = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
+            stream.set_nodelay(true).map_err(|error| error.to_string())?;
+            Box::new(stream)
+        };
+        match &self.tls {
+            None => Ok(stream),
+            Some((connector, name)) => {
+                let secured = connector.connect(name.clone(), stream).await;
+                Ok(Box::new(secured.map_err(|error| error.to_string())?))
+            }
+        }
+    }
+}

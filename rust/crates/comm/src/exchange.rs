@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One call on a client's connection: its request, its messages, its status.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_core::Stream;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+
+use crate::call::{Messages, Outgoing, Sending};
+use crate::memory::{Held, PREFIX_BYTES};
+
+/// Trailer with an encoded `google.rpc.Status`.
+const DETAILS: &str = "grpc-status-details-bin";
+
+/// Digits of a timeout that gRPC allows.
+const MAX_TIMEOUT: u128 = 99_999_999;
+
+/// Puts before a message what gRPC wants there: that it is not compressed, and its length.
+pub(crate) fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    framed.put_u8(0);
+    // No limit of messages is as large.
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.put_slice(message);
+    framed.freeze()
+}
+
+/// Calls a method.
+pub(crate) fn begin(
+    server: &mut SendRequest<Bytes>,
+    uri: Uri,
+    timeout: Option<Duration>,
+) -> Result<(ResponseFuture, SendStream<Bytes>), Status> {
+    let mut request = Request::post(uri)
+        .header(header::TE, "trailers")
+        .header(header::CONTENT_TYPE, "application/grpc")
+        .header(header::USER_AGENT, concat!("fastledger/", env!("CARGO_PKG_VERSION")));
+    if let Some(timeout) = timeout {
+        request = request.header("grpc-timeout", written(timeout));
+    }
+    let request = request.body(()).map_err(|error| Status::internal(error.to_string()))?;
+    server.send_request(request, false).map_err(|error| lost(&error))
+}
+
+/// A timeout in the finest unit that fits.
+fn written(timeout: Duration) -> String {
+    let units = [(timeout.as_micros(), 'u'), (timeout.as_millis(), 'm')];
+    let fits = units.into_iter().find(|(count, _)| *count <= MAX_TIMEOUT);
+    let (count, unit) = fits.unwrap_or((u128::from(timeout.as_secs()).min(MAX_TIMEOUT), 'S'));
+    format!("{count}{unit}")
+}
+
+/// Sends messages and receives until the server has ended the call.
+pub(crate) async fn converse(
+    receiving: impl Future<Output = Result<(), Status>>,
+    to: SendStream<Bytes>,
+    messages: impl Stream<Item = Bytes>,
+) -> Result<(), Status> {
+    let sending = async {
+        // Where it fails, receiving does, too, and knows why.
+        drop(send(to, messages).await);
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        ended = receiving => ended,
+        never = sending => match never {},
+    }
+}
+
+/// Sends framed messages as fast as the server takes them.
+async fn send(mut to: SendStream<Bytes>, messages: impl Stream<Item = Bytes>) -> Result<(), h2::Error> {
+    let mut messages = pin!(messages);
+    while let Some(mut message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
+        while !message.is_empty() {
+            to.reserve_capacity(message.len());
+            let Some(room) = std::future::poll_fn(|context| to.poll_capacity(context)).await else { return Ok(()) };
+            to.send_data(message.split_to(room?.min(message.len())), false)?;
+        }
+    }
+    to.send_data(Bytes::new(), true)
+}
+
+/// A client has sent all when its messages end.
+impl Stream for Sending {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        Poll::Ready(match ready!(self.poll(context)) {
+            Some(Outgoing::Message(message)) => Some(message),
+            Some(Outgoing::End(_)) | None => None,
+        })
+    }
+}
+
+/// The messages of an answer.
+pub(crate) struct Incoming {
+    stream: RecvStream,
+    part: BytesMut,
+    received: Arc<Held>,
+    max_message_bytes: usize,
+    max_held_bytes: usize,
+}
+
+impl Incoming {
+    /// Waits for the answer's begin; none when it ends there, and well.
+    pub(crate) async fn begin(
+        response: ResponseFuture,
+        received: Arc<Held>,
+        max_message_bytes: usize,
+        max_held_bytes: usize,
+    ) -> Result<Option<Self>, Status> {
+        let (head, stream) = response.await.map_err(|error| lost(&error))?.into_parts();
+        if head.headers.contains_key("grpc-status") {
+            return told(head.headers).map(|()| None);
+        }
+        let kind = head.headers.get(header::CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
+        if head.status != StatusCode::OK || !kind.starts_with(b"application/grpc") {
+            return Err(no_grpc(head.status));
+        }
+        Ok(Some(Self { stream, part: BytesMut::new(), received, max_message_bytes, max_held_bytes }))
+    }
+
+    /// Cuts a message off what has come.
+    fn cut(&mut self) -> Result<Option<Bytes>, Status> {
+        let [compressed, length @ ..] = match self.part.first_chunk::<PREFIX_BYTES>() {
+            Some(prefix) => *prefix,
+            None => return Ok(None),
+        };
+        if compressed != 0 {
+            return Err(Status::internal("the server compressed a message, which it was not told to do"));
+        }
+        let length = u32::from_be_bytes(length) as usize;
+        if length > self.max_message_bytes {
+            let most = self.max_message_bytes;
+            let text = format!("Received message larger than max ({length} vs. {most})");
+            return Err(Status::resource_exhausted(text));
+        }
+        if self.part.len() < PREFIX_BYTES + length {
+            return Ok(None);
+        }
+        self.part.advance(PREFIX_BYTES);
+        Ok(Some(self.part.split_to(length).freeze()))
+    }
+}
+
+impl Messages for Incoming {
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            if let Some(message) = self.cut()? {
+                return Ok(Some(message));
+            }
+            let Some(data) = self.stream.data().await else {
+                let trailers = self.stream.trailers().await.map_err(|error| lost(&error))?;
+                told(trailers.unwrap_or_default())?;
+                if self.part.is_empty() {
+                    return Ok(None);
+                }
+                return Err(Status::internal("the server ended the call within a message"));
+            };
+            let data = data.map_err(|error| lost(&error))?;
+            self.received.receive(data.len(), self.max_held_bytes)?;
+            self.stream.flow_control().release_capacity(data.len()).map_err(|error| lost(&error))?;
+            self.part.extend_from_slice(&data);
+        }
+    }
+}
+
+/// The status in headers or trailers.
+fn told(mut headers: HeaderMap) -> Result<(), Status> {
+    // What is no base64 would be taken for a defect of ours.
+    let details = headers.remove(DETAILS).and_then(|value| {
+        let mut alone = HeaderMap::new();
+        alone.insert(DETAILS, value);
+        MetadataMap::from_headers(alone).get_bin(DETAILS)?.to_bytes().ok()
+    });
+    let Some(status) = Status::from_header_map(&headers) else {
+        return Err(Status::internal("the server ended the call without a status"));
+    };
+    match status.code() {
+        Code::Ok => Ok(()),
+        code => Err(Status::with_details(code, status.message(), details.unwrap_or_default())),
+    }
+}
+
+/// What an answer means that is none of gRPC (`doc/http-grpc-status-mapping.md` of gRPC).
+fn no_grpc(http: StatusCode) -> Status {
+    let code = match http.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    };
+    Status::new(code, format!("the server does not answer in gRPC, HTTP status {http}"))
+}
+
+/// What the end of a stream or connection means (`doc/PROTOCOL-HTTP2.md` of gRPC).
+pub(crate) fn lost(error: &h2::Error) -> Status {
+    if !error.is_reset() || !error.is_remote() {
+        let code = if error.is_reset() { Code::Internal } else { Code::Unavailable };
+        return Status::new(code, format!("the connection is lost: {error}"));
+    }
+    let code = match error.reason() {
+        Some(Reason::REFUSED_STREAM) => Code::Unavailable,
+        Some(Reason::CANCEL) => Code::Cancelled,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        _ => Code::Internal,
+    };
+    Status::new(code, format!("the server has reset the call: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_fit_in_eight_digits() {
+        assert_eq!(written(Duration::from_millis(1_500)), "1500000u");
+        assert_eq!(written(Duration::from_secs(100)), "100000m");
+        assert_eq!(written(Duration::from_secs(99_999_999)), "99999999S");
+        assert_eq!(written(Duration::from_secs(u64::MAX)), "99999999S");
+        assert_eq!(written(Duration::ZERO), "0u");
+    }
+
+    #[test]
+    fn details_that_are_no_base64_are_left_out() {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", "5".parse().expect("a value"));
+        headers.insert("grpc-message", "not%20here".parse().expect("a value"));
+        headers.insert(DETAILS, "!!!".parse().expect("a value"));
+        let status = told(headers.clone()).expect_err("an error");
+        assert_eq!((status.code(), status.message(), status.details()), (Code::NotFound, "not here", &b""[..]));
+        headers.insert(DETAILS, "AAEC".parse().expect("a value"));
+        assert_eq!(told(headers).expect_err("an error").details(), [0, 1, 2]);
+    }
+}
