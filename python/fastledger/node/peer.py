@@ -41,6 +41,7 @@ from fastledger.node.peer_channels import PeerChannels
 from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
 from fastledger.node.peer_gateway import GatewayFace, Network
 from fastledger.node.peer_gossip import PeerGossip
+from fastledger.node.peer_private import PrivateDataForm
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
 from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
@@ -138,7 +139,8 @@ class PeerNode:
         self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
-        self._server.add(PeerDeliver(deliver, self._acl).register)
+        form = PrivateDataForm(self.channels.channel)
+        self._server.add(PeerDeliver(deliver, self._acl, form).register)
         self._server.add(self._gossip.node.register)
         support = self._discovery_support()
         if self._config.boolean("peer.discovery.enabled", True):
