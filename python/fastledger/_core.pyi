@@ -265,6 +265,10 @@ class GrpcChannel:
     def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
         """Messages in both directions."""
 
+    @property
+    def server_certificate(self) -> bytes | None:
+        """DER, as the server has shown it on the newest connection; None in plain text."""
+
     def close(self) -> None:
         """Ends the connection and all calls, for good."""
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
+from fastledger.cli.command import PATH
 from fastledger.cli.kingpin import KingpinGroup
 from fastledger.common.errors import FastledgerError
-
-PATH = click.Path(path_type=Path)
 
 
 @click.group(cls=KingpinGroup)

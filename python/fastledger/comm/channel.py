@@ -104,6 +104,11 @@ class GrpcChannel(grpc.aio.Channel):
                 call.cancel()
         self.core.close()
 
+    @property
+    def server_certificate(self) -> bytes | None:
+        """DER, as the server has shown it on the newest connection; None in plain text."""
+        return self.core.server_certificate
+
     async def channel_ready(self) -> None:
         """Wait until the connection stands."""
         await self.connect(None)

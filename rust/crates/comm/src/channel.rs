@@ -121,6 +121,12 @@ impl Channel {
         })
     }
 
+    /// The certificate, in DER, that the server has shown on the newest connection; none in plain text.
+    #[must_use]
+    pub fn server_certificate(&self) -> Option<Vec<u8>> {
+        self.link.target.server_certificate()
+    }
+
     /// Ends the connection and all calls, for good.
     pub fn close(&self) {
         self.link.close();

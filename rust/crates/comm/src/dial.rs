@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! HTTP/2 connections to a server.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,6 +65,7 @@ pub(crate) struct Target {
     address: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     authority: Authority,
+    shown: Mutex<Option<Vec<u8>>>,
 }
 
 impl Target {
@@ -79,7 +81,13 @@ impl Target {
                 address: address.to_owned(),
                 reason: error.to_string(),
             })?,
+            shown: Mutex::default(),
         })
+    }
+
+    /// The certificate, in DER, that the server has shown on the newest connection; none in plain text.
+    pub(crate) fn server_certificate(&self) -> Option<Vec<u8>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -144,8 +152,10 @@ impl Target {
         match &self.tls {
             None => Ok(stream),
             Some((connector, name)) => {
-                let secured = connector.connect(name.clone(), stream).await;
-                Ok(Box::new(secured.map_err(|error| error.to_string())?))
+                let secured = connector.connect(name.clone(), stream).await.map_err(|error| error.to_string())?;
+                let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown.map(|first| first.to_vec());
+                Ok(Box::new(secured))
             }
         }
     }
