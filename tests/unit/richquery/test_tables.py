@@ -108,7 +108,7 @@ class Indexed:
 
     def become(self, state: dict[str, bytes]) -> None:
         with self.env.begin(write=True) as txn:
-            for key in self.state.keys() | state.keys():
+            for key in self.state.keys() | self.changed | state.keys():
                 self.tables.put(txn, self.space, key, state.get(key))
         self.state, self.changed = dict(state), set()
 
