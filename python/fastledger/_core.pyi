@@ -265,6 +265,10 @@ class GrpcChannel:
     def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
         """Messages in both directions."""
 
+    @property
+    def server_certificate(self) -> bytes:
+        """What the server has shown last, in DER; empty without TLS or connection."""
+
     def close(self) -> None:
         """Ends the connection and all calls, for good."""
 

@@ -83,6 +83,11 @@ class GrpcChannel(grpc.aio.Channel):
             server_name=tls.override if tls else None,
         )
 
+    @property
+    def server_certificate(self) -> bytes:
+        """The certificate that the server has shown last, in DER; empty without TLS."""
+        return self.core.server_certificate
+
     async def __aenter__(self) -> Self:
         """Use the channel."""
         return self

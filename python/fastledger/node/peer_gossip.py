@@ -3,8 +3,6 @@
 
 import asyncio
 import hashlib
-import socket
-import ssl
 from collections.abc import Iterable
 
 from fastledger.channelconfig import Bundle
@@ -12,7 +10,7 @@ from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash,
 from fastledger.comm.tls import read_file
 from fastledger.common import log
 from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid, ConnectionFailed
+from fastledger.common.errors import ConfigInvalid
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.published import published
@@ -48,15 +46,8 @@ class GossipDialler:
     async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
         channel = await self.connect(endpoint, timeout_s)
-        tls = self._tls()
-        if tls is None:
-            return channel, b""
-        try:
-            shown = await asyncio.to_thread(_server_certificate, endpoint, tls, timeout_s)
-        except BaseException:
-            await channel.close()
-            raise
-        return channel, hashlib.sha256(shown).digest()
+        shown = channel.server_certificate
+        return channel, hashlib.sha256(shown).digest() if shown else b""
 
     async def connect(self, endpoint: str, timeout_s: float) -> GrpcChannel:
         """Connect to a peer.
@@ -170,25 +161,6 @@ class PeerGossip:
 
         loop = asyncio.get_running_loop()
         self._refreshing[channel.id] = loop.call_later(REFRESH_S, again)
-
-
-def _server_certificate(endpoint: str, tls: ClientTls, timeout_s: float) -> bytes:
-    """Return the certificate that a server shows, in DER.
-
-    Raises:
-        ConnectionFailed: It shows none that is trusted.
-    """
-    host, _, port = endpoint.rpartition(":")
-    context = ssl.create_default_context(cadata=tls.roots.decode("ascii"))
-    context.set_alpn_protocols(["h2"])
-    try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout_s) as raw,
-            context.wrap_socket(raw, server_hostname=host.strip("[]")) as wrapped,
-        ):
-            return wrapped.getpeercert(binary_form=True) or b""
-    except (OSError, ValueError) as error:
-        raise ConnectionFailed(f"{endpoint}: TLS: {error}") from error
 
 
 def _read(config: Config, *keys: str) -> bytes:

@@ -121,6 +121,12 @@ impl Channel {
         })
     }
 
+    /// The certificate that the server has shown last, in DER; empty without TLS or connection.
+    #[must_use]
+    pub fn server_certificate(&self) -> Vec<u8> {
+        self.link.certificate()
+    }
+
     /// Ends the connection and all calls, for good.
     pub fn close(&self) {
         self.link.close();

@@ -59,6 +59,13 @@ impl ClientLimits {
     }
 }
 
+/// A connection that stands.
+pub(crate) struct Connected {
+    pub(crate) server: SendRequest<Bytes>,
+    /// The certificate that the server has shown, in DER; empty without TLS.
+    pub(crate) certificate: Vec<u8>,
+}
+
 /// A server and the way to it.
 pub(crate) struct Target {
     address: String,
@@ -100,15 +107,16 @@ impl Target {
         &self,
         limits: &ClientLimits,
         until: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<SendRequest<Bytes>, String> {
-        let (stream, speaks_http2, last) = Heard::new(self.open().await?);
+    ) -> Result<Connected, String> {
+        let (stream, certificate) = self.open().await?;
+        let (stream, speaks_http2, last) = Heard::new(stream);
         let handshake = Builder::new()
             .initial_window_size(WINDOW_BYTES.0)
             .initial_connection_window_size(WINDOW_BYTES.1)
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_push(false)
             .handshake(stream);
-        let (sender, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        let (server, mut connection) = handshake.await.map_err(|error| error.to_string())?;
         tokio::select! {
             heard = speaks_http2 => heard.map_err(|_| "it does not speak HTTP/2".to_owned())?,
             ended = &mut connection => return Err(ended.err().map_or_else(|| "it hung up".to_owned(), |error| error.to_string())),
@@ -129,10 +137,10 @@ impl Target {
                 () = until => {}
             }
         });
-        Ok(sender)
+        Ok(Connected { server, certificate })
     }
 
-    async fn open(&self) -> Result<Box<dyn Connection>, String> {
+    async fn open(&self) -> Result<(Box<dyn Connection>, Vec<u8>), String> {
         let stream: Box<dyn Connection> = if let Some(path) = self.address.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             Box::new(UnixStream::connect(path).await.map_err(|error| error.to_string())?)
@@ -142,10 +150,12 @@ impl Target {
             Box::new(stream)
         };
         match &self.tls {
-            None => Ok(stream),
+            None => Ok((stream, Vec::new())),
             Some((connector, name)) => {
-                let secured = connector.connect(name.clone(), stream).await;
-                Ok(Box::new(secured.map_err(|error| error.to_string())?))
+                let secured = connector.connect(name.clone(), stream).await.map_err(|error| error.to_string())?;
+                let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = shown.map(|certificate| certificate.to_vec()).unwrap_or_default();
+                Ok((Box::new(secured), certificate))
             }
         }
     }

@@ -2,6 +2,7 @@
 //! A connection that is made again when it was lost.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 use tonic::Status;
 
-use crate::dial::{ClientLimits, Target};
+use crate::dial::{ClientLimits, Connected, Target};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,6 +27,7 @@ pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) limits: ClientLimits,
     state: Mutex<State>,
+    certificate: std::sync::Mutex<Vec<u8>>,
     closed: watch::Sender<bool>,
 }
 
@@ -45,7 +47,13 @@ struct Failed {
 
 impl Link {
     pub(crate) fn new(target: Target, limits: ClientLimits) -> Self {
-        Self { target, limits, state: Mutex::default(), closed: watch::Sender::new(false) }
+        Self {
+            target,
+            limits,
+            state: Mutex::default(),
+            certificate: std::sync::Mutex::default(),
+            closed: watch::Sender::new(false),
+        }
     }
 
     /// Where the next call can be sent; connects if need be. A connection that was lost is noticed here at the latest,
@@ -65,6 +73,11 @@ impl Link {
         server.ready().await.map_err(|error| self.unavailable(&error.to_string()))
     }
 
+    /// The certificate that the server has shown last, in DER; empty without TLS.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends the connection and all calls on it, for good.
     pub(crate) fn close(&self) {
         self.closed.send_replace(true);
@@ -82,7 +95,8 @@ impl Link {
             return Err(self.unavailable(&failed.why));
         }
         match self.connect().await {
-            Ok(server) => {
+            Ok(Connected { server, certificate }) => {
+                *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
                 *state = State { server: Some(server.clone()), made: state.made + 1, failed: None };
                 Ok((server, state.made))
             }
@@ -96,7 +110,7 @@ impl Link {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Bytes>, String> {
+    pub(crate) async fn connect(&self) -> Result<Connected, String> {
         let mut closed = self.closed.subscribe();
         let until = async move {
             // It fails when nobody has the link any more.

@@ -161,6 +161,11 @@ impl GrpcChannel {
         numbered(py, self.0.converse(path, duration(timeout_s)))
     }
 
+    #[getter]
+    fn server_certificate<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.server_certificate())
+    }
+
     fn close(&self) {
         self.0.close();
     }
