@@ -146,9 +146,7 @@ class Nodes:
         """End nodes as a power switch would, without arguments ours, and start them again."""
         nodes = nodes or tuple(node for node in self.plan.nodes if node.name not in self._real)
         for node in nodes:
-            process = processes.running(node.folder)
-            assert process is not None, self.log(node)[-3000:]
-            os.kill(process.pid, signal.SIGKILL)
+            self.kill(node)
         for node in nodes:
             self._until_down(node)
             self._start(node)
@@ -156,10 +154,10 @@ class Nodes:
             self._until_up(node)
 
     def kill(self, node: Node) -> None:
-        """End a real node as a power switch would."""
-        process = self._processes[node.name]
-        process.kill()
-        process.wait()
+        """End a node as a power switch would."""
+        process = processes.running(node.folder)
+        assert process is not None, self.log(node)[-3000:]
+        os.kill(process.pid, signal.SIGKILL)
 
     def _start(self, node: Node) -> None:
         if node.name in self._real:

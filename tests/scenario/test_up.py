@@ -124,6 +124,25 @@ def test_a_killed_peer_comes_back_with_all_it_had(network: Network) -> None:
     assert json.loads(network.ok("query", "ReadAsset", "kept"))["Owner"] == "Ann"
 
 
+def test_two_at_once_bring_up_one_network(tmp_path: Path) -> None:
+    network = Network(tmp_path)
+    base = str(free_port_base())
+    command = [sys.executable, "-m", "fastledger", "up", "--port-base", base]
+    beside = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        network.ok("up", "--port-base", base)
+        shown, _ = beside.communicate(timeout=60)
+        assert beside.returncode == 0
+        assert "The network is up" in shown
+        network.ok("invoke", "CreateAsset", "ü", "röd", "5", "Änn", "100")
+        known = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        arguments = [sys.executable, "-m", "fastledger", "query", "ReadAsset", "ü"]
+        done = subprocess.run(arguments, cwd=tmp_path, env=known, check=True, capture_output=True)
+        assert json.loads(done.stdout)["Owner"] == "Änn"
+    finally:
+        network.run("down", "--clean")
+
+
 def test_state_is_kept_from_down_to_up(network: Network) -> None:
     before = network.ok("blocks", "-n", "1")
     assert "peer0.org2.example.com stopped" in network.ok("down")
@@ -178,6 +197,7 @@ def test_wrong_arguments_say_what_there_is(network: Network) -> None:
         (["blocks", "--last", "0"], 2, "0 is not in the range"),
         (["logs", "peer7"], 2, "no node peer7, there are orderer.example.com, peer0"),
         (["up", "--chaincode", "missing.py"], 2, "missing.py: no such file or folder"),
+        (["up", "--chaincode", "organizations"], 2, "organizations: neither a Python file nor"),
     ):
         done = network.run(*arguments)
         assert done.returncode == code, arguments

@@ -2,7 +2,8 @@
 """Two accounts and a transfer: the classic example02, with its arguments, answers and errors.
 
 Init takes ``init a 100 b 200``; ``invoke a b 10`` moves 10 from a to b, ``query a`` tells what a
-has, ``delete a`` closes it.
+has, ``delete a`` closes it. ``fastledger up`` defines chaincodes without Init; ``make demo`` shows
+this one, instantiated and upgraded with Fabric's own commands.
 """
 
 from fastledger import shim

@@ -27,8 +27,8 @@ DEBUG = "fastledger.debug"
 _WHOLE = 200
 """Letters that a command's line in its group's help may have; long lines are folded."""
 
-LEDGER = click.Path(path_type=Path)
-"""Type of an argument that names an existing ledger."""
+PATH = click.Path(path_type=Path)
+"""Type of an argument or option that names a file or folder."""
 
 
 class Group(click.Group):

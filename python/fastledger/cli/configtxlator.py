@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
+from fastledger.cli.command import PATH
 from fastledger.cli.kingpin import KingpinGroup
 from fastledger.common.errors import FastledgerError
-
-PATH = click.Path(path_type=Path)
 
 
 @click.group(cls=KingpinGroup)
@@ -31,8 +30,8 @@ def start(hostname: str, port: int, cors: tuple[str, ...]) -> None:
     from fastledger.tools.configtxlator.server import application
 
     async def serve() -> None:
-        server = HttpServer(f"{hostname}:{port}", application(cors))
         try:
+            server = HttpServer(f"{hostname}:{port}", application(cors))
             await server.start()
         except FastledgerError as error:
             configtxlator.fail(f"Could not bind to address '{hostname}:{port}': {error}")

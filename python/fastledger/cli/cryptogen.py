@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from fastledger.cli.command import PATH
 from fastledger.cli.kingpin import KingpinGroup
 from fastledger.common.errors import FastledgerError
 
@@ -21,8 +22,8 @@ def cryptogen() -> None:
 
 
 @cryptogen.command()
-@click.option("--output", type=click.Path(path_type=Path), default="crypto-config", help="Folder.")
-@click.option("--config", type=click.Path(path_type=Path), help="A crypto-config.yaml.")
+@click.option("--output", type=PATH, default="crypto-config", help="Folder.")
+@click.option("--config", type=PATH, help="A crypto-config.yaml.")
 def generate(output: Path, config: Path | None) -> None:
     """Generate key material."""
     from fastledger.tools.cryptogen import generate as tool
@@ -50,11 +51,11 @@ def version() -> None:
 @click.option(
     "--input",
     "network",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default="crypto-config",
     help="Folder of the network.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="A crypto-config.yaml.")
+@click.option("--config", type=PATH, help="A crypto-config.yaml.")
 def extend(network: Path, config: Path | None) -> None:
     """Extend an existing network."""
     from fastledger.tools.cryptogen import generate as tool

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from fastledger.cli.command import LEDGER, Command
+from fastledger.cli.command import PATH, Command
 from fastledger.ledger import kvledger
 
 
 @click.command(cls=Command)
-@click.argument("ledger", type=LEDGER)
+@click.argument("ledger", type=PATH)
 @click.argument("txid")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def explain(ledger: Path, txid: str, as_json: bool) -> None:

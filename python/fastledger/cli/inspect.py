@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fastledger.cli.command import Command
+from fastledger.cli.command import PATH, Command
 from fastledger.common.errors import InputError, NotFound
 from fastledger.ledger import kvledger, sources
 from fastledger.ledger.kvledger import Ledger
@@ -17,7 +17,7 @@ from fastledger.protoutil.inspect import block_to_dict
 
 
 @click.command(cls=Command)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @click.option("--block", "number", type=click.IntRange(min=0), help="Show this block alone.")
 @click.option("--tx", "tx_id", metavar="TXID", help="Show this transaction alone.")
 def inspect(path: Path, number: int | None, tx_id: str | None) -> None:

@@ -2,7 +2,9 @@
 """Entry point of the ``fastledger`` command."""
 
 import importlib
+import io
 import os
+import sys
 from typing import Any, cast
 
 import click
@@ -58,6 +60,9 @@ class LazyGroup(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a mistake of ours is one line, too."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal that lacks a letter gets its number.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import click
 
-from fastledger.cli.command import LEDGER, Command
+from fastledger.cli.command import PATH, Command
 from fastledger.ledger import kvledger
-
-_NEW_FOLDER = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("ledger", type=LEDGER)
-@click.argument("out", type=_NEW_FOLDER)
+@click.argument("ledger", type=PATH)
+@click.argument("out", type=PATH)
 def snapshot(ledger: Path, out: Path) -> None:
     """Export a snapshot of LEDGER's newest block to the new folder OUT, in Fabric's format."""
     with kvledger.open(ledger, create=False) as opened:
@@ -23,8 +21,8 @@ def snapshot(ledger: Path, out: Path) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("snapshot", type=LEDGER)
-@click.argument("ledger", type=_NEW_FOLDER)
+@click.argument("snapshot", type=PATH)
+@click.argument("ledger", type=PATH)
 def restore(snapshot: Path, ledger: Path) -> None:
     """Begin a ledger in the new folder LEDGER with SNAPSHOT, fastledger's or a Fabric peer's."""
     kvledger.restore(snapshot, ledger)
@@ -34,7 +32,7 @@ def restore(snapshot: Path, ledger: Path) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("ledger", type=LEDGER)
+@click.argument("ledger", type=PATH)
 def rebuild(ledger: Path) -> None:
     """Make LEDGER's state, history and index again from its block files."""
     with kvledger.open(ledger, create=False) as opened:

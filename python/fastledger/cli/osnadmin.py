@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from fastledger.cli.command import PATH
 from fastledger.cli.kingpin import KingpinGroup
 from fastledger.common.errors import FastledgerError
 
@@ -56,6 +57,10 @@ class _Program(_Commands):
         ctx.exit(0)
 
 
+def _file(*names: str, text: str, required: bool = False) -> Callable[[Any], Any]:
+    return click.option(*names, type=PATH, required=required, help=text)
+
+
 _CHANNEL = click.option("--channelID", "-c", "channel_id", required=True, help="Channel ID")
 _SHIFT = click.option(
     "--tlsHandshakeTimeShift",
@@ -76,24 +81,21 @@ class _Admin:
 
 @click.group(cls=_Program)
 @click.option("--orderer-address", "-o", "address", required=True, help="Admin endpoint of the OSN")
-@click.option(
+@_file(
     "--ca-file",
     "ca_file",
-    type=click.Path(path_type=Path),
-    help="Path to file containing PEM-encoded TLS CA certificate(s) for the OSN",
+    text="Path to file containing PEM-encoded TLS CA certificate(s) for the OSN",
 )
-@click.option(
+@_file(
     "--client-cert",
     "client_cert",
-    type=click.Path(path_type=Path),
-    help="Path to file containing PEM-encoded X509 public key to use for mutual TLS "
+    text="Path to file containing PEM-encoded X509 public key to use for mutual TLS "
     "communication with the OSN",
 )
-@click.option(
+@_file(
     "--client-key",
     "client_key",
-    type=click.Path(path_type=Path),
-    help="Path to file containing PEM-encoded private key to use for mutual TLS "
+    text="Path to file containing PEM-encoded private key to use for mutual TLS "
     "communication with the OSN",
 )
 @click.option(
@@ -122,13 +124,12 @@ def channel() -> None:
 
 @channel.command()
 @_CHANNEL
-@click.option(
+@_file(
     "--config-block",
     "-b",
     "block",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Path to the file containing an up-to-date config block for the channel",
+    text="Path to the file containing an up-to-date config block for the channel",
 )
 @click.pass_obj
 def join(admin: _Admin, channel_id: str, block: Path) -> None:
@@ -163,13 +164,12 @@ def remove(admin: _Admin, channel_id: str) -> None:
 
 @channel.command()
 @_CHANNEL
-@click.option(
+@_file(
     "--config-update-envelope",
     "-e",
     "envelope",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Path to the file containing an up-to-date config update envelope for the channel",
+    text="Path to the file containing an up-to-date config update envelope for the channel",
 )
 @_SHIFT
 @click.pass_obj
@@ -186,13 +186,12 @@ def update(admin: _Admin, channel_id: str, envelope: Path) -> None:
 @click.option(
     "--blockID", "-b", "block_id", required=True, help="Block ID - <newest|oldest|config|(number)>"
 )
-@click.option(
+@_file(
     "--outputfile",
     "-f",
     "output",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Puth to a file.",
+    text="Puth to a file.",
 )
 @_SHIFT
 @click.pass_obj

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fastledger.cli.command import INCONSISTENT, Command, fail
+from fastledger.cli.command import INCONSISTENT, PATH, Command, fail
 from fastledger.cli.report import JsonReport, ProgressBar, show
 from fastledger.common.errors import BlockRefused, FastledgerError, InputError
 from fastledger.ledger import kvledger, sources
@@ -22,7 +22,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(cls=Command)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @click.option(
     "--ledger",
     "folder",

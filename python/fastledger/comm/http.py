@@ -17,7 +17,7 @@ from aiohttp.typedefs import Handler
 
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed
+from fastledger.common.errors import ConfigInvalid, ConnectionFailed
 
 SHUTDOWN_S = 2.0
 """Calls under way get so long to end when a server stops."""
@@ -44,6 +44,7 @@ MAX_GARBAGE = 400
 buffers behind (``asyncio.sslproto``), of which the collector, which counts objects, thinks little.
 """
 
+MAX_PORT = 65_535
 _SWEEP_S = 0.5
 _NO_SUCH_FAMILY = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -67,8 +68,14 @@ class HttpServer:
     """An aiohttp application at an address."""
 
     def __init__(self, address: str, app: web.Application, tls: TlsConfig | None = None) -> None:
-        """Prepare a server for ``host:port``; port 0 takes a free one."""
+        """Prepare a server for ``host:port``; port 0 takes a free one.
+
+        Raises:
+            ConfigInvalid: It is no address, or key and certificate do not belong together.
+        """
         self._host, _, port = address.rpartition(":")
+        if not (":" in address and port.isdecimal() and int(port) <= MAX_PORT):
+            raise ConfigInvalid(f"cannot listen at {address}: it must be host:port")
         self._port = int(port)
         self._tls = tls.ssl_context() if tls else None
         app.middlewares.insert(0, self._timed)

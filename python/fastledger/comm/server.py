@@ -158,9 +158,9 @@ class GrpcServer:
                 more_client_roots=self._client_roots,
             )
         except ConnectionFailed as error:
-            raise ConnectionFailed(
-                f"{error}; name another address, or stop the node that has it"
-            ) from error
+            listens = "; name another address, or stop the node that has it"
+            hint = listens if "cannot listen" in str(error) else ""
+            raise ConnectionFailed(f"{error}{hint}") from error
         self._core = core
         asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
 

@@ -49,16 +49,27 @@ class TlsConfig:
         )
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Return the context of an HTTP server."""
+        """Return the context of an HTTP server.
+
+        Raises:
+            ConfigInvalid: Key and certificate do not belong together, or cannot be used.
+        """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # The standard library reads certificate chains from files only.
         with tempfile.NamedTemporaryFile() as pair:
             pair.write(self.key.rstrip() + b"\n" + self.cert)
             pair.flush()
-            context.load_cert_chain(pair.name)
+            try:
+                context.load_cert_chain(pair.name)
+            except ssl.SSLError as error:
+                reason = (error.reason or str(error)).lower().replace("_", " ")
+                raise ConfigInvalid(f"TLS certificate and private key: {reason}") from error
         if self.client_roots:
-            context.load_verify_locations(cadata=self.client_roots.decode("ascii"))
+            try:
+                context.load_verify_locations(cadata=self.client_roots.decode("ascii"))
+            except (ssl.SSLError, UnicodeDecodeError) as error:
+                raise ConfigInvalid(f"client root certificates: {error}") from error
             context.verify_mode = ssl.CERT_OPTIONAL
         if self.require_client_cert:
             context.verify_mode = ssl.CERT_REQUIRED

@@ -18,6 +18,7 @@ from typing import Any
 from fastledger.common.durations import parse_duration, parse_size
 from fastledger.common.errors import ConfigInvalid
 
+FOLDER = "FABRIC_CFG_PATH"
 SYSTEM_FOLDER = Path("/etc/hyperledger/fabric")
 
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
@@ -99,12 +100,14 @@ class Config:
         value = self.get(key)
         if value is None or value == "":
             return default_s
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value / 1e9
         try:
-            return parse_duration(str(value))
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            duration_s = value / 1e9 if number else parse_duration(str(value))
         except ValueError:
-            raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s") from None
+            duration_s = -1.0
+        if duration_s < 0:
+            raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s")
+        return float(duration_s)
 
     def size(self, key: str, default_bytes: int = 0) -> int:
         """Return bytes of a size such as ``10 MB``."""
@@ -192,6 +195,9 @@ def load(name: str, folder: Path | None = None, environ: Mapping[str, str] | Non
         ConfigInvalid: The file cannot be read, or is no YAML mapping.
     """
     environ = os.environ if environ is None else environ
+    own = environ.get(FOLDER)
+    if own and not folder and not Path(own).is_dir():
+        raise ConfigInvalid(f"variable {FOLDER}: there is no folder {own}")
     file = _find(name, [folder] if folder else _folders(environ))
     if file is None:
         if folder:
@@ -218,7 +224,7 @@ def _sample(name: str) -> str:
 
 
 def _folders(environ: Mapping[str, str]) -> list[Path]:
-    own = environ.get("FABRIC_CFG_PATH")
+    own = environ.get(FOLDER)
     return [*([Path(own)] if own else []), Path.cwd(), SYSTEM_FOLDER]
 
 

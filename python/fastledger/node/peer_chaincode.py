@@ -23,7 +23,10 @@ _logger = log.get("chaincode")
 
 def is_dev_mode(config: Config) -> bool:
     """Whether users start chaincodes by hand (``chaincode.mode: dev``)."""
-    return config.string("chaincode.mode", "net") == "dev"
+    mode = config.string("chaincode.mode", "net")
+    if mode not in ("net", "dev"):
+        raise config.invalid("chaincode.mode", mode, "net or dev")
+    return mode == "dev"
 
 
 def chaincode_support(

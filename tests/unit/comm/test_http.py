@@ -14,6 +14,7 @@ from aiohttp import web
 import certificates
 from fastledger.comm import TlsConfig, http
 from fastledger.comm.http import HttpServer
+from fastledger.common.errors import ConfigInvalid, ConnectionFailed
 
 CA = certificates.authority()
 PAIR = certificates.leaf(CA)
@@ -74,6 +75,29 @@ async def ended(pair: Pair) -> bool:
         pass
     pair[1].close()
     return True
+
+
+@pytest.mark.parametrize("address", ["zzz", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000"])
+def test_an_address_has_host_and_port(address: str) -> None:
+    with pytest.raises(ConfigInvalid, match="it must be host:port"):
+        HttpServer(address, web.Application())
+
+
+def test_a_key_belongs_to_its_certificate() -> None:
+    other = certificates.leaf(CA)
+    with pytest.raises(ConfigInvalid, match="private key: key values mismatch"):
+        HttpServer("127.0.0.1:0", web.Application(), TlsConfig(PAIR.cert, other.key))
+
+
+def test_a_taken_address_is_named() -> None:
+    async def run() -> None:
+        async with serving() as port:
+            again = HttpServer(f"127.0.0.1:{port}", web.Application())
+            text = f"cannot listen at 127.0.0.1:{port}: Address already in use$"
+            with pytest.raises(ConnectionFailed, match=text):
+                await again.start()
+
+    asyncio.run(run())
 
 
 def test_a_head_that_comes_slowly_does_not_hold_a_connection(monkeypatch) -> None:

@@ -86,6 +86,17 @@ def test_unknown_keys_are_found(tmp_path: Path) -> None:
     assert read.unknown() == ["peeer", "CORE_PEER_ADRESS"]
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="FABRIC_CFG_PATH: there is no folder"):
+        config.load("core", environ={"FABRIC_CFG_PATH": str(tmp_path / "typo")})
+
+
+def test_durations_go_forward(tmp_path: Path) -> None:
+    read = core(tmp_path, CORE_PEER_KEEPALIVE_INTERVAL="-3s")
+    with pytest.raises(ConfigInvalid, match=r"CORE_PEER_KEEPALIVE_INTERVAL: .* is '-3s', it must"):
+        read.duration("peer.keepalive.interval")
+
+
 def test_a_section_that_is_unknown_is_told_once(tmp_path: Path) -> None:
     """Such as that of Kafka, in the orderer.yaml of 2.5."""
     kafka = "Kafka:\n  Verbose: false\n  TLS: {Enabled: false, PrivateKey: k}\nGeneral: {Lisp: 1}"

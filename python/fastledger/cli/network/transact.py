@@ -2,6 +2,7 @@
 """``fastledger invoke`` and ``query``."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,7 +154,8 @@ async def _endorsed(
     """Have peers endorse the call; raises Refused when their answers make no transaction."""
     plan = session.plan
     signer = session.signer(user)
-    args = [text.encode() for text in (values["function"], *values["args"])]
+    # The bytes that were typed, whatever the terminal's encoding.
+    args = [os.fsencode(text) for text in (values["function"], *values["args"])]
     name = values["chaincode"] or plan.chaincode
     spec = invocation(name, args, language=ChaincodeSpec.GOLANG)
     transient = _transient(values["transient"])
@@ -192,7 +194,7 @@ def _transient(pairs: Sequence[str]) -> dict[str, bytes]:
         key, separator, value = pair.partition("=")
         if not separator:
             raise InputError(f"--transient {pair}: it must be KEY=VALUE")
-        values[key] = value.encode()
+        values[key] = os.fsencode(value)
     return values
 
 

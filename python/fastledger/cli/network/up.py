@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from fastledger.cli.command import LiveCommand
+from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
-from fastledger.common.errors import InputError, NotFound
+from fastledger.common.errors import InputError, NotFound, Unsupported
 from fastledger.node.network import lifetime, processes
 from fastledger.node.network.deployment import deployed, language_of, source_of
 from fastledger.node.network.plan import Plan
@@ -29,7 +29,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 @click.option(
     "--chaincode",
     "source",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder or Python file of the chaincode.  [default: a sample]",
 )
 @click.option(
@@ -78,15 +78,14 @@ def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
         chosen["source"] = source_of(old, chosen["chaincode"])
     if "source" in chosen or old is None:
         source = Path(chosen.get("source") or _sample()).resolve()
-        if not source.exists():
-            raise InputError(f"--chaincode {source}: no such file or folder")
         if "source" in chosen:
             chosen.setdefault("chaincode", _name_of(source, old))
         chosen |= {"source": str(source), "language": language_of(source)}
-    if old is None:
-        return Plan(folder=folder, **chosen)
-    plan = old.changed(**chosen)
-    lifetime.check_same(old, plan)
+    plan = old.changed(**chosen) if old else Plan(folder=folder, **chosen)
+    if plan.watch and plan.language != "python":
+        raise Unsupported("--watch runs chaincode in Python; run others by hand, in dev mode")
+    if old:
+        lifetime.check_same(old, plan)
     return plan
 
 

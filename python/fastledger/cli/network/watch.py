@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from fastledger.common.errors import NotFound, Unsupported
+from fastledger.common.errors import NotFound
 from fastledger.node.network import processes
 from fastledger.node.network.plan import HOST, Node, Plan
 from fastledger.shim.__main__ import UNLOADABLE
@@ -32,13 +32,7 @@ MAX_FILES = 10_000
 
 
 def run(plan: Plan) -> None:
-    """Run the chaincode beside the peers until somebody interrupts.
-
-    Raises:
-        Unsupported: It is not written in Python.
-    """
-    if plan.language != "python":
-        raise Unsupported("--watch runs chaincode in Python; run others by hand, in dev mode")
+    """Run the chaincode, in Python, beside the peers until somebody interrupts."""
     with (plan.state / "watch").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

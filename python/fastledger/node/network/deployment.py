@@ -36,10 +36,21 @@ _LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java
 
 
 def language_of(source: Path) -> str:
-    """Tell a chaincode's language by its files."""
+    """Tell a chaincode's language by its files.
+
+    Raises:
+        InputError: There are none of a chaincode.
+    """
+    if not source.exists():
+        raise InputError(f"--chaincode {source}: no such file or folder")
     for name, language in _LANGUAGES.items():
         if (source / name).is_file():
             return language
+    if source.suffix != ".py" and not any(source.rglob("*.py")):
+        raise InputError(
+            f"--chaincode {source}: neither a Python file nor a folder with one, or with "
+            f"{', '.join(_LANGUAGES)}"
+        )
     return "python"
 
 

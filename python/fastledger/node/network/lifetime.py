@@ -2,9 +2,11 @@
 """A network brought up, and taken down."""
 
 import contextlib
+import fcntl
+import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastledger.common.errors import (
@@ -42,6 +44,12 @@ async def up(plan: Plan, say: Say) -> Plan:
     Raises:
         FastledgerError: A node does not start, or a step is refused.
     """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with _alone(plan.folder, say):
+        return await _up(plan, say)
+
+
+async def _up(plan: Plan, say: Say) -> Plan:
     _keep(plan)
     if not plan.genesis_block.is_file():
         _prepare(plan)
@@ -66,6 +74,21 @@ async def up(plan: Plan, say: Say) -> Plan:
     return plan
 
 
+@contextlib.contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """Wait until no other process brings the folder's network up."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another fastledger up is at work here; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def _keep(plan: Plan) -> None:
     """Begin a network's folder, or let the one that is there run chaincode as wanted now."""
     try:
@@ -74,6 +97,7 @@ def _keep(plan: Plan) -> None:
         _check_ports(plan.nodes, "choose others with --port-base PORT")
         plan.save()
         return
+    check_same(before, plan)
     if before.watch != plan.watch:
         processes.stop([peer.folder for peer in plan.all_peers])
         before.changed(watch=plan.watch).save()

@@ -7,9 +7,8 @@ They are what fabric-samples' compose files set, so that they can be read by who
 from importlib import resources
 from pathlib import Path
 
+from fastledger.common.config import FOLDER
 from fastledger.node.network.plan import HOST, Node, Plan
-
-_FOLDER = "FABRIC_CFG_PATH"
 
 
 def orderer_env(plan: Plan) -> dict[str, str]:
@@ -83,7 +82,7 @@ def write(plan: Plan) -> None:
 
 def follow(plan: Plan) -> bool:
     """Let the variables follow the network's folder to where it was moved; say whether it was."""
-    known = Path(read_env(plan.orderer).get(_FOLDER, plan.orderer.folder))
+    known = Path(read_env(plan.orderer).get(FOLDER, plan.orderer.folder))
     if known == plan.orderer.folder:
         return False
     before = str(known.parents[len(plan.orderer.folder.relative_to(plan.folder).parts) - 1])
@@ -104,7 +103,7 @@ def _write(node: Node, name: str, env: dict[str, str]) -> None:
     node.folder.mkdir(parents=True, exist_ok=True)
     sample = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
     (node.folder / f"{name}.yaml").write_text(sample.read_text("utf-8"), "utf-8")
-    env = {_FOLDER: str(node.folder), **env}
+    env = {FOLDER: str(node.folder), **env}
     text = "".join(f"{key}={value}\n" for key, value in env.items())
     (node.folder / "env").write_text(text, "utf-8")
 
