@@ -266,8 +266,8 @@ class GrpcChannel:
         """Messages in both directions."""
 
     @property
-    def server_certificate(self) -> bytes:
-        """What the server has shown last, in DER; empty without TLS or connection."""
+    def server_certificate(self) -> bytes | None:
+        """DER, as the server has shown it on the newest connection; None in plain text."""
 
     def close(self) -> None:
         """Ends the connection and all calls, for good."""

@@ -83,11 +83,6 @@ class GrpcChannel(grpc.aio.Channel):
             server_name=tls.override if tls else None,
         )
 
-    @property
-    def server_certificate(self) -> bytes:
-        """The certificate that the server has shown last, in DER; empty without TLS."""
-        return self.core.server_certificate
-
     async def __aenter__(self) -> Self:
         """Use the channel."""
         return self
@@ -108,6 +103,11 @@ class GrpcChannel(grpc.aio.Channel):
             if call.channel is self:
                 call.cancel()
         self.core.close()
+
+    @property
+    def server_certificate(self) -> bytes | None:
+        """DER, as the server has shown it on the newest connection; None in plain text."""
+        return self.core.server_certificate
 
     async def channel_ready(self) -> None:
         """Wait until the connection stands."""

@@ -104,6 +104,17 @@ def test_a_certificate_that_nobody_requires_is_told_all_the_same() -> None:
     asyncio.run(run())
 
 
+def test_a_channel_tells_the_servers_certificate() -> None:
+    async def run() -> None:
+        async with serving(TlsConfig(SERVER.cert, SERVER.key)) as address:
+            async with await dial(address, ClientTls(CA.cert)) as channel:
+                assert channel.server_certificate == SERVER.der
+        async with serving() as address, await dial(address) as channel:
+            assert channel.server_certificate is None
+
+    asyncio.run(run())
+
+
 def test_mutual_tls_refuses_a_client_without_certificate() -> None:
     tls = TlsConfig(SERVER.cert, SERVER.key, CA.cert, require_client_cert=True)
 

@@ -121,10 +121,10 @@ impl Channel {
         })
     }
 
-    /// The certificate that the server has shown last, in DER; empty without TLS or connection.
+    /// The certificate, in DER, that the server has shown on the newest connection; none in plain text.
     #[must_use]
-    pub fn server_certificate(&self) -> Vec<u8> {
-        self.link.certificate()
+    pub fn server_certificate(&self) -> Option<Vec<u8>> {
+        self.link.target.server_certificate()
     }
 
     /// Ends the connection and all calls, for good.

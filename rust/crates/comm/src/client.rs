@@ -64,7 +64,7 @@ impl ClientStream {
         let limits = ClientLimits { max_message_bytes, ..ClientLimits::default() };
         let link = Link::new(Target::new(address, tls)?, limits);
         let connected = runtime()?.block_on(link.connect());
-        let mut server = connected.map_err(|reason| CommError::Connect { address: address.to_owned(), reason })?.server;
+        let mut server = connected.map_err(|reason| CommError::Connect { address: address.to_owned(), reason })?;
         let (outgoing, to_send) = unbounded_channel();
         let shared = Arc::new(Shared { route, state: Mutex::default(), came: Condvar::new() });
         let sharing = Arc::clone(&shared);

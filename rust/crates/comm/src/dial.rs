@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! HTTP/2 connections to a server.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,18 +60,12 @@ impl ClientLimits {
     }
 }
 
-/// A connection that stands.
-pub(crate) struct Connected {
-    pub(crate) server: SendRequest<Bytes>,
-    /// The certificate that the server has shown, in DER; empty without TLS.
-    pub(crate) certificate: Vec<u8>,
-}
-
 /// A server and the way to it.
 pub(crate) struct Target {
     address: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     authority: Authority,
+    shown: Mutex<Option<Vec<u8>>>,
 }
 
 impl Target {
@@ -86,7 +81,13 @@ impl Target {
                 address: address.to_owned(),
                 reason: error.to_string(),
             })?,
+            shown: Mutex::default(),
         })
+    }
+
+    /// The certificate, in DER, that the server has shown on the newest connection; none in plain text.
+    pub(crate) fn server_certificate(&self) -> Option<Vec<u8>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -107,16 +108,15 @@ impl Target {
         &self,
         limits: &ClientLimits,
         until: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<Connected, String> {
-        let (stream, certificate) = self.open().await?;
-        let (stream, speaks_http2, last) = Heard::new(stream);
+    ) -> Result<SendRequest<Bytes>, String> {
+        let (stream, speaks_http2, last) = Heard::new(self.open().await?);
         let handshake = Builder::new()
             .initial_window_size(WINDOW_BYTES.0)
             .initial_connection_window_size(WINDOW_BYTES.1)
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_push(false)
             .handshake(stream);
-        let (server, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        let (sender, mut connection) = handshake.await.map_err(|error| error.to_string())?;
         tokio::select! {
             heard = speaks_http2 => heard.map_err(|_| "it does not speak HTTP/2".to_owned())?,
             ended = &mut connection => return Err(ended.err().map_or_else(|| "it hung up".to_owned(), |error| error.to_string())),
@@ -137,10 +137,10 @@ impl Target {
                 () = until => {}
             }
         });
-        Ok(Connected { server, certificate })
+        Ok(sender)
     }
 
-    async fn open(&self) -> Result<(Box<dyn Connection>, Vec<u8>), String> {
+    async fn open(&self) -> Result<Box<dyn Connection>, String> {
         let stream: Box<dyn Connection> = if let Some(path) = self.address.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             Box::new(UnixStream::connect(path).await.map_err(|error| error.to_string())?)
@@ -150,12 +150,12 @@ impl Target {
             Box::new(stream)
         };
         match &self.tls {
-            None => Ok((stream, Vec::new())),
+            None => Ok(stream),
             Some((connector, name)) => {
                 let secured = connector.connect(name.clone(), stream).await.map_err(|error| error.to_string())?;
                 let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
-                let certificate = shown.map(|certificate| certificate.to_vec()).unwrap_or_default();
-                Ok((Box::new(secured), certificate))
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown.map(|first| first.to_vec());
+                Ok(Box::new(secured))
             }
         }
     }

@@ -2,7 +2,6 @@
 //! A connection that is made again when it was lost.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 use tonic::Status;
 
-use crate::dial::{ClientLimits, Connected, Target};
+use crate::dial::{ClientLimits, Target};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -27,7 +26,6 @@ pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) limits: ClientLimits,
     state: Mutex<State>,
-    certificate: std::sync::Mutex<Vec<u8>>,
     closed: watch::Sender<bool>,
 }
 
@@ -47,13 +45,7 @@ struct Failed {
 
 impl Link {
     pub(crate) fn new(target: Target, limits: ClientLimits) -> Self {
-        Self {
-            target,
-            limits,
-            state: Mutex::default(),
-            certificate: std::sync::Mutex::default(),
-            closed: watch::Sender::new(false),
-        }
+        Self { target, limits, state: Mutex::default(), closed: watch::Sender::new(false) }
     }
 
     /// Where the next call can be sent; connects if need be. A connection that was lost is noticed here at the latest,
@@ -73,11 +65,6 @@ impl Link {
         server.ready().await.map_err(|error| self.unavailable(&error.to_string()))
     }
 
-    /// The certificate that the server has shown last, in DER; empty without TLS.
-    pub(crate) fn certificate(&self) -> Vec<u8> {
-        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Ends the connection and all calls on it, for good.
     pub(crate) fn close(&self) {
         self.closed.send_replace(true);
@@ -95,8 +82,7 @@ impl Link {
             return Err(self.unavailable(&failed.why));
         }
         match self.connect().await {
-            Ok(Connected { server, certificate }) => {
-                *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
+            Ok(server) => {
                 *state = State { server: Some(server.clone()), made: state.made + 1, failed: None };
                 Ok((server, state.made))
             }
@@ -110,7 +96,7 @@ impl Link {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<Connected, String> {
+    pub(crate) async fn connect(&self) -> Result<SendRequest<Bytes>, String> {
         let mut closed = self.closed.subscribe();
         let until = async move {
             // It fails when nobody has the link any more.

@@ -162,8 +162,8 @@ impl GrpcChannel {
     }
 
     #[getter]
-    fn server_certificate<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.server_certificate())
+    fn server_certificate<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.0.server_certificate().map(|shown| PyBytes::new(py, &shown))
     }
 
     fn close(&self) {
