@@ -172,7 +172,7 @@ def test_every_function(runtime: Runtime) -> None:
     runtime.fetch()
     ccid = f"interop-{runtime.language}:1"
     peer = Peer({"interop": EndorsementInfo("1.0", ccid)})
-    config = ChaincodeConfig(execute_timeout_s=5, startup_timeout_s=120, overdue_grace_s=0.3)
+    config = ChaincodeConfig(execute_timeout_s=10, startup_timeout_s=120, overdue_grace_s=0.3)
 
     async def main() -> None:
         if runtime.service:
