@@ -106,9 +106,11 @@ def test_a_certificate_that_nobody_requires_is_told_all_the_same() -> None:
 
 def test_a_channel_tells_the_servers_certificate() -> None:
     async def run() -> None:
-        async with serving(TlsConfig(SERVER.cert, SERVER.key)) as address:
-            async with await dial(address, ClientTls(CA.cert)) as channel:
-                assert channel.server_certificate == SERVER.der
+        async with (
+            serving(TlsConfig(SERVER.cert, SERVER.key)) as address,
+            await dial(address, ClientTls(CA.cert)) as channel,
+        ):
+            assert channel.server_certificate == SERVER.der
         async with serving() as address, await dial(address) as channel:
             assert channel.server_certificate is None
 
