@@ -86,5 +86,5 @@ def fail(text: str, exit_code: int) -> NoReturn:
 
 
 def _system_error(error: OSError) -> str:
-    reason = error.strerror or str(error)
+    reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason

@@ -5,7 +5,18 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Protocol
+
+BUSY = 1 / 3
+"""Share of a processor from which on a node is busy."""
+
+PERIOD_S = 0.5
+"""How often a node looks whether it is."""
+
+_TRANSPORT = "grpc"
+"""What the core calls its threads for gRPC."""
 
 
 class Node(Protocol):
@@ -20,26 +31,41 @@ class Node(Protocol):
 
 async def run(node: Node) -> None:
     """Serve until SIGTERM or SIGINT."""
-    _let_others_finish()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    sharing = loop.create_task(_share())
     with contextlib.suppress(asyncio.CancelledError):
         try:
             await node.start()
             await stopping.wait()
         finally:
+            sharing.cancel()
             await node.stop()
 
 
-def _let_others_finish() -> None:
-    """Have threads that wake up wait for a free processor instead of taking one away.
+async def _share() -> None:
+    """While the node is busy, let its transport not interrupt what it transports for.
 
-    A message passes through several threads and processes. When all processors are busy, each of
-    them would interrupt another one for a few microseconds of work. Chaincodes inherit it.
+    Each message wakes the transport. On an idle processor it should run at once; on one that the
+    node keeps busy it takes the place of the event loop, which has to come back afterwards.
     """
-    if hasattr(os, "SCHED_BATCH"):
-        # Where it is not allowed, it only costs time.
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if not hasattr(os, "SCHED_BATCH"):
+        return
+    patient = False
+    while True:
+        began, used = time.monotonic(), time.process_time()
+        await asyncio.sleep(PERIOD_S)
+        busy = time.process_time() - used > BUSY * (time.monotonic() - began)
+        if busy is not patient:
+            patient = busy
+            _schedule(os.SCHED_BATCH if patient else os.SCHED_OTHER)
+
+
+def _schedule(policy: int) -> None:
+    # A thread may end meanwhile; where it is not allowed, it only costs time.
+    with contextlib.suppress(OSError):
+        for thread in Path("/proc/self/task").iterdir():
+            if (thread / "comm").read_text().strip() == _TRANSPORT:
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))

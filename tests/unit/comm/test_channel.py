@@ -360,6 +360,7 @@ def test_tls(mutual: bool) -> None:
             for name in (address, address.replace("127.0.0.1", "localhost")):
                 async with await dial(name, ClientTls(CA.cert, *pair)) as channel:
                     assert await channel.unary_unary("/p.S/ask")(b"x") == b"x"
+                    assert channel.server_certificate == SERVER.der
             elsewhere = certificates.authority("elsewhere")
             wrong = [ClientTls(elsewhere.cert, *pair), ClientTls(CA.cert, *pair, override="other")]
             if mutual:

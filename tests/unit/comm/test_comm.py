@@ -106,9 +106,8 @@ def test_a_certificate_that_nobody_requires_is_told_all_the_same() -> None:
 
 def test_a_channel_tells_the_servers_certificate() -> None:
     async def run() -> None:
-        tls = TlsConfig(SERVER.cert, SERVER.key)
         async with (
-            serving(tls) as address,
+            serving(TlsConfig(SERVER.cert, SERVER.key)) as address,
             await dial(address, ClientTls(CA.cert)) as channel,
         ):
             assert channel.server_certificate == SERVER.der

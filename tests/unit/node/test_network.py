@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans of networks, their files, and their processes."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
-from fastledger.common.errors import ConnectionFailed, InputError, NotFound
+from fastledger.common.errors import ConnectionFailed, FastledgerError, InputError, NotFound
 from fastledger.node.network import lifetime, processes, settings
 from fastledger.node.network.plan import Plan, find
+from fastledger.node.network.session import Session
+from fastledger.protos.common.common_pb2 import Envelope
 
 
 def test_the_ports_of_fabric_samples(tmp_path: Path) -> None:
@@ -104,6 +108,26 @@ def test_a_taken_port_is_named_and_nothing_started(tmp_path: Path) -> None:
         with pytest.raises(ConnectionFailed, match=r"port \d+, which .* needs, is taken"):
             lifetime.start(plan)
     assert not (plan.orderer.folder / "pid").exists()
+
+
+def test_a_commit_that_does_not_come_says_what_is_known(tmp_path: Path, monkeypatch) -> None:
+    plan = Plan(tmp_path)
+    silent, orderer = AsyncMock(), AsyncMock()
+    silent.filtered_blocks.return_value.cancel = lambda: None
+    silent.filtered_blocks.return_value.commit = lambda _: asyncio.sleep(60)
+    monkeypatch.setattr("fastledger.node.network.session.COMMIT_TIMEOUT_S", 0.1)
+
+    async def run() -> None:
+        session = Session(plan)
+        monkeypatch.setattr(session, "orderer", AsyncMock(return_value=orderer))
+        monkeypatch.setattr(session, "peers", AsyncMock(return_value=[silent]))
+        await session.send(None, Envelope(), "abc", plan.all_peers)
+
+    text = (
+        "abc was ordered, but not all of peer0.org1.example.com, peer0.org2.example.com committed"
+    )
+    with pytest.raises(FastledgerError, match=text):
+        asyncio.run(run())
 
 
 def test_a_process_is_started_and_ended(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Python:
     async def build(self, package: ChaincodePackage, folder: Path) -> None:
         """Install what is required, and compile ahead: the sandbox is read-only."""
         source = folder / "src"
-        _entry(package, source)
+        entry(source, package.label)
         requirements = source / "requirements.txt"
         if requirements.is_file() and _asks_for_something(requirements):
             await run_tool(
@@ -50,7 +50,7 @@ class Python:
         source = folder / "src"
         ours = Path(fastledger.__file__).parent
         return Program(
-            argv=(sys.executable, "-m", "fastledger.shim", "start", _entry(package, source)),
+            argv=(sys.executable, "-m", "fastledger.shim", "start", entry(source, package.label)),
             env={
                 "PYTHONPATH": f"{source}:{folder / _DEPENDENCIES}",
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -61,24 +61,29 @@ class Python:
         )
 
 
-def _entry(package: ChaincodePackage, source: Path) -> str:
+def entry(source: Path, label: str) -> str:
+    """Return what of a folder's sources is the chaincode, ``module:Class`` or a module.
+
+    Raises:
+        ChaincodeError: It cannot be told.
+    """
     project = source / "pyproject.toml"
     if project.is_file():
         try:
             tool = tomllib.loads(project.read_text("utf-8")).get("tool", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ChaincodeError(f"src/pyproject.toml of {package.label!r}: {error}") from error
-        entry = tool.get("fastledger", {}).get("chaincode")
-        if isinstance(entry, str):
-            return entry
+            raise ChaincodeError(f"pyproject.toml of {label!r}: {error}") from error
+        told = tool.get("fastledger", {}).get("chaincode")
+        if isinstance(told, str):
+            return told
     if (source / "chaincode.py").is_file():
         return "chaincode"
     modules = sorted(path.stem for path in source.glob("*.py") if path.stem != "__init__")
     if len(modules) != 1:
         raise ChaincodeError(
-            f"cannot tell which module of {package.label!r} is the chaincode: found "
-            f"{', '.join(modules) or 'none'} in src/. Name it chaincode.py, or say "
-            '[tool.fastledger] chaincode = "module:Class" in src/pyproject.toml'
+            f"cannot tell which module of {label!r} is the chaincode: found "
+            f"{', '.join(modules) or 'none'}. Name it chaincode.py, or say "
+            '[tool.fastledger] chaincode = "module:Class" in a pyproject.toml beside it'
         )
     return modules[0]
 

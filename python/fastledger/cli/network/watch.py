@@ -18,6 +18,7 @@ import click
 
 from fastledger.common.errors import NotFound
 from fastledger.node.network import processes
+from fastledger.node.network.deployment import entry_of
 from fastledger.node.network.plan import HOST, Node, Plan
 from fastledger.shim.__main__ import UNLOADABLE
 
@@ -142,7 +143,7 @@ class _Runner:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         plan, peer = self._plan, self._peer
         source = Path(plan.source)
-        folder, entry = (source, "chaincode") if source.is_dir() else (source.parent, source.stem)
+        folder = source if source.is_dir() else source.parent
         env = {
             **os.environ,
             "CORE_CHAINCODE_ID_NAME": f"{plan.chaincode}:{plan.version}",
@@ -152,7 +153,9 @@ class _Runner:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         return subprocess.Popen(  # noqa: S603 - our own shim
-            [sys.executable, "-m", "fastledger.shim", "start", entry], cwd=folder, env=env
+            [sys.executable, "-m", "fastledger.shim", "start", entry_of(source)],
+            cwd=folder,
+            env=env,
         )
 
 

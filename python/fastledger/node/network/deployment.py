@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fastledger.chaincode import package as packages
+from fastledger.chaincode.platforms.python import entry
 from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
@@ -46,12 +47,22 @@ def language_of(source: Path) -> str:
     for name, language in _LANGUAGES.items():
         if (source / name).is_file():
             return language
-    if source.suffix != ".py" and not any(source.rglob("*.py")):
+    if source.suffix != ".py" and not any(source.glob("*.py")):
         raise InputError(
             f"--chaincode {source}: neither a Python file nor a folder with one, or with "
             f"{', '.join(_LANGUAGES)}"
         )
+    entry_of(source)
     return "python"
+
+
+def entry_of(source: Path) -> str:
+    """Return what of Python sources, a folder or a file, is the chaincode.
+
+    Raises:
+        ChaincodeError: It cannot be told.
+    """
+    return entry(source, source.name) if source.is_dir() else source.stem
 
 
 def package(plan: Plan) -> bytes:

@@ -151,13 +151,23 @@ class Session:
     async def send(
         self, signer: SigningIdentity, envelope: Envelope, tx_id: str, wait_at: Sequence[Node]
     ) -> tuple[int, int]:
-        """Order an envelope and wait for its commit at all of ``wait_at``."""
+        """Order an envelope and wait for its commit at all of ``wait_at``.
+
+        Raises:
+            FastledgerError: It was not ordered, or not committed everywhere in time.
+        """
         orderer = await self.orderer()
         peers = await self.peers(wait_at)
         streams = [await peer.filtered_blocks(self.plan.channel, signer) for peer in peers]
         try:
             await orderer.broadcast(envelope)
             commits = await commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S)
+        except TimeoutError:
+            names = ", ".join(node.name for node in wait_at)
+            raise FastledgerError(
+                f"transaction {tx_id} was ordered, but not all of {names} committed it within "
+                f"{COMMIT_TIMEOUT_S:g} s; it may come yet: fastledger status, blocks, logs"
+            ) from None
         finally:
             for stream in streams:
                 stream.cancel()

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a node's transport waits for its turn."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from fastledger.comm import GrpcServer
+from fastledger.node import process
+
+DEADLINE_S = 30
+
+
+def policies(name: str) -> set[int]:
+    """The scheduling policies of this process's threads of a name."""
+    threads = Path("/proc/self/task").iterdir()
+    named = [one for one in threads if (one / "comm").read_text().strip() == name]
+    return {os.sched_getscheduler(int(one.name)) for one in named}
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="needs Linux")
+def test_the_transport_of_a_busy_node_interrupts_nobody(monkeypatch) -> None:
+    monkeypatch.setattr(process, "PERIOD_S", 0.05)
+
+    class Node:
+        async def start(self) -> None:
+            self.server = GrpcServer("127.0.0.1:0")
+            await self.server.start()
+
+        async def stop(self) -> None:
+            await self.server.stop()
+
+    async def until(policy: int, spend_s: float) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while policies("grpc") != {policy}:
+                end = time.process_time() + spend_s
+                while time.process_time() < end:
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def run() -> None:
+        running = asyncio.create_task(process.run(Node()))
+        await until(os.SCHED_OTHER, 0)
+        before = policies("python")
+        await until(os.SCHED_BATCH, 0.1)
+        assert policies("python") == before
+        await until(os.SCHED_OTHER, 0)
+        running.cancel()
+        await running
+
+    asyncio.run(run())
