@@ -99,7 +99,7 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos fabric-chaincode-python
 	FASTLEDGER_INTEROP=1 FABRIC_PYTHON=$(abspath .venv-interop/bin/python) \
 		$(BIN)/pytest tests/conformance/test_protos_descriptors.py tests/interop
-	@echo "not compared yet: Fabric's CA, Kafka, the discovery service and what needs it (fabric-network 2.2)"
+	@echo "not compared yet: Fabric's CA, Kafka"
 
 clean:
 	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

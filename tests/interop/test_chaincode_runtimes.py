@@ -38,16 +38,11 @@ from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
+from registries import build, build_with_maven, fetch, need
 
 HERE = Path(__file__).parent
 FABRIC_PYTHON = os.environ.get("FABRIC_PYTHON", "")
 BUILDS = CACHE / "chaincode"
-TOOLS = {
-    "node": ("node", "npm"),
-    "golang": ("go",),
-    "java": ("java", "mvn"),
-    "fabric_python": (FABRIC_PYTHON or "FABRIC_PYTHON",),
-}
 
 
 @dataclass
@@ -62,11 +57,17 @@ class Runtime:
     def has(self, check: str) -> bool:
         return check not in self.lacks and (not self.only or check in self.only)
 
-    def skip(self) -> str | None:
-        for tool in TOOLS.get(self.language, ()):
-            if shutil.which(tool) is None:
-                return f"needs {tool}"
-        return None
+    def fetch(self) -> None:
+        """Have the shim fetched; skip the test if it cannot be."""
+        if self.language == "node":
+            need("node")
+            fetch(HERE / "node", "npm", "view", "fabric-shim@2.5.8", "version")
+        elif self.language == "golang":
+            fetch(HERE / "golang", "go", "mod", "download")
+        elif self.language == "java":
+            _jar()
+        elif self.language == "fabric_python" and not FABRIC_PYTHON:
+            pytest.skip("needs FABRIC_PYTHON")
 
 
 ALL = [
@@ -102,9 +103,7 @@ def _service_command(language: str) -> tuple[list[str], Path]:
         return [sys.executable, "-m", "fastledger.shim", "start", "chaincode"], folder
     if language == "java":
         return ["java", "-jar", "chaincode.jar"], _jar()
-    env = {**os.environ, "CGO_ENABLED": "0"}
-    command = ["nice", "go", "build", "-o", str(BUILDS / "golang")]
-    subprocess.run(command, cwd=folder, env=env, check=True)
+    build(folder, "go", "build", "-o", str(BUILDS / "golang"))
     return [str(BUILDS / "golang")], folder
 
 
@@ -116,7 +115,7 @@ def _jar() -> Path:
     if not jar.exists() or any(file.stat().st_mtime > jar.stat().st_mtime for file in sources):
         with tempfile.TemporaryDirectory() as scratch:
             shutil.copytree(HERE / "java", scratch, dirs_exist_ok=True)
-            subprocess.run(["nice", "mvn", "-q", "-B", "package"], cwd=scratch, check=True)
+            build_with_maven(Path(scratch), "package")
             made.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(scratch, "target", jar.name), jar)
     return made
@@ -170,12 +169,10 @@ class Talk:
 
 @pytest.mark.parametrize("runtime", ALL)
 def test_every_function(runtime: Runtime) -> None:
-    reason = runtime.skip()
-    if reason:
-        pytest.skip(reason)
+    runtime.fetch()
     ccid = f"interop-{runtime.language}:1"
     peer = Peer({"interop": EndorsementInfo("1.0", ccid)})
-    config = ChaincodeConfig(execute_timeout_s=5, startup_timeout_s=120, overdue_grace_s=0.3)
+    config = ChaincodeConfig(execute_timeout_s=10, startup_timeout_s=120, overdue_grace_s=0.3)
 
     async def main() -> None:
         if runtime.service:

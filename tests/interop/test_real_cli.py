@@ -25,6 +25,7 @@ from fastledger.protos.common.common_pb2 import (
 from fastledger.protos.common.configtx_pb2 import ConfigUpdateEnvelope
 from real_nodes import Commands, client_certificate, free_ports, plan_of, with_mutual_tls
 from real_nodes import running as running_nodes
+from registries import fetch
 
 sys.path.insert(0, str(ROOT / "examples"))
 
@@ -77,6 +78,7 @@ def classic(tmp_path: Path) -> Iterator[tuple[ClassicNetwork, Commands]]:
 
 def test_classic_walk(classic: tuple[ClassicNetwork, Commands]) -> None:
     network, tools = classic
+    fetch(GOLANG, "go", "mod", "download")
     one, two = (tools.at(network.at(f"peer0.{org}")) for org in ("org1", "org2"))
     orderer = ("-o", network.orderer)
     chaincode = ("-C", CHANNEL, "-n", "mycc")
@@ -93,8 +95,8 @@ def test_classic_walk(classic: tuple[ClassicNetwork, Commands]) -> None:
         update = ("peer", "channel", "update", *orderer, "-c", CHANNEL, "-f", f"{org}.tx")
         assert "Successfully submitted channel update" in peer(*update)
     assert CHANNEL in one("peer", "channel", "list")
-    fetch = ("peer", "channel", "fetch", "config", "config.block", "-c", CHANNEL, *orderer)
-    assert "Received block: 2" in one(*fetch)
+    newest = ("peer", "channel", "fetch", "config", "config.block", "-c", CHANNEL, *orderer)
+    assert "Received block: 2" in one(*newest)
 
     package = ("peer", "chaincode", "package", "mycc.pak", "-l", "python", "-p", str(CHAINCODE))
     done = network.run(*package, "-n", "mycc", "-v", "1.0", env=network.at("peer0.org1"))
@@ -183,6 +185,7 @@ def with_certificate(org: Org) -> dict[str, str]:
 def test_modern_walk(tmp_path: Path, version: str, mutual: bool) -> None:
     plan = plan_of(tmp_path)
     if mutual:
+        fetch(GOLANG, "go", "mod", "download")
         with_mutual_tls(plan)
     tools = Commands(tmp_path, version)
     profile = ("-profile", "ChannelUsingRaft", "-channelID", CHANNEL)

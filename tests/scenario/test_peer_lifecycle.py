@@ -21,7 +21,7 @@ from fastledger.endorser.proposal import unpack
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
-from fastledger.ledger.results import valid_results
+from fastledger.ledger.results import endorsed_results
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer import (
@@ -123,7 +123,7 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
             commit = ledger.commit(encoded)
             if commit.filter == b"\0" and is_config_block(block):
                 channel.bundle = Bundle.from_block(encoded)
-            private.apply(commit.number, valid_results(encoded, commit.filter, private.awaits))
+            private.apply(commit.number, endorsed_results(encoded, commit.filter))
     return compared, different
 
 

@@ -12,6 +12,9 @@ import pytest
 import peering
 from corpora import Corpus, OpenCorpus
 from fastledger.comm import dial
+from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.indexfiles import IndexFiles
+from fastledger.endorser.packages import PackageStore
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.protos.common.common_pb2 import Block, Envelope, Payload
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
@@ -76,7 +79,9 @@ async def pull(corpus: Corpus, folder: Path) -> tuple[int, bytes | None, int]:
     restless = FakeOrderer(blocks, hang_up_after=3)
     signer = peering.identity(corpus.folder / "crypto-config", "org1", "peer0", "peers")
     async with liar.serving() as one, restless.serving() as two:
-        channels = PeerChannels(folder, signer, lambda _: Plain(), lambda _: [one, two])
+        packages = PackageStore(folder)
+        indexes = IndexFiles(packages, Definitions(packages, signer.mspid))
+        channels = PeerChannels(folder, signer, lambda _: Plain(), lambda _: [one, two], indexes)
         await channels.open()
         await channels.join(blocks[0])
         channel = channels.channel("mychannel")

@@ -12,7 +12,7 @@ from fastledger.common.errors import BlockRefused, FastledgerError, NotFound
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
-from fastledger.ledger.results import valid_results
+from fastledger.ledger.results import endorsed_results
 
 QUEUE_BLOCKS = 32
 """Blocks that wait for the core; more would only take memory."""
@@ -21,6 +21,9 @@ _logger = log.get("kvledger")
 
 Committed = Callable[[bytes, Commit], None]
 """Called on the loop for every committed block."""
+
+Follow = Callable[[bytes], None]
+"""Called on the committing thread for every block, before anybody is told of it."""
 
 
 class Committer:
@@ -33,6 +36,7 @@ class Committer:
         private: PrivateDataStore,
         on_commit: Committed,
         on_refusal: Callable[[BlockRefused], None],
+        follow: Follow = lambda _: None,
     ) -> None:
         """Commit to a ledger.
 
@@ -42,7 +46,9 @@ class Committer:
             private: Its private data.
             on_commit: Told of every block when it is durable.
             on_refusal: Told of a block that does not hold; blocks behind it are dropped.
+            follow: What else keeps up with the ledger.
         """
+        self._follow = follow
         self._channel_id = channel_id
         self._ledger = ledger
         self._private = private
@@ -134,9 +140,8 @@ class Committer:
             self._refuse(refusal, pending)
             return
         block = pending.popleft()
-        self._private.apply(
-            commit.number, valid_results(block, commit.filter, self._private.awaits)
-        )
+        self._apply(commit.number, block, commit.filter)
+        self._follow(block)
         self._loop.call_soon_threadsafe(self._tell, block, commit)
 
     def _refuse(self, refusal: BlockRefused, pending: deque[bytes]) -> None:
@@ -149,7 +154,7 @@ class Committer:
 
     def _catch_up(self) -> None:
         """Apply the private writes of blocks that were committed when the process ended."""
-        while self._private.awaits and self._private.height < self._ledger.height:
+        while not self._private.is_empty and self._private.height < self._ledger.height:
             number = self._private.height
             try:
                 block = self._ledger.block(number)
@@ -157,7 +162,12 @@ class Committer:
                 # Older than the snapshot that the ledger began from.
                 self._private.apply(number, ())
                 continue
-            self._private.apply(number, valid_results(block.encoded, block.codes, True))
+            self._apply(number, block.encoded, block.codes)
+        self._private.skip(self._ledger.height)
+
+    def _apply(self, number: int, block: bytes, codes: bytes) -> None:
+        wanted = self._private.concerns(block)
+        self._private.apply(number, endorsed_results(block, codes) if wanted else ())
 
     # The loop.
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastledger.channelconfig import Bundle
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.queryindexes import QueryIndexes
 
 _LIFECYCLE = {"V2_0", "V2_5", "V3_0"}
 _PRIVATE_DATA = {"V1_2", "V1_3", "V1_4_2"} | _LIFECYCLE
@@ -24,6 +25,9 @@ class Channel:
     private: PrivateDataStore
     bundle: Bundle
     """Of the newest configuration block that is committed."""
+
+    indexes: QueryIndexes | None = None
+    """Of public state, for rich queries; None where none are kept."""
 
     @property
     def capabilities(self) -> set[str]:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from fastledger.chaincode.package import INDEX_FOLDER
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.channel import Channel
@@ -26,7 +25,6 @@ from fastledger.endorser.lifecycle.definition import (
 )
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.states import PublicState, View, ViewState
-from fastledger.ledger.richquery import Index, parse_index
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core import ccprovider_pb2
@@ -171,31 +169,20 @@ class Definitions:
             raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
         return found
 
-    # Indexes.
-
-    def indexes(
-        self, channel: Channel, simulator: TxSimulator, name: str, collection: str
-    ) -> list[Index]:
-        """Indexes that a chaincode's installed package brings for its rich queries."""
+    def runnable(self, channel: Channel) -> list[tuple[str, str]]:
+        """Names and ids of a channel's chaincodes that are installed here, of both lifecycles."""
+        found = [(name, known.ccid) for name, known in self.approved(channel)]
+        view = channel.ledger.view()
         try:
-            package = self._packages.code(self._ccid(channel, simulator, name))
-        except FastledgerError:
-            return []
-        place = f"collections/{collection}/" if collection else ""
-        folder = f"{INDEX_FOLDER}/{place}indexes/"
-        return [
-            parse_index(path, content)
-            for path, content in package.database_artifacts().items()
-            if path.startswith(folder)
-        ]
-
-    def _ccid(self, channel: Channel, simulator: TxSimulator, name: str) -> str:
-        if channel.has_lifecycle:
-            with suppress(FastledgerError):
-                return self._find(channel.id, name, simulator.view).ccid
-        found = simulator.view.get("lscc", name)
-        data = ccprovider_pb2.ChaincodeData.FromString(found.value if found else b"")
-        return f"{data.name}:{data.version}"
+            for _, _, key, state in view.range("lscc", "", ""):
+                if not key.endswith(COLLECTIONS_SUFFIX.encode()):
+                    data = ccprovider_pb2.ChaincodeData.FromString(state.value)
+                    with suppress(FastledgerError):
+                        if self._packages.legacy(data.name, data.version).id == data.id:
+                            found.append((data.name, f"{data.name}:{data.version}"))
+        finally:
+            view.close()
+        return found
 
     # Collections.
 

@@ -202,7 +202,7 @@ class Endorser:
         modern = channel is None or channel.has_lifecycle
         try:
             answer, event = await self._run(context, proposal.input)
-            results = self._results(proposal, channel, simulator)
+            results = await self._results(proposal, channel, simulator)
         except FastledgerError as error:
             raise FastledgerError(
                 f"error in simulation: {error}" if modern else str(error)
@@ -295,7 +295,7 @@ class Endorser:
         ccid = f"{chaincode.name}:{chaincode.version}"
         await self._executor.execute(inner, ccid, spec.chaincode_spec.input, True)
 
-    def _results(
+    async def _results(
         self, proposal: UnpackedProposal, channel: Channel | None, simulator: TxSimulator | None
     ) -> bytes:
         """End the simulation; private writes wait beside the ledger for their commit."""
@@ -305,7 +305,7 @@ class Endorser:
         if private is not None:
             if proposal.chaincode == "lscc":
                 raise FastledgerError("Private data is forbidden to be used in instantiate")
-            channel.private.endorse(proposal.tx_id, private)
+            await channel.private.keep(proposal.tx_id, private)
         return public
 
 

@@ -77,7 +77,7 @@ class PeerServices:
             history=(lambda ns, key: modifications(channel.ledger, ns, key))
             if self._keeps_history
             else None,
-            indexes=lambda sim, ns, coll: self._definitions.indexes(channel, sim, ns, coll),
+            indexes=channel.indexes,
         )
 
     # For chaincodes.

@@ -25,6 +25,11 @@ class View(Protocol):
     def get_hash(self, namespace: str, collection: str, key_hash: bytes) -> _Value | None:
         """Read a private key's hash."""
 
+    def range(
+        self, namespace: str, start: str, end: str
+    ) -> Iterator[tuple[str, str, bytes, _Value]]:
+        """Read a range of keys: namespace, nothing, key, value."""
+
 
 class PublicState:
     """A namespace of a simulation: reads and writes are recorded."""

@@ -2,6 +2,7 @@
 """What a committed block's transactions are called, and what they wrote."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
@@ -19,22 +20,32 @@ def verdicts(block: bytes, codes: bytes) -> Iterator[tuple[str, TxValidationCode
             yield header[0].tx_id, TxValidationCode(code)
 
 
-def valid_results(block: bytes, codes: bytes, wanted: bool) -> Iterator[tuple[int, str, bytes]]:
-    """Yield index, id and encoded ``rwset.TxReadWriteSet`` of a block's valid transactions.
+@dataclass(frozen=True, slots=True)
+class Endorsed:
+    """A chaincode's transaction in a block."""
+
+    index: int
+    tx_id: str
+    results: bytes
+    """Encoded ``rwset.TxReadWriteSet``."""
+
+    valid: bool = True
+
+
+def endorsed_results(block: bytes, codes: bytes) -> Iterator[Endorsed]:
+    """Yield what a block's transactions would write, and whether they do; not what is malformed.
 
     Args:
         block: The encoded block.
         codes: Its transactions filter.
-        wanted: Whether anybody wants them; nothing is decoded otherwise.
     """
-    if not wanted:
-        return
     envelopes = common_pb2.Block.FromString(block).data.data
     for index, (envelope, code) in enumerate(zip(envelopes, codes, strict=True)):
-        if code == TxValidationCode.VALID:
-            header = _header(envelope)
-            if header is not None and header[0].type == common_pb2.ENDORSER_TRANSACTION:
-                yield index, header[0].tx_id, _results(header[1])
+        header = _header(envelope)
+        if header is not None and header[0].type == common_pb2.ENDORSER_TRANSACTION:
+            results = _results(header[1])
+            if results is not None:
+                yield Endorsed(index, header[0].tx_id, results, code == TxValidationCode.VALID)
 
 
 def _header(envelope: bytes) -> tuple[common_pb2.ChannelHeader, bytes] | None:
@@ -45,11 +56,14 @@ def _header(envelope: bytes) -> tuple[common_pb2.ChannelHeader, bytes] | None:
         return None
 
 
-def _results(data: bytes) -> bytes:
-    """The read-write set of a transaction that is valid, and so decodes."""
-    action = transaction_pb2.Transaction.FromString(data).actions[0]
-    endorsed = transaction_pb2.ChaincodeActionPayload.FromString(action.payload).action
-    response = proposal_response_pb2.ProposalResponsePayload.FromString(
-        endorsed.proposal_response_payload
-    )
-    return proposal_pb2.ChaincodeAction.FromString(response.extension).results
+def _results(data: bytes) -> bytes | None:
+    """The read-write set of a transaction; an invalid one may have none."""
+    try:
+        action = transaction_pb2.Transaction.FromString(data).actions[0]
+        endorsed = transaction_pb2.ChaincodeActionPayload.FromString(action.payload).action
+        response = proposal_response_pb2.ProposalResponsePayload.FromString(
+            endorsed.proposal_response_payload
+        )
+        return proposal_pb2.ChaincodeAction.FromString(response.extension).results
+    except (DecodeError, IndexError):
+        return None

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from fastledger.common.errors import InputError
-from fastledger.ledger import kvledger
+from fastledger.ledger import kvledger, queryindexes
 from fastledger.ledger.framing import block_file
 from fastledger.protoutil import block as blocks
 
@@ -52,6 +52,7 @@ def _cut(folder: Path, number: int) -> None:
     place, end = _find(folder, files, number)
     # What is derived goes first: it must never be ahead of the block files.
     shutil.rmtree(folder / _DERIVED, ignore_errors=True)
+    queryindexes.drop(folder)
     for later in reversed(files[place + 1 :]):
         later.unlink()
     with files[place].open("r+b") as cut:

@@ -16,6 +16,7 @@ from fastledger.ledger.scans import HistoryScan, PlainScan, QueryScan, RangeScan
 
 if TYPE_CHECKING:
     from fastledger.ledger.pvtdata import PrivateDataStore
+    from fastledger.ledger.queryindexes import QueryIndexes
     from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
 
 
@@ -25,9 +26,6 @@ class SimulationError(FastledgerError):
 
 Collections = Callable[["TxSimulator", str], "set[str] | None"]
 """Names of a chaincode's collections, None when it defines none; it may read the simulation."""
-
-Indexes = Callable[["TxSimulator", str, str], Sequence[richquery.Index]]
-"""Indexes of a chaincode and a collection, an empty one meaning public state."""
 
 
 class TxSimulator:
@@ -41,7 +39,7 @@ class TxSimulator:
         private: "PrivateDataStore | None" = None,
         collections: Collections | None = None,
         history: "Callable[[str, str], Iterator[KeyModification]] | None" = None,
-        indexes: Indexes | None = None,
+        indexes: "QueryIndexes | None" = None,
     ) -> None:
         """Simulate on a view of the state, which is closed with the simulation.
 
@@ -51,7 +49,7 @@ class TxSimulator:
             private: Where private values are kept; None where the peer keeps none.
             collections: Which collections a chaincode has; None to check no names.
             history: Reads a key's history; None where it is not kept.
-            indexes: Which sorts rich queries may ask for; None for none.
+            indexes: Those of public state; None for none.
         """
         self._view = view
         self._tx_id = tx_id
@@ -132,10 +130,17 @@ class TxSimulator:
             for _, _, key, found in self._view.range(ns, start, ""):
                 yield key.decode(), found.value
 
-        indexes = self._indexes(self, ns, "") if self._indexes else ()
+        def entries_of(index: richquery.Index) -> richquery.Entries | None:
+            return self._indexes.entries(self._view, ns, index) if self._indexes else None
+
         try:
             rows = richquery.execute(
-                query, rows_from, indexes=indexes, page_size=page_size, bookmark=bookmark
+                query,
+                rows_from,
+                indexes=self._indexes.indexes(ns) if self._indexes else (),
+                entries_of=entries_of,
+                page_size=page_size,
+                bookmark=bookmark,
             )
         except richquery.QueryInvalid as error:
             raise SimulationError(str(error)) from error
@@ -220,9 +225,13 @@ class TxSimulator:
         def rows_from(start: str) -> Iterator[tuple[str, bytes]]:
             return store.range(ns, coll, start, "") if store else iter(())
 
-        indexes = self._indexes(self, ns, coll) if self._indexes else ()
+        def entries_of(index: richquery.Index) -> richquery.Entries | None:
+            return store.entries(ns, coll, index) if store else None
+
+        indexes = store.indexes(ns, coll) if store else ()
         try:
-            return PlainScan(richquery.execute(query, rows_from, indexes=indexes))
+            rows = richquery.execute(query, rows_from, indexes=indexes, entries_of=entries_of)
+            return PlainScan(rows)
         except richquery.QueryInvalid as error:
             raise SimulationError(str(error)) from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import InputError
-from fastledger.ledger import kvledger
+from fastledger.ledger import kvledger, queryindexes
 from fastledger.ledger import rollback as ledgers
 from fastledger.node.peer import DEFAULT_FILE_SYSTEM_PATH
 from fastledger.node.peer_channels import PAUSED
@@ -37,6 +37,7 @@ def rebuild_dbs(config: Config) -> None:
     for folder in _all(config):
         with kvledger.open(folder, create=False) as ledger:
             height = ledger.rebuild()
+            queryindexes.drop(folder)
         _logger.info("channel %s is rebuilt from %d blocks", folder.name, height)
 
 

@@ -24,6 +24,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
 from fastledger.endorser.filters import Filter, filters
+from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
@@ -40,6 +41,7 @@ from fastledger.node.peer_channels import PeerChannels
 from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
 from fastledger.node.peer_gateway import GatewayFace, Network
 from fastledger.node.peer_gossip import PeerGossip
+from fastledger.node.peer_private import PrivateDataForm
 from fastledger.node.peer_services import AdminService, PeerDeliver
 from fastledger.node.peer_snapshots import Snapshots
 from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
@@ -73,15 +75,17 @@ class PeerNode:
         mspid = config.string("peer.localMspId", "SampleOrg")
         self.signer = SigningIdentity.load(msp_folder, mspid)
         self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        packages = PackageStore(folder)
+        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(
             folder,
             self.signer,
             lambda channel: OrdererConnector(config, channel),
             self._overrides,
+            IndexFiles(packages, definitions),
         )
+        definitions.installed.append(self.channels.installed)
         self._acl = AclProvider(self._msp, self._bundle)
-        packages = PackageStore(folder)
-        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self._services = PeerServices(
             self.channels,
             self._acl,
@@ -135,7 +139,8 @@ class PeerNode:
         self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
-        self._server.add(PeerDeliver(deliver, self._acl).register)
+        form = PrivateDataForm(self.channels.channel)
+        self._server.add(PeerDeliver(deliver, self._acl, form).register)
         self._server.add(self._gossip.node.register)
         support = self._discovery_support()
         if self._config.boolean("peer.discovery.enabled", True):

@@ -14,8 +14,11 @@ from fastledger.common import log
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BlockRefused, NotFound
 from fastledger.endorser.channel import Channel
+from fastledger.endorser.collectionconfigs import PeerRules
+from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.queryindexes import QueryIndexes
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import verdicts
 from fastledger.protos.common.common_pb2 import Block
@@ -38,24 +41,38 @@ Overrides = Callable[[Sequence[str]], Sequence[str]]
 class PeerChannel(Channel):
     """A channel that grows."""
 
-    def __init__(self, channel_id: str, ledger: kvledger.Ledger, private: PrivateDataStore) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        private_folder: Path,
+        ledger: kvledger.Ledger,
+        signer: Signer,
+        index_files: IndexFiles,
+    ) -> None:
         """Take over an open ledger that is not empty."""
-        super().__init__(channel_id, ledger, private, _configuration(channel_id, ledger))
+        channel_id = ledger.channel_id or ""
+        bundle = _configuration(channel_id, ledger)
+        private = PrivateDataStore(private_folder, PeerRules(self, signer))
+        super().__init__(channel_id, ledger, private, bundle)
+        self._signer = signer
+        self._index_files = index_files
+        self.query_indexes = QueryIndexes(folder, ledger, private, lambda: index_files.of(self))
+        self.indexes = self.query_indexes
         self.first = _first_block(ledger)
         """Number of the first block that is there, or will be: older ones are in a snapshot."""
         self.notifier = Notifier(ledger.height)
         self.listeners: list[Callable[[int], None]] = []
         """Told of the number of every block when it is committed."""
         self._committer = Committer(
-            channel_id, ledger, private, self._committed, lambda refusal: self._refused(refusal)
+            channel_id,
+            ledger,
+            private,
+            self._committed,
+            lambda refusal: self._refused(refusal),
+            self._follow,
         )
         self._puller: BlockPuller | None = None
         self._pulling: asyncio.Task[None] | None = None
-
-    @staticmethod
-    def open(channel_id: str, folder: Path, private: Path) -> "PeerChannel":
-        """Open a channel that the peer joined before."""
-        return PeerChannel(channel_id, kvledger.open(folder), PrivateDataStore(private))
 
     # A BlockSource.
 
@@ -84,11 +101,12 @@ class PeerChannel(Channel):
 
     # Growth.
 
-    def start(self, signer: Signer, connector: Connector, overrides: Overrides) -> None:
+    def start(self, connector: Connector, overrides: Overrides) -> None:
         """Begin to commit, and to pull blocks from the orderers."""
         self._committer.start()
+        self.query_indexes.start()
         self._puller = BlockPuller(
-            self.id, lambda: overrides(self.bundle.orderer_addresses), signer, connector
+            self.id, lambda: overrides(self.bundle.orderer_addresses), self._signer, connector
         )
         self._pulling = asyncio.create_task(self._pull(self._puller))
 
@@ -100,7 +118,11 @@ class PeerChannel(Channel):
                 self._pulling.cancel()
                 await asyncio.wait([self._pulling], timeout=CANCEL_S)
         await self._committer.stop()
-        await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self.query_indexes.stop()
+        self.ledger.close()
         self.private.close()
 
     async def check(self) -> None:
@@ -116,6 +138,12 @@ class PeerChannel(Channel):
         """The block to go on with: nothing that was pulled before may be on its way."""
         await self._committer.idle()
         return self.ledger.height
+
+    def _follow(self, block: bytes) -> None:
+        """Let indexes follow a block, on the committing thread; new ones are there before it."""
+        if self._index_files.may_change(self, block):
+            self.query_indexes.deploy()
+        self.query_indexes.committed()
 
     def _committed(self, block: bytes, commit: Commit) -> None:
         if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):

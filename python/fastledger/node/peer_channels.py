@@ -15,8 +15,8 @@ from pathlib import Path
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
+from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
-from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import channel_id_of
@@ -32,9 +32,15 @@ class PeerChannels:
     """Finds, joins and closes channels."""
 
     def __init__(
-        self, folder: Path, signer: Signer, connect: Connect, overrides: Overrides
+        self,
+        folder: Path,
+        signer: Signer,
+        connect: Connect,
+        overrides: Overrides,
+        index_files: IndexFiles,
     ) -> None:
         """Keep channels under ``peer.fileSystemPath``."""
+        self._index_files = index_files
         self._ledgers = folder / "ledgersData"
         self._private = folder / "pvtdata"
         self._signer = signer
@@ -69,6 +75,11 @@ class PeerChannels:
             else:
                 self._start(channel)
 
+    def installed(self) -> None:
+        """Look for new indexes: a package was installed."""
+        for channel in self._channels.values():
+            channel.query_indexes.installed()
+
     def _open(self, folder: Path) -> kvledger.Ledger | None:
         ledger = kvledger.open(folder)
         if ledger.height:
@@ -78,8 +89,14 @@ class PeerChannels:
 
     def _start(self, ledger: kvledger.Ledger) -> None:
         channel_id = ledger.channel_id or ""
-        channel = PeerChannel(channel_id, ledger, PrivateDataStore(self._private / channel_id))
-        channel.start(self._signer, self._connect(channel), self._overrides)
+        channel = PeerChannel(
+            self._ledgers / channel_id,
+            self._private / channel_id,
+            ledger,
+            self._signer,
+            self._index_files,
+        )
+        channel.start(self._connect(channel), self._overrides)
         self._channels[channel_id] = channel
         for tell in self.opened:
             tell(channel)

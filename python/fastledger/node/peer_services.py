@@ -18,7 +18,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.msp import Msp
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp import msp_principal_pb2
-from fastledger.protos.peer import admin_pb2, admin_pb2_grpc, events_pb2
+from fastledger.protos.peer import admin_pb2, admin_pb2_grpc
 from fastledger.protoutil.envelope import signed_data
 from fastledger.protoutil.signed_data import SignedData
 
@@ -31,17 +31,20 @@ _logger = log.get("peer")
 class PeerDeliver:
     """``protos.Deliver``: blocks, filtered blocks, blocks with private data."""
 
-    def __init__(self, handler: DeliverHandler, acl: AclProvider) -> None:
+    def __init__(
+        self, handler: DeliverHandler, acl: AclProvider, with_private_data: ResponseForm
+    ) -> None:
         """Serve the peer's channels."""
         self._handler = handler
         self._acl = acl
+        self._with_private_data = with_private_data
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server."""
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Deliver": self._method("event/Block", BlockForm()),
             "DeliverFiltered": self._method("event/FilteredBlock", FilteredBlockForm()),
-            "DeliverWithPrivateData": self._method("event/Block", PrivateDataForm()),
+            "DeliverWithPrivateData": self._method("event/Block", self._with_private_data),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(DELIVER, handlers),))
 
@@ -49,8 +52,11 @@ class PeerDeliver:
         check = self._check(resource)
 
         async def serve(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
-            async for response in self._handler.serve(requests, context, check, form):
-                yield response
+            try:
+                async for response in self._handler.serve(requests, context, check, form):
+                    yield response
+            except FastledgerError as error:
+                await context.abort(grpc.StatusCode.UNKNOWN, str(error))
 
         return grpc.stream_stream_rpc_method_handler(serve)
 
@@ -61,17 +67,6 @@ class PeerDeliver:
             self._acl.check(resource, request.channel_id, signed)
 
         return check
-
-
-class PrivateDataForm:
-    """Blocks with the private writes that the client may have; this peer gives none away yet."""
-
-    data_type = "block_and_pvtdata"
-
-    def block(self, encoded: bytes, request: DeliverRequest) -> bytes:  # noqa: ARG002
-        """Encode a ``protos.DeliverResponse`` with a block and its private data."""
-        both = events_pb2.BlockAndPrivateData(block=common_pb2.Block.FromString(encoded))
-        return events_pb2.DeliverResponse(block_and_private_data=both).SerializeToString()
 
 
 class AdminService(admin_pb2_grpc.AdminServicer):

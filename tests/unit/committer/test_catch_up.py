@@ -7,7 +7,7 @@ from corpora import OpenCorpus
 from fastledger.committer.committer import Committer
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
-from fastledger.ledger.results import valid_results, verdicts
+from fastledger.ledger.results import endorsed_results, verdicts
 from fastledger.protos.ledger.rwset import rwset_pb2
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2
 
@@ -29,9 +29,10 @@ def test_what_waits_for_committed_blocks_is_taken_at_the_start(
         with kvledger.open(tmp_path / "ledger") as ledger:
             commits = [ledger.commit(block) for block in blocks]
             ids = [
-                tx_id
+                one.tx_id
                 for block, commit in zip(blocks, commits, strict=True)
-                for _, tx_id, _ in valid_results(block, commit.filter, True)
+                for one in endorsed_results(block, commit.filter)
+                if one.valid
             ]
             assert set(ids) <= {
                 tx_id

@@ -11,6 +11,7 @@ from corpora import Corpus
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.rangequery import RangeResults
+from fastledger.ledger.results import Endorsed
 from fastledger.ledger.rwset import ReadWriteSet
 from fastledger.ledger.simulator import SimulationError, TxSimulator
 from fastledger.protos.common import common_pb2
@@ -194,7 +195,7 @@ def test_private_values_wait_for_their_transaction(tmp_path) -> None:
     store.close()
     store = PrivateDataStore(tmp_path / "private")
     assert store.awaits
-    store.apply(7, [(2, "tx1", public)])
+    store.apply(7, [Endorsed(2, "tx1", public)])
     assert not store.awaits
     assert store.get("cc", "c", "k") == (b"value", (7, 2))
     assert [value for _, value in store.range("cc", "c", "", "")] == [b"value", b"long", b"longer"]
@@ -209,7 +210,7 @@ def test_private_values_of_another_hash_are_not_taken(tmp_path) -> None:
     forged.write_private("cc", "c", "k", b"forged")
     store = PrivateDataStore(tmp_path / "private")
     store.endorse("tx1", forged.build()[1])
-    store.apply(0, [(0, "tx1", built.build()[0])])
+    store.apply(0, [Endorsed(0, "tx1", built.build()[0])])
     assert store.get("cc", "c", "k") is None
 
 

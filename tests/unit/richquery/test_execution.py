@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastledger.ledger import richquery
@@ -81,6 +81,7 @@ def test_projected_values_are_written_as_go_writes_them() -> None:
     assert value == '{"b":1.5,"z":"\\u003ca\\u003e\\u0026\ufffd"}'.encode()
 
 
+@settings(deadline=None)
 @pytest.mark.parametrize("sort", [[], ["size"], [{"size": "desc"}]])
 @pytest.mark.parametrize("page_size", [1, 2, 3, 50])
 @given(
@@ -167,7 +168,11 @@ def test_bad_indexes_are_named(path: str, content: bytes, says: str) -> None:
 def test_an_index_of_a_collection_and_a_partial_index() -> None:
     index = richquery.parse_index(
         "META-INF/statedb/couchdb/collections/assets/indexes/a.json",
-        b'{"index":{"fields":["size"],"partial_filter_selector":{"owner":"tom"}}}',
+        b'{"index":{"fields":["size"],"partial_filter_selector":{"owner":"tom"}},"ddoc":"d"}',
     )
     assert index.collection == "assets"
-    assert keys({"selector": {}, "sort": ["size"]}, indexes=[index]) == ["a3", "a1"]
+    query = {"selector": {}, "sort": ["size"]}
+    assert keys({**query, "use_index": "_design/d"}, indexes=[index]) == ["a3", "a1"]
+    for hint in ({}, {"use_index": "other"}, {"use_index": ["d", "other"]}):
+        with pytest.raises(QueryInvalid, match="No index exists"):
+            keys({**query, **hint}, indexes=[index])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a query over keys and values.
 
-Unsorted results come in the order of keys and are read as they are asked for. Sorted ones are read
-to the end first; a page keeps no more rows than it has. A bookmark says where a page ended, not how
-many rows it had, so what is committed between two pages shifts no other row.
+Results come in the order of keys, or of the index that has the order that is asked for. An index
+with entries gives the keys that can match; without entries all rows are read. The results are the
+same, and so is their order. A bookmark says where a page ended, not how many rows it had, so what
+is committed between two pages shifts no other row.
 """
 
 import base64
@@ -11,11 +12,13 @@ import heapq
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from itertools import islice
+from typing import Any, Protocol, Self
 
 from fastledger.ledger.richquery.collation import sort_key
-from fastledger.ledger.richquery.indexes import Index, index_for
-from fastledger.ledger.richquery.query import Query, QueryInvalid, SortField, parse
+from fastledger.ledger.richquery.documents import parse_document
+from fastledger.ledger.richquery.indexes import Index, choose
+from fastledger.ledger.richquery.query import Query, QueryInvalid, parse
 from fastledger.ledger.richquery.selector import is_missing, lookup
 
 TIME_LIMIT_S = 30.0
@@ -30,9 +33,32 @@ NO_MORE = "nil"
 _CLOCK_ROWS = 256
 """Rows between two looks at the clock."""
 
+MAX_SCATTERED = 10_000
+"""Entries that a page may look at when they are not in its order; then the rows are read instead.
+
+So many matches are near each other in the state, too.
+"""
+
 KeyValue = tuple[str, bytes]
 RowsFrom = Callable[[str], Iterable[KeyValue]]
 """Rows in the order of keys, from a key on; an empty key means all."""
+
+
+class Entries(Protocol):
+    """An index, as the state has it that is looked through."""
+
+    def scan(self, lower: bytes, upper: bytes, *, reverse: bool) -> Iterator[tuple[bytes, str]]:
+        """Yield place and key of each document from ``lower`` up to ``upper``, in their order.
+
+        A place is the document's key in the index, followed by its id.
+        """
+
+    def value(self, key: str) -> bytes | None:
+        """Read the value of a key."""
+
+
+EntriesOf = Callable[[Index], Entries | None]
+"""Opens an index; None where it has no entries that can be used."""
 
 
 def execute(
@@ -40,6 +66,7 @@ def execute(
     rows_from: RowsFrom,
     *,
     indexes: Sequence[Index] = (),
+    entries_of: EntriesOf | None = None,
     page_size: int = 0,
     bookmark: str = "",
     time_limit_s: float = TIME_LIMIT_S,
@@ -50,6 +77,7 @@ def execute(
         text: The query as JSON.
         rows_from: The state to look through.
         indexes: Those of the chaincode, or of the collection.
+        entries_of: Opens what of them can be used; without it all rows are read.
         page_size: Rows of a page, instead of the query's limit; 0 for the query's limit.
         bookmark: Where the previous page ended.
         time_limit_s: How long it may take.
@@ -58,25 +86,33 @@ def execute(
         QueryInvalid: The query or the bookmark cannot be used, or no index allows the sort.
     """
     query = parse(text)
-    index = index_for(query, indexes)
+    index = choose(query, indexes)
+    order = _Order(query, index)
     after = _read_bookmark(bookmark)
     limit = page_size or query.limit
-    scan = _Scan(query, index, rows_from, time.monotonic() + time_limit_s)
-    if query.sort:
-        found = scan.sorted(after, limit)
-    else:
-        found = scan.unsorted(str(after["key"]) if after else None)
-    return QueryRows(query, found, limit=limit, skip=0 if after else query.skip)
+    skip = 0 if after else query.skip
+    wanted = None if limit is None else limit + skip
+    entries = entries_of(index) if index is not None and entries_of is not None else None
+    search = _Search(query, order, order.after(after), wanted, time.monotonic() + time_limit_s)
+    found = search.through(rows_from) if entries is None else search.by(entries, rows_from)
+    return QueryRows(query, order, found, limit=limit, skip=skip)
 
 
 class QueryRows:
     """The results, row by row; keys with documents, or with the fields that are asked for."""
 
     def __init__(
-        self, query: Query, found: Iterator["_Found"], *, limit: int | None, skip: int
+        self,
+        query: Query,
+        order: "_Order",
+        found: Iterator["_Found"],
+        *,
+        limit: int | None,
+        skip: int,
     ) -> None:
         """Made by :func:`execute`."""
         self._query = query
+        self._order = order
         self._found = found
         self._left = limit
         self._skip = skip
@@ -119,96 +155,154 @@ class QueryRows:
         self.close()
         if self._last is None:
             return NO_MORE
-        place: dict[str, Any] = {"key": self._last.key}
-        if self._query.sort:
-            place["sort"] = self._last.values
-        raw = json.dumps(place, separators=(",", ":")).encode()
+        raw = json.dumps(self._order.bookmark(self._last), separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(raw).decode()
 
 
 class _Found:
-    """A document that matches."""
+    """A document that matches, and its place in the order."""
 
-    __slots__ = ("document", "key", "value", "values")
+    __slots__ = ("document", "key", "place", "value")
 
-    def __init__(
-        self, key: str, value: bytes, document: dict[str, Any], sort: Sequence[SortField]
-    ) -> None:
+    def __init__(self, key: str, value: bytes, document: dict[str, Any], place: bytes) -> None:
         self.key = key
         self.value = value
         self.document = document
-        self.values = [lookup(document, field.path) for field in sort]
-
-    def order(self) -> tuple[Any, ...]:
-        return _order(self.values, self.key)
+        self.place = place
 
 
-class _Scan:
-    """Reads rows and keeps those that match."""
+class _Order:
+    """The order of the results: that of the index if the query is sorted, that of keys if not."""
+
+    def __init__(self, query: Query, index: Index | None) -> None:
+        self.index = index
+        self.by_index = index is not None and query.is_sorted
+        self.descending = query.descending
+
+    def place(self, key: str, document: Any) -> bytes | None:
+        """Where a document stands; None where the index has it not."""
+        index = self.index
+        if index is None or not (self.by_index or index.partial):
+            return key.encode()
+        found = index.key(document)
+        if found is None:
+            return None
+        return found + key.encode() if self.by_index else key.encode()
+
+    def bookmark(self, last: _Found) -> dict[str, Any]:
+        """Say where a page ended."""
+        if not self.by_index or self.index is None:
+            return {"key": last.key}
+        values = [lookup(last.document, path) for path in self.index.paths]
+        return {"key": last.key, "sort": values}
+
+    def after(self, bookmark: dict[str, Any] | None) -> bytes | None:
+        """The place that a bookmark names."""
+        if bookmark is None:
+            return None
+        values = bookmark.get("sort", []) if self.by_index else []
+        key: str = bookmark["key"]
+        return b"".join(map(sort_key, values)) + key.encode()
+
+
+class _Search:
+    """Finds what matches, from behind a place on."""
 
     def __init__(
-        self, query: Query, index: Index | None, rows_from: RowsFrom, deadline: float
+        self,
+        query: Query,
+        order: _Order,
+        after: bytes | None,
+        wanted: int | None,
+        deadline: float,
     ) -> None:
         self._query = query
-        self._index = index
-        self._rows_from = rows_from
+        self._order = order
+        self._after = after
+        self._wanted = wanted
         self._deadline = deadline
+        self._read = 0
 
-    def unsorted(self, after: str | None) -> Iterator[_Found]:
-        """Matches in the order of keys, from behind a key on."""
-        for found in self._matches(after or ""):
-            if found.key != after:
-                yield found
-
-    def sorted(self, after: dict[str, Any] | None, limit: int | None) -> Iterator[_Found]:
-        """Matches in the query's order, from behind a bookmark on."""
-        descending = self._query.sort[0].descending
-        found: Iterable[_Found] = self._matches("")
-        if after is not None:
-            place = _order(after.get("sort", []), after["key"])
-            found = (f for f in found if (f.order() < place if descending else f.order() > place))
-        if limit is not None:
-            choose = heapq.nlargest if descending else heapq.nsmallest
-            skip = 0 if after else self._query.skip
-            yield from choose(limit + skip, found, key=_Found.order)
+    def through(self, rows_from: RowsFrom) -> Iterator[_Found]:
+        """Read the rows."""
+        if self._order.by_index or self._order.descending:
+            yield from self._sorted(self._behind(self._matches(rows_from(""))))
             return
-        yield from sorted(_bounded(found), key=_Found.order, reverse=descending)
+        start = "" if self._after is None else self._after.decode()
+        yield from self._behind(self._matches(rows_from(start)))
 
-    def _matches(self, start: str) -> Iterator[_Found]:
-        for count, (key, value) in enumerate(self._rows_from(start)):
-            if count % _CLOCK_ROWS == 0 and time.monotonic() > self._deadline:
+    def by(self, entries: Entries, rows_from: RowsFrom) -> Iterator[_Found]:
+        """Read what an index names."""
+        keys = self._in_order(entries)
+        if keys is None:
+            yield from self.through(rows_from)
+            return
+        rows = ((key, entries.value(key)) for key in keys)
+        yield from self._behind(
+            self._matches((key, value) for key, value in rows if value is not None)
+        )
+
+    def _in_order(self, entries: Entries) -> Iterable[str] | None:
+        """Keys that can match, from behind the place on; None where reading all rows is better."""
+        if self._order.index is None:
+            return None
+        part = self._order.index.range(self._query.conditions)
+        descending = self._order.descending
+        lower, upper = part.lower, part.upper
+        prefix = b"" if self._order.by_index else part.fixed
+        if prefix is not None:
+            if self._after is not None and descending:
+                upper = min(upper, prefix + self._after)
+            elif self._after is not None:
+                lower = max(lower, prefix + self._after)
+            return (key for _, key in entries.scan(lower, upper, reverse=descending))
+        found = (key for _, key in entries.scan(lower, upper, reverse=False))
+        if self._wanted is None:
+            return sorted(filter(self._is_behind, found), reverse=descending)
+        keys = list(islice(found, MAX_SCATTERED + 1))
+        if len(keys) > MAX_SCATTERED:
+            return None
+        return sorted(filter(self._is_behind, keys), reverse=descending)
+
+    def _is_behind(self, key: str) -> bool:
+        place = key.encode()
+        if self._after is None:
+            return True
+        return place < self._after if self._order.descending else place > self._after
+
+    def _behind(self, found: Iterable[_Found]) -> Iterator[_Found]:
+        after = self._after
+        if after is None:
+            return iter(found)
+        if self._order.descending:
+            return (one for one in found if one.place < after)
+        return (one for one in found if one.place > after)
+
+    def _sorted(self, found: Iterable[_Found]) -> Iterable[_Found]:
+        descending = self._order.descending
+        if self._wanted is None:
+            return sorted(_bounded(found), key=_place, reverse=descending)
+        pick = heapq.nlargest if descending else heapq.nsmallest
+        return pick(self._wanted, found, key=_place)
+
+    def _matches(self, rows: Iterable[KeyValue]) -> Iterator[_Found]:
+        for key, value in rows:
+            if self._read % _CLOCK_ROWS == 0 and time.monotonic() > self._deadline:
                 raise QueryInvalid(
-                    f"the query has read {count} rows and takes too long; ask for less, or read a "
-                    "range of keys"
+                    f"the query has read {self._read} rows and takes too long; ask for less, or "
+                    "read a range of keys"
                 )
-            document = _document(key, value)
+            self._read += 1
+            document = parse_document(key, value)
             if document is None or not self._query.matches(document):
                 continue
-            if self._index is None or self._index.has(document):
-                yield _Found(key, value, document, self._query.sort)
+            place = self._order.place(key, document)
+            if place is not None:
+                yield _Found(key, value, document, place)
 
 
-def _document(key: str, value: bytes) -> dict[str, Any] | None:
-    """The document under a key, with its ``_id``; None for what is no JSON object."""
-    if value.lstrip()[:1] != b"{":
-        return None
-    try:
-        document = json.loads(value, parse_constant=_no_json)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict):
-        return None
-    document["_id"] = key
-    return document
-
-
-def _no_json(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads but no JSON has."""
-    raise ValueError(name)
-
-
-def _order(values: Sequence[Any], key: str) -> tuple[Any, ...]:
-    return (*(() if is_missing(value) else sort_key(value) for value in values), key)
+def _place(found: _Found) -> bytes:
+    return found.place
 
 
 def _bounded(found: Iterable[_Found]) -> Iterator[_Found]:
@@ -250,7 +344,12 @@ def _read_bookmark(bookmark: str) -> dict[str, Any] | None:
         place = json.loads(base64.urlsafe_b64decode(bookmark.encode()))
     except (ValueError, RecursionError) as error:
         raise QueryInvalid(f"the bookmark {bookmark[:80]!r} is none of ours") from error
-    sort = place.get("sort", []) if isinstance(place, dict) else None
-    if not isinstance(sort, list) or not isinstance(place.get("key"), str):
+    right = isinstance(place, dict) and isinstance(place.get("sort", []), list)
+    if not right or not _is_key(place.get("key")):
         raise QueryInvalid(f"the bookmark {bookmark[:80]!r} is none of ours")
     return dict(place)
+
+
+def _is_key(key: Any) -> bool:
+    """Whether it is text that a key can be."""
+    return isinstance(key, str) and not any("\ud800" <= character <= "\udfff" for character in key)

@@ -6,16 +6,17 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastledger.ledger.richquery.collation import sort_key
+from fastledger.ledger.richquery.conditions import BEHIND, Conditions, Path
 from fastledger.ledger.richquery.query import Query, QueryInvalid, SortField, parse_sort
 from fastledger.ledger.richquery.selector import (
     Match,
     SelectorInvalid,
     compile_selector,
-    equalities,
     is_missing,
     lookup,
 )
@@ -40,27 +41,68 @@ class Index:
     partial: Match | None = None
     """Documents that the index has; None for all."""
 
-    def has(self, document: Any) -> bool:
-        """Whether the index has a document: it needs every field of the index."""
+    def key(self, document: Any) -> bytes | None:
+        """Where the index has a document; None for one that lacks a field, or is filtered out."""
         if self.partial is not None and not self.partial(document):
-            return False
-        return not any(is_missing(lookup(document, field.path)) for field in self.fields)
+            return None
+        values = [lookup(document, path) for path in self.paths]
+        if any(is_missing(value) for value in values):
+            return None
+        return b"".join(map(sort_key, values))
 
-    def sorts(self, query: Query) -> bool:
-        """Whether the index gives a query's order.
+    @property
+    def paths(self) -> Sequence[Path]:
+        """Its fields' ways through a document."""
+        return [field.path for field in self.fields]
 
-        Fields before those of the sort must be fixed by the selector; directions follow, as an
-        index can be read backwards.
-        """
-        names = [field.name for field in self.fields]
-        wanted = [field.name for field in query.sort]
-        fixed = equalities(query.selector)
-        for start in range(len(names) - len(wanted) + 1):
-            if names[start : start + len(wanted)] == wanted:
-                return True
-            if names[start] not in fixed:
+    def is_named(self, names: Sequence[str]) -> bool:
+        """Whether ``use_index`` names it."""
+        ddoc = bool(names) and names[0].removeprefix("_design/")
+        return (
+            bool(ddoc)
+            and ddoc == self.ddoc.removeprefix("_design/")
+            and (len(names) == 1 or names[1] == self.name)
+        )
+
+    def is_usable(self, query: Query) -> bool:
+        """Whether it has all matches, in the query's order (``mango_idx_view:is_usable``)."""
+        present = query.conditions.required | {field.path for field in query.sort}
+        return present.issuperset(self.paths) and (not query.is_sorted or self._sorts(query))
+
+    def _sorts(self, query: Query) -> bool:
+        """Whether it has the query's order: what stands before must be fixed by the selector."""
+        paths, wanted = list(self.paths), [field.path for field in query.sort]
+        while paths and paths[0] != wanted[0]:
+            if not query.conditions.is_fixed(paths.pop(0)):
                 return False
-        return False
+        return paths[: len(wanted)] == wanted
+
+    def covered(self, conditions: Conditions) -> int:
+        """How many of its fields, from the first on, a selector bounds."""
+        bounded = [path in conditions.bounds for path in self.paths]
+        return bounded.index(False) if False in bounded else len(bounded)
+
+    def range(self, conditions: Conditions) -> "Range":
+        """Where the documents are that a selector can match."""
+        prefix = b""
+        for path in self.paths:
+            bounds = conditions.bounds.get(path)
+            if bounds is None:
+                return Range(prefix, prefix + BEHIND)
+            if bounds.fixed is None:
+                return Range(prefix + bounds.lower, prefix + bounds.upper)
+            prefix += bounds.fixed
+        return Range(prefix, prefix + BEHIND, prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Part of an index: from ``lower`` up to and without ``upper``."""
+
+    lower: bytes
+    upper: bytes
+    fixed: bytes | None = None
+    """The one key of all documents, which then are in the order of their ids."""
 
 
 def parse_index(path: str, content: bytes) -> Index:
@@ -102,18 +144,29 @@ def parse_index(path: str, content: bytes) -> Index:
     )
 
 
-def index_for(query: Query, indexes: Iterable[Index]) -> Index | None:
-    """Choose the index that sorts a query's results; None when nothing is to be sorted.
+def choose(query: Query, indexes: Sequence[Index]) -> Index | None:
+    """Choose an index as CouchDB does; None where the order of ids does.
+
+    The one that ``use_index`` names, if it can serve; else one without a filter: that of which the
+    selector bounds the most fields, then that with the fewest, then the first by its names.
 
     Raises:
-        QueryInvalid: There is none, with CouchDB's text.
+        QueryInvalid: None has the order that is asked for, with CouchDB's text.
     """
-    if not query.sort or all(field.name == "_id" for field in query.sort):
-        return None
-    for index in indexes:
-        if index.sorts(query):
-            return index
-    raise QueryInvalid("No index exists for this sort, try indexing by the sort fields.")
+    usable = [index for index in indexes if index.is_usable(query)]
+    named = [index for index in usable if index.is_named(query.use_index)]
+    plain = [index for index in usable if index.partial is None]
+    if not query.is_sorted:
+        plain = [index for index in plain if index.covered(query.conditions)]
+    found = named or plain
+    if found:
+        return min(
+            found,
+            key=lambda i: (-i.covered(query.conditions), len(i.fields), i.ddoc, i.name),
+        )
+    if query.is_sorted:
+        raise QueryInvalid("No index exists for this sort, try indexing by the sort fields.")
+    return None
 
 
 def _partial(path: str, selector: Any) -> Match | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastledger.ledger.richquery.conditions import Conditions
 from fastledger.ledger.richquery.selector import (
     Match,
     SelectorInvalid,
@@ -18,8 +19,7 @@ MAX_FIELDS = 100
 """Fields of a sort, of a projection, of an index."""
 
 _IGNORED = frozenset(
-    {"bookmark", "conflicts", "execution_stats", "r", "stable", "stale", "update", "use_index"}
-    | {"allow_fallback"}
+    {"allow_fallback", "bookmark", "conflicts", "execution_stats", "r", "stable", "stale", "update"}
 )
 """What CouchDB takes and what changes no result here."""
 
@@ -47,12 +47,25 @@ class Query:
 
     selector: Mapping[str, Any]
     matches: Match
+    conditions: Conditions
     sort: Sequence[SortField] = ()
     fields: Sequence[str] = ()
     """What of each document is wanted; empty for all of it."""
 
     limit: int | None = None
     skip: int = 0
+    use_index: Sequence[str] = ()
+    """Design document, and name, of the index that is asked for."""
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether it asks for another order than that of the keys."""
+        return any(field.name != "_id" for field in self.sort)
+
+    @property
+    def descending(self) -> bool:
+        """Whether it asks for the order backwards."""
+        return bool(self.sort) and self.sort[0].descending
 
 
 def parse(text: str) -> Query:
@@ -73,7 +86,7 @@ def parse(text: str) -> Query:
         raise QueryInvalid(f"the query is no JSON: {error}") from error
     if not isinstance(given, dict) or "selector" not in given:
         raise QueryInvalid("the query must be a JSON object with a selector")
-    known = {"selector", "sort", "fields", "limit", "skip"}
+    known = {"selector", "sort", "fields", "limit", "skip", "use_index"}
     unknown = sorted(given.keys() - known - _IGNORED)
     if unknown:
         raise QueryInvalid(f"the query has unknown keys: {', '.join(unknown)}")
@@ -84,10 +97,12 @@ def parse(text: str) -> Query:
     return Query(
         selector=given["selector"],
         matches=matches,
+        conditions=Conditions(given["selector"]),
         sort=parse_sort(given.get("sort", []), "sort"),
         fields=_names(given.get("fields", [])),
         limit=_count(given, "limit"),
         skip=_count(given, "skip") or 0,
+        use_index=_use_index(given.get("use_index", [])),
     )
 
 
@@ -122,6 +137,14 @@ def _names(given: Any) -> tuple[str, ...]:
     if not right or len(given) > MAX_FIELDS:
         raise QueryInvalid(f"fields must be an array of at most {MAX_FIELDS} names")
     return tuple(given)
+
+
+def _use_index(given: Any) -> tuple[str, ...]:
+    names = [given] if isinstance(given, str) else given
+    right = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not right or len(names) > 2:
+        raise QueryInvalid("use_index must be a design document, or [design document, name]")
+    return tuple(names)
 
 
 def _count(given: Mapping[str, Any], name: str) -> int | None:

@@ -8,6 +8,7 @@ first (not less is greater or equal), so the same holds under them.
 
 import re as stdlib_re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -23,6 +24,7 @@ MAX_CONDITIONS = 1000
 MAX_PATTERN_BYTES = 1000
 """Length of a regular expression."""
 
+_CACHED_PATHS = 1024
 _PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
 
 Match = Callable[[Any], bool]
@@ -64,20 +66,7 @@ def compile_selector(selector: Any) -> Match:
     return _Compiler().conditions(selector, negate=False, depth=0)
 
 
-def equalities(selector: Mapping[str, Any]) -> set[str]:
-    """The fields that a selector fixes to one value, at its top."""
-    fixed = set()
-    for name, condition in selector.items():
-        if name == "$and" and isinstance(condition, list):
-            for part in condition:
-                fixed |= equalities(part) if isinstance(part, dict) else set()
-        elif not name.startswith("$"):
-            operator = isinstance(condition, dict) and "$eq" in condition
-            if operator or not isinstance(condition, dict):
-                fixed.add(name)
-    return fixed
-
-
+@lru_cache(maxsize=_CACHED_PATHS)
 def split_path(field: str) -> tuple[str, ...]:
     r"""Take a field's path apart at its dots; ``\.`` is a dot in a name.
 

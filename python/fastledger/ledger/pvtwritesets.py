@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The private write sets of committed transactions (Fabric: ``core/ledger/pvtdatastorage``).
+
+::
+
+    write-sets    <block><transaction><collection>             a collection's write set
+    key-hashes    <collection><hash of key><block><tx>         the key that was written
+    expiry        <last block + 1><block><tx><collection>      which write sets end with a block
+    collections   <collection>                                 its names
+
+Numbers are big-endian, so that rows stand in their order; a collection is a hash of its names.
+"""
+
+import struct
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
+from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
+
+DATABASES = 4
+"""Named databases that these tables need of their environment."""
+
+Version = tuple[int, int]
+_PLACE = struct.Struct(">QQ")
+_NUMBER = struct.Struct(">Q")
+
+
+class Expired(NamedTuple):
+    """A write set whose time is over."""
+
+    ns: str
+    coll: str
+    block: int
+    """Its own."""
+
+    written: kvrwset.KVRWSet
+
+
+class WriteSets:
+    """The tables; every call takes the LMDB transaction to work in."""
+
+    def __init__(self, env: Any) -> None:
+        """Open or make the tables."""
+        self._sets = env.open_db(b"write-sets")
+        self._hashes = env.open_db(b"key-hashes")
+        self._expiry = env.open_db(b"expiry")
+        self._collections = env.open_db(b"collections")
+
+    def collections(self, txn: Any) -> set[tuple[str, str]]:
+        """Chaincodes and collections of which anything was ever written."""
+        with txn.cursor(db=self._collections) as cursor:
+            return {_names(bytes(value)) for _, value in cursor}
+
+    def put(
+        self, txn: Any, version: Version, ns: str, coll: str, values: bytes, expiring: int | None
+    ) -> None:
+        """Keep what a transaction wrote to a collection.
+
+        Args:
+            txn: Where to write.
+            version: Block and transaction.
+            ns: The chaincode.
+            coll: The collection.
+            values: Encoded ``kvrwset.KVRWSet``.
+            expiring: The block with which it goes; None for never.
+        """
+        prefix, place = collection_prefix(ns, coll), _PLACE.pack(*version)
+        txn.put(prefix, f"{ns}\0{coll}".encode(), db=self._collections)
+        txn.put(place + prefix, values, db=self._sets)
+        for write in kvrwset.KVRWSet.FromString(values).writes:
+            key = write.key.encode()
+            txn.put(prefix + sha256(key).digest() + place, key, db=self._hashes)
+        if expiring is not None:
+            txn.put(_NUMBER.pack(expiring) + place + prefix, b"", db=self._expiry)
+
+    def block(self, txn: Any, block: int) -> dict[int, rwset.TxPvtReadWriteSet]:
+        """Read the write sets of a block's transactions, by their index."""
+        found: dict[int, list[tuple[str, str, bytes]]] = {}
+        for place, value in self._rows(txn, self._sets, _NUMBER.pack(block)):
+            (tx,) = _NUMBER.unpack_from(place, _NUMBER.size)
+            names = self._named(txn, place[_PLACE.size :])
+            found.setdefault(tx, []).append((*names, value))
+        return {tx: _assembled(sorted(found[tx])) for tx in sorted(found)}
+
+    def purge(self, txn: Any, version: Version, ns: str, coll: str, key_hash: bytes) -> str | None:
+        """Take a key out of all write sets up to a version; return the key, None if none had it."""
+        prefix = collection_prefix(ns, coll)
+        key = None
+        for row, value in list(self._rows(txn, self._hashes, prefix + key_hash)):
+            key = value.decode()
+            place = row[-_PLACE.size :]
+            if _PLACE.unpack(place) <= version:
+                txn.delete(row, db=self._hashes)
+                self._trim(txn, place + prefix, key)
+        return key
+
+    def _trim(self, txn: Any, row: bytes, key: str) -> None:
+        stored = txn.get(row, db=self._sets)
+        if stored is None:
+            return
+        written = kvrwset.KVRWSet.FromString(stored)
+        kept = [write for write in written.writes if write.key != key]
+        del written.writes[:]
+        written.writes.extend(kept)
+        txn.put(row, written.SerializeToString(), db=self._sets)
+
+    def next_expiry(self, txn: Any) -> int | None:
+        """The block with which the next write set goes."""
+        with txn.cursor(db=self._expiry) as cursor:
+            return _NUMBER.unpack_from(cursor.key())[0] if cursor.first() else None
+
+    def expire(self, txn: Any, block: int) -> Iterator[Expired]:
+        """Drop the write sets that go with a block, or went before, and yield them."""
+        while (due := self.next_expiry(txn)) is not None and due <= block:
+            for row, _ in list(self._rows(txn, self._expiry, _NUMBER.pack(due))):
+                txn.delete(row, db=self._expiry)
+                place, prefix = row[_NUMBER.size :][: _PLACE.size], row[-16:]
+                stored = txn.pop(place + prefix, db=self._sets)
+                if stored is None:
+                    continue
+                written = kvrwset.KVRWSet.FromString(stored)
+                for write in written.writes:
+                    hashed = sha256(write.key.encode()).digest()
+                    txn.delete(prefix + hashed + place, db=self._hashes)
+                ns, coll = self._named(txn, prefix)
+                yield Expired(ns, coll, _PLACE.unpack(place)[0], written)
+
+    def _named(self, txn: Any, prefix: bytes) -> tuple[str, str]:
+        return _names(bytes(txn.get(prefix, db=self._collections)))
+
+    def _rows(self, txn: Any, table: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        with txn.cursor(db=table) as cursor:
+            rows = cursor.iternext() if cursor.set_range(prefix) else ()
+            for key, value in rows:
+                if not bytes(key).startswith(prefix):
+                    return
+                yield bytes(key), bytes(value)
+
+
+def collection_prefix(ns: str, coll: str) -> bytes:
+    """What stands for a collection in keys."""
+    return sha256(f"{ns}\0{coll}".encode()).digest()[:16]
+
+
+def _names(stored: bytes) -> tuple[str, str]:
+    ns, _, coll = stored.decode().partition("\0")
+    return ns, coll
+
+
+def _assembled(sets: list[tuple[str, str, bytes]]) -> rwset.TxPvtReadWriteSet:
+    result = rwset.TxPvtReadWriteSet(data_model=rwset.TxReadWriteSet.KV)
+    for ns, coll, values in sets:
+        if not result.ns_pvt_rwset or result.ns_pvt_rwset[-1].namespace != ns:
+            result.ns_pvt_rwset.add(namespace=ns)
+        result.ns_pvt_rwset[-1].collection_pvt_rwset.add(collection_name=coll, rwset=values)
+    return result

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated blocks of private writes, and what has to be left of them."""
+
+import random
+
+from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.pvtrules import KeepAll
+from fastledger.ledger.results import Endorsed
+from fastledger.ledger.rwset import ReadWriteSet
+from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
+
+LIVES = {"ever": 0, "short": 1, "long": 4}
+FOREIGN = "foreign"
+
+
+class Generated(KeepAll):
+    """Rules of a peer that is a member of all collections but one."""
+
+    keeps_invalid = True
+
+    def is_member(self, ns: str, coll: str) -> bool:
+        return coll != FOREIGN
+
+    def block_to_live(self, ns: str, coll: str) -> int:
+        return LIVES[coll]
+
+
+class Model:
+    """Fabric's rules, one value at a time: what a store must hold after each block."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], tuple[bytes, tuple[int, int]]] = {}
+        self.sets: dict[tuple[int, int, str], dict[str, bytes]] = {}
+
+    def commit(self, block: int, transactions: list) -> None:
+        for tx, (valid, writes) in enumerate(transactions):
+            for coll, key, value, purge, mine in writes:
+                if mine and coll != FOREIGN:
+                    self.sets.setdefault((block, tx, coll), {})[key] = value
+                    if valid:
+                        self.write((block, tx), coll, key, value)
+                if purge and valid:
+                    self.purge((block, tx), coll, key)
+        self.expire(block)
+
+    def write(self, version: tuple[int, int], coll: str, key: str, value: bytes) -> None:
+        self.values[coll, key] = value, version
+        if not value:
+            del self.values[coll, key]
+
+    def purge(self, version: tuple[int, int], coll: str, key: str) -> None:
+        self.values.pop((coll, key), None)
+        for (block, tx, there), written in self.sets.items():
+            if there == coll and (block, tx) <= version:
+                written.pop(key, None)
+
+    def expire(self, block: int) -> None:
+        def over(coll: str, committed: int) -> bool:
+            return LIVES[coll] > 0 and committed + LIVES[coll] + 1 <= block
+
+        for (coll, key), (_, version) in list(self.values.items()):
+            if over(coll, version[0]):
+                del self.values[coll, key]
+        for place in list(self.sets):
+            if over(place[2], place[0]):
+                del self.sets[place]
+
+    def same(self, store: PrivateDataStore) -> bool:
+        values = {
+            (coll, key): store.get("cc", coll, key)
+            for coll in LIVES
+            for key, _ in store.range("cc", coll, "", "")
+        }
+        return values == self.values
+
+    def stored(self, store: PrivateDataStore, height: int) -> bool:
+        found = {
+            (block, tx, coll.collection_name): {
+                write.key: write.value for write in kvrwset.KVRWSet.FromString(coll.rwset).writes
+            }
+            for block in range(height)
+            for tx, written in store.write_sets(block).items()
+            for ns in written.ns_pvt_rwset
+            for coll in ns.collection_pvt_rwset
+        }
+        return found == self.sets
+
+
+def generated(chance: random.Random, blocks: int) -> list:
+    """Blocks of transactions: valid or not; collection, key, value, if purged, if endorsed here."""
+    made = []
+    for _ in range(blocks):
+        transactions = []
+        for _ in range(chance.randrange(4)):
+            mine = chance.random() < 0.8
+            writes = {}
+            for _ in range(chance.randrange(1, 4)):
+                place = chance.choice([*LIVES, FOREIGN]), chance.choice("abc")
+                value = chance.choice([b"", b"1", b"2", b"3"])
+                writes[place] = value, not value and chance.random() < 0.5
+            made_of = [(*place, value, purge, mine) for place, (value, purge) in writes.items()]
+            transactions.append((chance.random() < 0.8, made_of))
+        made.append(transactions)
+    return made
+
+
+def built(block: int, tx: int, writes: list) -> tuple[str, bytes, bytes | None]:
+    made = ReadWriteSet()
+    for coll, key, value, purge, _ in writes:
+        made.write_private("cc", coll, key, value, is_purge=purge)
+    public, private = made.build()
+    return f"tx{block}.{tx}", public, private if writes[0][4] else None
+
+
+def endorsed(store: PrivateDataStore, number: int, transactions: list) -> list[Endorsed]:
+    """Let a block's transactions be endorsed; return what the block has of them."""
+    found = []
+    for tx, (valid, writes) in enumerate(transactions):
+        tx_id, public, private = built(number, tx, writes)
+        if private is not None:
+            store.endorse(tx_id, private)
+        found.append(Endorsed(tx, tx_id, public, valid))
+    return found

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which private writes of a block a client gets, as collections were defined before the block."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.deliver.request import DeliverRequest
+from fastledger.endorser.collectionconfigs import block_to_live
+from fastledger.endorser.lifecycle.serializer import encode
+from fastledger.ledger.records import Height, HistoryEntry, StateValue
+from fastledger.node.peer_private import PrivateDataForm
+from fastledger.policies import from_string
+from fastledger.protos.common.common_pb2 import Block, Envelope
+from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
+from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
+from fastledger.protos.peer.events_pb2 import DeliverResponse
+
+LIFECYCLE = ("_lifecycle", "namespaces/fields/cc/Collections")
+LSCC = ("lscc", "cc~collection")
+MINE, OTHERS = "OR('A.member')", "OR('B.member')"
+
+
+def package(**members: str) -> bytes:
+    """Collections that only members may read; an empty policy stands for one without that."""
+    found = CollectionConfigPackage()
+    for name, policy in members.items():
+        one = found.config.add().static_collection_config
+        one.name, one.member_only_read, one.block_to_live = name, bool(policy), 3
+        one.member_orgs_policy.signature_policy.CopyFrom(from_string(policy or "OR('A.member')"))
+    return found.SerializeToString()
+
+
+class Ledger:
+    """What blocks wrote, by namespace and key, oldest first."""
+
+    height = 100
+
+    def __init__(self, written: dict) -> None:
+        self._written = written
+
+    def get(self, ns: str, key: str) -> StateValue | None:
+        values = self._written.get((ns, key))
+        return StateValue(values[-1][1], Height(values[-1][0], 0)) if values else None
+
+    def history(self, ns: str, key: str):
+        for block, value in reversed(self._written.get((ns, key), [])):
+            yield HistoryEntry("tx", Height(block, 0), value, False, None)
+
+
+class Bundle:
+    """Everybody is a client of A."""
+
+    def evaluate_envelope(self, policy: bytes, signed: list) -> None:
+        assert [one.identity for one in signed] == [b"client"]
+        if policy != from_string(MINE).SerializeToString():
+            raise PolicyUnsatisfied("not a member", "")
+
+
+def written(*collections: str) -> rwset.TxPvtReadWriteSet:
+    found = rwset.TxPvtReadWriteSet()
+    ns = found.ns_pvt_rwset.add(namespace="cc")
+    for name in collections:
+        ns.collection_pvt_rwset.add(collection_name=name, rwset=b"")
+    return found
+
+
+def delivered(ledger: Ledger, block: int, sets: dict) -> dict[int, list[str]]:
+    private = SimpleNamespace(write_sets=lambda number: sets if number == block else {})
+    channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
+    form = PrivateDataForm(lambda _: channel)
+    encoded = Block(header={"number": block}).SerializeToString()
+    request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
+    response = DeliverResponse.FromString(form.block(encoded, request))
+    both = response.block_and_private_data
+    assert both.block.header.number == block
+    return {
+        index: [coll.collection_name for ns in one.ns_pvt_rwset for coll in ns.collection_pvt_rwset]
+        for index, one in both.private_data_map.items()
+    }
+
+
+def test_members_and_whoever_may_read_get_it() -> None:
+    ledger = Ledger({LSCC: [(3, package(mine=MINE, others=OTHERS, open=""))]})
+    sets = {0: written("mine", "open", "others"), 4: written("others"), 7: written("mine")}
+    assert delivered(ledger, 9, sets) == {0: ["mine", "open"], 7: ["mine"]}
+
+
+def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:
+    ledger = Ledger(
+        {
+            LSCC: [(3, package(coll=OTHERS)), (6, package(coll=MINE))],
+            LIFECYCLE: [(20, encode(package(coll=OTHERS)))],
+        }
+    )
+    sets = {0: written("coll")}
+    assert delivered(ledger, 6, sets) == {}, "defined by the block itself"
+    assert delivered(ledger, 7, sets) == {0: ["coll"]}
+    assert delivered(ledger, 20, sets) == {0: ["coll"]}
+    assert delivered(ledger, 21, sets) == {}
+
+
+def test_what_was_not_defined_ends_the_stream_and_implicit_ones_are_open() -> None:
+    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    with pytest.raises(FastledgerError, match="no collection config was found for collection coll"):
+        delivered(ledger, 5, {0: written("coll")})
+    with pytest.raises(FastledgerError, match="collection none for chaincode cc"):
+        delivered(ledger, 6, {0: written("none")})
+    assert delivered(ledger, 6, {0: written("_implicit_org_BMSP")}) == {0: ["_implicit_org_BMSP"]}
+
+
+def test_how_long_values_live() -> None:
+    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    assert block_to_live(ledger, "cc", "coll") == 3
+    assert block_to_live(ledger, "cc", "other") == 0
+    assert block_to_live(ledger, "none", "coll") == 0
