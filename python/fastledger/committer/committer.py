@@ -14,8 +14,13 @@ from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import endorsed_results
 
-QUEUE_BLOCKS = 32
-"""Blocks that wait for the core; more would only take memory."""
+MAX_BLOCKS = 128
+"""Most blocks between a channel's orderer and its ledger."""
+
+MAX_BYTES = 24 << 20
+"""Most bytes of them, unless a single block is larger: what keeps the core busy, and one or two on
+their way to it. More would only be fresh memory, which is dearer than memory that was used before.
+"""
 
 _logger = log.get("kvledger")
 
@@ -55,8 +60,8 @@ class Committer:
         self._on_commit = on_commit
         self._on_refusal = on_refusal
         self._queue: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(QUEUE_BLOCKS)
-        self._outstanding = 0
+        self._room = asyncio.Event()
+        self._outstanding = self._bytes = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._loop = asyncio.get_running_loop()
@@ -94,8 +99,11 @@ class Committer:
 
     async def submit(self, block: bytes) -> None:
         """Hand in the next block; waits while too many wait already."""
-        await self._room.acquire()
+        while not self._has_room(block):
+            self._room.clear()
+            await self._room.wait()
         self._outstanding += 1
+        self._bytes += len(block)
         self._idle.clear()
         self._queue.put(block)
 
@@ -146,10 +154,10 @@ class Committer:
 
     def _refuse(self, refusal: BlockRefused, pending: deque[bytes]) -> None:
         """Drop what was handed in behind a refused block, and what waits."""
-        dropped = len(pending)
+        dropped = [len(block) for block in pending]
         pending.clear()
-        while self._take(wait=False) is not None:
-            dropped += 1
+        while (block := self._take(wait=False)) is not None:
+            dropped.append(len(block))
         self._loop.call_soon_threadsafe(self._tell_refusal, refusal, dropped)
 
     def _catch_up(self) -> None:
@@ -172,7 +180,7 @@ class Committer:
     # The loop.
 
     def _tell(self, block: bytes, commit: Commit) -> None:
-        self._settle(1)
+        self._settle([len(block)])
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
         for code in set(commit.codes):
@@ -190,15 +198,19 @@ class Committer:
         except FastledgerError:
             _logger.exception("[%s] after block [%d]", self._channel_id, commit.number)
 
-    def _tell_refusal(self, refusal: BlockRefused, dropped: int) -> None:
+    def _tell_refusal(self, refusal: BlockRefused, dropped: list[int]) -> None:
         self._settle(dropped)
         _logger.error("[%s] %s", self._channel_id, refusal)
         self._on_refusal(refusal)
 
-    def _settle(self, blocks: int) -> None:
-        for _ in range(blocks):
-            self._room.release()
-        self._outstanding -= blocks
+    def _has_room(self, block: bytes) -> bool:
+        few = self._outstanding < MAX_BLOCKS and self._bytes + len(block) <= MAX_BYTES
+        return few or not self._outstanding
+
+    def _settle(self, sizes: list[int]) -> None:
+        self._outstanding -= len(sizes)
+        self._bytes -= sum(sizes)
+        self._room.set()
         if not self._outstanding:
             self._idle.set()
 

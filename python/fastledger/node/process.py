@@ -51,7 +51,8 @@ async def _share() -> None:
     Each message wakes the transport. On an idle processor it should run at once; on one that the
     node keeps busy it takes the place of the event loop, which has to come back afterwards.
     """
-    if not hasattr(os, "SCHED_BATCH"):
+    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        # Whoever starts the node differently means it.
         return
     patient = False
     while True:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much may be between a channel's orderer and its ledger."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from corpora import OpenCorpus
+from fastledger.committer import committer as room
+from fastledger.committer.committer import Committer
+from fastledger.ledger import kvledger
+from fastledger.ledger.pvtdata import PrivateDataStore
+
+
+def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
+    open_corpus: OpenCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = open_corpus("v14").blocks("peer")[:6]
+    # The first one is larger than all that may wait.
+    monkeypatch.setattr(room, "MAX_BYTES", len(blocks[0]) - 1)
+    told: list[int] = []
+
+    async def story() -> None:
+        with kvledger.open(tmp_path / "ledger") as ledger:
+            store = PrivateDataStore(tmp_path / "private")
+            committer = Committer(
+                "c", ledger, store, lambda _, commit: told.append(commit.number), lambda _: None
+            )
+            await committer.submit(blocks[0])
+            second = asyncio.create_task(committer.submit(blocks[1]))
+            await asyncio.sleep(0.05)
+            assert not second.done()
+            committer.start()
+            async with asyncio.timeout(20):
+                await second
+                for block in blocks[2:]:
+                    await committer.submit(block)
+                await committer.idle()
+            await committer.stop()
+            assert committer.failure is None
+            store.close()
+
+    asyncio.run(story())
+    assert told == list(range(6))
