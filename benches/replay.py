@@ -26,6 +26,7 @@ from statistics import median
 from typing import Any
 
 import fastledger
+from fastledger.bench import memory
 from fastledger.ledger import sources
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +103,7 @@ def measure(corpus: Path, engine: Any, workers: int) -> dict[str, Any]:
         "stage_ms": stages,
         "stage_cpu_ms": stages_cpu,
         "commit_hash": commit_hash.hex() if commit_hash else None,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": memory.peak_mb(),
     }
 
 

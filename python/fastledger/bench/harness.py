@@ -7,7 +7,6 @@ that of the whole process, Python included.
 """
 
 import os
-import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from statistics import quantiles
 from typing import Any
 
 import fastledger
+from fastledger.bench import memory
 from fastledger.bench.workload import Workload
 from fastledger.common.errors import FastledgerError
 from fastledger.ledger import sources
@@ -133,7 +133,7 @@ def run(workload: Workload, folder: Path, *, workers: int = 0, durable: bool = T
         stage_cpu_ms=dict(stages_cpu),
         latency_ms=_percentiles(latencies),
         latency_block_transactions=block_transactions,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mb=memory.peak_mb(),
         series=_thinned(series),
     )
 
