@@ -137,10 +137,12 @@ class Walk:
         argv = [self._places.here(word) for word in self._sources.translated(step)]
         env = {key: value for key, value in os.environ.items() if not key.startswith("CORE_")}
         env |= {key: self._places.here(value) for key, value in step.env.items()}
+        # No PATH, so no Go: it would look for 1.4's shim below GOPATH, as the recorded machine had it.
+        env |= {"GOPATH": str(self._folder / "gopath"), "PATH": ""}
         return subprocess.run(
             [sys.executable, "-m", "fastledger", *argv],
             cwd=self._folder / _WORKING_FOLDERS.get(argv[0], "art"),
-            env=env | {"GOPATH": str(self._folder / "gopath")},
+            env=env,
             check=False,
             capture_output=True,
             text=True,
