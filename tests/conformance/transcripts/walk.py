@@ -137,7 +137,7 @@ class Walk:
         argv = [self._places.here(word) for word in self._sources.translated(step)]
         env = {key: value for key, value in os.environ.items() if not key.startswith("CORE_")}
         env |= {key: self._places.here(value) for key, value in step.env.items()}
-        # No PATH, so no Go: it would look for 1.4's shim below GOPATH, as the recorded machine had it.
+        # No PATH, so no Go: it would look below GOPATH for 1.4's shim, which was there then.
         env |= {"GOPATH": str(self._folder / "gopath"), "PATH": ""}
         return subprocess.run(
             [sys.executable, "-m", "fastledger", *argv],
