@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import lmdb
 import pytest
 
-from fastledger.client.stream import seek_all
+from fastledger.client.stream import seek_from, specified
 from fastledger.common.codes import TxValidationCode
 from fastledger.ledger.queryindexes import FOLDER
 from fastledger.node.network import deployment
@@ -125,7 +125,7 @@ class Client:
         call = connection._deliver.DeliverWithPrivateData()
         certificate = connection.target.certificate_hash
         signer = self.session.signer(user)
-        await call.write(seek_all(block, self.plan.channel, signer, certificate))
+        await call.write(seek_from(specified(block), self.plan.channel, signer, certificate))
         response = await call.read()
         call.cancel()
         both = response.block_and_private_data

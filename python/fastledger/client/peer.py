@@ -3,22 +3,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
 
 import grpc.aio
 
 from fastledger.client.connection import Connection
-from fastledger.client.stream import BlockStream, seek_all, seek_from
+from fastledger.client.stream import NEWEST, BlockStream, seek_from, specified
 from fastledger.client.target import Target, rpc_failed
 from fastledger.comm import GrpcChannel
-from fastledger.common.errors import DeliverEnded
+from fastledger.common.errors import ConnectionFailed, DeliverEnded
 from fastledger.protos.common.common_pb2 import Envelope, Status
-from fastledger.protos.orderer.ab_pb2 import SeekPosition
 from fastledger.protos.peer.events_pb2 import DeliverResponse, FilteredBlock
 from fastledger.protos.peer.events_pb2_grpc import DeliverStub
 from fastledger.protos.peer.peer_pb2_grpc import EndorserStub
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signer import Signer
+
+BEGIN_TIMEOUT_S = 10.0
+"""A peer that does not begin to deliver for so long does not deliver at all."""
 
 
 class Peer(Connection):
@@ -57,20 +60,32 @@ class Peer(Connection):
             best_effort=best_effort,
         )
 
-    async def filtered_blocks(
-        self, channel_id: str, signer: Signer, start: SeekPosition | None = None
-    ) -> "FilteredBlocks":
-        """Ask for filtered blocks from ``start`` on, without it from the newest on."""
+    async def filtered_blocks(self, channel_id: str, signer: Signer) -> "FilteredBlocks":
+        """Ask for filtered blocks from the newest on: all that come after this are among them.
+
+        Raises:
+            ConnectionFailed: The peer does not begin in time.
+            RpcFailed: It is gone.
+        """
         call = self._deliver.DeliverFiltered()
-        envelope = seek_from(start, channel_id, signer, self.target.certificate_hash)
-        return await _opened(call, envelope)
+        envelope = seek_from(NEWEST, channel_id, signer, self.target.certificate_hash)
+        try:
+            async with asyncio.timeout(BEGIN_TIMEOUT_S):
+                return await _begun(call, envelope)
+        except TimeoutError:
+            raise ConnectionFailed(
+                f"{self.target.address} has not begun to deliver blocks of {channel_id} within "
+                f"{BEGIN_TIMEOUT_S:g} s"
+            ) from None
 
     async def full_blocks(
         self, channel_id: str, signer: Signer, start: int
     ) -> AsyncIterator[bytes]:
         """Yield whole blocks, as bytes, from a number on."""
         call = self._deliver.Deliver()
-        await call.write(seek_all(start, channel_id, signer, self.target.certificate_hash))
+        await call.write(
+            seek_from(specified(start), channel_id, signer, self.target.certificate_hash)
+        )
         try:
             async for response in call:
                 if response.WhichOneof("Type") == "status":
@@ -82,23 +97,27 @@ class Peer(Connection):
             call.cancel()
 
 
-async def _opened(
-    call: "grpc.aio.StreamStreamCall[Envelope, DeliverResponse]", envelope: Envelope
-) -> "FilteredBlocks":
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[Envelope, DeliverResponse]"
+
+
+async def _begun(call: _Call, envelope: Envelope) -> "FilteredBlocks":
+    """Wait for the newest block: only then is it certain that no later one is newest."""
     try:
         await call.write(envelope)
         await call.done_writing()
+        first = await call.read()
     except grpc.aio.AioRpcError as error:
         raise rpc_failed(error) from error
-    return FilteredBlocks(call)
+    return FilteredBlocks(call, first)
 
 
 class FilteredBlocks:
-    """A stream of filtered blocks that has been asked for."""
+    """A stream of filtered blocks that has begun."""
 
-    def __init__(self, call: "grpc.aio.StreamStreamCall[Envelope, DeliverResponse]") -> None:
-        """Take over the call."""
+    def __init__(self, call: _Call, first: Any) -> None:
+        """Take over the call, and what has come of it."""
         self._call = call
+        self._first = first
 
     async def __aiter__(self) -> AsyncIterator[FilteredBlock]:
         """Yield the blocks as they are committed.
@@ -107,11 +126,13 @@ class FilteredBlocks:
             DeliverEnded: The peer ended the stream.
             RpcFailed: The call failed.
         """
+        response = self._first
         try:
-            async for response in self._call:
+            while response is not grpc.aio.EOF:
                 if response.WhichOneof("Type") != "filtered_block":
                     raise DeliverEnded(Status.Name(response.status))
                 yield response.filtered_block
+                response = await self._call.read()
         except grpc.aio.AioRpcError as error:
             raise rpc_failed(error) from error
 

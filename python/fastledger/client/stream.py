@@ -32,18 +32,11 @@ def specified(number: int) -> SeekPosition:
 
 
 def seek_from(
-    start: SeekPosition | None, channel_id: str, signer: Signer, certificate_hash: bytes
+    start: SeekPosition, channel_id: str, signer: Signer, certificate_hash: bytes
 ) -> Envelope:
-    """Ask for everything from a position on; without one from the newest block on."""
-    info = SeekInfo(
-        start=start or NEWEST, stop=specified(_LAST), behavior=SeekInfo.BLOCK_UNTIL_READY
-    )
+    """Ask for everything from a position on."""
+    info = SeekInfo(start=start, stop=specified(_LAST), behavior=SeekInfo.BLOCK_UNTIL_READY)
     return _envelope(info, channel_id, signer, certificate_hash)
-
-
-def seek_all(start: int, channel_id: str, signer: Signer, certificate_hash: bytes) -> Envelope:
-    """Ask for everything from a number on."""
-    return seek_from(specified(start), channel_id, signer, certificate_hash)
 
 
 def _envelope(info: SeekInfo, channel_id: str, signer: Signer, certificate_hash: bytes) -> Envelope:

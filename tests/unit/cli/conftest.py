@@ -90,6 +90,7 @@ class Nodes(
 
     def DeliverFiltered(self, request_iterator, context):
         list(request_iterator)
+        yield events_pb2.DeliverResponse(filtered_block=events_pb2.FilteredBlock(number=6))
         while not self.envelopes:
             if not context.is_active():
                 return
