@@ -17,7 +17,6 @@ from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import invocation
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
-from fastledger.node.network import deployment
 from fastledger.node.network.plan import Node, Org, Plan
 from fastledger.node.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Payload
@@ -37,7 +36,7 @@ from real_nodes import (
     running,
     with_mutual_tls,
 )
-from test_mixed_network import Definition, define, service, service_package
+from test_mixed_network import Definition, define, install, join, service, service_package
 
 POLICY = "AND('Org1MSP.peer','Org2MSP.peer')"
 PATIENCE_S = 120
@@ -116,10 +115,8 @@ async def walk(nodes: Nodes, asking: Asking, target: Callable[[Node], Target]) -
     package_id = packages.package_id("mixed_1.0", content)
     with service(package_id, address):
         async with Session(plan) as session:
-            await asyncio.to_thread(deployment.join_orderer, plan)
-            for org in plan.organization:
-                await deployment.join_peer(session, org, org.peers[0])
-                await deployment.install(session, org, org.peers[0], content)
+            await join(session)
+            await install(session, content)
             await define(session, Definition(1, package_id, POLICY))
             await asyncio.to_thread(until_all_are_seen, asking)
             # Without TLS Fabric's gateway connects to no other peer.

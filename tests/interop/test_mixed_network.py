@@ -83,12 +83,7 @@ def test_both_peers_judge_alike(
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
     with running(plan, real | {node.name for node in plan.organization[1].peers}) as nodes:
         codes = asyncio.run(walk(nodes))
-    found = Counter(code for block in codes for code in block)
-    print({Code(code).name: count for code, count in found.most_common()})
-    assert sum(found.values()) >= TRANSACTIONS
-    assert found[Code.VALID] > TRANSACTIONS / 4
-    for code in EXPECTED:
-        assert found[code], code
+    expect_verdicts(codes, TRANSACTIONS)
 
 
 async def walk(nodes: Nodes) -> list[bytes]:
@@ -101,10 +96,8 @@ async def walk(nodes: Nodes) -> list[bytes]:
     package_id = packages.package_id("mixed_1.0", content)
     with service(package_id, address):
         async with Session(plan) as session:
-            await asyncio.to_thread(deployment.join_orderer, plan)
-            for org in plan.organization:
-                await deployment.join_peer(session, org, org.peers[0])
-                await deployment.install(session, org, org.peers[0], content)
+            await join(session)
+            await install(session, content)
             await define(session, Definition(1, package_id))
             await submit_all(session, todo[:half])
         nodes.crash()
@@ -129,6 +122,29 @@ async def walk(nodes: Nodes) -> list[bytes]:
 def first_peers(plan: Plan) -> list[Node]:
     """Those that endorse: one of each organization, and of each kind."""
     return [org.peers[0] for org in plan.organization]
+
+
+def expect_verdicts(codes: list[bytes], transactions: int) -> None:
+    """See that a good part is valid, and that every kind of invalid one was there."""
+    found = Counter(code for block in codes for code in block)
+    print({Code(code).name: count for code, count in found.most_common()})
+    assert sum(found.values()) >= transactions
+    assert found[Code.VALID] > transactions / 4
+    for code in EXPECTED:
+        assert found[code], code
+
+
+async def join(session: Session) -> None:
+    """Let the orderer and the first peers have the channel."""
+    await asyncio.to_thread(deployment.join_orderer, session.plan)
+    for org in session.plan.organization:
+        await deployment.join_peer(session, org, org.peers[0])
+
+
+async def install(session: Session, content: bytes) -> None:
+    """Install a package on the first peers."""
+    for org in session.plan.organization:
+        await deployment.install(session, org, org.peers[0], content)
 
 
 @dataclass(frozen=True)
