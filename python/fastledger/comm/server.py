@@ -21,6 +21,7 @@ from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
+from fastledger.common.shorten import shortened
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 

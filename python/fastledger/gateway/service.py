@@ -10,6 +10,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from fastledger.common.errors import ConnectionFailed, FastledgerError
+from fastledger.common.shorten import shortened
 from fastledger.gateway import endorsing, events
 from fastledger.gateway.failure import GatewayFailed, abort
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
@@ -143,10 +144,11 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         asks = endorsing.unpack(proposal)
         channel = self._peer.channel(asks.channel_id)
         if channel is None:
+            channel_id = shortened(asks.channel_id)
             raise GatewayFailed(
                 Code.UNAVAILABLE,
-                f"failed to get config for channel [{asks.channel_id}]: could not get last "
-                f"config for channel {asks.channel_id}",
+                f"failed to get config for channel [{channel_id}]: could not get last "
+                f"config for channel {channel_id}",
             )
         wanted = set(request.target_organizations)
         if asks.has_transient and not wanted:
@@ -224,7 +226,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
     def _channel(self, channel_id: str) -> GatewayChannel:
         channel = self._peer.channel(channel_id)
         if channel is None:
-            raise GatewayFailed(Code.NOT_FOUND, f"channel '{channel_id}' not found")
+            raise GatewayFailed(Code.NOT_FOUND, f"channel '{shortened(channel_id)}' not found")
         return channel
 
     def _authorize(self, resource: str, channel_id: str, signed: SignedData) -> None:

@@ -161,7 +161,7 @@ async fn talk(
     let _told = Told::new(host, &call, begun, first);
     drop(admitted);
     let receiving = async {
-        match call.read(asking).await {
+        match call.read(&mut asking).await {
             Ok(()) => call.tell([Happened::HalfClosed]),
             Err(status) => call.finish(Some(status)),
         }

@@ -109,7 +109,7 @@ impl Call {
     }
 
     /// Tells of the other end's messages, no faster than they are taken, until it has no more.
-    pub(crate) async fn read(&self, mut messages: impl Messages) -> Result<(), Status> {
+    pub(crate) async fn read(&self, messages: &mut impl Messages) -> Result<(), Status> {
         loop {
             tokio::select! {
                 biased;

@@ -113,7 +113,7 @@ impl Channel {
             let (response, stream) = begin(&mut server, link.target.uri(&path)?, timeout)?;
             let receiving = async {
                 match incoming(response, &mine, &link.limits).await? {
-                    Some(messages) => mine.read(messages).await,
+                    Some(mut messages) => mine.read(&mut messages).await,
                     None => Ok(()),
                 }
             };

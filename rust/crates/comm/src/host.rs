@@ -11,6 +11,7 @@ use h2::Reason;
 use h2::server::{Builder, Connection as Http2};
 use rustc_hash::FxHashSet;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::answer::{Calls, answer};
 use crate::error::CommError;
@@ -213,7 +214,7 @@ impl Visit {
         let mut ending = phase.clone();
         let mut closing = std::pin::pin!(ending.wait_for(|phase| *phase != Phase::Serving));
         let mut closed = std::pin::pin!(phase.wait_for(|phase| *phase == Phase::Closed));
-        let (mut watches, mut serves) = (true, true);
+        let (mut watches, mut leaving, mut serves) = (true, false, true);
         loop {
             // What ends a connection is the client's matter; its calls end with it.
             tokio::select! {
@@ -229,9 +230,14 @@ impl Visit {
                     break;
                 }
                 () = &mut unused, if watches => {
-                    watches = false;
-                    if !self.host.guests.was_used(&self.guest) {
+                    watches = !self.host.guests.was_used(&self.guest);
+                    if watches && leaving {
+                        return;
+                    }
+                    if watches {
+                        leaving = true;
                         connection.graceful_shutdown();
+                        unused.as_mut().reset(Instant::now() + LAST_WORDS);
                     }
                 }
                 _ = &mut closing, if serves => {
