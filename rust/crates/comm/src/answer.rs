@@ -60,9 +60,9 @@ impl Calls {
 
 /// Answers a call.
 pub(crate) async fn answer(visit: Visit, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let (head, stream) = request.into_parts();
+    let (asked, stream) = request.into_parts();
     let mut reply = Reply { respond, stream: None };
-    if let Err(refused) = check(&head) {
+    if let Err(refused) = check(&asked) {
         return reply.refuse_http(refused);
     }
     let admitted = match Admitted::new(&visit.host) {
@@ -72,9 +72,9 @@ pub(crate) async fn answer(visit: Visit, request: Request<RecvStream>, respond: 
     let held = Arc::new(Held::new(Arc::clone(&visit.guest.received)));
     let place = Arc::new(Place::new(visit.guest.id, Arc::clone(&held)));
     let incoming = Incoming::new(stream, Arc::clone(&held), visit.host.limits.max_message_bytes);
-    let path = head.uri.path().to_owned();
+    let path = asked.uri.path().to_owned();
     let asks_once = visit.host.is_asked_once(&path);
-    let encoding = head.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()).map(str::to_owned);
+    let encoding = asked.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()).map(str::to_owned);
     let asking = Asking::new(incoming, &visit, &place, asks_once, encoding);
     let ended = tokio::select! {
         ended = talk(&mut reply, &visit, path, asking, admitted, &place, held) => ended,
@@ -102,11 +102,11 @@ impl From<Status> for Ended {
 }
 
 /// A call is a POST of gRPC messages (`doc/PROTOCOL-HTTP2.md` of gRPC).
-fn check(head: &request::Parts) -> Result<(), StatusCode> {
-    if head.method != Method::POST {
+fn check(asked: &request::Parts) -> Result<(), StatusCode> {
+    if asked.method != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let kind = head.headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    let kind = asked.headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
     if !kind.starts_with(GRPC.as_bytes()) {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
@@ -153,11 +153,7 @@ async fn talk(
     };
     host.guests.turn(&visit.guest).await;
     let (call, mut sending) = Call::new(host.next_call(), &host.calls.unsent, held, &host.events);
-    let begun = Happened::Begun {
-        path,
-        peer: Arc::clone(&visit.peer),
-        certificates: Arc::clone(&visit.certificates),
-    };
+    let begun = Happened::Begun { path, peer: Arc::clone(&visit.peer), certificates: Arc::clone(&visit.certificates) };
     let _told = Told::new(host, &call, begun, first);
     drop(admitted);
     let receiving = async {
@@ -281,13 +277,12 @@ impl Reply {
         if status.add_header(&mut trailers).is_err() {
             return self.respond.send_reset(Reason::INTERNAL_ERROR);
         }
-        match &mut self.stream {
-            Some(stream) => drop(stream.send_trailers(trailers)),
-            None => {
-                let mut response = head();
-                response.headers_mut().extend(trailers);
-                drop(self.respond.send_response(response, true));
-            }
+        if let Some(stream) = &mut self.stream {
+            drop(stream.send_trailers(trailers));
+        } else {
+            let mut response = head();
+            response.headers_mut().extend(trailers);
+            drop(self.respond.send_response(response, true));
         }
     }
 

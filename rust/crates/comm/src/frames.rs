@@ -80,8 +80,9 @@ mod tests {
     fn heads_are_found_however_the_bytes_are_cut() {
         let mut bytes = b"PRI".to_vec();
         for (kind, flags, payload) in [(4, 0, 6), (1, 4, 3), (0, 0, 0), (0, 1, 0), (0, 0, 700), (6, 1, 8), (99, 0, 0)] {
-            bytes.extend([0, (payload >> 8) as u8, payload as u8, kind, flags, 0, 0, 0, 1]);
-            bytes.extend(std::iter::repeat_n(0xAA, usize::from(payload as u16)));
+            let [.., middle, low] = u32::to_be_bytes(payload);
+            bytes.extend([0, middle, low, kind, flags, 0, 0, 0, 1]);
+            bytes.extend(std::iter::repeat_n(0xAA, payload as usize));
         }
         for part in [1, 2, 7, 9, 10, bytes.len()] {
             let (mut frames, mut heads) = (Frames::after(3), Vec::new());

@@ -32,7 +32,8 @@ impl Patience {
     pub(crate) fn bear(&self) -> bool {
         let mut left = self.left();
         if left.0 == 0 {
-            let grown = u64::try_from(left.1.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(A_SECOND) / 1_000;
+            let grown =
+                u64::try_from(left.1.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(A_SECOND) / 1_000;
             if grown == 0 {
                 self.lost.notify_one();
                 return false;

@@ -148,7 +148,9 @@ fn connections_without_calls_make_room_for_others() {
     let (_open, _body) = hosted.call(&mut used, true);
     hosted.until(is_begun);
     let mut silent: Vec<_> = (0..8).map(|_| TcpStream::connect(hosted.address()).unwrap()).collect();
-    silent.iter_mut().for_each(|stream| drop(stream.write_all(PREFACE)));
+    for stream in &mut silent {
+        stream.write_all(PREFACE).unwrap();
+    }
     for _ in 0..5 {
         hosted.serves();
         answers_once(&hosted);
