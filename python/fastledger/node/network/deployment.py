@@ -289,7 +289,7 @@ async def _warm_up(session: Session, org: Org, peer: Node) -> None:
         last_line = message.strip().splitlines()[-1].strip()
         raise FastledgerError(
             f"chaincode {name} does not start at {peer.name}: {last_line} (all of it: fastledger "
-            f"logs {peer.name}); the network is up, correct the sources and call up again"
+            f"logs {peer.name}); the network is up: mend that, and call up again"
         )
 
 
