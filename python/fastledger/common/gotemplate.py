@@ -1,0 +1,2 @@
+def fill(t, v):
+    return t
