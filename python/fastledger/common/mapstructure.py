@@ -10,14 +10,14 @@ an error, unless it is null.
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from fastledger.common.durations import Duration, parse_duration
 from fastledger.common.errors import InputError
-from fastledger.common.goyaml import GoList, GoMap, scalars
-from fastledger.common.goyaml.fields import Kind, Width, fields_of
+from fastledger.common.gonumbers import Width, format_float, parse_number
+from fastledger.common.goyaml import GoList, GoMap
+from fastledger.common.goyaml.fields import Kind, fields_of
 from fastledger.common.goyaml.scalars import Time
 
 T = TypeVar("T")
@@ -26,9 +26,6 @@ _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False", ""}
 _SIZE = re.compile(r"([0-9]+)[\t\n\f\r ]*([kmg])b?", re.IGNORECASE)
 _SHIFT = {"k": 10, "m": 20, "g": 30}
-_NUMBER = re.compile(
-    r"[-+]?(?:0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO]?(?:_?[0-7])+|[1-9](?:_?[0-9])*|0)"
-)
 _CERTIFICATE = re.compile(
     rb"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----\n?", re.MULTILINE
 )
@@ -214,16 +211,6 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def format_float(value: float) -> str:
-    """Write a float without an exponent, as short as it can be read again."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "+Inf" if value > 0 else "-Inf"
-    text = format(Decimal(repr(value)), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def as_bool(value: Any) -> bool | None:
     """Return a scalar as a truth value, None if it cannot be."""
     if isinstance(value, int | float):
@@ -233,26 +220,12 @@ def as_bool(value: Any) -> bool | None:
     return None
 
 
-def parse_number(text: str, width: Width) -> int | None:
-    """Read a number in any of Go's bases, None if it is none or is too large."""
-    found = _NUMBER.fullmatch(text)
-    if not found or (not width.signed and text[0] in "+-"):
-        return None
-    number = scalars.parse_int(text.replace("_", ""))
-    return number if number is not None and _fits(number, width) else None
-
-
-def _fits(number: int, width: Width) -> bool:
-    least = -(1 << (width.bits - 1)) if width.signed else 0
-    return least <= number < 1 << (width.bits - width.signed)
-
-
 def _as_number(value: Any, width: Width) -> int | None:
     if isinstance(value, str):
         return parse_number(value or "0", width)
     if isinstance(value, float):
-        return _cut(_truncated(value, width), width)
-    return _cut(int(value), width) if isinstance(value, int) else None
+        return width.cut(_truncated(value, width))
+    return width.cut(int(value)) if isinstance(value, int) else None
 
 
 def _truncated(value: float, width: Width) -> int:
@@ -260,12 +233,6 @@ def _truncated(value: float, width: Width) -> int:
     least = 1 << 63
     above = least if width.signed else _UINT64
     return int(value) if -least <= value < above else least
-
-
-def _cut(number: int, width: Width) -> int:
-    """Cut a number to a width, as Go does."""
-    number %= 1 << width.bits
-    return number - (1 << width.bits) if width.signed and number >> (width.bits - 1) else number
 
 
 def _wanted(kind: Kind) -> str:

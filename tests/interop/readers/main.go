@@ -70,13 +70,13 @@ type cryptoConfig struct {
 	PeerOrgs    []orgSpec `yaml:"PeerOrgs"`
 }
 
-type hostnameData struct {
+type HostnameData struct {
 	Prefix string
 	Index  int
 	Domain string
 }
 
-type specData struct {
+type SpecData struct {
 	Hostname   string
 	Domain     string
 	CommonName string
@@ -174,11 +174,11 @@ func fill(text string, data any) (any, error) {
 }
 
 func hostname(text string) (any, error) {
-	return fill(text, hostnameData{Prefix: "peer", Index: 7, Domain: "a.test"})
+	return fill(text, HostnameData{Prefix: "peer", Index: 7, Domain: "a.test"})
 }
 
 func name(text string) (any, error) {
-	return fill(text, specData{Hostname: "p0", Domain: "a.test", CommonName: "p0.a.test"})
+	return fill(text, SpecData{Hostname: "p0", Domain: "a.test", CommonName: "p0.a.test"})
 }
 
 var readers = map[string]func(string) (any, error){

@@ -5,9 +5,10 @@ import dataclasses
 from typing import Any, NoReturn, TypeVar
 
 from fastledger.common.errors import InputError
+from fastledger.common.gonumbers import Width
 from fastledger.common.goyaml import scalars
 from fastledger.common.goyaml.expand import Expansion
-from fastledger.common.goyaml.fields import Kind, Width, fields_of
+from fastledger.common.goyaml.fields import Kind, fields_of
 from fastledger.common.goyaml.nodes import Node
 
 T = TypeVar("T")
@@ -119,9 +120,7 @@ def _number(value: Any, width: Width) -> int | None:
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
-    least = -(1 << (width.bits - 1)) if width.signed else 0
-    above = 1 << (width.bits - width.signed)
-    return int(value) if least <= value < above else None
+    return int(value) if width.holds(value) else None
 
 
 def _wanted(kind: Kind) -> str:

@@ -10,16 +10,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastledger.common.errors import InputError
+from fastledger.common.gonumbers import Width
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Width:
-    """How many bits a number has, and whether it has a sign."""
-
-    bits: int
-    signed: bool = False
 
 
 Int = Annotated[int, Width(64, signed=True)]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fastledger.common.gonumbers import parse_int
+
 NULL = "!!null"
 BOOL = "!!bool"
 STR = "!!str"
@@ -107,30 +109,6 @@ def _resolve(text: str) -> tuple[str, Any]:
     if number is not None and -_MAX_INT <= number < largest:
         return INT, number
     return (FLOAT, float(plain)) if _is_finite(plain) else (STR, text)
-
-
-_BASES = {"x": 16, "o": 8, "b": 2}
-_DIGITS = {16: "0123456789abcdef", 10: "0123456789", 8: "01234567", 2: "01"}
-
-
-def parse_int(text: str) -> int | None:
-    """Read a whole number without underscores in any of Go's bases; None if it is none.
-
-    A leading zero alone means octal.
-    """
-    digits = text[1:] if text[:1] in ("+", "-") else text
-    base = 10
-    if digits[:1] == "0" and len(digits) > 1:
-        base = _BASES.get(digits[1].lower(), 8)
-        digits = digits[2:] if digits[1].lower() in _BASES else digits[1:]
-    if not digits or not set(digits.lower()) <= set(_DIGITS[base]):
-        return None
-    # Python bounds decimal digits; more than these fit no width.
-    value = int(digits, base) if len(digits) <= _MOST_DIGITS else _MAX_UINT
-    return -value if text[0] == "-" else value
-
-
-_MOST_DIGITS = 4000
 
 
 def _is_finite(text: str) -> bool:

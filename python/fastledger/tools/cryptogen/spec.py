@@ -151,7 +151,9 @@ def _templated(template: NodeTemplate, prefix: str, domain: str) -> list[NodeSpe
     return [
         NodeSpec(
             hostname=gotemplate.fill(
-                hostname, {"Prefix": prefix, "Index": _wrapped(index), "Domain": domain}
+                hostname,
+                "HostnameData",
+                {"Prefix": prefix, "Index": _wrapped(index), "Domain": domain},
             ),
             sans=template.sans,
             public_key_algorithm=template.public_key_algorithm,
@@ -169,8 +171,8 @@ def _wrapped(index: int) -> int:
 
 def _rendered(spec: NodeSpec, domain: str) -> NodeSpec:
     values = {"Hostname": spec.hostname, "Domain": domain, "CommonName": ""}
-    name = gotemplate.fill(spec.common_name or "{{.Hostname}}.{{.Domain}}", values)
+    name = gotemplate.fill(spec.common_name or "{{.Hostname}}.{{.Domain}}", "SpecData", values)
     values["CommonName"] = name
-    sans = (name, spec.hostname, *(gotemplate.fill(san, values) for san in spec.sans))
+    sans = (name, spec.hostname, *(gotemplate.fill(san, "SpecData", values) for san in spec.sans))
     algorithm = spec.public_key_algorithm or ECDSA
     return replace(spec, common_name=name, sans=sans, public_key_algorithm=algorithm)

@@ -1,2 +1,0 @@
-def fill(t, v):
-    return t
