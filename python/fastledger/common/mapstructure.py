@@ -57,27 +57,15 @@ class _Decoding:
         if value is None:
             return None
         value = self._hooked(value, kind, path, place)
-        if isinstance(value, Time):
-            # To Go a time is a structure, though one without a field that can be seen.
-            value = GoMap() if kind.is_struct or kind.type is dict else value
         if kind.is_struct:
             return self.struct(value, kind, path, place)
-        if kind.type in (tuple, list):
+        if kind.type is list:
             return self._list(value, kind, path, place)
         if kind.type is dict:
             return self._dict(value, kind, path, place)
         if kind.type is bytes:
             return self._bytes(value, path, place)
-        made: Any = None
-        if kind.type is str:
-            made = as_text(value)
-        elif kind.type is bool:
-            made = as_bool(value)
-        elif kind.type is Duration:
-            number = _as_number(value, Width(64, signed=True))
-            made = None if number is None else Duration(number)
-        elif kind.width is not None:
-            made = _as_number(value, kind.width)
+        made = _scalar(value, kind)
         if made is None:
             self._misfit(value, kind, path, place)
         return made
@@ -102,16 +90,16 @@ class _Decoding:
         return made
 
     def _list(self, value: Any, kind: Kind, path: str, place: str) -> Any:
-        assert kind.of is not None, "a list says what it holds"
         if isinstance(value, Mapping) and not value:
             value = []
         values = value if isinstance(value, list) else [value]
         places = value.places if isinstance(value, GoList) else [place] * len(values)
-        made = (self.value(one, kind.of, f"{path}[{i}]", places[i]) for i, one in enumerate(values))
-        return kind.type(_zero(kind.of) if one is None else one for one in made)
+        made = (
+            self.value(one, kind.entry, f"{path}[{i}]", places[i]) for i, one in enumerate(values)
+        )
+        return [_zero(kind.entry) if one is None else one for one in made]
 
     def _dict(self, value: Any, kind: Kind, path: str, place: str) -> dict[str, Any]:
-        assert kind.of is not None, "a dict says what it holds"
         made: dict[str, Any] = {}
         if isinstance(value, list):
             for one in value:
@@ -124,8 +112,8 @@ class _Decoding:
             where = _place(value, key)
             if name is None:
                 self._refuse(where, f"{path}: the key {key} is no text")
-            given = self.value(entry, kind.of, f"{path}.{name}", where)
-            made[name] = _zero(kind.of) if given is None else given
+            given = self.value(entry, kind.entry, f"{path}.{name}", where)
+            made[name] = _zero(kind.entry) if given is None else given
         return made
 
     def _bytes(self, value: Any, path: str, place: str) -> bytes:
@@ -138,6 +126,9 @@ class _Decoding:
         """Apply Fabric's own rules."""
         if isinstance(value, Mapping) and kind.type in (str, list, bytes):
             return self._from_file(value, kind, path, place)
+        if isinstance(value, Time) and (kind.is_struct or kind.type is dict):
+            # To Go a time is a structure, though one without a field that can be seen.
+            return GoMap()
         if not isinstance(value, str):
             return value
         if kind.type is Duration:
@@ -202,6 +193,18 @@ def _zero(kind: Kind) -> Any:
     return kind.type() if kind.is_struct else {str: "", bool: False}.get(kind.type, 0)
 
 
+def _scalar(value: Any, kind: Kind) -> Any:
+    """Convert to text, a truth value, a number or a duration; None if that cannot be."""
+    if kind.type is str:
+        return as_text(value)
+    if kind.type is bool:
+        return as_bool(value)
+    if kind.type is Duration:
+        number = _as_number(value, Width(64, signed=True))
+        return None if number is None else Duration(number)
+    return None if kind.width is None else _as_number(value, kind.width)
+
+
 def as_text(value: Any) -> str | None:
     """Return a scalar as text, None if it cannot be."""
     if isinstance(value, bool):
@@ -245,6 +248,6 @@ def _wanted(kind: Kind) -> str:
         bool: "true or false",
         Duration: "a duration such as 300ms, 30s or 1m30s",
         list: "a list",
-        tuple: "a list",
+        bytes: "text",
     }
     return names[kind.type]

@@ -114,17 +114,15 @@ def _unequal(first: Value, second: Value) -> bool:
 
 def _less(first: Value, second: Value) -> bool:
     kinds = {_kind(first), _kind(second)}
-    if kinds & {"invalid", "bool"}:
-        if len(kinds) > 1 and "invalid" not in kinds:
-            raise _incompatible(first, second)
+    if kinds == {"bool"} or "invalid" in kinds:
         raise TemplateError("invalid type for comparison")
     if len(kinds) > 1 and kinds != {"int", "uint"}:
         raise _incompatible(first, second)
     if isinstance(first, str) and isinstance(second, str):
         return encoded(first) < encoded(second)
-    assert isinstance(first, int | float), "else it would be invalid"
-    assert isinstance(second, int | float), "else it would be invalid"
-    return first < second
+    if isinstance(first, int | float) and isinstance(second, int | float):
+        return first < second
+    raise TemplateError("invalid type for comparison")
 
 
 def _incompatible(first: Value, second: Value) -> TemplateError:

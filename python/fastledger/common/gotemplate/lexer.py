@@ -132,11 +132,14 @@ class _Lexer:
             return self._skip_quoted(*_QUOTED[character])
         if character in ".$":
             return self._skip_field(character)
-        if character in "+-" or character in "0123456789":
+        if character in "+-0123456789":
             return self._skip_number()
         if is_word(character):
             self._skip_word()
             return "name"
+        return self._skip_sign(character)
+
+    def _skip_sign(self, character: str) -> str:
         self._at += 1
         if character == ":":
             if self._peek() != "=":
@@ -182,9 +185,8 @@ class _Lexer:
         return self._peek() in _TERMINATORS or not self._peek() or self._closing() == 2
 
     def _skip_number(self) -> str:
-        found = _NUMBER.match(self._template, self._at)
-        assert found is not None, "the pattern takes anything"
-        self._at = found.end()
+        begin, found = self._at, _NUMBER.match(self._template, self._at)
+        self._at = found.end() if found else begin
         if (after := self._peek()) and (is_word(after) or after in "+-"):
-            raise TemplateError(f"bad number syntax: {found[0] + after!r}")
+            raise TemplateError(f"bad number syntax: {self._template[begin : self._at + 1]!r}")
         return "number"

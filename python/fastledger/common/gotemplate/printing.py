@@ -88,14 +88,14 @@ class _Verb:
         if isinstance(value, Struct):
             return self._struct(value)
         if isinstance(value, bool):
-            return self._pad(str(value).lower()) if self.verb in "tv" else self._bad(value)
+            return self._pad(str(value).lower()) if self.verb in "tv" else self.misfit(value)
         if isinstance(value, int):
             return self._integer(value)
         if isinstance(value, float):
             return self._float(value)
         return self._text(value)
 
-    def _bad(self, value: Value) -> str:
+    def misfit(self, value: Value) -> str:
         plain = dataclasses.replace(self, verb="v")
         return f"%!{self.verb}({type_name(value)}={plain.print(value)})"
 
@@ -125,7 +125,7 @@ class _Verb:
             if self.sharp and self.verb == "q" and "`" not in text and _is_raw(text):
                 return self._pad(f"`{text}`")
             return self._pad(_quoted(text, '"', self.plus))
-        return self._pad(text) if self.verb in ("s", "v") else self._bad(text)
+        return self._pad(text) if self.verb in ("s", "v") else self.misfit(text)
 
     def _hexadecimal(self, text: str) -> str:
         content = encoded(text)[: self.precision]
@@ -150,7 +150,7 @@ class _Verb:
             "X": "{:X}".format,
         }
         if self.verb not in bases:
-            return self._bad(int(value) if not isinstance(value, Byte) else value)
+            return self.misfit(int(value) if not isinstance(value, Byte) else value)
         signed = value < 0 or self.plus or self.space
         precision = self.precision
         if precision is None and self.zero and not self.minus and self.width is not None:
@@ -186,7 +186,7 @@ class _Verb:
         if self.verb == "b" or not is_exact or (self.sharp and self.verb in "veEfFgGxX"):
             raise TemplateError(f"%{'#' * self.sharp}{self.verb} of a float is not known here")
         if self.verb not in "veEfFgGxX":
-            return self._bad(value)
+            return self.misfit(value)
         negative = math.copysign(1, value) < 0 and not math.isnan(value)
         digits = _float_digits(abs(value), self.verb, self.precision)
         sign = "-" if negative else "+" if self.plus else " " if self.space else ""
@@ -318,7 +318,7 @@ class _Format:
         if made.verb == "v":
             made.as_go, made.named, made.sharp, made.plus = made.sharp, made.plus, False, False
         if made.verb == "w":
-            return made._bad(value) if value is not None else "%!w(<nil>)"
+            return made.misfit(value) if value is not None else "%!w(<nil>)"
         return made.print(value)
 
     def _index(self) -> None:

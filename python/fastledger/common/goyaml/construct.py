@@ -4,12 +4,14 @@
 import dataclasses
 from typing import Any, NoReturn, TypeVar
 
+from fastledger.common.durations import Duration, parse_duration
 from fastledger.common.errors import InputError
 from fastledger.common.gonumbers import Width
 from fastledger.common.goyaml import scalars
 from fastledger.common.goyaml.expand import Expansion
 from fastledger.common.goyaml.fields import Kind, fields_of
 from fastledger.common.goyaml.nodes import Node
+from fastledger.common.goyaml.values import value_of
 
 T = TypeVar("T")
 
@@ -47,13 +49,17 @@ class _Construction:
     def make(self, node: Node, kind: Kind, path: str) -> Any:
         """Make a value; :data:`_NOTHING` where null stands and the kind knows none."""
         with self._expansion.entered(node) as meant:
+            if kind.type is Any:
+                return value_of(meant, self._name)
             if meant.kind == "mapping" and kind.is_struct:
                 return self._struct(meant, kind, path)
+            if meant.kind == "mapping" and kind.type is dict:
+                return self._dict(meant, kind, path)
             if meant.kind == "sequence" and kind.type is tuple:
                 return self._sequence(meant, kind, path)
-            if meant.kind == "scalar":
-                return self._scalar(meant, kind, path)
-            self._misfit(meant, kind, path)
+            if meant.kind != "scalar":
+                self._misfit(meant, kind, path)
+            return self._scalar(meant, kind, path)
 
     def _struct(self, node: Node, kind: Kind, path: str) -> Any:
         fields = fields_of(kind.type)
@@ -71,9 +77,17 @@ class _Construction:
                     given[field] = made
         return dataclasses.replace(kind.type(), **given)
 
+    def _dict(self, node: Node, kind: Kind, path: str) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in self._expansion.pairs(node):
+            name = self.make(key, _TEXT, f"{path}, its keys")
+            if name is not _NOTHING and name not in made:
+                entry = self.make(value, kind.entry, f"{path}.{name}")
+                made[name] = _zero(kind.entry) if entry is _NOTHING else entry
+        return made
+
     def _sequence(self, node: Node, kind: Kind, path: str) -> tuple[Any, ...]:
-        assert kind.of is not None, "a tuple says what it holds"
-        made = (self.make(one, kind.of, f"{path}[{i}]") for i, one in enumerate(node.content))
+        made = (self.make(one, kind.entry, f"{path}[{i}]") for i, one in enumerate(node.content))
         return tuple(one for one in made if one is not _NOTHING)
 
     def _scalar(self, node: Node, kind: Kind, path: str) -> Any:
@@ -84,12 +98,14 @@ class _Construction:
         if value is None:
             if kind.optional:
                 return None
-            return () if kind.type is tuple else _NOTHING
+            return kind.type() if kind.type in (tuple, dict) else _NOTHING
         made: Any = None
         if kind.type is str:
             made = value if tag == scalars.BINARY else node.value
         elif kind.type is bool:
             made = _truth(value)
+        elif kind.type is Duration:
+            made = _duration(value)
         elif kind.width is not None:
             made = _number(value, kind.width)
         if made is None:
@@ -115,6 +131,19 @@ def _truth(value: Any) -> bool | None:
     return False if value in _FALSE else None
 
 
+def _duration(value: Any) -> Duration | None:
+    try:
+        return (
+            parse_duration(value) if isinstance(value, str) else Duration(0) if value == 0 else None
+        )
+    except ValueError:
+        return None
+
+
+def _zero(kind: Kind) -> Any:
+    return {str: "", bool: False}.get(kind.type) if not kind.is_struct else kind.type()
+
+
 def _number(value: Any, width: Width) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -128,7 +157,13 @@ def _wanted(kind: Kind) -> str:
         return f"a whole number of {width_text(kind.width)}"
     if kind.is_struct:
         return "a mapping"
-    return {str: "text", bool: "true or false (or yes, no, on, off)", tuple: "a list"}[kind.type]
+    names = {
+        str: "text",
+        bool: "true or false (or yes, no, on, off)",
+        dict: "a mapping",
+        Duration: "a duration such as 300ms, 30s or 1m30s",
+    }
+    return names.get(kind.type, "a list")
 
 
 def width_text(width: Width) -> str:

@@ -21,6 +21,7 @@ class Expansion:
     """Follows aliases and merges, and counts."""
 
     def __init__(self, name: str) -> None:
+        """Begin with nothing read; errors call the document by the name."""
         self._name = name
         self._nodes = 0
         self._aliased = 0

@@ -5,9 +5,9 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 from fastledger.common.errors import InputError
 from fastledger.common.gonumbers import Width
@@ -30,19 +30,20 @@ class Pointer:
     """
 
 
-def key(name: str, default: T | Callable[[], T]) -> T:
+@overload
+def key(name: str, default: type[T]) -> T: ...
+@overload
+def key(name: str, default: T) -> T: ...
+def key(name: str, default: Any) -> Any:
     """Declare a field by its key in the file.
 
     Args:
         name: The key.
         default: The value where the file has none, or a type that makes it.
     """
-    made: Any = (
-        dataclasses.field(default_factory=default, metadata={"key": name})
-        if isinstance(default, type)
-        else dataclasses.field(default=default, metadata={"key": name})
-    )
-    return typing.cast(T, made)
+    if isinstance(default, type):
+        return dataclasses.field(default_factory=default, metadata={"key": name})
+    return dataclasses.field(default=default, metadata={"key": name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class Kind:
     width: Width | None = None
     of: "Kind | None" = None
     optional: bool = False
+
+    @property
+    def entry(self) -> "Kind":
+        """What it holds."""
+        if self.of is None:
+            raise AssertionError(f"a {self.type} does not say what it holds")
+        return self.of
 
     @property
     def is_struct(self) -> bool:
@@ -81,10 +89,10 @@ def refuse_nulls(value: Any, path: str) -> None:
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             refuse_nulls(entry, f"{path}[{index}]")
-    elif dataclasses.is_dataclass(value):
-        for key, (field, _) in fields_of(type(value)).items():
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for name, (field, _) in fields_of(type(value)).items():
             if (entry := getattr(value, field)) is not None:
-                refuse_nulls(entry, f"{path}.{key}")
+                refuse_nulls(entry, f"{path}.{name}")
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A YAML text as a tree of nodes, each with its line."""
 
+import codecs
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -56,7 +57,7 @@ def compose(text: bytes, name: str) -> Node | None:
             return None
         if begin.version not in (None, (1, 1)):
             raise InputError(f"{name}: cannot be read as YAML: found incompatible YAML document")
-        root = _Composer(loader, name).node(0)
+        root = _Composer(loader, name, text).node(0)
         loader.get_event()
     except yaml.YAMLError as error:
         raise InputError(f"{name}: cannot be read as YAML: {_said(error)}") from error
@@ -77,9 +78,11 @@ def _said(error: yaml.YAMLError) -> str:
 class _Composer:
     """Builds nodes from a parser's events."""
 
-    def __init__(self, loader: Any, name: str) -> None:
+    def __init__(self, loader: Any, name: str, text: bytes) -> None:
         self._loader = loader
         self._name = name
+        # Where no such escape stands there is nothing to look for, and nothing to decode.
+        self._source = _decoded(text) if b"\\/" in text.replace(b"\0", b"") else ""
         self._anchors: dict[str, Node] = {}
 
     def node(self, depth: int) -> Node:
@@ -92,6 +95,8 @@ class _Composer:
                 self._refuse(line, f"unknown anchor '{event.anchor}' referenced")
             return Node("alias", "", event.anchor, line, [self._anchors[event.anchor]])
         if isinstance(event, yaml.ScalarEvent):
+            if event.style == '"' and self._source:
+                self._check_escapes(event)
             node = Node("scalar", _scalar_tag(event), event.value, line)
             self._name_anchor(event, node)
             return node
@@ -105,12 +110,23 @@ class _Composer:
         self._loader.get_event()
         return node
 
+    def _check_escapes(self, event: Any) -> None:
+        """Refuse an escaped slash, which only later versions of YAML know than Go's reader."""
+        written = self._source[event.start_mark.index : event.end_mark.index]
+        if "\\/" in written.replace("\\\\", ""):
+            self._refuse(event.start_mark.line + 1, "found unknown escape character '/'")
+
     def _name_anchor(self, event: Any, node: Node) -> None:
         if event.anchor:
             self._anchors[event.anchor] = node
 
     def _refuse(self, line: int, problem: str) -> NoReturn:
         raise InputError(f"{self._name}: cannot be read as YAML: line {line}: {problem}")
+
+
+def _decoded(text: bytes) -> str:
+    is_wide = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return text.decode("utf-16" if is_wide else "utf-8-sig", "replace")
 
 
 def _given_tag(event: Any) -> str:

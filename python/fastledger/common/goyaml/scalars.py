@@ -62,8 +62,7 @@ class Time:
     def __str__(self) -> str:
         """Return it as Go's ``time.Time`` prints itself, if it is of UTC; else as written."""
         found = _TIME.fullmatch(self.text)
-        assert found is not None, "checked when it was resolved"
-        if found["zone"] not in (None, "Z"):
+        if found is None or found["zone"] not in (None, "Z"):
             return self.text
         year, month, day = (int(number) for number in found["date"].split("-"))
         hour, minute, second = (int(number) for number in (found["clock"] or "0:0:0").split(":"))
@@ -85,7 +84,7 @@ def resolve(text: str, tag: str = "") -> tuple[str, Any]:
     if tag and tag not in _RESOLVABLE:
         return (tag, _binary(text)) if tag == BINARY else (tag, text)
     found, value = (STR, text) if tag == STR else _resolve(text)
-    if tag == FLOAT and found == INT and value < _MAX_INT:
+    if tag == FLOAT and found == INT and isinstance(value, int) and value < _MAX_INT:
         return FLOAT, float(value)
     if tag not in ("", STR, found):
         raise Misfit(f"cannot construct {found} `{text}` as a {tag}")

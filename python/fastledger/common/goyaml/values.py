@@ -18,6 +18,7 @@ class GoMap(dict[Any, Any]):
     """
 
     def __init__(self, *, any_keys: bool = False) -> None:
+        """Begin without keys."""
         super().__init__()
         self.places: dict[Any, str] = {}
         self.any_keys = any_keys
@@ -31,6 +32,7 @@ class GoList(list[Any]):
     """
 
     def __init__(self) -> None:
+        """Begin without entries."""
         super().__init__()
         self.places: list[str] = []
 

@@ -79,6 +79,16 @@ class Evaluator:
                 return value
             case Name(name):
                 return variables[name] if name in variables else self._environment[name]
+            case Sequence(parts):
+                return [self.run(one, variables) for one in parts][-1]
+            case Array(parts):
+                return [self.run(one, variables) for one in parts]
+            case Item():
+                return self._item(node, variables)
+        return self._compute(node, variables)
+
+    def _compute(self, node: Node, variables: Mapping[str, Any]) -> Any:
+        match node:
             case Call(function, arguments, at):
                 return self._call(function, [self.run(one, variables) for one in arguments], at)
             case Unary(operator, operand, at):
@@ -90,12 +100,6 @@ class Evaluator:
                 return self.run(then if chosen else otherwise, variables)
             case Let(name, value, body):
                 return self.run(body, {**variables, name: self.run(value, variables)})
-            case Sequence(parts):
-                return [self.run(one, variables) for one in parts][-1]
-            case Array(parts):
-                return [self.run(one, variables) for one in parts]
-            case Item():
-                return self._item(node, variables)
         raise AssertionError(f"checked before: {node}")
 
     def _call(self, function: Name, arguments: list[Any], at: int) -> Any:
@@ -151,7 +155,7 @@ class Evaluator:
 
     def _item(self, node: Item, variables: Mapping[str, Any]) -> Any:
         of = self.run(node.of, variables)
-        bounds = [
+        bounds: list[Any] = [
             None if one is None else self.run(one, variables) for one in (node.begin, node.end)
         ]
         if not isinstance(of, list | str) or any(
@@ -193,8 +197,8 @@ def _constant(node: Node) -> bool | None:
         case Literal(bool() as value):
             return value
         case Unary("not" | "!", operand):
-            value = _constant(operand)
-            return None if value is None else not value
+            inner = _constant(operand)
+            return None if inner is None else not inner
         case Binary("==", Literal(left), Literal(right)) if type(left) is type(right):
             return None if isinstance(left, float | None) else bool(left == right)
         case Binary("and" | "&&" | "or" | "||" as operator, left_node, right_node):

@@ -230,8 +230,8 @@ def _locate(target: Any, folder: Path, *fields: str) -> None:
     """Let paths begin at the folder; what is no text in the file is bytes to Go, and a path too."""
     for field in fields:
         path = getattr(target, field)
-        base = os.fsencode(folder) if isinstance(path, bytes) else str(folder)
-        setattr(target, field, os.path.normpath(os.path.join(base, path)))
+        located = os.path.normpath(folder / os.fsdecode(path))
+        setattr(target, field, os.fsencode(located) if isinstance(path, bytes) else located)
 
 
 _TYPES: dict[str, Callable[[Orderer, Path], None]] = {

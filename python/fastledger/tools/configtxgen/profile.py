@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: RUF009 (key() makes fields, as dataclasses.field does)
 """What a ``configtx.yaml`` says (Fabric: ``internal/configtxgen/genesisconfig``)."""
 
 from collections.abc import Iterable

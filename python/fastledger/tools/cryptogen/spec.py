@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fastledger.common import goyaml, gotemplate
+from fastledger.common import gotemplate, goyaml
 from fastledger.common.errors import InputError
 from fastledger.common.goyaml import Int, key
 
@@ -33,7 +33,7 @@ class NodeSpec:
     sans: tuple[str, ...] = key("SANS", ())
     """Subject alternative names: IP addresses and DNS names."""
 
-    public_key_algorithm: str = key("PublicKeyAlgorithm", "")
+    public_key_algorithm: str = key("PublicKeyAlgorithm", ECDSA)
     is_admin: bool = False
 
 
@@ -93,9 +93,7 @@ class OrgSpec:
     @property
     def admin(self) -> NodeSpec:
         """The administrator, whom every organisation has."""
-        return NodeSpec(
-            common_name=f"Admin@{self.domain}", public_key_algorithm=ECDSA, is_admin=True
-        )
+        return NodeSpec(common_name=f"Admin@{self.domain}", is_admin=True)
 
 
 @dataclass(frozen=True, slots=True)
