@@ -59,7 +59,7 @@ class GatewayChannel(Protocol):
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
     async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
+        """Forget the connection to a peer if it is gone."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
         """Who has a chaincode: peers of the own organisation first, then by their heights.

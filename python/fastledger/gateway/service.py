@@ -201,8 +201,15 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             try:
                 async with asyncio.timeout(self._broadcast_timeout_s):
                     answer = await channel.broadcaster(address).send(encoded)
-            except (FastledgerError, TimeoutError) as error:
+            except FastledgerError as error:
                 details.append(pb.ErrorDetail(address=address, message=str(error)))
+                continue
+            except TimeoutError:
+                late = (
+                    f"no answer within {self._broadcast_timeout_s:g} s; the transaction may have "
+                    "been ordered"
+                )
+                details.append(pb.ErrorDetail(address=address, message=late))
                 continue
             if answer.status == common_pb2.SUCCESS:
                 return
