@@ -99,7 +99,8 @@ class Broadcaster:
             await channel.connect(None)
         except grpc.aio.AioRpcError as error:
             raise FastledgerError(f"orderer {self._address}: {error.details()}") from error
-        return channel.stream_stream(BROADCAST)()
+        stream: Conversing = channel.stream_stream(BROADCAST)()
+        return stream
 
     def _lost(self, reason: str) -> StreamLost:
         return StreamLost(

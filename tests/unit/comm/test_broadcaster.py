@@ -142,7 +142,7 @@ def test_whoever_gives_up_takes_only_the_own_stream_along() -> None:
 def test_a_lost_answer_leaves_open_what_became_of_the_transaction() -> None:
     async def run() -> None:
         async with ordering(Orderer()) as to:
-            with pytest.raises(StreamLost, match="gone.*may have been ordered") as lost:
+            with pytest.raises(StreamLost, match=r"gone.*may have been ordered") as lost:
                 await to.send(b"lost")
             assert isinstance(lost.value.__cause__, grpc.aio.AioRpcError)
             with pytest.raises(StreamLost, match="may have been ordered"):
