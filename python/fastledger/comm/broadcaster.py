@@ -99,8 +99,8 @@ class Broadcaster:
             await channel.connect(None)
         except grpc.aio.AioRpcError as error:
             raise FastledgerError(f"orderer {self._address}: {error.details()}") from error
-        stream: Conversing = channel.stream_stream(BROADCAST)()
-        return stream
+        fresh: Conversing = channel.stream_stream(BROADCAST)()
+        return fresh
 
     def _lost(self, reason: str) -> StreamLost:
         return StreamLost(

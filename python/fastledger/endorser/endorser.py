@@ -198,6 +198,7 @@ class Endorser:
             simulator=simulator,
             signed_proposal=proposal.signed,
             proposal=proposal.proposal,
+            creator=proposal.creator,
         )
         modern = channel is None or channel.has_lifecycle
         try:
@@ -290,6 +291,7 @@ class Endorser:
             simulator=context.simulator,
             signed_proposal=context.signed_proposal,
             proposal=context.proposal,
+            creator=context.creator,
         )
         assert self._executor is not None  # noqa: S101 - _run has looked
         ccid = f"{chaincode.name}:{chaincode.version}"

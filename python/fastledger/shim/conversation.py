@@ -11,16 +11,21 @@ which it has one at a time. How messages get to the peer and to the right thread
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from google.protobuf.message import DecodeError
+
+from fastledger.protos.common.common_pb2 import Header, SignatureHeader
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
     ChaincodeID,
     ChaincodeInput,
 )
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
+from fastledger.protos.peer.proposal_pb2 import Proposal
 from fastledger.shim.errors import ChaincodeFailed, PeerError
 from fastledger.shim.interface import ERROR, Chaincode, Response, error
 from fastledger.shim.stub import ChaincodeStub
@@ -44,6 +49,55 @@ def workers() -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{WORKERS_VARIABLE} is {text!r}, it must be a positive number")
     return int(text)
+
+
+PATIENCE_VARIABLE = "FASTLEDGER_SHIM_PATIENCE_S"
+"""For how many seconds a peer waits for a transaction (its ``chaincode.executetimeout``)."""
+
+
+def patience_s() -> float:
+    """How long a transaction may have waited when it begins, as the environment says.
+
+    Raises:
+        ValueError: It says no positive number.
+    """
+    text = os.environ.get(PATIENCE_VARIABLE, "inf")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not seconds > 0:
+        raise ValueError(f"{PATIENCE_VARIABLE} is {text!r}, it must be a positive number")
+    return seconds
+
+
+class Waiting:
+    """A transaction that has come and has not begun."""
+
+    __slots__ = ("came", "message")
+
+    def __init__(self, message: ChaincodeMessage) -> None:
+        """It comes now."""
+        self.message = message
+        self.came = time.monotonic()
+
+
+def is_transaction(message: ChaincodeMessage) -> bool:
+    """Whether a message asks for a transaction to be run."""
+    return message.type in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT)
+
+
+NESTED = b"nested"
+"""Stands for the callers of transactions that a running one has called: it waits for them."""
+
+
+def _creator(message: ChaincodeMessage) -> bytes:
+    try:
+        proposal = Proposal.FromString(message.proposal.proposal_bytes)
+        header = Header.FromString(proposal.header)
+        return SignatureHeader.FromString(header.signature_header).creator
+    except DecodeError:
+        return b""
 
 
 class Link(Protocol):
@@ -73,6 +127,8 @@ class Conversation:
         self._chaincode = chaincode
         self._ccid = ccid
         self._link = link
+        self._patience_s = patience_s()
+        self._running: set[str] = set()
 
     def register(self) -> None:
         """Say who this is."""
@@ -80,11 +136,9 @@ class Conversation:
         self._link.send(ChaincodeMessage(type=ChaincodeMessage.REGISTER, payload=payload))
 
     def receive(self, message: ChaincodeMessage) -> None:
-        """Take a message from the peer that no request waits for; transactions run here."""
+        """Take a message from the peer that is no transaction, and that no request waits for."""
         kind = message.type
-        if kind in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT):
-            self._run(message)
-        elif kind == ChaincodeMessage.READY:
+        if kind == ChaincodeMessage.READY:
             self.params = ChaincodeAdditionalParams.FromString(message.payload)
         elif kind == ChaincodeMessage.KEEPALIVE:
             self._link.send(message)
@@ -114,11 +168,24 @@ class Conversation:
             raise PeerError(answer.payload.decode("utf-8", "replace"))
         return answer.payload
 
-    def _run(self, message: ChaincodeMessage) -> None:
+    def caller(self, message: ChaincodeMessage) -> bytes:
+        """Whose transaction it is, as the peer has checked; empty where the peer itself calls."""
+        return NESTED if message.txid in self._running else _creator(message)
+
+    def run(self, waiting: Waiting) -> None:
+        """Run a transaction, unless the peer has stopped waiting for it, and send the answer."""
+        message = waiting.message
+        is_outer = message.txid not in self._running
+        self._running.add(message.txid)
         try:
+            if time.monotonic() - waiting.came > self._patience_s:
+                raise TimeoutError(f"it has waited for more than {self._patience_s:g} s")
             answer = self._answer(message)
         except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
             answer = ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=str(failure).encode())
+        finally:
+            if is_outer:
+                self._running.discard(message.txid)
         answer.txid, answer.channel_id = message.txid, message.channel_id
         self._link.send(answer)
 

@@ -317,6 +317,7 @@ def tx(
         simulator=simulator,
         signed_proposal=signed,
         proposal=proposal,
+        creator=signature.creator,
     )
 
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,6 +14,7 @@ from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
+from fastledger.chaincode.workers import QueryWorkers
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
@@ -562,6 +564,77 @@ def test_too_many_transactions_are_refused() -> None:
             await scene.begin(tx(scene.peer), "f")
         with pytest.raises(ChaincodeError, match="executes 2 transactions already"):
             await scene.support.invoke(tx(scene.peer), args("f"))
+
+    asyncio.run(run())
+
+
+def test_whoever_uses_the_limit_up_keeps_out_himself_only() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(max_transactions=4))
+        greedy = [await scene.begin(tx(scene.peer, certificate=b"A"), "f") for _ in range(4)]
+        with pytest.raises(ChaincodeError, match="executes 4 transactions already"):
+            await scene.support.invoke(tx(scene.peer, certificate=b"A"), args("f"))
+        for name in (b"B", b"C"):
+            other = tx(scene.peer, certificate=name)
+            served = await scene.begin(other, "f")
+            scene.complete(context=other)
+            assert (await served)[0].status == 200
+        for one in greedy:
+            one.cancel()
+        await scene.support.stop()
+
+    asyncio.run(run())
+
+
+def test_what_a_client_gives_up_still_counts_until_it_is_answered() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(max_transactions=2))
+        given_up = []
+        for _ in range(2):
+            context = tx(scene.peer)
+            task = await scene.begin(context, "f")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            given_up.append(context)
+        with pytest.raises(ChaincodeError, match="executes 2 transactions already"):
+            await scene.support.invoke(tx(scene.peer), args("f"))
+        # What it reads and writes now is for nobody.
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"), given_up[0])
+        assert (answer.type, b"no ledger context" in answer.payload) == (T.ERROR, True)
+        scene.complete(context=given_up[0])
+        context = tx(scene.peer)
+        served = await scene.begin(context, "f")
+        scene.complete(context=context)
+        assert (await served)[0].status == 200
+        await scene.support.stop()
+
+    asyncio.run(run())
+
+
+def test_a_chaincode_that_loops_for_whoever_gave_up_is_replaced() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(execute_timeout_s=1, overdue_grace_s=0.1))
+        lost = await scene.begin(tx(scene.peer), "loop")
+        lost.cancel()
+        await asyncio.wait_for(scene.launcher.instances[0].ended.wait(), 10)
+        assert scene.support._registry.get(CCID) is None
+
+    asyncio.run(run())
+
+
+def test_slow_queries_of_one_caller_leave_a_worker_to_others() -> None:
+    async def run() -> None:
+        workers = QueryWorkers(4)
+        release = threading.Event()
+        slow = [asyncio.ensure_future(workers.run(b"A", release.wait)) for _ in range(20)]
+        assert [await workers.run(b"B", lambda n=n: n) for n in range(3)] == [0, 1, 2]
+        with pytest.raises(KeyError):
+            await workers.run(b"B", lambda: {}["there is none"])
+        slow[10].cancel()
+        release.set()
+        done = await asyncio.gather(*slow, return_exceptions=True)
+        assert done.count(True) == 19
+        workers.close()
 
     asyncio.run(run())
 

@@ -75,8 +75,9 @@ def run(
             ChaincodeConfig(execute_timeout_s=timeout_s, startup_timeout_s=60, overdue_grace_s=0.2),
         )
 
-        async def call(*arguments: str):
-            return (await support.invoke(tx(peer, "hostile"), args(*arguments)))[0]
+        async def call(*arguments: str, who: bytes | None = None):
+            context = tx(peer, "hostile", certificate=who)
+            return (await support.invoke(context, args(*arguments)))[0]
 
         try:
             await test(call)
@@ -142,6 +143,23 @@ def test_a_loop_times_out_and_the_next_transaction_is_served(tmp_path: Path) -> 
         assert (await call("Fine")).payload == b"fine"
 
     run(tmp_path, test, timeout_s=1.5)
+
+
+def test_whoever_sleeps_on_all_workers_delays_nobody_else(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = [asyncio.ensure_future(call("Sleep", "60", who=b"A")) for _ in range(150)]
+        given_up = [asyncio.ensure_future(call("Sleep", "60", who=b"B")) for _ in range(50)]
+        await asyncio.sleep(0)
+        for one in given_up:
+            one.cancel()
+        for _ in range(20):
+            assert (await call("Fine", who=b"C")).payload == b"fine"
+        assert not any(one.done() for one in asleep)
+        for one in asleep:
+            one.cancel()
+
+    run(tmp_path, test, timeout_s=30)
 
 
 def test_death_is_one_transactions(tmp_path: Path) -> None:
