@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import requests
 from fastledger.chaincode.calls import Callee, call_chaincode
-from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.config import FRAME_BYTES, MAX_MESSAGE_BYTES, ChaincodeConfig
 from fastledger.chaincode.context import Execution, TransactionContext
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import Services
@@ -184,8 +184,16 @@ class Handler:
             txid=context.tx_id,
             channel_id=context.channel_id,
         )
+        size = len(message.payload)
         if context.signed_proposal is not None:
             message.proposal.CopyFrom(context.signed_proposal)
+            size += len(context.signed_proposal.proposal_bytes)
+        if size > _most():
+            # The stream would end with it, and all other transactions with the stream.
+            raise ChaincodeError(
+                f"the transaction's input has {size} bytes with its proposal; at most {_most()} "
+                "fit into a message"
+            )
         await self._stream.write(message)
 
     async def _receive(self, message: ChaincodeMessage) -> None:
@@ -320,7 +328,15 @@ def _name(kind: "ChaincodeMessage.Type.ValueType") -> str:
         return f"of unknown type {kind}"
 
 
+def _most() -> int:
+    """How much a message to the chaincode can hold, beside ids and names."""
+    return MAX_MESSAGE_BYTES - FRAME_BYTES
+
+
 def _response(message: ChaincodeMessage, payload: bytes) -> ChaincodeMessage:
+    if len(payload) > _most():
+        text = f"the answer has {len(payload)} bytes; at most {_most()} fit into a message"
+        return _error(message, text)
     return ChaincodeMessage(
         type=ChaincodeMessage.RESPONSE,
         payload=payload,

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.config import MAX_MESSAGE_BYTES, ChaincodeConfig
 from fastledger.chaincode.context import Execution
 from fastledger.chaincode.queries import Query
 from fastledger.chaincode.services import CollectionAccess, Services
@@ -84,17 +84,23 @@ def get_state(request: Request) -> bytes:
 def get_state_multiple(request: Request) -> bytes:
     """GET_STATE_MULTIPLE: values in the keys' order, empty for missing ones."""
     get = request.decode(shim.GetStateMultiple)
-    keys = list(get.keys)
-    for key in keys:
+    simulator, namespace, collection = request.simulator, request.namespace, get.collection
+    if collection:
+        request.check_collection(collection)
+    result = shim.GetStateMultipleResult()
+    size = 0
+    for key in get.keys:
         request.execution.charge(len(key))
-    if get.collection:
-        request.check_collection(get.collection)
-        values = request.simulator.get_private_data_multiple(
-            request.namespace, get.collection, keys
-        )
-    else:
-        values = request.simulator.get_state_multiple(request.namespace, keys)
-    result = shim.GetStateMultipleResult(values=[value or b"" for value in values])
+        if collection:
+            value = simulator.get_private_data(namespace, collection, key)
+        else:
+            value = simulator.get_state(namespace, key)
+        size += len(value or b"")
+        if size > MAX_MESSAGE_BYTES:
+            raise RequestRefused(
+                f"the values have more than {MAX_MESSAGE_BYTES} bytes together; ask for fewer keys"
+            )
+        result.values.append(value or b"")
     return result.SerializeToString()
 
 

@@ -19,6 +19,7 @@ from typing import Protocol
 from google.protobuf.message import DecodeError
 
 from fastledger.protos.common.common_pb2 import Header, SignatureHeader
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
     ChaincodeID,
@@ -27,7 +28,8 @@ from fastledger.protos.peer.chaincode_pb2 import (
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.proposal_pb2 import Proposal
 from fastledger.shim.errors import ChaincodeFailed, PeerError
-from fastledger.shim.interface import ERROR, Chaincode, Response, error
+from fastledger.shim.interface import ERROR, MAX_TEXT, Chaincode, Response, error
+from fastledger.shim.memory import room_for
 from fastledger.shim.stub import ChaincodeStub
 
 WORKERS_VARIABLE = "FASTLEDGER_SHIM_WORKERS"
@@ -158,10 +160,13 @@ class Conversation:
 
         Raises:
             PeerError: The peer refuses, or is gone.
+            ValueError: No message can hold the request.
+            MemoryError: The process has no memory for it now.
         """
-        answer = self._link.ask(
-            ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id)
-        )
+        with room_for(len(payload), "the request"):
+            answer = self._link.ask(
+                ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id)
+            )
         if answer is None:
             raise PeerError("the peer has hung up")
         if answer.type == ChaincodeMessage.ERROR:
@@ -180,16 +185,24 @@ class Conversation:
         try:
             if time.monotonic() - waiting.came > self._patience_s:
                 raise TimeoutError(f"it has waited for more than {self._patience_s:g} s")
-            answer = self._answer(message)
+            self._answer(message)
         except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
-            answer = ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=str(failure).encode())
+            self._send_error(message, str(failure))
         finally:
             if is_outer:
                 self._running.discard(message.txid)
-        answer.txid, answer.channel_id = message.txid, message.channel_id
-        self._link.send(answer)
 
-    def _answer(self, message: ChaincodeMessage) -> ChaincodeMessage:
+    def _send_error(self, message: ChaincodeMessage, text: str) -> None:
+        self._link.send(
+            ChaincodeMessage(
+                type=ChaincodeMessage.ERROR,
+                payload=text[:MAX_TEXT].encode("utf-8", "replace"),
+                txid=message.txid,
+                channel_id=message.channel_id,
+            )
+        )
+
+    def _answer(self, message: ChaincodeMessage) -> None:
         stub = ChaincodeStub(
             self,
             message.channel_id,
@@ -201,14 +214,28 @@ class Conversation:
         function = self._chaincode.init if is_init else self._chaincode.invoke
         response = run_safely(lambda: function(stub))
         if is_init and response.status >= ERROR:
-            return ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=response.message.encode())
+            self._send_error(message, response.message)
+            return
         stub.finish_write_batch()
-        answer = ChaincodeMessage(
-            type=ChaincodeMessage.COMPLETED, payload=response.SerializeToString()
-        )
-        if stub.event is not None:
-            answer.chaincode_event.CopyFrom(stub.event)
-        return answer
+        try:
+            self._complete(message, response, stub.event)
+        except (ValueError, MemoryError) as failure:
+            self._complete(message, error(str(failure)), None)
+
+    def _complete(
+        self, message: ChaincodeMessage, response: Response, event: ChaincodeEvent | None
+    ) -> None:
+        size = len(response.payload) + len(response.message)
+        size += len(event.payload) + len(event.event_name) if event else 0
+        with room_for(size, "the answer"):
+            answer = ChaincodeMessage(
+                type=ChaincodeMessage.COMPLETED,
+                payload=response.SerializeToString(),
+                txid=message.txid,
+                channel_id=message.channel_id,
+                chaincode_event=event,
+            )
+            self._link.send(answer)
 
 
 def run_safely(function: Callable[[], Response]) -> Response:

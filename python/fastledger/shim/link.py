@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to the peer: a stream of the core for a chaincode that dials, queues for one that serves."""
 
+import sys
 import threading
 from queue import SimpleQueue
+
+from google.protobuf.message import DecodeError
 
 from fastledger._core import ChaincodeStream
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
@@ -79,14 +82,20 @@ class Workers:
                 self._idle -= 1
             self._add()
             try:
-                self._receive(ChaincodeMessage.FromString(encoded))
+                self._receive(encoded)
             except BaseException as failure:  # noqa: BLE001 (raised by run)
                 self._failure = failure
                 self._stream.close()
             with self._lock:
                 self._idle += 1
 
-    def _receive(self, message: ChaincodeMessage) -> None:
+    def _receive(self, encoded: bytes) -> None:
+        try:
+            message = ChaincodeMessage.FromString(encoded)
+        except (DecodeError, MemoryError) as error:
+            # Too large for the memory that is left: the peer will time it out, others go on.
+            print(f"a message of {len(encoded)} bytes is lost: {error}", file=sys.stderr)  # noqa: T201
+            return
         if not is_transaction(message):
             self._conversation.receive(message)
             return

@@ -21,10 +21,10 @@ from fastledger.shim.conversation import (
 )
 from fastledger.shim.interface import Chaincode
 from fastledger.shim.link import QueueLink
+from fastledger.shim.memory import MAX_MESSAGE_BYTES
 from fastledger.shim.runtime import read_file
 from fastledger.shim.turns import Turns
 
-MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -10,6 +10,8 @@ import pytest
 from stand_in import Endless, Peer, Simulator, args, tx
 
 from fastledger.chaincode import context as contexts
+from fastledger.chaincode import handler as handlers
+from fastledger.chaincode import requests
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
@@ -366,6 +368,34 @@ def test_a_transaction_may_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) ->
         put = wire.PutState(key="k", value=b"v" * 1000)
         kinds = [(await scene.ask(T.PUT_STATE, put)).type for _ in range(12)]
         assert kinds == [T.RESPONSE] * 9 + [T.ERROR] * 3
+
+    played(test)
+
+
+def test_an_answer_that_no_message_holds_costs_the_request(monkeypatch) -> None:
+    """On the stream it would end that, and with it all the chaincode's transactions."""
+
+    async def test(scene: Scene) -> None:
+        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 100)
+        monkeypatch.setattr(requests, "MAX_MESSAGE_BYTES", 250)
+        state = scene.peer.ledgers["mychannel"].state
+        state["basic", "", "fits"], state["basic", "", "large"] = b"x" * 100, b"x" * 101
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="fits"))
+        assert (answer.type, answer.payload) == (T.RESPONSE, b"x" * 100)
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="large"))
+        assert (answer.type, b"101 bytes" in answer.payload) == (T.ERROR, True)
+        several = wire.GetStateMultiple(keys=["large", "large", "large"])
+        answer = await scene.ask(T.GET_STATE_MULTIPLE, several)
+        assert (answer.type, b"ask for fewer keys" in answer.payload) == (T.ERROR, True)
+
+    played(test)
+
+
+def test_an_input_that_no_message_holds_is_refused(monkeypatch) -> None:
+    async def test(scene: Scene) -> None:
+        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 1000)
+        with pytest.raises(ChaincodeError, match="at most 1000 fit into a message"):
+            await scene.support.invoke(tx(scene.peer), args("x" * 1000))
 
     played(test)
 
