@@ -26,9 +26,9 @@ from fastledger.chaincode.context import Execution, TransactionContext
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import Services
 from fastledger.chaincode.stream import Stream
-from fastledger.chaincode.workers import QueryWorkers
 from fastledger.common.errors import ChaincodeError
 from fastledger.common.share import FairLimit
+from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
     ChaincodeID,
@@ -57,7 +57,7 @@ class Handler:
         services: Services,
         registry: Registry["Handler"],
         callee: Callee,
-        workers: QueryWorkers,
+        workers: FairWorkers,
         expected_ccid: str | None = None,
     ) -> None:
         """Take a stream over; nothing is sent before :meth:`serve`.

@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError
@@ -15,14 +16,17 @@ from fastledger.chaincode.launcher.instance import Instance, Serve
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import EndorsementInfo, Services
 from fastledger.chaincode.stream import Stream
-from fastledger.chaincode.workers import QueryWorkers
 from fastledger.common.errors import ChaincodeError
+from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.proposal_response_pb2 import Response
 
 log = logging.getLogger(__name__)
+
+QUERY_WORKERS = 4
+"""Rich queries and histories that are read side by side; more wait."""
 
 INITIALIZED_KEY = "\x00\U0010ffffinitialized"
 """Under which a chaincode's state keeps the version that was initialized (2.0 and later)."""
@@ -61,7 +65,7 @@ class ChaincodeSupport:
         self._services = services
         self._launcher = launcher
         self._config = config or ChaincodeConfig()
-        self._workers = QueryWorkers()
+        self._workers = FairWorkers(QUERY_WORKERS, ThreadPoolExecutor(QUERY_WORKERS, "query"))
         self._registry: Registry[Handler] = Registry(allow_unsolicited=dev_mode)
         self._launches: dict[str, asyncio.Task[Handler]] = {}
         self._instances: dict[Handler, Instance] = {}

@@ -3,7 +3,6 @@
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -16,7 +15,6 @@ from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
-from fastledger.chaincode.workers import QueryWorkers
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
@@ -400,6 +398,31 @@ def test_an_input_that_no_message_holds_is_refused(monkeypatch) -> None:
     played(test)
 
 
+def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
+    async def test(scene: Scene) -> None:
+        def slow(kind: int, request) -> bool:
+            execution = contexts.Execution(scene.context, is_init=False)
+            return requests.may_take_long(kind, execution, request.SerializeToString())
+
+        def page(size: int) -> wire.GetStateByRange:
+            metadata = wire.QueryMetadata(pageSize=size).SerializeToString()
+            return wire.GetStateByRange(metadata=metadata)
+
+        assert not slow(T.GET_STATE_BY_RANGE, page(0))
+        assert not slow(T.GET_STATE_BY_RANGE, page(100))
+        assert slow(T.GET_STATE_BY_RANGE, page(100_000))
+        assert not slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 1000))
+        assert slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 100_000))
+        many = wire.WriteBatchState(rec=[wire.WriteRecord(key="k")] * 100_000)
+        assert slow(T.WRITE_BATCH_STATE, many)
+        for key in range(300):
+            scene.peer.ledgers["mychannel"].state["basic", "", f"{key:03}"] = b"v"
+        answer = await scene.ask(T.GET_STATE_BY_RANGE, page(250))
+        assert len(wire.QueryResponse.FromString(answer.payload).results) == 250
+
+    played(test)
+
+
 def test_garbage_in_a_request_costs_the_request() -> None:
     async def test(scene: Scene) -> None:
         for kind in range(8, 26):
@@ -648,23 +671,6 @@ def test_a_chaincode_that_loops_for_whoever_gave_up_is_replaced() -> None:
         lost.cancel()
         await asyncio.wait_for(scene.launcher.instances[0].ended.wait(), 10)
         assert scene.support._registry.get(CCID) is None
-
-    asyncio.run(run())
-
-
-def test_slow_queries_of_one_caller_leave_a_worker_to_others() -> None:
-    async def run() -> None:
-        workers = QueryWorkers(4)
-        release = threading.Event()
-        slow = [asyncio.ensure_future(workers.run(b"A", release.wait)) for _ in range(20)]
-        assert [await workers.run(b"B", lambda n=n: n) for n in range(3)] == [0, 1, 2]
-        with pytest.raises(KeyError):
-            await workers.run(b"B", lambda: {}["there is none"])
-        slow[10].cancel()
-        release.set()
-        done = await asyncio.gather(*slow, return_exceptions=True)
-        assert done.count(True) == 19
-        workers.close()
 
     asyncio.run(run())
 
