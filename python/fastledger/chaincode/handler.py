@@ -220,6 +220,8 @@ class Handler:
             raise ProtocolViolation("REGISTER names no chaincode")
         if self._expected is not None and name != self._expected:
             raise ProtocolViolation(f"{name!r} registers where {self._expected!r} was started")
+        if self._expected is None and self._services.is_system_chaincode(name.partition(":")[0]):
+            raise ProtocolViolation(f"{name!r} is the name of a system chaincode")
         try:
             self._registry.register(name, self, solicited=self._expected is not None)
         except ChaincodeError as error:

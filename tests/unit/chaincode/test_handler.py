@@ -724,10 +724,10 @@ def test_one_launch_serves_all_who_wait() -> None:
 
 
 def test_unsolicited_chaincode_is_taken_in_dev_mode_only() -> None:
-    async def run(dev_mode: bool) -> asyncio.Queue:
+    async def run(dev_mode: bool, name: str = "mycc:1.0") -> asyncio.Queue:
         support = ChaincodeSupport(Peer(), Played(), dev_mode=dev_mode)
         pipe = Pipe()
-        pipe.send(T.REGISTER, ChaincodeID(name="mycc:1.0"))
+        pipe.send(T.REGISTER, ChaincodeID(name=name))
         pipe.hang_up()
         await support.serve(pipe)
         return pipe.to_chaincode
@@ -737,3 +737,5 @@ def test_unsolicited_chaincode_is_taken_in_dev_mode_only() -> None:
     first = answers.get_nowait()
     assert first.SerializeToString() == b"\x08\x02"
     assert answers.get_nowait().type == T.READY
+    for name in ("qscc", "qscc:1.0"):
+        assert asyncio.run(run(dev_mode=True, name=name)).empty()
