@@ -106,6 +106,22 @@ class Hostile(shim.Contract):
         return b"x" * size
 
     @shim.query
+    def BigError(self, ctx: shim.Context, size: int) -> None:
+        raise ValueError("the message fit into a message: " + "x" * size)
+
+    @shim.transaction
+    def BigWrite(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.put_state("k", b"v" * size)
+
+    @shim.transaction
+    def BigEvent(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.set_event("e", b"v" * size)
+
+    @shim.transaction
+    def BigCall(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.invoke_chaincode("other", [b"v" * size])
+
+    @shim.query
     def Raise(self, ctx: shim.Context) -> None:
         raise KeyError("oops")
 

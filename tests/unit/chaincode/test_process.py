@@ -77,8 +77,9 @@ def run(
             ChaincodeConfig(execute_timeout_s=timeout_s, startup_timeout_s=60, overdue_grace_s=0.2),
         )
 
-        async def call(*arguments: str):
-            return (await support.invoke(tx(peer, "hostile"), args(*arguments)))[0]
+        async def call(*arguments: str, who: bytes | None = None):
+            context = tx(peer, "hostile", certificate=who)
+            return (await support.invoke(context, args(*arguments)))[0]
 
         try:
             await test(call)
@@ -144,6 +145,23 @@ def test_a_loop_times_out_and_the_next_transaction_is_served(tmp_path: Path) -> 
         assert (await call("Fine")).payload == b"fine"
 
     run(tmp_path, test, timeout_s=1.5)
+
+
+def test_whoever_sleeps_on_all_workers_delays_nobody_else(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = [asyncio.ensure_future(call("Sleep", "60", who=b"A")) for _ in range(150)]
+        given_up = [asyncio.ensure_future(call("Sleep", "60", who=b"B")) for _ in range(50)]
+        await asyncio.sleep(0)
+        for one in given_up:
+            one.cancel()
+        for _ in range(20):
+            assert (await call("Fine", who=b"C")).payload == b"fine"
+        assert not any(one.done() for one in asleep)
+        for one in asleep:
+            one.cancel()
+
+    run(tmp_path, test, timeout_s=30)
 
 
 def test_death_is_one_transactions(tmp_path: Path) -> None:
@@ -240,14 +258,53 @@ def test_floods_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run(tmp_path, test)
 
 
-def test_an_answer_larger_than_any_message_is_one_transactions(tmp_path: Path) -> None:
+TOO_LARGE = 101 * 1024 * 1024
+
+
+@pytest.mark.parametrize("function", ["Big", "BigError", "BigWrite", "BigEvent", "BigCall"])
+def test_what_no_message_holds_is_one_transactions(tmp_path: Path, function: str) -> None:
+    """Several at a time, and those of others that are in flight meanwhile."""
+
     async def test(call) -> None:
-        with pytest.raises(ChaincodeError):
-            await call("Big", str(101 * 1024 * 1024))
-        await asyncio.sleep(0.3)
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "3", who=b"other"))
+        answers = await asyncio.gather(*(call(function, str(2 * TOO_LARGE)) for _ in range(3)))
+        for answer in answers:
+            assert answer.status == 500
+            assert "fit into a message" in answer.message or "memory" in answer.message.lower()
+        assert (await call("Fine")).payload == b"fine"
+        assert (await asleep).status == 200
+
+    run(tmp_path, test, timeout_s=60)
+
+
+def test_large_answers_for_which_there_is_no_memory_are_refused(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "5", who=b"other"))
+        large = [call("Big", str(60 * 1024 * 1024)) for _ in range(12)]
+        answers = await asyncio.gather(*large)
+        assert {answer.status for answer in answers} <= {200, 500}
+        assert any(answer.status == 200 for answer in answers)
+        assert all("memory" in answer.message.lower() for answer in answers if answer.status == 500)
+        assert (await asleep).status == 200
         assert (await call("Fine")).payload == b"fine"
 
-    run(tmp_path, test)
+    limits = ResourceLimits(memory_bytes=768 * 1024 * 1024)
+    run(tmp_path, test, timeout_s=60, limits=limits)
+
+
+def test_an_input_that_no_message_holds_is_one_transactions(tmp_path: Path) -> None:
+    """A chaincode gets its input twice: once more in the proposal."""
+
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "2", who=b"other"))
+        with pytest.raises(ChaincodeError, match="fit into a message"):
+            await call("Fine", "x" * TOO_LARGE)
+        assert (await asleep).status == 200
+
+    run(tmp_path, test, timeout_s=60)
 
 
 @pytest.mark.parametrize(

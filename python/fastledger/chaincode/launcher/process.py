@@ -32,6 +32,7 @@ from fastledger.chaincode.launcher.sandbox import (
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.platforms import Program, platform_of
+from fastledger.shim.conversation import PATIENCE_VARIABLE
 
 STOP_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
@@ -50,6 +51,9 @@ class ProcessConfig:
     mspid: str = ""
     sandbox: Kind = Kind.AUTO
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    execute_timeout_s: float = 30.0
+    """``chaincode.executetimeout``: our shim does not begin what has waited for longer."""
+
     logging_level: str = "info"
     """``chaincode.logging.level``."""
 
@@ -200,6 +204,7 @@ def _jail(
         "CORE_PEER_ADDRESS": address,
         "CORE_PEER_TLS_ENABLED": "false",
         "CORE_PEER_LOCALMSPID": config.mspid,
+        PATIENCE_VARIABLE: f"{config.execute_timeout_s:g}",
         "CORE_CHAINCODE_LOGGING_LEVEL": config.logging_level,
         "CORE_CHAINCODE_LOGGING_SHIM": config.logging_shim,
         **program.env,
