@@ -180,7 +180,7 @@ fn upgrades_of_go_chaincode_are_seen() {
     let upgraded = |case: &Case, invoked: &str| {
         let payload = case.proposal_payload();
         let transaction = transaction(invoked, &payload, &[]);
-        upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version))
+        upgraded_chaincode(&transaction, v1_0()).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version))
     };
     assert_eq!(upgraded(&Case::upgrade(), "lscc").as_deref(), Some("cc:1"));
     assert_eq!(upgraded(&Case::upgrade(), "cc"), None);
@@ -194,5 +194,5 @@ fn upgrades_of_go_chaincode_are_seen() {
     let mut short = Case::upgrade();
     short.arguments.truncate(2);
     assert_eq!(upgraded(&short, "lscc"), None);
-    assert_eq!(upgraded_chaincode(&transaction("lscc", &[0xff], &[])), None);
+    assert_eq!(upgraded_chaincode(&transaction("lscc", &[0xff], &[]), v1_0()), None);
 }
