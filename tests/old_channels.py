@@ -19,6 +19,7 @@ from fastledger import TxValidationCode as Code
 from fastledger.channelconfig import Bundle
 from fastledger.ledger.rwset import ReadWriteSet
 from fastledger.msp import SigningIdentity
+from fastledger.policies.dsl import from_string
 from fastledger.protos.common import common_pb2 as common
 from fastledger.protos.common.configtx_pb2 import (
     Config,
@@ -30,7 +31,6 @@ from fastledger.protos.common.configuration_pb2 import Capabilities
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
 from fastledger.protos.peer import chaincode_pb2 as cc
 from fastledger.protos.peer.proposal_response_pb2 import Response
-from fastledger.policies.dsl import from_string
 from fastledger.protoutil.blocks import new_block
 from fastledger.protoutil.envelope import channel_header, signature_header, signed_envelope
 from fastledger.protoutil.hashes import header_bytes, header_hash
@@ -147,7 +147,9 @@ class OldChannel:
         self._last_config = self.height
         return self.block((signed_envelope(common.CONFIG, CHANNEL, made, orderer), Code.VALID))
 
-    def _append(self, envelopes: Sequence[common.Envelope], codes: bytes, signed: bool = True) -> None:
+    def _append(
+        self, envelopes: Sequence[common.Envelope], codes: bytes, signed: bool = True
+    ) -> None:
         encoded = [envelope.SerializeToString() for envelope in envelopes]
         block = new_block(self.height, self._hash, encoded)
         del block.metadata.metadata[self.slots :]

@@ -76,7 +76,7 @@ class Examined:
 
     @property
     def commit_hash_follows(self) -> bool | None:
-        """Whether it follows from the one before, verdicts and writes; absent where nobody knows."""
+        """Whether it follows from the one before, verdicts and writes; absent if unknown."""
 
     @property
     def differences(self) -> list[tuple[int, str]]:

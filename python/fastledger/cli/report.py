@@ -147,7 +147,9 @@ def show_excerpt(summary: ExcerptSummary, source: Source) -> None:
     """Print what came of blocks whose beginning is missing, and what could not be checked."""
     console = Console(highlight=False)
     last = summary.first + summary.blocks - 1
-    began = f"the ledger began with a snapshot of block {source.origin.number}" if source.origin else ""
+    began = (
+        f"the ledger began with a snapshot of block {source.origin.number}" if source.origin else ""
+    )
     console.print(
         f"channel {summary.channel_id or '?'}: blocks {summary.first:,} to {last:,}, "
         f"transactions {summary.transactions:,}; "
@@ -165,8 +167,8 @@ def show_excerpt(summary: ExcerptSummary, source: Source) -> None:
     _show_notes(console, summary.notes, len(summary.notes))
     _show_differences(console, summary.differences, summary.difference_count)
     console.print(
-        f"NOT CHECKED: the verdicts of {summary.unknown:,} transactions, which take the state before "
-        f"block {summary.first:,} (endorsement policies, versions read). "
+        f"NOT CHECKED: the verdicts of {summary.unknown:,} transactions, which take the state "
+        f"before block {summary.first:,} (endorsement policies, versions read). "
         "With --snapshot DIR, the snapshot that the ledger began with, they are judged, too.",
         soft_wrap=True,
     )

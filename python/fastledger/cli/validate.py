@@ -185,7 +185,9 @@ def _conclude(
     path: Path, summary: Summary | ExcerptSummary, stopped: FastledgerError | None
 ) -> None:
     if isinstance(stopped, BlockRefused):
-        committed = "" if isinstance(summary, ExcerptSummary) else "; the blocks before it stay committed"
+        committed = (
+            "" if isinstance(summary, ExcerptSummary) else "; the blocks before it stay committed"
+        )
         fail(f"{path}: {stopped}{committed}", INCONSISTENT)
     if stopped:
         raise stopped

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An orderer's system channel: the creation of a channel is told as such, and its content checked."""
+"""A system channel: what creates a channel is told as such, and its content is checked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +146,10 @@ def of_another_type(system: SystemChannel) -> bytes:
     ("make", "why"),
     [
         (without_an_organization, "LastUpdate did not produce the supplied config result"),
-        (at_another_sequence, "config currently at sequence 0, cannot validate config at sequence 2"),
+        (
+            at_another_sequence,
+            "config currently at sequence 0, cannot validate config at sequence 2",
+        ),
         (under_another_name, "channel 'mychannel' was asked for, but .* 'otherchannel'"),
         (without_a_request, "Must include a config update"),
         (not_asked_for_by_anybody, "policy for .* not satisfied"),
@@ -162,7 +165,9 @@ def test_a_creation_against_the_rules_refuses_the_block(
     why: str,
 ) -> None:
     system = SystemChannel(open_corpus("v11").folder)
-    with pytest.raises(fastledger.BlockRefused, match=f"creates a channel against the rules: .*{why}"):
+    with pytest.raises(
+        fastledger.BlockRefused, match=f"creates a channel against the rules: .*{why}"
+    ):
         system.judge(tmp_path / "ledger", make(system))
 
 

@@ -214,7 +214,10 @@ pub(crate) fn judge_copy<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
         let judged = judge(block, Rules { era, ..rules }, world, timings)?;
         if judged.has_codes(stored) {
             notes.extend(today.differences(&judged).take(MAX_ERA_NOTES).map(|(index, then, now)| {
-                format!("transaction {index} is {then} by the rules of Fabric {}; peers of today say {now}", era.releases())
+                format!(
+                    "transaction {index} is {then} by the rules of Fabric {}; peers of today say {now}",
+                    era.releases()
+                )
             }));
             return Ok(judged);
         }

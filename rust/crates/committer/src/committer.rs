@@ -15,6 +15,7 @@ use crate::block::{self as judging, BlockRules, Judged, Mvcc, Tip, World};
 use crate::channel::{CommitResult, CurrentConfig};
 use crate::checked::Chunk;
 use crate::collections;
+use crate::era::Era;
 use crate::error::{CommitError, Refusal};
 use crate::flusher::Flusher;
 use crate::genesis::{self, Genesis};
@@ -79,8 +80,7 @@ impl Committer {
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
         let copies = !rules.delivered;
         let record = Vec::new();
-        let mut committer =
-            Self { ledger, flusher, config, verifier, rules, mvcc, copies, record, tip, commit_hash };
+        let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, copies, record, tip, commit_hash };
         if let Some(stored) = stored_config::load(&committer.ledger, &committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
@@ -171,8 +171,9 @@ impl Committer {
         } else {
             judging::judge(block, Rules::of(config), &world, &mut timings)?
         };
-        let next = self.next_config(config, &judged).map_err(refused)?;
-        notes.extend(created_channels(config, &judged).map_err(refused)?);
+        let as_1_0_0 = (is_copy || !self.rules.delivered) && Era::older(config).any(|era| era == Era::V1_0);
+        let next = next_config(config, &judged, as_1_0_0, &mut notes).map_err(refused)?;
+        note_created_channels(config, &judged, as_1_0_0, &mut notes).map_err(refused)?;
         let watch = Stopwatch::start();
         let codes: Vec<u8> = judged.codes.iter().map(|code| *code as u8).collect();
         let updates = || update_bytes(&judged.batch);
@@ -187,12 +188,6 @@ impl Committer {
             self.put_in_force(next);
         }
         Ok(result)
-    }
-
-    fn next_config(&self, config: &ChannelConfig, judged: &Judged<'_>) -> Result<Option<ChannelConfig>, Refusal> {
-        let Some((index, envelope)) = judged.config else { return Ok(None) };
-        let refused = |error: IdentityError| Refusal::Config { index: index as usize, text: error.to_string() };
-        config.apply(envelope).map(Some).map_err(refused)
     }
 
     /// The commit hash, which have (`kvLedger.commit`) block 1 and what follows a block that has one: a ledger that was
@@ -346,21 +341,56 @@ impl Outcome<'_> {
     }
 }
 
-/// The channels that the block creates, for people; a creation against the rules refuses the block.
-fn created_channels(config: &ChannelConfig, judged: &Judged<'_>) -> Result<Vec<String>, Refusal> {
-    let creations = judged.creations.iter();
-    let created = creations.map(|(index, envelope)| {
+/// The configuration after the block, if it brings one; `as_1_0_0` also takes what only 1.0.0 took.
+fn next_config(
+    config: &ChannelConfig,
+    judged: &Judged<'_>,
+    as_1_0_0: bool,
+    notes: &mut Vec<String>,
+) -> Result<Option<ChannelConfig>, Refusal> {
+    let Some((index, envelope)) = judged.config else { return Ok(None) };
+    let refused = |error: IdentityError| Refusal::Config { index: index as usize, text: error.to_string() };
+    let next = match config.apply(envelope) {
+        Err(error) if as_1_0_0 => {
+            let next = config.apply_as_1_0_0(envelope).map_err(|_| refused(error.clone()))?;
+            notes.push(taken_by_1_0_0(index, &error));
+            next
+        }
+        applied => applied.map_err(refused)?,
+    };
+    Ok(Some(next))
+}
+
+/// Tells of the channels that the block creates; a creation against the rules refuses the block.
+fn note_created_channels(
+    config: &ChannelConfig,
+    judged: &Judged<'_>,
+    as_1_0_0: bool,
+    notes: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    for (index, envelope) in &judged.creations {
         let refused = |error: IdentityError| Refusal::Creation { index: *index as usize, text: error.to_string() };
-        let channel = config.created_channel(envelope).map_err(refused)?;
+        let channel = match config.created_channel(envelope) {
+            Err(error) if as_1_0_0 => {
+                let channel = config.created_channel_as_1_0_0(envelope).map_err(|_| refused(error.clone()))?;
+                notes.push(taken_by_1_0_0(*index, &error));
+                channel
+            }
+            created => created.map_err(refused)?,
+        };
         let members = channel.application().map_or_else(Vec::new, |application| application.mspids());
-        Ok(format!(
+        notes.push(format!(
             "transaction {index} creates channel {:?} of consortium {:?} with {}",
             channel.channel_id(),
             channel.consortium(),
             if members.is_empty() { "no members".to_owned() } else { members.join(", ") },
-        ))
-    });
-    created.collect()
+        ));
+    }
+    Ok(())
+}
+
+fn taken_by_1_0_0(index: u32, error: &IdentityError) -> String {
+    format!("transaction {index} is a configuration that Fabric 1.0.0 took; every release since refuses it: {error}")
 }
 
 pub(crate) fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {

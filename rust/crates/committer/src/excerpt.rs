@@ -26,6 +26,7 @@ use fastledger_wire::{Hash, Height, TxValidationCode, hash};
 use crate::block::{BlockRules, Tip, check_block};
 use crate::checked::{Checked, Chunk, Share};
 use crate::committer::stored_commit_hash;
+use crate::era::Era;
 use crate::error::Refusal;
 use crate::genesis;
 use crate::incoming::{self, Incoming};
@@ -128,10 +129,8 @@ impl Excerpt {
 
     fn check_block(&mut self, incoming: &Incoming) -> Result<(), Refusal> {
         let header = incoming.header();
-        let tip = self.tip.unwrap_or(Tip {
-            height: header.number,
-            header_hash: Hash::try_from(header.previous_hash).ok(),
-        });
+        let tip =
+            self.tip.unwrap_or(Tip { height: header.number, header_hash: Hash::try_from(header.previous_hash).ok() });
         let data_hash = data_hash(&incoming.data());
         check_block(incoming, &tip, &data_hash, self.config.as_ref(), self.rules, &self.verifier)?;
         if let Some((index, text)) = &incoming.malformed {
@@ -157,7 +156,11 @@ impl Excerpt {
         let (channel, envelope) =
             genesis::config_of(incoming.data()[0]).ok_or_else(|| refused("it cannot be decoded".to_owned()))?;
         if let Some(config) = &self.config {
-            return config.apply(envelope).map(Some).map_err(|error| refused(error.to_string()));
+            let mut next = config.apply(envelope);
+            if next.is_err() && Era::older(config).any(|era| era == Era::V1_0) {
+                next = config.apply_as_1_0_0(envelope).or(next);
+            }
+            return next.map(Some).map_err(|error| refused(error.to_string()));
         }
         let config = ChannelConfig::from_envelope(channel, envelope).map_err(|error| refused(error.to_string()))?;
         let signatures = incoming.metadata()[metadata_slot::SIGNATURES];
@@ -174,38 +177,43 @@ impl Excerpt {
         let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
         let entries = incoming.data();
         let share = Share { block: incoming.bytes.clone(), entries: incoming.entries.clone() };
-        let chunk = self.config.as_ref().map(|config| {
-            Chunk::check(share, config, &self.verifier, &mut Timings::default())
-        });
-        let verdicts: Vec<_> = match &chunk {
-            Some(chunk) => chunk.borrow_dependent().iter().map(|checked| self.verdict(checked)).collect(),
+        let chunk =
+            self.config.as_ref().map(|config| Chunk::check(share, config, &self.verifier, &mut Timings::default()));
+        let findings: Vec<_> = match &chunk {
+            Some(chunk) => chunk.borrow_dependent().iter().map(|checked| self.finding(checked)).collect(),
+            // A channel's first block nobody judges.
+            None if incoming.number == 0 => vec![Finding::Certain(TxValidationCode::Valid); entries.len()],
             None => Entry::parse_all(&entries).iter().map(form).collect(),
         };
-        examined.decided = verdicts.iter().flatten().count();
+        let is_certain = |finding: &&Finding| matches!(finding, Finding::Certain(_));
+        examined.decided = findings.iter().filter(is_certain).count();
         if !stored.is_empty() {
-            examined.differences = differences(stored, &verdicts, chunk.is_some());
+            examined.differences = differences(stored, &findings);
             examined.commit_hash_follows = self.commit_hash_follows(incoming.number, &entries, stored, &metadata);
         }
         self.remember(&entries);
     }
 
-    /// A verdict that no state changes, none where there is no such thing.
-    fn verdict(&self, checked: &Checked<'_>) -> Option<TxValidationCode> {
-        if let Some(code) = form(&checked.entry) {
-            return Some(code);
-        }
-        let Ok(signed) = &checked.entry.signed else { return None };
-        if !is_usual(signed.channel_header.r#type) {
-            return None;
+    /// What can be said of an entry under the configuration in force.
+    fn finding(&self, checked: &Checked<'_>) -> Finding {
+        let Ok(signed) = &checked.entry.signed else { return form(&checked.entry) };
+        match signed.channel_header.r#type {
+            header_type::CONFIG | header_type::CONFIG_UPDATE | header_type::ENDORSER_TRANSACTION => {}
+            header_type::ORDERER_TRANSACTION | header_type::PEER_RESOURCE_UPDATE | header_type::TOKEN_TRANSACTION => {
+                return Finding::Unknown;
+            }
+            _ => return Finding::Certain(TxValidationCode::BadCommonHeader),
         }
         if checked.creator.is_err() {
-            return Some(TxValidationCode::BadCreatorSignature);
+            return Finding::Certain(TxValidationCode::BadCreatorSignature);
         }
         match &signed.body {
-            Err(invalid) => Some(invalid.code),
-            Ok(Body::Config(_)) => Some(TxValidationCode::Valid),
-            Ok(Body::Endorser(tx)) if self.tx_ids.contains(&short(tx.tx_id)) => Some(TxValidationCode::DuplicateTxid),
-            Ok(_) => None,
+            Err(invalid) => Finding::Certain(invalid.code),
+            Ok(Body::Config(_)) => Finding::Certain(TxValidationCode::Valid),
+            Ok(Body::Endorser(tx)) if self.tx_ids.contains(&short(tx.tx_id)) => {
+                Finding::Certain(TxValidationCode::DuplicateTxid)
+            }
+            Ok(_) => Finding::WellFormed,
         }
     }
 
@@ -240,32 +248,37 @@ impl Excerpt {
     }
 }
 
-/// What is wrong with an entry's form, to peers of every release.
-fn form(entry: &Entry<'_>) -> Option<TxValidationCode> {
-    match &entry.signed {
-        Err(invalid) => Some(invalid.code),
-        Ok(_) => None,
-    }
+/// What can be said of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// Its verdict.
+    Certain(TxValidationCode),
+    /// Whatever takes no state is right about it.
+    WellFormed,
+    /// Nothing: it takes a configuration, or hangs on the release.
+    Unknown,
 }
 
-fn is_usual(r#type: i32) -> bool {
-    matches!(r#type, header_type::CONFIG | header_type::CONFIG_UPDATE | header_type::ENDORSER_TRANSACTION)
+/// What an entry's form says, to peers of every release.
+fn form(entry: &Entry<'_>) -> Finding {
+    entry.signed.as_ref().map_or_else(|invalid| Finding::Certain(invalid.code), |_| Finding::Unknown)
 }
 
-fn differences(stored: &[u8], verdicts: &[Option<TxValidationCode>], signatures: bool) -> Vec<(u32, String)> {
-    if stored.len() != verdicts.len() {
-        return vec![(0, format!("{} verdicts are stored for {} transactions", stored.len(), verdicts.len()))];
+fn differences(stored: &[u8], findings: &[Finding]) -> Vec<(u32, String)> {
+    if stored.len() != findings.len() {
+        return vec![(0, format!("{} verdicts are stored for {} transactions", stored.len(), findings.len()))];
     }
     let name = |code: u8| TxValidationCode::from_number(code).map_or_else(|| code.to_string(), |code| code.to_string());
-    let pairs = (0u32..).zip(stored.iter().zip(verdicts));
-    let differing = pairs.filter_map(|(index, (stored, verdict))| {
-        let text = match verdict {
-            Some(code) if *code as u8 == *stored => return None,
-            Some(code) => format!("the stored verdict is {}, ours is {code}", name(*stored)),
-            None if signatures && EARLY.iter().any(|early| *early as u8 == *stored) => {
+    let pairs = (0u32..).zip(stored.iter().zip(findings));
+    let differing = pairs.filter_map(|(index, (stored, finding))| {
+        let text = match finding {
+            Finding::Certain(code) if *code as u8 != *stored => {
+                format!("the stored verdict is {}, ours is {code}", name(*stored))
+            }
+            Finding::WellFormed if EARLY.iter().any(|early| *early as u8 == *stored) => {
                 format!("the stored verdict is {}, but nothing of the kind is wrong", name(*stored))
             }
-            None => return None,
+            _ => return None,
         };
         Some((index, text))
     });

@@ -110,7 +110,13 @@ pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>, rule
     let [b"upgrade", _channel, deployment, ..] = arguments.as_slice() else { return None };
     let spec = ChaincodeDeploymentSpec::decode(deployment).ok()?.chaincode_spec?;
     let id = spec.chaincode_id?;
-    let seen = spec.r#type == chaincode_type::GOLANG || rules.era.sees_upgrades_of_every_language();
+    let seen = match spec.r#type {
+        chaincode_type::GOLANG => true,
+        chaincode_type::NODE | chaincode_type::CAR | chaincode_type::JAVA => {
+            rules.era.sees_upgrades_of_every_language()
+        }
+        _ => false,
+    };
     seen.then_some(Upgrade { name: id.name, version: id.version })
 }
 

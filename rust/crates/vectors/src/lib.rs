@@ -10,9 +10,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use fastledger_wire::common::{Block, Metadata, metadata_slot};
 use fastledger_wire::protobuf::Reader;
 use fastledger_wire::{Message, block};
-use fastledger_wire::common::{Block, Metadata, metadata_slot};
 use serde_json::Value;
 
 /// Every ledger that may be at hand, as release and name.

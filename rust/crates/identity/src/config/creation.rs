@@ -34,6 +34,18 @@ impl ChannelConfig {
     /// The request must be one that the consortium's policy allows, the configuration what comes of it, and the envelope
     /// signed by somebody whom the system channel knows.
     pub fn created_channel(&self, data: &[u8]) -> Result<Self> {
+        let (template, config_envelope) = self.creation(data)?;
+        template.apply(config_envelope)
+    }
+
+    /// [`Self::created_channel`] as 1.0.0 did; see [`Self::apply_as_1_0_0`].
+    pub fn created_channel_as_1_0_0(&self, data: &[u8]) -> Result<Self> {
+        let (template, config_envelope) = self.creation(data)?;
+        template.apply_as_1_0_0(config_envelope)
+    }
+
+    /// The template of a channel's creation, and the encoded `ConfigEnvelope` that was made of it.
+    fn creation<'d>(&self, data: &'d [u8]) -> Result<(Self, &'d [u8])> {
         let envelope: Envelope<'_> = decode("Envelope", data)?;
         let payload: Payload<'_> = decode("Payload", envelope.payload)?;
         let header = payload.header.ok_or_else(|| refused("the new channel's configuration has no header"))?;
@@ -52,7 +64,7 @@ impl ChannelConfig {
         let signer = self.msps().identity(signature_header.creator)?;
         signer.validity().map_err(Clone::clone)?;
         signer.verify(&[envelope.payload], envelope.signature)?;
-        template.apply(payload.data)
+        Ok((template, payload.data))
     }
 
     fn template(&self, request: &Envelope<'_>) -> Result<Self> {
@@ -91,11 +103,8 @@ impl ChannelConfig {
             .groups
             .get(consortium)
             .ok_or_else(|| refused(format!("Unknown consortium name: {consortium}")))?;
-        let mut group = ConfigGroup {
-            values: system.values.clone(),
-            policies: system.policies.clone(),
-            ..ConfigGroup::default()
-        };
+        let mut group =
+            ConfigGroup { values: system.values.clone(), policies: system.policies.clone(), ..ConfigGroup::default() };
         let name = ConfigValue { value: consortium_value, mod_policy: ADMINS, ..ConfigValue::default() };
         group.values.insert("Consortium", name);
         let orderer = system.groups.get("Orderer").cloned().unwrap_or_default();
@@ -141,13 +150,14 @@ impl ChannelConfig {
     /// Under which name the consortium's policy guards the new application group (`UseChannelCreationPolicyAsAdmins`):
     /// a request as configtxgen made it before 2.0 brings an Admins policy of version 0, and must not find one.
     fn creation_policy_name(&self, requested: &ConfigGroup<'_>) -> &'static str {
-        let as_before = requested.policies.is_empty()
-            || requested.policies.get(ADMINS).is_some_and(|policy| policy.version == 0);
+        let as_before =
+            requested.policies.is_empty() || requested.policies.get(ADMINS).is_some_and(|policy| policy.version == 0);
         if self.orderer_has(&["V2_0"]) && !as_before { ADMINS } else { CREATION_POLICY }
     }
 
     fn orderer_has(&self, capabilities: &[&str]) -> bool {
-        self.orderer().is_some_and(|orderer| orderer.capabilities.iter().any(|name| capabilities.contains(&name.as_str())))
+        self.orderer()
+            .is_some_and(|orderer| orderer.capabilities.iter().any(|name| capabilities.contains(&name.as_str())))
     }
 }
 
