@@ -13,6 +13,7 @@ mod config;
 mod crypto;
 mod door;
 mod error;
+mod excerpt;
 mod identity;
 mod result;
 mod state;
@@ -41,6 +42,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<comm::GrpcHub>()?;
     module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;
+    module.add_class::<excerpt::Examined>()?;
+    module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
     module.add_class::<result::CommitResult>()?;
