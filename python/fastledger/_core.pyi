@@ -376,6 +376,9 @@ class GrpcServer:
 
     @property
     def port(self) -> int: ...
+    def asks_once(self, path: str) -> None:
+        """Clients of a method ask once: its calls are told of when they have asked."""
+
     def fileno(self) -> int:
         """A descriptor that is readable while there is something to drain."""
 
