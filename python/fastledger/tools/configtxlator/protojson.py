@@ -197,19 +197,24 @@ def _float(field: Any, value: Any) -> float | None:
 def _whole(text: str) -> str | None:
     """The digits of a whole number, which may be written with a fraction or an exponent."""
     found = _NUMBER.match(text)
-    if found is None or len(found["power"] or "") > _MAX_DIGITS:
+    if found is None:
         return None
-    whole, part, power = found["whole"], (found["part"] or "").rstrip("0"), int(found["power"] or 0)
-    if len(part) > max(power, 0) or (power > 0 and len(whole.lstrip("0")) + power > _MAX_DIGITS):
+    whole, part = found["whole"].lstrip("0"), (found["part"] or "").rstrip("0")
+    if not whole and not part:
+        return "0"
+    if len(found["power"] or "") > _MAX_DIGITS:
         return None
+    power = int(found["power"] or 0)
     if power < 0:
         cut = len(whole) + power
-        if cut < 0 or whole[cut:].strip("0"):
+        if part or cut < 0 or whole[cut:].strip("0"):
             return None
         digits = whole[:cut]
     else:
+        if len(part) > power or len(whole) + power > _MAX_DIGITS:
+            return None
         digits = whole + part + "0" * (power - len(part))
-    return found["minus"] + digits if digits and len(digits) <= _MAX_DIGITS + 1 else None
+    return found["minus"] + digits if digits else None
 
 
 _KINDS: dict[int, tuple[str, Callable[[Any, Any], Any]]] = {
