@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "block_from_record",
     "block_header",
+    "deflate",
 ]
 
 __version__: str
@@ -562,3 +563,6 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def deflate(data: bytes, portions: Sequence[int]) -> bytes:
+    """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
