@@ -32,7 +32,7 @@ from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
-from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.msp import SigningIdentity, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
@@ -74,7 +74,7 @@ class PeerNode:
         msp_folder = config.path("peer.mspConfigPath") or config.folder / "msp"
         mspid = config.string("peer.localMspId", "SampleOrg")
         self.signer = SigningIdentity.load(msp_folder, mspid)
-        self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        self._msp = load_msp(msp_folder, mspid)
         packages = PackageStore(folder)
         definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(
