@@ -22,7 +22,7 @@ from fastledger.protos.peer.chaincode_pb2 import (
 )
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.shim.errors import ChaincodeFailed, PeerError
-from fastledger.shim.interface import ERROR, Chaincode, Response, error
+from fastledger.shim.interface import ERROR, Chaincode, Response, error, unicode
 from fastledger.shim.stub import ChaincodeStub
 
 WORKERS_VARIABLE = "FASTLEDGER_SHIM_WORKERS"
@@ -118,7 +118,9 @@ class Conversation:
         try:
             answer = self._answer(message)
         except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
-            answer = ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=str(failure).encode())
+            answer = ChaincodeMessage(
+                type=ChaincodeMessage.ERROR, payload=unicode(str(failure)).encode()
+            )
         answer.txid, answer.channel_id = message.txid, message.channel_id
         self._link.send(answer)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a chaincode is."""
 
+import re
 from typing import TYPE_CHECKING
 
 from fastledger.protos.peer.proposal_response_pb2 import Response
@@ -15,6 +16,8 @@ ERROR_THRESHOLD = 400
 """From here on peers do not endorse."""
 
 ERROR = 500
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Chaincode:
@@ -37,4 +40,9 @@ def success(payload: bytes = b"") -> Response:
 
 def error(message: str) -> Response:
     """Fail with a message."""
-    return Response(status=ERROR, message=message)
+    return Response(status=ERROR, message=unicode(message))
+
+
+def unicode(text: str) -> str:
+    """Replace what is no Unicode by U+FFFD, as Go does: half of a surrogate pair, out of JSON."""
+    return _SURROGATE.sub("\ufffd", text)

@@ -79,7 +79,7 @@ def execute(
         rows_from: The state to look through.
         indexes: Those of the chaincode, or of the collection.
         entries_of: Opens what of them can be used; without it all rows are read.
-        page_size: Rows of a page, instead of the query's limit; 0 for the query's limit.
+        page_size: Rows of a page, instead of the query's limit; 0 or less for the query's limit.
         bookmark: Where the previous page ended.
         time_limit_s: How long it may take.
 
@@ -90,7 +90,7 @@ def execute(
     index = choose(query, indexes)
     order = _Order(query, index)
     after = _read_bookmark(bookmark)
-    limit = page_size or query.limit
+    limit = page_size if page_size > 0 else query.limit
     skip = 0 if after else query.skip
     wanted = None if limit is None else limit + skip
     entries = entries_of(index) if index is not None and entries_of is not None else None
