@@ -45,8 +45,8 @@ class ServerLimits:
         max_message_bytes: Largest message received or sent.
         keepalive_s: Ping a silent client that often.
         keepalive_timeout_s: Close its connection when a ping is not answered for so long.
-        concurrency: Calls at a time of services such as ``/protos.Endorser``; more are refused. 0
-            is no limit (``peer.limits.concurrency``).
+        concurrency: Calls at a time of services such as ``/protos.Endorser``, whoever makes them;
+            more are refused. 0 is no limit.
     """
 
     max_message_bytes: int = MAX_MESSAGE_BYTES

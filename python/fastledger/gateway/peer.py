@@ -41,7 +41,13 @@ class GatewayChannel(Protocol):
         """Read a committed transaction's verdict."""
 
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
-        """Await the verdict of a transaction that is not committed yet."""
+        """Await the verdict of a transaction that is not committed yet.
+
+        Whoever gives up waiting cancels the future.
+        """
+
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration; it is one future for all, which nobody cancels."""
 
     def has_chaincode(self, name: str) -> bool:
         """Whether the channel has a chaincode, its own or the system's."""

@@ -124,6 +124,10 @@ class GatewayView:
             return None
         return (found.code, found.version.block) if found.version.block < self.height else None
 
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration."""
+        return self._channel.notifier.reconfiguration()
+
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
         """Await a transaction."""
         return self._channel.notifier.status(tx_id)

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from fastledger.comm import client_certificate
 from fastledger.common.errors import NotFound
 from fastledger.common.shorten import shortened
 from fastledger.deliver import BlockForm, DeliverHandler
@@ -18,6 +19,7 @@ from fastledger.deliver.request import DeliverRequest
 from fastledger.orderer.broadcast import BroadcastHandler
 from fastledger.orderer.msgprocessor.filters import READERS, check_signature
 from fastledger.orderer.multichannel.registrar import Registrar
+from fastledger.orderer.throttle import Throttle
 from fastledger.protoutil.signed_data import SignedData
 
 SERVICE = "orderer.AtomicBroadcast"
@@ -35,8 +37,10 @@ class AtomicBroadcast:
         time_window_s: float,
         mutual_tls: bool = False,
         check_expirations: bool = True,
+        throttle: Throttle | None = None,
     ) -> None:
         """Serve the channels of a registrar."""
+        self._throttle = throttle
         self._registrar = registrar
         self._broadcast = BroadcastHandler(registrar)
         self._deliver = DeliverHandler(
@@ -58,6 +62,9 @@ class AtomicBroadcast:
     async def _serve_broadcast(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
     ) -> AsyncIterator[bytes]:
+        certificate = client_certificate(context)
+        if self._throttle is not None and certificate is not None:
+            requests = self._throttle.slowed(requests, certificate)
         async for response in self._broadcast.serve(requests, context.peer()):
             yield response
 
