@@ -360,8 +360,6 @@ def _page(metadata: bytes) -> shim.QueryMetadata | None:
         page = shim.QueryMetadata.FromString(metadata)
     except DecodeError as error:
         raise RequestRefused(f"unmarshal failed: {error}") from error
-    if page.pageSize < 0:
-        raise RequestRefused(f"the page size is {page.pageSize}, it must be at least 0")
     return page if page.pageSize or page.bookmark else None
 
 

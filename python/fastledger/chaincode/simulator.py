@@ -63,7 +63,7 @@ class TxSimulator(Protocol):
     def get_range_page(
         self, ns: str, start: str, end: str, page_size: int
     ) -> PagedResults[KeyValue]:
-        """Read one page of a range; ``page_size`` 0 means as many as the ledger allows."""
+        """Read a page of a range; without a positive ``page_size`` as many as the ledger allows."""
 
     def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
         """Read a public key's metadata as committed; empty when there is none."""
@@ -79,7 +79,8 @@ class TxSimulator(Protocol):
         Args:
             ns: Chaincode name.
             query: A Mango selector as JSON text.
-            page_size: Rows of one page; 0 for all that the ledger allows.
+            page_size: Rows of one page; negative for a page of all that the ledger allows, 0 for
+                all without pages.
             bookmark: Where the previous page ended; empty for the first.
         """
 

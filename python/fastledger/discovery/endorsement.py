@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.shorten import shortened
 from fastledger.discovery.support import ChannelMember, Member, Metadata, Support
 from fastledger.policies.inquire import (
     MAX_COMBINATIONS,
@@ -102,7 +103,7 @@ class EndorsementAnalyzer:
     def _bundle(self, channel_id: str) -> Bundle:
         bundle = self._support.bundle(channel_id)
         if bundle is None:
-            raise FastledgerError(f"channel {channel_id} doesn't exist")
+            raise FastledgerError(f"channel {shortened(channel_id)} doesn't exist")
         return bundle
 
     def _definitions(self, channel_id: str, interest: ChaincodeInterest) -> list[Metadata]:
@@ -115,7 +116,8 @@ class EndorsementAnalyzer:
             )
             if one is None:
                 raise FastledgerError(
-                    f"No metadata was found for chaincode {call.name} in channel {channel_id}"
+                    f"No metadata was found for chaincode {shortened(call.name)} in channel "
+                    f"{shortened(channel_id)}"
                 )
             known[key] = one
             found.append(one)
@@ -153,7 +155,8 @@ def _readers(call: ChaincodeCall, definition: Metadata) -> Iterable[list[bytes]]
     for name in call.collection_names:
         if name not in by_name:
             raise FastledgerError(
-                f"collection {name} doesn't exist in collection config for chaincode {call.name}"
+                f"collection {shortened(name)} doesn't exist in collection config for chaincode "
+                f"{shortened(call.name)}"
             )
         yield by_name[name]
 

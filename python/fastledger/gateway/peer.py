@@ -64,8 +64,8 @@ class GatewayChannel(Protocol):
     def connect_peer(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
-    async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
+    async def peer_failed(self, address: str) -> None:
+        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
         """Who has a chaincode: peers of the own organisation first, then by their heights.

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.comm import ServiceLimit
 from fastledger.common.errors import ConnectionFailed, FastledgerError
+from fastledger.common.shorten import shortened
 from fastledger.gateway import endorsing, events
 from fastledger.gateway.failure import GatewayFailed, abort
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer, Status
@@ -148,10 +149,11 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         asks = endorsing.unpack(proposal)
         channel = self._peer.channel(asks.channel_id)
         if channel is None:
+            channel_id = shortened(asks.channel_id)
             raise GatewayFailed(
                 Code.UNAVAILABLE,
-                f"failed to get config for channel [{asks.channel_id}]: could not get last "
-                f"config for channel {asks.channel_id}",
+                f"failed to get config for channel [{channel_id}]: could not get last "
+                f"config for channel {channel_id}",
             )
         wanted = set(request.target_organizations)
         if asks.has_transient and not wanted:
@@ -236,7 +238,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
     def _channel(self, channel_id: str) -> GatewayChannel:
         channel = self._peer.channel(channel_id)
         if channel is None:
-            raise GatewayFailed(Code.NOT_FOUND, f"channel '{channel_id}' not found")
+            raise GatewayFailed(Code.NOT_FOUND, f"channel '{shortened(channel_id)}' not found")
         return channel
 
     def _permit(self, resource: str, channel: GatewayChannel, signed: SignedData) -> Permit:

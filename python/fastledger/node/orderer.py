@@ -17,7 +17,7 @@ from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.ledger.blockstores import Ledgers
-from fastledger.msp import SigningIdentity
+from fastledger.msp import SigningIdentity, check_msp_settings
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.orderer.channelparticipation.restapi import (
@@ -49,6 +49,7 @@ class OrdererNode:
         self._config = config
         tls = _server_tls(config, "general.tls")
         self._check_expirations = not config.boolean("general.authentication.noExpirationChecks")
+        check_msp_settings(config, "general")
         signer = SigningIdentity.load(
             config.path("general.localMSPDir") or config.folder / "msp",
             config.string("general.localMSPID", "SampleOrg"),

@@ -32,7 +32,7 @@ from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
-from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
@@ -73,8 +73,9 @@ class PeerNode:
         folder = config.path("peer.fileSystemPath") or Path(DEFAULT_FILE_SYSTEM_PATH)
         msp_folder = config.path("peer.mspConfigPath") or config.folder / "msp"
         mspid = config.string("peer.localMspId", "SampleOrg")
+        check_msp_settings(config, "peer")
         self.signer = SigningIdentity.load(msp_folder, mspid)
-        self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        self._msp = load_msp(msp_folder, mspid)
         packages = PackageStore(folder)
         definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(

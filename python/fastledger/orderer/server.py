@@ -13,6 +13,7 @@ import grpc.aio
 
 from fastledger.comm import client_certificate
 from fastledger.common.errors import NotFound
+from fastledger.common.shorten import shortened
 from fastledger.deliver import BlockForm, DeliverHandler
 from fastledger.deliver.request import DeliverRequest
 from fastledger.orderer.broadcast import BroadcastHandler
@@ -77,7 +78,7 @@ class AtomicBroadcast:
     def _may_read(self, request: DeliverRequest) -> None:
         support = self._registrar.channel(request.channel_id)
         if support is None:
-            raise NotFound(f"channel {request.channel_id} not found")
+            raise NotFound(f"channel {shortened(request.channel_id)} not found")
         envelope = request.envelope
         signed = SignedData(envelope.payload, request.creator, envelope.signature)
         check_signature(support.bundle, signed, READERS)

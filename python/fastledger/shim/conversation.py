@@ -28,7 +28,7 @@ from fastledger.protos.peer.chaincode_pb2 import (
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.proposal_pb2 import Proposal
 from fastledger.shim.errors import ChaincodeFailed, PeerError
-from fastledger.shim.interface import ERROR, MAX_TEXT, Chaincode, Response, error
+from fastledger.shim.interface import ERROR, MAX_TEXT, Chaincode, Response, error, unicode
 from fastledger.shim.memory import room_for
 from fastledger.shim.stub import ChaincodeStub
 
@@ -196,7 +196,7 @@ class Conversation:
         self._link.send(
             ChaincodeMessage(
                 type=ChaincodeMessage.ERROR,
-                payload=text[:MAX_TEXT].encode("utf-8", "replace"),
+                payload=unicode(text[:MAX_TEXT]).encode(),
                 txid=message.txid,
                 channel_id=message.channel_id,
             )

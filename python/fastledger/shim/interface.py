@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a chaincode is."""
 
+import re
 from typing import TYPE_CHECKING
 
 from fastledger.protos.peer.proposal_response_pb2 import Response
@@ -19,6 +20,8 @@ ERROR = 500
 
 MAX_TEXT = 1_000_000
 """Letters of an error's message; it is for people, and goes into each log on its way."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Chaincode:
@@ -47,4 +50,9 @@ def success(payload: bytes = b"") -> Response:
 
 def error(message: str) -> Response:
     """Fail with a message, of which the first million letters are told."""
-    return Response(status=ERROR, message=message[:MAX_TEXT])
+    return Response(status=ERROR, message=unicode(message[:MAX_TEXT]))
+
+
+def unicode(text: str) -> str:
+    """Replace what is no Unicode by U+FFFD, as Go does: half of a surrogate pair, out of JSON."""
+    return _SURROGATE.sub("\ufffd", text)

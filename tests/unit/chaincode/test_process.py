@@ -2,7 +2,9 @@
 """Chaincode processes: what they can reach, and what it costs when they misbehave."""
 
 import asyncio
+import contextlib
 import json
+import platform
 import shutil
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from stand_in import PackageLauncherOf, Peer, args, tx
 
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
-from fastledger.chaincode.launcher import sandbox
+from fastledger.chaincode.launcher import cgroups, memory, sandbox, seccomp
 from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.launcher.sandbox import Kind, ResourceLimits
 from fastledger.chaincode.services import EndorsementInfo
@@ -181,6 +183,62 @@ def test_memory_is_limited(tmp_path: Path) -> None:
     run(tmp_path, test, limits=ResourceLimits(memory_bytes=512 * 1024 * 1024))
 
 
+counted_together = pytest.mark.parametrize(
+    "grouped",
+    [
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not cgroups.available(), reason="the kernel gives this user no control groups"
+            ),
+        ),
+        False,
+    ],
+    ids=["control groups", "watched"],
+)
+
+
+@counted_together
+@pytest.mark.parametrize(
+    "attack",
+    [("Share", "400"), ("Spread", "8", "60")],
+    ids=["shared memory", "many processes"],
+)
+def test_memory_of_all_processes_is_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grouped: bool, attack: tuple[str, ...]
+) -> None:
+    if not grouped:
+        monkeypatch.setattr(cgroups, "make", lambda *_: None)
+        monkeypatch.setattr(memory, "INTERVAL_S", 0.02)
+
+    async def test(call) -> None:
+        # Of several processes the kernel may end the largest alone.
+        with contextlib.suppress(ChaincodeError):
+            assert int((await call(*attack)).payload) < int(attack[1])
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test, timeout_s=60, limits=ResourceLimits(memory_bytes=256 * 1024 * 1024))
+
+
+@confined
+def test_system_calls_are_those_of_a_container(tmp_path: Path, kind: Kind) -> None:
+    machine = seccomp._MACHINES[platform.machine()]
+    vsock, alg, packet, netlink = 40, 38, 17, 16
+
+    async def test(call) -> None:
+        for name, number in (machine.refused | seccomp._EVERYWHERE).items():
+            assert (await call("Call", str(number), "0", "0")).payload == b"EPERM", name
+        assert (await call("Call", str(seccomp._CLONE3), "0", "0")).payload == b"ENOSYS"
+        assert (await call("Call", "1000", "0", "0")).payload == b"ENOSYS"
+        new_user = 0x10000000
+        assert (await call("Call", str(machine.clone), str(new_user), "0")).payload == b"EPERM"
+        for family, protocol in ((vsock, 0), (alg, 0), (packet, 0), (netlink, 9)):
+            made = await call("Call", str(machine.socket), str(family), str(protocol))
+            assert made.payload == b"EPERM", family
+
+    run(tmp_path, test, kind=kind)
+
+
 def test_processes_are_limited(tmp_path: Path) -> None:
     async def test(call) -> None:
         assert (await call("Multiply")).message.startswith("RuntimeError: can't start")
@@ -280,6 +338,12 @@ def test_the_entry_may_be_told(tmp_path: Path) -> None:
         assert (await call("Fine")).payload == b"fine"
 
     run(tmp_path, test, files=files)
+
+
+@pytest.mark.skipif(not _works(Kind.NAMESPACES), reason="namespaces do not work here")
+def test_tools_off_the_path_of_people_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    assert sandbox._problem.__wrapped__(Kind.NAMESPACES) is None
 
 
 def test_without_any_sandbox_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
