@@ -30,6 +30,9 @@ from fastledger.protoutil.signed_data import SignedData
 Response = proposal_response_pb2.ProposalResponse
 ERROR_THRESHOLD = 400
 
+MAX_ORGANIZATIONS = 1_000
+"""Organisations that a client may name as endorsers: more than any channel has."""
+
 FAILED = "failed to endorse transaction, see attached details for more info"
 TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
 
@@ -65,6 +68,11 @@ class Asking:
 
     async def of_organizations(self, wanted: list[str]) -> list[Response]:
         """Have one peer of each organisation endorse, as the client wants it."""
+        if len(wanted) > MAX_ORGANIZATIONS:
+            raise GatewayFailed(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"{len(wanted)} endorsing organizations, at most {MAX_ORGANIZATIONS} may be named",
+            )
         known = self._channel.endorsers(self._chaincode)
         groups = {}
         for mspid in wanted:
