@@ -66,7 +66,10 @@ def _load(pem: bytes) -> x509.Certificate | None:
         # Test networks hold certificates with a zero serial number; that is not our concern here.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
-            return x509.load_pem_x509_certificate(pem)
+            # Nodes of Fabric 1.0 named no type in the PEM of their identities.
+            typed = pem.replace(b"-----BEGIN -----", b"-----BEGIN CERTIFICATE-----")
+            typed = typed.replace(b"-----END -----", b"-----END CERTIFICATE-----")
+            return x509.load_pem_x509_certificate(typed)
         except (ValueError, UnsupportedAlgorithm):
             return None
 
