@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "block_from_record",
     "block_header",
+    "deflate",
 ]
 
 __version__: str
@@ -375,6 +376,9 @@ class GrpcServer:
 
     @property
     def port(self) -> int: ...
+    def asks_once(self, path: str) -> None:
+        """Clients of a method ask once: its calls are told of when they have asked."""
+
     def fileno(self) -> int:
         """A descriptor that is readable while there is something to drain."""
 
@@ -620,3 +624,6 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def deflate(data: bytes, portions: Sequence[int]) -> bytes:
+    """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
