@@ -209,7 +209,7 @@ class _Custom(Kind):
         self._custom = custom
 
     def into(self, before: Any, tree: Any, place: _Place) -> Any:  # noqa: ARG002
-        return self._custom.read(plain(tree))
+        return self._custom.read(plain(tree, lambda number: _float(number, place)))
 
 
 class _Struct(Kind):
