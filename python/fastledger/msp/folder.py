@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fastledger.common import goyaml
 from fastledger.common.errors import InputError
-from fastledger.common.gopem import first_block
 from fastledger.common.gopaths import join
+from fastledger.common.gopem import first_block
 from fastledger.common.goyaml import key
 from fastledger.protos.msp.msp_config_pb2 import (
     FabricCryptoConfig,

@@ -12,10 +12,10 @@ import pytest
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
+from fastledger.chaincode.launcher.connection import parse_connection
 from fastledger.chaincode.launcher.dev import DevLauncher
 from fastledger.chaincode.launcher.docker import DockerConfig, container_name, image_name
 from fastledger.chaincode.launcher.docker_engine import Engine
-from fastledger.chaincode.launcher.connection import parse_connection
 from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.router import Router
 from fastledger.chaincode.platforms import platform_of
