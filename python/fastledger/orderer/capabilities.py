@@ -18,6 +18,20 @@ def orderer_of(bundle: Bundle) -> Orderer:
     return bundle.orderer
 
 
+def check_capabilities(bundle: Bundle) -> None:
+    """Refuse capabilities that orderers of this version do not have.
+
+    Those of the application are for its peers to judge (Fabric: ``multichannel.checkResources``).
+
+    Raises:
+        InputError: One is not known.
+    """
+    for name in sorted(orderer_of(bundle).capabilities):
+        if name not in _LEVELS:
+            why = f"Orderer capability {name} is required but not supported"
+            raise InputError(f"config requires unsupported orderer capabilities: {why}: {why}")
+
+
 class OrdererCapabilities:
     """The orderer capabilities of one configuration."""
 

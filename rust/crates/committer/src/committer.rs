@@ -145,6 +145,7 @@ impl Committer {
             Some((index, envelope)) => Some(
                 config
                     .apply(envelope)
+                    .and_then(ChannelConfig::supported_by_peers)
                     .map_err(|error| refused(Refusal::Config { index: index as usize, text: error.to_string() }))?,
             ),
         };
