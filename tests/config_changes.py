@@ -4,6 +4,7 @@
 The channel is one of ``fastledger up``: etcdraft with one consenter, one organisation with peers.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ from fastledger.protos.common.policies_pb2 import ImplicitMetaPolicy, Policy
 from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
 from fastledger.protos.orderer import configuration_pb2 as orderer_pb2
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata
+from fastledger.protos.orderer.smartbft.configuration_pb2 import Options
 from fastledger.protos.peer.configuration_pb2 import ACLs, AnchorPeers
+from fastledger.tools.configtxgen.load import DEFAULT_SMART_BFT
 
 Change = Callable[[Config], None]
 
@@ -227,33 +230,40 @@ def consenters(made: Certificates) -> Iterator[tuple[str, Change]]:
         "the same consenter twice",
         _in_metadata(lambda metadata: metadata.consenters.add().CopyFrom(metadata.consenters[0])),
     )
+    two = made.made(), made.made()
     yield (
         "the same certificate in another role",
         _in_metadata(
             lambda metadata: metadata.consenters.add(
-                host="b", port=1, client_tls_cert=made.made(), server_tls_cert=own
+                host="b", port=1, client_tls_cert=two[0], server_tls_cert=own
             )
         ),
     )
-    yield "two more consenters", _in_metadata(lambda metadata: _add(metadata, made, 2))
+    yield "two more consenters", _in_metadata(lambda metadata: _add(metadata, *two))
 
 
 def others(made: Certificates) -> Iterator[tuple[str, Change]]:
     """Consenters other than ours alone, which a real orderer takes and ours does not yet."""
-    yield "one more consenter", _in_metadata(lambda metadata: _add(metadata, made, 1))
-    yield "another key", _both(made.made())
+    one = made.made()
+    yield "one more consenter", _in_metadata(lambda metadata: _add(metadata, one))
+    yield "another key", _both(one)
 
 
 def _replaced(field: str, pem: bytes) -> Change:
     return _of_consenter(**{field: pem})
 
 
-def _add(metadata: ConfigMetadata, made: Certificates, count: int) -> None:
-    for number in range(count):
-        pem = made.made()
+def _add(metadata: ConfigMetadata, *certificates: bytes) -> None:
+    for number, pem in enumerate(certificates):
         metadata.consenters.add(
             host="127.0.0.1", port=7000 + number, client_tls_cert=pem, server_tls_cert=pem
         )
+
+
+def without_endpoints() -> Iterator[tuple[str, Change]]:
+    """BFT of organisations whose orderers have no addresses."""
+    none = _in_value(_org, "Endpoints", common.OrdererAddresses, lambda it: it.Clear())
+    yield "BFT without endpoints", _all(none, _consensus(type="BFT"))
 
 
 def kinds() -> Iterator[tuple[str, Change]]:
@@ -273,6 +283,77 @@ def kinds() -> Iterator[tuple[str, Change]]:
 
     yield "into maintenance with other options", with_tick
     yield "BFT into maintenance", _consensus(type="BFT", state=1)
+
+
+def in_maintenance() -> Iterator[tuple[str, Change]]:
+    """What a channel in maintenance is asked for."""
+    for name, options in (
+        ("a bad batch interval", {"request_batch_max_interval": "x"}),
+        ("a batch count of 0", {"request_batch_max_count": 0}),
+        ("a forward timeout above the next", {"request_forward_timeout": "1h"}),
+        ("no view change timeout", {"view_change_timeout": "0s"}),
+        ("leader rotation of nothing", {"leader_rotation": Options.ROTATION_ON}),
+    ):
+        yield f"BFT with {name}", _all(_mapping(1), _bft(**options))
+    yield "BFT with garbled options", _all(_mapping(1), _consensus(type="BFT", metadata=b"\xff"))
+    yield "BFT without consenters", _bft()
+    yield "BFT with two consenters", _all(_mapping(2), _bft())
+    yield "BFT with another consenter", _all(_mapping(1, port=1), _bft())
+    yield "BFT with consenters out of maintenance", _all(_mapping(1), _bft(), _consensus(state=0))
+    yield "BFT out of maintenance", _consensus(type="BFT", state=0)
+    tick = _option("tick_interval", "1s")
+    yield "other options out of maintenance", _all(tick, _consensus(state=0))
+    yield "bad options", _option("tick_interval", "0s")
+    yield "good options", tick
+    yield "a batch size", _batch("max_message_count", 3)
+    batch = _batch("max_message_count", 3)
+    yield "out of maintenance with a batch size", _all(batch, _consensus(state=0))
+
+
+def migrations() -> Iterator[tuple[str, Change]]:
+    """What a real orderer takes in maintenance, and ours does not yet."""
+    yield "BFT as it should be", _all(_mapping(1), _bft())
+
+
+def _all(*changes: Change) -> Change:
+    def change(config: Config) -> None:
+        for each in changes:
+            each(config)
+
+    return change
+
+
+def _bft(**fields: object) -> Change:
+    options = Options(**dataclasses.asdict(DEFAULT_SMART_BFT))
+    for field, value in fields.items():
+        setattr(options, field, value)
+    return _consensus(type="BFT", metadata=options.SerializeToString())
+
+
+def _mapping(count: int, **fields: object) -> Change:
+    """List the one consenter of etcdraft as consenters of BFT."""
+
+    def change(config: Config) -> None:
+        consensus = orderer_pb2.ConsensusType.FromString(
+            _orderer(config).values["ConsensusType"].value
+        )
+        [raft] = ConfigMetadata.FromString(consensus.metadata).consenters
+        value = _orderer(config).values["Orderers"]
+        value.mod_policy = "Admins"
+        with _decoded(value, common.Orderers) as orderers:
+            for number in range(count):
+                one = orderers.consenter_mapping.add(
+                    id=number + 1,
+                    msp_id=ORDERER_MSP,
+                    host=raft.host,
+                    port=raft.port,
+                    client_tls_cert=raft.client_tls_cert,
+                    server_tls_cert=raft.server_tls_cert,
+                )
+                for field, changed in fields.items():
+                    setattr(one, field, changed)
+
+    return change
 
 
 def unanswered() -> Iterator[tuple[str, Change]]:
@@ -462,6 +543,7 @@ def compared(made: Certificates) -> Iterator[tuple[str, Change]]:
     yield from options()
     yield from consenters(made)
     yield from kinds()
+    yield from without_endpoints()
     yield from orderer_values()
     yield from organizations(made)
     yield from channel_values()

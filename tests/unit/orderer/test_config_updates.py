@@ -78,8 +78,8 @@ REFUSED = {
     "one more consenter": "this orderer runs channels with one",
     "another key": "with another TLS key than this orderer's",
     "BFT at once": (
-        METADATA + "illegal orderer config detected during consensus metadata validation: "
-        "endpoints of org OrdererOrg are missing"
+        MAINTENANCE + "attempted to change consensus type from etcdraft to BFT, "
+        "but current config ConsensusType.State is not in maintenance mode"
     ),
     "into maintenance with a batch size": MAINTENANCE + "config update contain more then just",
     "into maintenance with other options": (
@@ -104,6 +104,10 @@ REFUSED = {
     "no orderer organization": NEW + "consenter {consenter} has invalid certificate: verifying",
     "no TLS CAs": "x509: certificate signed by unknown authority",
     "other TLS CAs": "x509: certificate signed by unknown authority",
+    "BFT without endpoints": (
+        METADATA + "illegal orderer config detected during consensus metadata validation: "
+        "endpoints of org OrdererOrg are missing"
+    ),
     "channel capability V9": "Channel capability V9 is required but not supported",
     "hash 'MD5'": "Unknown hashing algorithm type: MD5",
 }
@@ -226,6 +230,54 @@ def test_what_is_taken_leaves_the_channel_alive(
             assert support is not None
             assert (support.status, support.sequence) == ("active", 1)
             await registrar.close()
+
+    asyncio.run(through())
+
+
+IN_MAINTENANCE = {
+    "BFT with a bad batch interval": "invalid BFT metadata configuration",
+    "BFT with a batch count of 0": "invalid BFT metadata configuration",
+    "BFT with garbled options": "failed to unmarshal BFT metadata configuration: ",
+    "BFT without consenters": (
+        MAINTENANCE + "invalid BFT consenter mapping configuration: "
+        "Invalid new config: bft consenters are missing"
+    ),
+    "BFT with two consenters": (
+        "the number of bft consenters: 2 is not equal to the number of raft consenters: 1"
+    ),
+    "BFT with another consenter": "No suitable BFT consenter for Raft consenter: ",
+    "BFT out of maintenance": (
+        "attempted to change ConsensusType.Type from etcdraft to BFT, "
+        "but ConsensusType.State is changing from STATE_MAINTENANCE to STATE_NORMAL"
+    ),
+    "other options out of maintenance": "attempted to change ConsensusType.Metadata, but",
+    "bad options": NEW + "TickInterval cannot be zero",
+    "BFT as it should be": "error retrieving consenter of type: BFT; this orderer runs",
+}
+
+
+@pytest.mark.parametrize("name", IN_MAINTENANCE)
+def test_what_is_refused_in_maintenance(material: Orderer, name: str, tmp_path: Path) -> None:
+    """The last of them a real orderer would take."""
+
+    async def through() -> None:
+        node = material.plan.orderer
+        signer = SigningIdentity.load(node.identity / "msp", node.mspid)
+        registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
+        registrar.open()
+        registrar.join(material.genesis, material.block.SerializeToString())
+        await registrar.update(material.update("into maintenance"))
+        support = registrar.channel(material.plan.channel)
+        assert support is not None
+        current = Config.FromString(support.bundle.config)
+        following = Config.FromString(support.bundle.config)
+        known = dict(changes.in_maintenance()) | dict(changes.migrations())
+        known[name](following)
+        update = update_of(material.plan.channel, current, following, material.admins)
+        with pytest.raises(Rejected) as refusal:
+            await registrar.update(OrdererMessage.parse(update.SerializeToString()))
+        assert IN_MAINTENANCE[name] in str(refusal.value)
+        await registrar.close()
 
     asyncio.run(through())
 

@@ -22,7 +22,10 @@ MAX_SHOWN_BYTES = 256
 
 def check_config(bundle: Bundle) -> None:
     """Refuse metadata that no consenter could run by (``VerifyConfigMetadata``)."""
-    metadata = _metadata(bundle, "failed to unmarshal consensus metadata")
+    _check_metadata(bundle, _metadata(bundle, "failed to unmarshal consensus metadata"))
+
+
+def _check_metadata(bundle: Bundle, metadata: ConfigMetadata) -> None:
     _check_options(metadata)
     if not metadata.consenters:
         raise InputError("empty consenter set")
@@ -46,8 +49,8 @@ def check_update(current: Bundle, following: Bundle) -> None:
     if kind != "etcdraft":
         # Whether the kind may change is for the rules of maintenance.
         return
-    _check_new(following)
-    old, new = _metadata(current, "current metadata"), _metadata(following, "new metadata")
+    new = _check_new(following)
+    old = _metadata(current, "failed to unmarshal current etcdraft metadata configuration")
     for consenter in membership_changes(old.consenters, new.consenters).added:
         try:
             check_certificates(following, consenter)
@@ -58,10 +61,10 @@ def check_update(current: Bundle, following: Bundle) -> None:
 
 def check_new_channel(system: Bundle, channel: Bundle) -> None:
     """Refuse consenters that are not the system channel's."""
-    _check_new(channel)
-    known = {one.client_tls_cert for one in _metadata(system, "current metadata").consenters}
-    named = _metadata(channel, "new metadata").consenters
-    if any(consenter.client_tls_cert not in known for consenter in named):
+    new = _check_new(channel)
+    old = _metadata(system, "failed to unmarshal current etcdraft metadata configuration")
+    known = {consenter.client_tls_cert for consenter in old.consenters}
+    if any(consenter.client_tls_cert not in known for consenter in new.consenters):
         raise InputError("new channel has consenter that is not part of system consenter set")
 
 
@@ -86,11 +89,19 @@ def check_certificates(
             ) from error
 
 
-def _check_new(following: Bundle) -> None:
+def check_migration(current: Bundle, following: Bundle) -> None:
+    """Refuse metadata that no consenter could run by, after another kind of consensus."""
+    del current
+    _check_new(following)
+
+
+def _check_new(following: Bundle) -> ConfigMetadata:
+    metadata = _metadata(following, "failed to unmarshal new etcdraft metadata configuration")
     try:
-        check_config(following)
+        _check_metadata(following, metadata)
     except InputError as error:
         raise InputError(f"invalid new config metadata: {error}") from error
+    return metadata
 
 
 def _metadata(bundle: Bundle, what: str) -> ConfigMetadata:
@@ -152,6 +163,6 @@ RULES = Rules(
     check_config=check_config,
     check_update=check_update,
     check_new_channel=check_new_channel,
-    check_migration=lambda _, following: _check_new(following),
+    check_migration=check_migration,
 )
 """The rules of etcdraft."""
