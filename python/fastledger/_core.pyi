@@ -6,6 +6,7 @@ from typing import Any, final
 
 __all__ = [
     "BlockStore",
+    "Certificate",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "block_from_record",
     "block_header",
+    "duration_ns",
 ]
 
 __version__: str

@@ -87,12 +87,17 @@ class Asking:
         known = self._channel.endorsers(self._asks.chaincode)
         groups = {}
         for mspid in wanted:
-            groups[mspid] = [one for one in known if one.mspid == mspid] or self._anchors(mspid)
+            groups[mspid] = [one for one in known if one.mspid == mspid] or self._unknown(mspid)
         missing = [mspid for mspid, endorsers in groups.items() if not endorsers]
         if missing:
             raise _of_no_organization(missing)
         plan = Plan(Endorsers(groups, [dict.fromkeys(groups, 1)]), self._ask, self._tell)
         return await self._collected(plan)
+
+    def _unknown(self, mspid: str) -> Sequence[Endorser]:
+        """Who may have the chaincode in an organisation of which no peer is known."""
+        is_strange = mspid != self._peer.mspid and self._channel.defines(self._asks.chaincode)
+        return self._anchors(mspid) if is_strange else ()
 
     async def first(self) -> tuple[Endorser, Response]:
         """Have a peer of the own organisation endorse, or of another if the own has none."""

@@ -13,7 +13,7 @@ from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
 from fastledger.discovery.endorsement import EndorsementAnalyzer
-from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.acl import AccessDenied, AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
 from fastledger.endorser.endorser import Endorser as OwnEndorser
 from fastledger.endorser.lifecycle import definition
@@ -340,6 +340,11 @@ class GatewayFace:
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""
+        if not channel_id:
+            raise AccessDenied(
+                "Invalid channel ID name during check policy on signed data. Name must be "
+                "different from nil."
+            )
         self._acl.check(resource, channel_id, signed)
 
 
