@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import config_changes as changes
+import fastledger
 from config_changes import Certificates
 from config_updates import update_of
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import BlockRefused, FastledgerError
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.node.network.plan import Plan
@@ -232,6 +233,27 @@ def test_what_is_taken_leaves_the_channel_alive(
             await registrar.close()
 
     asyncio.run(through())
+
+
+def test_peers_refuse_an_application_capability_that_orderers_take(
+    material: Orderer, tmp_path: Path
+) -> None:
+    async def ordered() -> list[bytes]:
+        node = material.plan.orderer
+        signer = SigningIdentity.load(node.identity / "msp", node.mspid)
+        registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
+        registrar.open()
+        registrar.join(material.genesis, material.block.SerializeToString())
+        await registrar.update(material.update("application capability V9"))
+        blocks = [registrar.fetch(material.plan.channel, str(number)) for number in range(2)]
+        await registrar.close()
+        return blocks
+
+    genesis, update = asyncio.run(ordered())
+    with fastledger.open(tmp_path / "ledger") as ledger:
+        ledger.commit(genesis)
+        with pytest.raises(BlockRefused, match="Application capability V9 is required"):
+            ledger.commit(update)
 
 
 IN_MAINTENANCE = {

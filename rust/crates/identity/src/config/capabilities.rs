@@ -142,6 +142,10 @@ mod tests {
     fn unknown_names_are_named() {
         let error = ChannelCapabilities::new(&named(&["V3_0", "V9_0"])).unwrap_err();
         assert_eq!(error, IdentityError::UnsupportedCapability { group: "Channel", name: "V9_0".into() });
+        let error = ApplicationCapabilities::check_known(&named(&["V2_5", "V9_0"])).unwrap_err();
+        assert_eq!(error, IdentityError::UnsupportedCapability { group: "Application", name: "V9_0".into() });
+        assert!(ApplicationCapabilities::new(&named(&["V2_5", "V9_0"])).purge_pvt_data);
+        assert!(ApplicationCapabilities::check_known(&named(&["V1_1_PVTDATA_EXPERIMENTAL"])).is_ok());
         // V1_4_2 exists for channels and applications, V1_2 for applications only.
         assert!(ChannelCapabilities::new(&named(&["V1_2"])).is_err());
     }
