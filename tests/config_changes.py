@@ -357,10 +357,11 @@ def _mapping(count: int, **fields: object) -> Change:
 
 
 def unanswered() -> Iterator[tuple[str, Change]]:
-    """What makes a real orderer panic, or stand without consenters; ours refuses it."""
+    """What makes a real orderer panic at once or when it is started again; ours refuses it."""
     for kind in ("solo", "kafka", "raft", ""):
         yield f"type {kind!r}", _consensus(type=kind)
     yield "empty metadata", _consensus(metadata=b"")
+    yield "no policy for blocks", lambda config: _drop_policy(config, "BlockValidation")
 
 
 def _batch(field: str, value: int) -> Change:
@@ -527,7 +528,6 @@ def policies() -> Iterator[tuple[str, Change]]:
         "a policy over others that are not there",
         change("Readers", _assign("value", meta.SerializeToString())),
     )
-    yield "no policy for blocks", lambda config: _drop_policy(config, "BlockValidation")
     yield (
         "a new policy",
         change("New", lambda it: it.CopyFrom(Policy(type=3, value=meta.SerializeToString()))),

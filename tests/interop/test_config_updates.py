@@ -2,12 +2,15 @@
 """Updates of a configuration: a real 3.1.5 orderer and ours take the same, in the same words."""
 
 import asyncio
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
+import pytest
 
 import config_changes as changes
 from config_changes import Certificates, Change
@@ -18,10 +21,12 @@ from fastledger.comm import ClientTls
 from fastledger.msp import SigningIdentity
 from fastledger.node.network import deployment, settings
 from fastledger.node.network.plan import Plan
-from fastledger.protos.common.common_pb2 import Envelope
-from fastledger.protos.common.configtx_pb2 import Config
+from fastledger.protos.common.common_pb2 import Envelope, Payload
+from fastledger.protos.common.configtx_pb2 import Config, ConfigEnvelope
+from fastledger.protoutil.blocks import new_block
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
+from fastledger.tools.osnadmin import Answer, OsnAdmin
 from real_nodes import PATIENCE_S, Nodes, free_ports
 from test_refusals import exchange, told, until_elected
 
@@ -41,6 +46,23 @@ WORDED_OTHERWISE = {
 }
 """Refused by both, for the same reason, in other words."""
 
+JOINED_OTHERWISE = {
+    "garbled metadata": "ours says what it was to be",
+    "channel capability V9": "ours looks when it reads the block",
+    "an unknown group": "Go prints the group in place of its name",
+    "a garbled policy": "Go says of which type the policy is",
+}
+"""As above, of channels."""
+
+FOLLOWED = {
+    "expired certificate of nobody",
+    "two more consenters",
+    "BFT at once",
+    "BFT into maintenance",
+    "BFT without endpoints",
+}
+"""Channels of others, which a real orderer follows and ours does not yet."""
+
 NEVER_WRITTEN = {
     "text around the certificate",
     "the same key certified anew",
@@ -56,26 +78,34 @@ _VALIDITY = re.compile(r"(has expired or is not yet valid): current time .*")
 _MSP = re.compile(r"(setting up the MSP manager failed|the supplied identity is not valid).*")
 
 
-def test_orderers_take_the_same_updates(tmp_path: Path) -> None:
-    ours = changes.plan_of(tmp_path / "ours", free_ports(18))
-    profile = load_profile("ChannelUsingRaft", str(ours.state), {})
-    block = genesis_block(profile, ours.channel).SerializeToString()
-    theirs = Plan(folder=tmp_path / "theirs", orgs=1, port_base=ours.port_base + 9)
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nodes, Nodes]]:
+    """Our orderer and a real one, each with the same channel."""
+    folder = tmp_path_factory.mktemp("networks")
+    ours = changes.plan_of(folder / "ours", free_ports(18))
+    theirs = Plan(folder=folder / "theirs", orgs=1, port_base=ours.port_base + 9)
     theirs.folder.mkdir()
     theirs.organizations.symlink_to(ours.organizations)
     settings.write(theirs)
     name = ours.orderer.name
+    profile = load_profile("ChannelUsingRaft", str(ours.state), {})
+    block = genesis_block(profile, ours.channel).SerializeToString()
     both = Nodes(ours), Nodes(theirs, {name})
     try:
         for nodes in both:
             nodes.plan.genesis_block.write_bytes(block)
             nodes.start(name)
             deployment.join_orderer(nodes.plan)
-        walk = Walk([ours, theirs], block)
-        different = asyncio.run(walk.compare(changes.compared(Certificates(ours))))
+        yield both
     finally:
         for nodes in both:
             nodes.stop()
+
+
+def test_orderers_take_the_same_updates(both: tuple[Nodes, Nodes]) -> None:
+    ours, theirs = (nodes.plan for nodes in both)
+    walk = Walk([ours, theirs], ours.genesis_block.read_bytes())
+    different = asyncio.run(walk.compare(changes.compared(Certificates(ours))))
     assert not different, "\n".join(different)
     assert walk.taken > 20
     assert walk.refused > 60
@@ -113,6 +143,52 @@ class Side:
         """Go back to the configuration of the beginning."""
         said = await self.take(lambda config: config.CopyFrom(base))
         assert said[0] == SUCCESS, said
+
+
+def test_orderers_join_the_same_channels(both: tuple[Nodes, Nodes]) -> None:
+    """With the participation API, which answers with HTTP statuses."""
+    plans = [nodes.plan for nodes in both]
+    admins = [administration(plan) for plan in plans]
+    different, counted = [], Counter[int]()
+    everything = dict(changes.compared(Certificates(plans[0])))
+    for number, name in enumerate(everything.keys() - FOLLOWED):
+        block = genesis_of(plans[0], f"channel{number}", everything[name])
+        ours, theirs = [answered(admin.join(block)) for admin in admins]
+        counted[ours[0]] += 1
+        if ours != theirs and not (name in JOINED_OTHERWISE and ours[0] == theirs[0]):
+            different.append(f"{name}\n  ours   {ours}\n  theirs {theirs}")
+        for admin in admins:
+            admin.remove(f"channel{number}")
+    assert not different, "\n".join(different)
+    assert counted[201] > 20
+    assert counted[400] > 40
+
+
+def administration(plan: Plan) -> OsnAdmin:
+    """The administration of an orderer."""
+    tls = plan.orderer.identity / "tls"
+    place = f"127.0.0.1:{plan.orderer.side_port}"
+    return OsnAdmin(place, tls / "ca.crt", tls / "server.crt", tls / "server.key")
+
+
+def genesis_of(plan: Plan, channel_id: str, change: Change) -> bytes:
+    """The first block of another channel, whose configuration is changed."""
+    profile = load_profile("ChannelUsingRaft", str(plan.state), {})
+    made = genesis_block(profile, channel_id)
+    envelope = Envelope.FromString(made.data.data[0])
+    payload = Payload.FromString(envelope.payload)
+    config = ConfigEnvelope.FromString(payload.data)
+    change(config.config)
+    payload.data = config.SerializeToString()
+    envelope.payload = payload.SerializeToString()
+    return new_block(0, b"", [envelope.SerializeToString()]).SerializeToString()
+
+
+def answered(answer: Answer) -> tuple[int, str]:
+    """An HTTP status, and the error that is told."""
+    body = json.loads(answer.body) if answer.body else {}
+    text = plain(str(body.get("error", "")))
+    return answer.status, re.sub(r"channel\d+", "channel", text)
 
 
 class Walk:
@@ -165,7 +241,12 @@ class Walk:
 async def answer(channel: grpc.aio.Channel, update: Envelope) -> tuple[object, str]:
     """An orderer's status, and what it says without what differs from case to case."""
     [(status, info)] = await exchange(channel, "Broadcast", update)
-    text = told(str(info))
+    return status, plain(str(info))
+
+
+def plain(text: str) -> str:
+    """What is said, without what differs from case to case."""
+    text = told(text)
     for pattern in (_UNKNOWN_AUTHORITY, _VALIDITY, _MSP):
         text = pattern.sub(r"\1", text)
-    return status, re.sub(r"127\.0\.0\.1:\d+", "#", text)
+    return re.sub(r"127\.0\.0\.1:\d+", "#", text)

@@ -54,6 +54,7 @@ REFUSED = {
     "garbled metadata": METADATA + "failed to unmarshal new etcdraft metadata configuration: ",
     "empty metadata": NEW + "nil Raft config metadata options",
     "no consenters": NEW + "empty consenter set",
+    "no policy for blocks": "no policies in config block: /Channel/Orderer/BlockValidation",
     "client certificate junk": (
         "has invalid certificate: parsing tls client cert of {consenter}: "
         "no PEM data found in cert[6a 75 6e 6b]"
@@ -314,6 +315,7 @@ JOINED = {
     "no orderer organization": "x509: certificate signed by unknown authority",
     "orderer capability V9": "config requires unsupported orderer capabilities",
     "empty metadata": "nil Raft config metadata options",
+    "no policy for blocks": "failed creating ledger resources: no policies in config block",
 }
 
 

@@ -7,6 +7,7 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
 from fastledger.orderer.capabilities import (
     OrdererCapabilities,
+    check_block_policy,
     check_capabilities,
     orderer_of,
 )
@@ -163,6 +164,7 @@ def check_successor(current: Bundle, following: Bundle) -> None:
     """
     try:
         check_capabilities(following)
+        check_block_policy(following)
     except InputError as error:
         raise InputError(f"config update is not compatible: {error}") from error
     try:

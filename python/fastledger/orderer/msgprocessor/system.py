@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
-from fastledger.orderer.capabilities import check_capabilities, orderer_of
+from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import ChannelDoesNotExist, MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.maintenance import NORMAL
@@ -96,6 +96,7 @@ class SystemChannel(StandardChannel):
             raise Rejected(f"config does not validly parse: {error}") from error
         try:
             check_capabilities(channel)
+            check_block_policy(channel)
         except InputError as error:
             raise Rejected(f"config update is not compatible: {error}") from error
         try:

@@ -9,7 +9,7 @@ from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError
 from fastledger.ledger.blockstores import BlockStore, Ledgers
-from fastledger.orderer.capabilities import check_capabilities, orderer_of
+from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
@@ -126,6 +126,7 @@ class Registrar:
         if bootstrap is not None and not self._channels:
             system = Bundle.from_block(bootstrap)
             check_capabilities(system)
+            check_block_policy(system)
             rules_of(system).check_config(system)
             self._begin(system, bootstrap)
         for channel in self._channels.values():
@@ -348,6 +349,10 @@ def _check_join(bundle: Bundle) -> None:
             "failed creating ledger resources: error checking bundle for channel: "
             f"{bundle.channel_id}: {error}"
         ) from error
+    try:
+        check_block_policy(bundle)
+    except InputError as error:
+        raise InputError(f"failed creating ledger resources: {error}") from error
     try:
         rules_of(bundle).check_config(bundle)
     except InputError as error:
