@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import gopackage
+from fastledger.chaincode.metadata import METADATA_FILE, parse_metadata
 from fastledger.common.errors import InputError
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeSpec
 
@@ -29,7 +30,6 @@ MAX_CODE_BYTES = 512 * 1024 * 1024
 MAX_CODE_FILES = 50_000
 MAX_METADATA_BYTES = 1024 * 1024
 
-METADATA_FILE = "metadata.json"
 CODE_FILE = "code.tar.gz"
 INDEX_FOLDER = "META-INF/statedb/couchdb"
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -163,19 +163,13 @@ def _lifecycle(data: bytes) -> ChaincodePackage:
     raw = found[METADATA_FILE]
     if len(raw) > MAX_METADATA_BYTES:
         raise InputError(f"{METADATA_FILE} has {len(raw)} bytes, {MAX_METADATA_BYTES} are allowed")
-    try:
-        metadata = json.loads(raw)
-    except ValueError as error:
-        raise InputError(f"{METADATA_FILE} of the package is no JSON: {error}") from error
-    if not isinstance(metadata, dict):
-        raise InputError(f"{METADATA_FILE} of the package is no JSON object")
-    label = str(metadata.get("label", ""))
-    if not _LABEL.fullmatch(label):
-        raise InputError(f"the package's label {label!r} is not valid")
+    metadata = parse_metadata(raw)
+    if not _LABEL.fullmatch(metadata.label):
+        raise InputError(f"the package's label {metadata.label!r} is not valid")
     return ChaincodePackage(
-        type=str(metadata.get("type", "")).lower(),
-        path=str(metadata.get("path", "")),
-        label=label,
+        type=metadata.type.lower(),
+        path=metadata.path,
+        label=metadata.label,
         code=found[CODE_FILE],
         metadata=raw,
     )

@@ -105,7 +105,7 @@ async def _ask_other(
             answer: Response = await stub.ProcessProposal(proposal)
     except (FastledgerError, grpc.aio.AioRpcError, TimeoutError) as error:
         if not isinstance(error, grpc.aio.AioRpcError) or error.code() is Code.UNAVAILABLE:
-            await channel.hang_up(endorser.address)
+            await channel.peer_failed(endorser.address)
         raise EndorserFailed(endorser, Code.UNAVAILABLE, text_of(error), retry=True) from error
     return answer
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import grpc
 
 from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.shorten import shortened
 from fastledger.gateway.answers import EndorserFailed, Response, ask
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
@@ -22,6 +23,9 @@ from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transact
 from fastledger.protoutil.signed_data import SignedData
 
 Code = grpc.StatusCode
+
+MAX_NAMES_BYTES = 512
+"""Of organisations that a client has named and nobody knows."""
 
 FAILED = "failed to endorse transaction, see attached details for more info"
 TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
@@ -229,13 +233,15 @@ def _of_no_channel(asks: Unpacked, wanted: Sequence[str]) -> GatewayFailed:
         return _of_no_organization(wanted)
     if asks.has_transient:
         return GatewayFailed(Code.FAILED_PRECONDITION, UNPROTECTED)
+    chaincode, channel_id = shortened(asks.chaincode), shortened(asks.channel_id)
     return _no_combination(
-        f"No metadata was found for chaincode {asks.chaincode} in channel {asks.channel_id}"
+        f"No metadata was found for chaincode {chaincode} in channel {channel_id}"
     )
 
 
 def _of_no_organization(missing: Sequence[str]) -> GatewayFailed:
-    text = f"failed to find any endorsing peers for org(s): {', '.join(missing)}"
+    names = shortened(", ".join(missing), MAX_NAMES_BYTES)
+    text = f"failed to find any endorsing peers for org(s): {names}"
     return GatewayFailed(Code.UNAVAILABLE, text)
 
 

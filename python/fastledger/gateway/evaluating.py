@@ -4,6 +4,7 @@
 import grpc
 
 from fastledger.common.errors import InputError
+from fastledger.common.shorten import shortened
 from fastledger.gateway.answers import EndorserFailed, ask, result_of
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayPeer
@@ -41,7 +42,8 @@ async def evaluate(
         wanted = {peer.mspid}
     able = [one for one in channel.endorsers(asks.chaincode) if not wanted or one.mspid in wanted]
     if not able:
-        text = f"no peers available to evaluate chaincode {asks.chaincode} in channel {channel.id}"
+        name = shortened(asks.chaincode)
+        text = f"no peers available to evaluate chaincode {name} in channel {channel.id}"
         if is_protected:
             text = (
                 "no endorsers found in the gateway's organization; retry specifying target "
@@ -68,6 +70,7 @@ async def evaluate(
 
 def no_config(channel_id: str) -> str:
     """Say that the peer is not on a channel."""
+    channel_id = shortened(channel_id)
     return (
         f"failed to get config for channel [{channel_id}]: could not get last config for channel "
         f"{channel_id}"

@@ -43,8 +43,12 @@ async def submit(peer: GatewayPeer, request: pb.SubmitRequest, timeout_s: float)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await channel.broadcaster(address).send(encoded)
-        except (FastledgerError, TimeoutError) as error:
+        except FastledgerError as error:
             details.append(pb.ErrorDetail(address=address, msp_id=mspid, message=text_of(error)))
+            continue
+        except TimeoutError:
+            late = f"no answer within {timeout_s:g} s; the transaction may have been ordered"
+            details.append(pb.ErrorDetail(address=address, msp_id=mspid, message=late))
             continue
         if answer.status == common_pb2.SUCCESS:
             return

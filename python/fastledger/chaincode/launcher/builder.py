@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.chaincode.launcher.builds import cached
-from fastledger.chaincode.launcher.external import dial, parse_connection
+from fastledger.chaincode.launcher.connection import parse_connection
+from fastledger.chaincode.launcher.external import dial
 from fastledger.chaincode.launcher.instance import Instance, Serve
 from fastledger.chaincode.launcher.output import Output
 from fastledger.chaincode.package import ChaincodePackage
