@@ -6,6 +6,7 @@ from typing import Any, final
 
 __all__ = [
     "BlockStore",
+    "Certificate",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
@@ -26,6 +27,7 @@ __all__ = [
     "block_from_record",
     "block_header",
     "deflate",
+    "duration_ns",
 ]
 
 __version__: str
@@ -52,6 +54,29 @@ class BlockStore:
 
     def block(self, number: int) -> bytes:
         """Encoded common.Block."""
+
+@final
+class Certificate:
+    """A certificate that belongs to no MSP, read as Go reads it."""
+
+    def __new__(cls, pem: bytes) -> Certificate:
+        """Reads the first PEM block: InputError where there is none, else IdentityRefused."""
+
+    @property
+    def serial(self) -> bytes:
+        """The serial number, big-endian."""
+
+    @property
+    def public_key(self) -> bytes:
+        """DER `SubjectPublicKeyInfo`."""
+
+    @property
+    def not_before(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def not_after(self) -> int:
+        """Seconds since 1970, UTC."""
 
 @final
 class Examined:
@@ -538,6 +563,16 @@ class ChannelConfig:
     def tls_cas(self, mspid: str) -> list[bytes]:
         """PEM of root and intermediate certificates of an MSP's TLS."""
 
+    def verify_orderer_tls(
+        self, certificate: Certificate, now: int, *, ignore_expiration: bool = False
+    ) -> None:
+        """IdentityRefused unless the certificate has a chain to a TLS CA of the orderers.
+
+        `now` is in seconds since 1970. Whoever ignores the expiration of a certificate does not
+        learn where it comes from, either: as in Go, an expired one is refused before its chain is
+        sought.
+        """
+
     def identity(self, serialized: bytes) -> Identity:
         """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
 
@@ -627,3 +662,9 @@ def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
+
+    Raises InputError, whose text is Go's.
+    """

@@ -86,6 +86,7 @@ class PeerNode:
             IndexFiles(packages, definitions),
         )
         definitions.installed.append(self.channels.installed)
+        self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
             self.channels,
@@ -167,6 +168,7 @@ class PeerNode:
             self._gossip.dialler,
             self.signer.mspid,
             config.string("peer.address"),
+            self._definitions.runs,
         )
         return GatewayFace(
             self.channels,

@@ -56,7 +56,7 @@ class ChainSupport:
         last = Block.FromString(blocks.block(blocks.height - 1))
         self.bundle = Bundle.from_block(blocks.block(last_config_index(last)))
         self.channel_id: str = self.bundle.channel_id
-        self.check_resources(self.bundle)
+        self.check_supported(self.bundle)
         consenter = consenters.of(self.orderer)
         self._writes = WriteQueue(
             self.channel_id, BlockWriter(blocks, signer), blocks.height, self._fail
@@ -168,9 +168,10 @@ class ChainSupport:
 
     # What the rules ask.
 
-    def check_resources(self, bundle: Bundle) -> None:
-        """Refuse a configuration that this orderer cannot run."""
-        check_supported(bundle, self._consenters)
+    def check_supported(self, bundle: Bundle) -> None:
+        """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
+        values = orderer_of(bundle)
+        self._consenters.of(values).check(bundle.channel_id, values)
 
     # What the registrar asks.
 
@@ -191,9 +192,3 @@ class ChainSupport:
         self.status = "failed"
         self.chain.errored.set()
         _logger.critical("[channel: %s] halted: %s", self.channel_id, error)
-
-
-def check_supported(bundle: Bundle, consenters: Consenters) -> None:
-    """Refuse a configuration that this orderer cannot run; raises Unsupported, or InputError."""
-    values = orderer_of(bundle)
-    consenters.of(values).check(bundle.channel_id, values)
