@@ -7,6 +7,7 @@ ccaas builder does.
 """
 
 import asyncio
+import functools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastledger import comm
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.stream import GrpcStream
 from fastledger.comm import ClientTls, GrpcChannel
@@ -24,8 +25,8 @@ from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeStub
 CONNECTION_FILE = "connection.json"
 BUILDER_CONFIG = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
 DEFAULT_DIAL_TIMEOUT_S = 3.0
-
-_RETRY_S = 0.1
+MAX_CONNECTION_BYTES = 1024 * 1024
+"""Of a ``connection.json``, with three certificates in it."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*\.([A-Za-z0-9_]+)\s*\}\}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -108,17 +109,25 @@ class ExternalLauncher:
         """Take the values of placeholders from ``env``, the process's environment when None."""
         self._env = os.environ if env is None else env
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance:
-        """Dial the service of a package.
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start:
+        """Read where the service of a package is.
 
         Raises:
-            ChaincodeError: The package does not say where, or nobody answers there.
+            ChaincodeError: The package does not say where, or cannot be read.
         """
-        for name, _, content in package.files():
+        info = await asyncio.to_thread(self._info, package)
+        return functools.partial(dial, ccid, info)
+
+    def _info(self, package: ChaincodePackage) -> ServerInfo:
+        found = None
+        for name, entry in package.files():
             if name.removeprefix("src/") == CONNECTION_FILE:
-                text = self._fill(content.decode("utf-8", "replace"))
-                return await dial(ccid, parse_connection(text.encode(), name), serve)
-        raise ChaincodeError(f"the package of {package.label!r} has no {CONNECTION_FILE}")
+                found = name, entry.read(MAX_CONNECTION_BYTES)
+        if found is None:
+            raise ChaincodeError(f"the package of {package.label!r} has no {CONNECTION_FILE}")
+        name, content = found
+        text = self._fill(content.decode("utf-8", "replace"))
+        return parse_connection(text.encode(), name)
 
     def _fill(self, text: str) -> str:
         if not _PLACEHOLDER.search(text):
@@ -143,33 +152,24 @@ class ExternalLauncher:
 async def dial(ccid: str, info: ServerInfo, serve: Serve) -> Instance:
     """Connect to a chaincode service and converse with it.
 
+    Where nobody listens, it fails at once, as Fabric's (``chaincode/extcc/extcc_handler.go``).
+
     Raises:
         ChaincodeError: It cannot be reached.
     """
-    try:
-        async with asyncio.timeout(info.dial_timeout_s):
-            channel = await _until_connected(info)
-    except TimeoutError as error:
-        raise ChaincodeError(
-            f"connection to {ccid} failed: nobody answers at {info.address} within "
-            f"{info.dial_timeout_s:g} s; start the chaincode there with CHAINCODE_ID={ccid}"
-        ) from error
-    except ConfigInvalid as error:
-        raise ChaincodeError(f"connection to {ccid} failed: {error}") from error
-    return _Service(ccid, info.address, channel, serve)
-
-
-async def _until_connected(info: ServerInfo) -> GrpcChannel:
     tls = None
     if info.root_cert is not None:
         pair = info.client_cert or b"", info.client_key or b""
         tls = ClientTls(info.root_cert, *pair, override=info.domain)
-    while True:
-        try:
-            return await comm.dial(info.address, tls, timeout_s=info.dial_timeout_s)
-        except ConnectionFailed:
-            # The service may be starting.
-            await asyncio.sleep(_RETRY_S)
+    try:
+        channel = await comm.dial(info.address, tls, timeout_s=info.dial_timeout_s)
+    except (ConnectionFailed, ConfigInvalid) as error:
+        raise ChaincodeError(
+            f"connection to {ccid} failed: error cannot create connection for {ccid}: error "
+            f"creating grpc connection to {info.address}: {error}; start the chaincode there with "
+            f"CHAINCODE_ID={ccid}"
+        ) from error
+    return _Service(ccid, info.address, channel, serve)
 
 
 class _Service:

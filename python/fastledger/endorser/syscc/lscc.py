@@ -17,6 +17,7 @@ from fastledger.endorser.definitions import (
     Definitions,
     read_legacy,
 )
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.packages import (
     LegacyPackage,
     PackageMissing,
@@ -56,12 +57,14 @@ class Lscc:
         acl: AclProvider,
         packages: PackageStore,
         definitions: Definitions,
+        installer: Installer,
     ) -> None:
         """Serve a peer with its packages."""
         self._channels = channels
         self._acl = acl
         self._packages = packages
         self._definitions = definitions
+        self._installer = installer
         self._functions: Mapping[
             str, Callable[[TransactionContext, str, list[bytes]], Awaitable[Outcome]]
         ] = {
@@ -102,8 +105,7 @@ class Lscc:
             raise FastledgerError(
                 f"cannot install: {package.name} is the name of a system chaincode"
             )
-        self._packages.install_legacy(package)
-        self._definitions.forget()
+        await self._installer.install_legacy(package)
         return response.success(b"OK"), None
 
     async def _deploy(
