@@ -155,3 +155,72 @@ def archives(seed: int, count: int) -> Iterator[bytes]:
         if chance.random() < 0.3:
             plain = damaged(chance, plain)
         yield damaged(chance, compressed(chance, plain))
+
+
+CONNECTION = b'{"address":"127.0.0.1:9"}'
+METADATA = b'{"path":"","type":"ccaas","label":"%s"}'
+LABELS = [
+    *(b"l", b"l_1.0+x-y", b"", b"-l", b"l l", b"../l", b"l/", b"\xc3\xa9", b"l\\n", b"l:1", b"_"),
+    *(b"l" * 170, b"l" * 184, b"l" * 300),
+]
+
+
+def packages(seed: int, count: int) -> Iterator[bytes]:
+    """Packages of services, many of them broken at one place."""
+    chance = random.Random(seed)
+    for number in range(count):
+        code = compressed(chance, _code(chance))
+        if chance.random() < 0.3:
+            code = damaged(chance, code)
+        label = chance.choice(LABELS) if chance.random() < 0.3 else b"l"
+        parts = [
+            ("metadata.json", METADATA % label),
+            ("code.tar.gz", code),
+            # No two packages are the same, whatever else is in them.
+            ("unexpected", b"%d.%d" % (seed, number)),
+        ]
+        if chance.random() < 0.15:
+            del parts[chance.randrange(2)]
+        if chance.random() < 0.15:
+            parts.insert(chance.randrange(4), chance.choice(parts))
+        package = compressed(chance, _package(chance, parts))
+        yield damaged(chance, package) if chance.random() < 0.3 else package
+
+
+def _code(chance: random.Random) -> bytes:
+    """A service's code with one or two entries that nobody asked for."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=chance.choice(FORMATS)) as tar:
+        for name in [chance.choice(["connection.json"] * 3 + ["./connection.json", "a/../b"])]:
+            _add(tar, tarfile.TarInfo(name), CONNECTION)
+        for _ in range(chance.choice([0, 1, 1, 2])):
+            entry = tarfile.TarInfo(chance.choice([n for n in NAMES if "\udcff" not in n]))
+            entry.type = chance.choice([tarfile.REGTYPE] * 4 + [tarfile.DIRTYPE] * 2 + TYPES)
+            if entry.type in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+                entry.linkname = "connection.json"
+            entry.mode = 0o755 if entry.type == tarfile.DIRTYPE else 0o644
+            if not entry.name.endswith("connection.json"):
+                _add(tar, entry, chance.choice(CONTENTS))
+    return plain.getvalue()
+
+
+def _package(chance: random.Random, parts: list[tuple[str, bytes]]) -> bytes:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=chance.choice(FORMATS)) as tar:
+        for name, content in parts:
+            entry = tarfile.TarInfo(f"./{name}" if chance.random() < 0.03 else name)
+            if chance.random() < 0.04:
+                entry.type = chance.choice(TYPES)
+                entry.linkname = "metadata.json"
+            _add(tar, entry, content)
+    return plain.getvalue()
+
+
+def _add(tar: tarfile.TarFile, entry: tarfile.TarInfo, content: bytes) -> None:
+    has_content = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+    entry.size = len(content) if has_content else 0
+    try:
+        tar.addfile(entry, io.BytesIO(content) if has_content else None)
+    except ValueError:
+        # No format of tar holds a name as long as that but two.
+        return

@@ -67,8 +67,8 @@ class ChaincodePackage:
         """SHA-256 of the code: in 1.x one name and version may come with other code later."""
         return hashlib.sha256(self.code).hexdigest()
 
-    def files(self) -> Iterator[tuple[str, Entry]]:
-        """Read the code's regular files one after the other: path within the code, entry.
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Read the code's files and folders one after the other: path within the code, entry.
 
         Whoever reads them all knows that the archive is whole, and that nothing in it leads out.
 
@@ -78,44 +78,39 @@ class ChaincodePackage:
                 (Fabric: ``externalbuilder.Untar``).
         """
         try:
-            archive = Archive(self.code, MAX_CODE_BYTES)
-            for entry in archive:
-                path = _inner_path(entry)
-                if entry.is_regular:
-                    yield path, entry
+            for entry in Archive(self.code, MAX_CODE_BYTES):
+                yield _inner_path(entry), entry
         except InputError as error:
             raise InputError(f"could not untar source package: {error}") from error
 
+    def files(self) -> Iterator[tuple[str, Entry]]:
+        """Read the code's files alone, see :meth:`entries`."""
+        return ((path, entry) for path, entry in self.entries() if entry.is_regular)
+
     def unpack(self, folder: Path) -> None:
-        """Write the code's files under a folder.
+        """Write the code's files and folders under a folder.
 
         Raises:
-            InputError: As :meth:`files`; also when two of them exclude each other.
+            InputError: As :meth:`entries`; also when two of them exclude each other, or no file can
+                have such a name.
         """
-        for name, entry in self.files():
-            target = folder / name
+        for path, entry in self.entries():
+            what, name = "directory", shown(entry.name)
             try:
+                target = folder / path
+                if entry.is_folder:
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
                 target.parent.mkdir(parents=True, exist_ok=True)
+                what = "file"
                 with target.open("wb") as file:
                     file.writelines(entry.chunks())
                 target.chmod(0o755 if entry.mode & 0o111 else 0o644)
             except OSError as error:
                 raise InputError(
-                    f"could not untar source package: could not create file '{shown(name)}': "
+                    f"could not untar source package: could not create {what} '{name}': "
                     f"{told(error)}"
                 ) from error
-
-    def file(self, path: str, most: int) -> bytes | None:
-        """Return one file of the code of at most so many bytes; None when it is not there.
-
-        Raises:
-            InputError: As :meth:`files`, or it is larger.
-        """
-        found = None
-        for name, entry in self.files():
-            if name == path:
-                found = entry.read(most)
-        return found
 
     def database_artifacts(self) -> dict[str, bytes]:
         """The state database's files under META-INF, by path: CouchDB indexes."""

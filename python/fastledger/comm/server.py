@@ -20,7 +20,7 @@ from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed
+from fastledger.common.errors import ConnectionFailed, said_to_others
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -246,7 +246,7 @@ class GrpcServer:
                 # The client has gone while it was being answered.
                 return
             _logger.exception("defect in %s", path)
-            call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+            call.fail(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
             self._busy[service] -= 1
             if not self._busy[service]:

@@ -198,3 +198,15 @@ def told(error: OSError) -> str:
         'no such file or directory'
     """
     return (error.strerror or "input/output error").lower()
+
+
+def said_to_others(error: BaseException) -> str:
+    """What a client may learn of a failure that nobody foresaw: no class, and no path of this node.
+
+    Example:
+        >>> said_to_others(KeyError("secret"))
+        'internal error, see the log of this node'
+    """
+    if isinstance(error, FastledgerError):
+        return str(error)
+    return told(error) if isinstance(error, OSError) else "internal error, see the log of this node"

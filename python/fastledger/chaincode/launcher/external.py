@@ -11,8 +11,10 @@ import functools
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastledger import comm
 from fastledger.chaincode.launcher.instance import Instance, Serve, Start
@@ -119,14 +121,19 @@ class ExternalLauncher:
         return functools.partial(dial, ccid, info)
 
     def _info(self, package: ChaincodePackage) -> ServerInfo:
-        found = None
-        for name, entry in package.files():
-            if name.removeprefix("src/") == CONNECTION_FILE:
-                found = name, entry.read(MAX_CONNECTION_BYTES)
-        if found is None:
-            raise ChaincodeError(f"the package of {package.label!r} has no {CONNECTION_FILE}")
-        name, content = found
-        text = self._fill(content.decode("utf-8", "replace"))
+        with tempfile.TemporaryDirectory(prefix="fastledger-service-") as folder:
+            # Nothing else of it is of use, but all of it has to be sound.
+            package.unpack(Path(folder))
+            for name in (CONNECTION_FILE, f"src/{CONNECTION_FILE}"):
+                file = Path(folder, name)
+                if file.is_file():
+                    return self._read(file, name)
+        raise ChaincodeError(f"the package of {package.label!r} has no {CONNECTION_FILE}")
+
+    def _read(self, file: Path, name: str) -> ServerInfo:
+        if file.stat().st_size > MAX_CONNECTION_BYTES:
+            raise ChaincodeError(f"'{name}' has more than {MAX_CONNECTION_BYTES} bytes")
+        text = self._fill(file.read_bytes().decode("utf-8", "replace"))
         return parse_connection(text.encode(), name)
 
     def _fill(self, text: str) -> str:
