@@ -63,9 +63,14 @@ def test_they_are_read_as_go_reads_them(seed: int, tmp_path: Path) -> None:
             # Where the bytes end with a content, Go says so with the content, we do after it.
             count = min(len(entries), len(theirs))
             entries, theirs = entries[:count], theirs[:count]
-        assert entries == theirs, data.hex()
+        assert list(map(known, entries)) == list(map(known, theirs)), data.hex()
         whole += not error
     assert COUNT / 5 < whole < COUNT * 4 / 5
+
+
+def known(entry: tuple[bytes, int, int, int, bytes]) -> tuple[object, ...]:
+    """What Go says the same each time: a global header's name comes out of an unordered map."""
+    return entry[1:] if entry[1] == ord("g") else entry
 
 
 def place_free(error: str) -> str:
