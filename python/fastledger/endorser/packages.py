@@ -173,7 +173,7 @@ class PackageStore:
         path = self._legacy / f"{name}.{version}"
         try:
             return self._read_legacy(path, path.stat().st_mtime_ns)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise PackageMissing(
                 f"cannot retrieve package for chaincode {name}/{version}, error open {path}: "
                 "no such file or directory"
