@@ -48,7 +48,9 @@ class Inflated:
     def read(self, count: int) -> bytes:
         """Return the next bytes; fewer only at the end.
 
-        A checksum is looked at when somebody reads beyond what it covers, as in Go.
+        A checksum is looked at when somebody reads beyond what it covers, as in Go. Of a stream
+        that is cut short this gets up to 15 bits more: Go decodes nothing without as many at hand
+        as the mark of the end would have.
 
         Raises:
             InputError: The stream is damaged or cut short, or inflates to too much.
