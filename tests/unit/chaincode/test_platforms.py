@@ -6,6 +6,7 @@ import io
 import json
 import os
 import resource
+import select
 import shutil
 import subprocess
 import zipfile
@@ -161,19 +162,23 @@ def test_a_failed_step_shows_its_end_and_not_where_it_ran(tmp_path: Path) -> Non
 
 
 def test_what_a_step_started_ends_with_it(tmp_path: Path) -> None:
-    async def main() -> None:
+    started = tmp_path / "started"
+    os.mkfifo(started)
+
+    async def main() -> int:
         task = asyncio.create_task(
             run_tool(["sh", "-c", "sleep 1000 & echo $! > started; wait"], tmp_path)
         )
-        while not (tmp_path / "started").exists() or not (tmp_path / "started").read_text():
-            await asyncio.sleep(0.01)
+        child = os.pidfd_open(int(await asyncio.to_thread(started.read_text)))
         task.cancel()
         await asyncio.wait({task})
+        return child
 
-    asyncio.run(main())
-    pid = int((tmp_path / "started").read_text())
-    state = Path(f"/proc/{pid}/stat")
-    assert not state.exists() or state.read_text().split(")")[1].split()[0] == "Z"
+    child = asyncio.run(main())
+    try:
+        assert select.select([child], [], [], 60)[0]
+    finally:
+        os.close(child)
 
 
 def limited(argv: list[str], env: dict[str, str], memory_bytes: int) -> str:
