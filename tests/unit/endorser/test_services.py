@@ -59,5 +59,5 @@ def test_neither_classes_nor_paths_are_told(error: Exception, says: str) -> None
 
 
 def test_a_refusal_stays_what_it_is() -> None:
-    with pytest.raises(FastledgerError, match="^as it is$"):
+    with pytest.raises(FastledgerError, match=r"^as it is$"):
         answer(FastledgerError("as it is"))

@@ -289,8 +289,7 @@ async def _warm_up(session: Session, org: Org, peer: Node) -> None:
     if _NOT_LAUNCHED in message:
         raise FastledgerError(
             f"chaincode {name} does not start at {peer.name}: {_reason(message)} (all of it: "
-            f"fastledger logs {peer.name}); the network is up, correct the sources and call up "
-            "again"
+            f"fastledger logs {peer.name}); the network is up, mend that and call up again"
         )
 
 
