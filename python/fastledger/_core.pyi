@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "block_from_record",
     "block_header",
+    "deflate",
 ]
 
 __version__: str
@@ -53,6 +54,53 @@ class BlockStore:
         """Encoded common.Block."""
 
 @final
+class Examined:
+    """What can be said of a block without the state before it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def header_hash(self) -> bytes: ...
+    @property
+    def transactions(self) -> int: ...
+    @property
+    def decided(self) -> int:
+        """Transactions whose verdict no state changes."""
+
+    @property
+    def orderers_checked(self) -> bool:
+        """Whether the orderers' signatures were verified."""
+
+    @property
+    def creators_checked(self) -> bool:
+        """Whether the creators' signatures were verified."""
+
+    @property
+    def commit_hash_follows(self) -> bool | None:
+        """Whether it follows from the one before, verdicts and writes; absent if unknown."""
+
+    @property
+    def differences(self) -> list[tuple[int, str]]:
+        """Transactions whose stored verdict cannot be right, and why."""
+
+    @property
+    def notes(self) -> list[str]: ...
+
+@final
+class Excerpt:
+    """Consecutive blocks of a channel, the first of them not its first."""
+
+    def __new__(
+        cls, after: tuple[int, bytes] | None = None, *, allow_malformed: bool = False
+    ) -> Excerpt:
+        """Begins behind the block of this number and header hash, or anywhere."""
+
+    @property
+    def channel_id(self) -> str | None: ...
+    def examine(self, block: bytes) -> Examined:
+        """Examines the next encoded common.Block; raises BlockRefused."""
+
+@final
 class CommitResult:
     """What became of one block."""
 
@@ -69,6 +117,10 @@ class CommitResult:
     @property
     def codes(self) -> bytes:
         """One TxValidationCode per transaction: the block's transactions filter."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What an auditor should know of the block beside its verdicts."""
 
     @property
     def stored_codes(self) -> bytes | None:
@@ -152,6 +204,7 @@ class Ledger:
         durable: bool = True,
         verify_block_signatures: bool = True,
         allow_malformed: bool = False,
+        delivered: bool = False,
         engine: str = "auto",
     ) -> Ledger:
         """Opens a ledger, or with `create` begins one; without, a missing one is an InputError.
@@ -323,6 +376,9 @@ class GrpcServer:
 
     @property
     def port(self) -> int: ...
+    def asks_once(self, path: str) -> None:
+        """Clients of a method ask once: its calls are told of when they have asked."""
+
     def fileno(self) -> int:
         """A descriptor that is readable while there is something to drain."""
 
@@ -519,6 +575,12 @@ class ChannelConfig:
         Raises ConfigRefused.
         """
 
+    def channel_template(self, request: bytes) -> ChannelConfig:
+        """What a system channel makes a new channel of: the update in `request` then applies to it.
+
+        `request` is an encoded `common.Envelope` of type CONFIG_UPDATE. Raises ConfigRefused.
+        """
+
     def propose_update(self, update: bytes) -> bytes:
         """The `common.ConfigEnvelope` that a CONFIG_UPDATE `common.Envelope` makes.
 
@@ -562,3 +624,6 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def deflate(data: bytes, portions: Sequence[int]) -> bytes:
+    """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""

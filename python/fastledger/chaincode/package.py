@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import gopackage
 from fastledger.chaincode.archive import Archive, Entry
+from fastledger.chaincode.metadata import METADATA_FILE, PackageMetadata, parse_metadata
 from fastledger.common.errors import InputError, told
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeSpec
 
@@ -40,7 +41,6 @@ MAX_ARTIFACT_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 256
 """Folders above a file: whoever removes the tree holds one open for each."""
 
-METADATA_FILE = "metadata.json"
 CODE_FILE = "code.tar.gz"
 INDEX_FOLDER = "META-INF/statedb/couchdb"
 _ARTIFACTS = "META-INF/statedb/"
@@ -208,9 +208,12 @@ def parse_lifecycle(data: bytes) -> ChaincodePackage:
     except InputError as error:
         raise InputError(f"error reading as gzip stream: {error}") from error
     found: dict[str, bytes] = {}
+    metadata = PackageMetadata()
     try:
         for entry in archive:
             _take(entry, found)
+            if entry.name == METADATA_FILE:
+                metadata = _metadata(found[METADATA_FILE])
     except _Refused:
         raise
     except InputError as error:
@@ -219,12 +222,11 @@ def parse_lifecycle(data: bytes) -> ChaincodePackage:
         raise InputError("did not find a code package inside the package")
     if METADATA_FILE not in found:
         raise InputError(f"did not find any package metadata (missing {METADATA_FILE})")
-    kind, path, label = _metadata(found[METADATA_FILE])
-    check_label(label)
+    check_label(metadata.label)
     return ChaincodePackage(
-        type=kind.lower(),
-        path=path,
-        label=label,
+        type=metadata.type.lower(),
+        path=metadata.path,
+        label=metadata.label,
         code=found[CODE_FILE],
         metadata=found[METADATA_FILE],
     )
@@ -252,19 +254,11 @@ def _take(entry: Entry, found: dict[str, bytes]) -> None:
         raise _Refused(f"could not read {name} from tar: {error}") from error
 
 
-def _metadata(raw: bytes) -> tuple[str, str, str]:
-    """Return type, path and label."""
+def _metadata(raw: bytes) -> PackageMetadata:
     try:
-        metadata = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"could not unmarshal {METADATA_FILE} as json: {error}") from error
-    if not isinstance(metadata, dict):
-        raise InputError(f"could not unmarshal {METADATA_FILE} as json: it is no object")
-    return (
-        str(metadata.get("type", "")),
-        str(metadata.get("path", "")),
-        str(metadata.get("label", "")),
-    )
+        return parse_metadata(raw)
+    except InputError as error:
+        raise _Refused(str(error)) from error
 
 
 def check_label(label: str) -> None:

@@ -19,6 +19,7 @@ from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import EndorsementInfo, Services
 from fastledger.chaincode.stream import Stream
 from fastledger.common.errors import ChaincodeError
+from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
@@ -70,12 +71,12 @@ class ChaincodeSupport:
         self._services = services
         self._launcher = launcher
         self._config = config or ChaincodeConfig()
-        self._workers = ThreadPoolExecutor(QUERY_WORKERS, thread_name_prefix="query")
+        self._workers = FairWorkers(QUERY_WORKERS, ThreadPoolExecutor(QUERY_WORKERS, "query"))
         self._registry: Registry[Handler] = Registry(allow_unsolicited=dev_mode)
         self._builds: dict[str, asyncio.Task[Start]] = {}
         self._launches: dict[str, asyncio.Task[Handler]] = {}
         self._instances: dict[Handler, Instance] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(self, stream: Stream, expected_ccid: str | None = None) -> None:
         """Converse with a chaincode until its stream ends.
@@ -173,7 +174,7 @@ class ChaincodeSupport:
             handler.close()
         await asyncio.gather(*(self._instances.pop(h).stop() for h in handlers))
         if ccid is None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
+            self._workers.close()
             for task in [*self._tasks, *self._launches.values(), *self._builds.values()]:
                 task.cancel()
 
@@ -233,6 +234,26 @@ class ChaincodeSupport:
         is_init: bool,
     ) -> ChaincodeMessage:
         handler = await self.launch(ccid)
+        execution = asyncio.create_task(
+            self._see_through(handler, context, chaincode_input, is_init=is_init)
+        )
+        self._keep(execution)
+        try:
+            return await asyncio.shield(execution)
+        except asyncio.CancelledError:
+            # The client has gone, and what it asked for is read and written for nobody.
+            context.simulator = None
+            raise
+
+    async def _see_through(
+        self,
+        handler: Handler,
+        context: TransactionContext,
+        chaincode_input: ChaincodeInput,
+        *,
+        is_init: bool,
+    ) -> ChaincodeMessage:
+        """Wait until the chaincode answers or its time is over, though nobody else may wait."""
         try:
             return await handler.execute(
                 context,
@@ -305,9 +326,15 @@ class ChaincodeSupport:
         if instance is not None:
             await instance.stop()
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Whoever has given up waiting for it does not ask.
+            task.exception()
 
 
 _DRAIN_POLL_S = 0.1

@@ -180,6 +180,20 @@ class Bundle:
         _refuse_unknown_fields(update)
         return proposed
 
+    def channel_template(self, request: bytes) -> "Bundle":
+        """Make of a system channel's configuration what a request for a channel applies to.
+
+        Fabric 1.x and 2.x: ``msgprocessor.DefaultTemplator``.
+
+        Args:
+            request: The encoded ``common.Envelope`` of type CONFIG_UPDATE.
+
+        Raises:
+            ConfigRefused: The request does not hold, or its consortium does not; the text is
+                Fabric's.
+        """
+        return Bundle(self._core.channel_template(request))
+
     def apply(self, config_envelope: bytes) -> "Bundle":
         """Return the configuration that a CONFIG transaction's data makes of this one.
 

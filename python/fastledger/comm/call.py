@@ -27,6 +27,7 @@ class ServerCall(MessageStream):
         "_encode",
         "_id",
         "_peer",
+        "_request",
         "ended",
         "task",
     )
@@ -40,6 +41,7 @@ class ServerCall(MessageStream):
         self._certificates = certificates
         self._decode: _Decode = None
         self._encode: _Encode = None
+        self._request: Any = None
         self.ended = False
         self.task: asyncio.Task[None] | None = None
 
@@ -120,18 +122,21 @@ class ServerCall(MessageStream):
         while (request := await self.read()) is not grpc.aio.EOF:
             yield request
 
-    async def answer(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
-        """Run a servicer's method."""
+    async def begin(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+        """Wait for what a servicer's method is called with."""
         self._decode = handler.request_deserializer
         self._encode = handler.response_serializer
         if handler.request_streaming:
-            request: Any = self.requests()
-        else:
-            request = await self.read()
-            if request is grpc.aio.EOF:
-                await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
+            self._request = self.requests()
+            return
+        self._request = await self.read()
+        if self._request is grpc.aio.EOF:
+            await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
+
+    async def answer(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+        """Run a servicer's method, after :meth:`begin`."""
         method = _method(handler)
-        answer = method(request, self)
+        answer = method(self._request, self)
         if handler.response_streaming and hasattr(answer, "__aiter__"):
             async for response in answer:
                 await self.write(response)

@@ -199,7 +199,7 @@ async def process(
         answer: Response = await stub.ProcessProposal(proposal)
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNAVAILABLE:
-            await channel.hang_up(endorser.address)
+            await channel.peer_failed(endorser.address)
         raise
     return answer
 

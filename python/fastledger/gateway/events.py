@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chaincode's events out of committed blocks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -8,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel
+from fastledger.gateway.permit import Permit
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.peer import (
@@ -19,13 +21,15 @@ from fastledger.protos.peer import (
 
 
 async def stream(
-    channel: GatewayChannel, asked: pb.ChaincodeEventsRequest
+    channel: GatewayChannel, asked: pb.ChaincodeEventsRequest, permit: Permit
 ) -> AsyncIterator[pb.ChaincodeEventsResponse]:
-    """Yield the events of every block that has any; ends with the client."""
+    """Yield the events of every block that has any; ends with the client, or its permit."""
     number = _start(channel, asked)
     after = asked.after_transaction_id
     while True:
-        await channel.wait(number + 1)
+        if channel.height <= number:
+            await permit.wait(asyncio.ensure_future(channel.wait(number + 1)))
+        permit.evaluate()
         found = block_events(channel.block(number), asked.chaincode_id, after)
         after = ""
         if found:

@@ -41,7 +41,13 @@ class GatewayChannel(Protocol):
         """Read a committed transaction's verdict."""
 
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
-        """Await the verdict of a transaction that is not committed yet."""
+        """Await the verdict of a transaction that is not committed yet.
+
+        Whoever gives up waiting cancels the future.
+        """
+
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration; it is one future for all, which nobody cancels."""
 
     def has_chaincode(self, name: str) -> bool:
         """Whether the channel has a chaincode, its own or the system's."""
@@ -58,8 +64,8 @@ class GatewayChannel(Protocol):
     def connect_peer(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
-    async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
+    async def peer_failed(self, address: str) -> None:
+        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
         """Who has a chaincode: peers of the own organisation first, then by their heights.

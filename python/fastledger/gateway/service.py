@@ -3,22 +3,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from fastledger.comm import ServiceLimit
 from fastledger.common.errors import ConnectionFailed, FastledgerError
+from fastledger.common.shorten import shortened
 from fastledger.gateway import endorsing, events
 from fastledger.gateway.failure import GatewayFailed, abort
-from fastledger.gateway.peer import GatewayChannel, GatewayPeer
+from fastledger.gateway.peer import GatewayChannel, GatewayPeer, Status
+from fastledger.gateway.permit import Permit
 from fastledger.gateway.plan import Endorser
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.envelope import creator_of_envelope
+from fastledger.protoutil.proposal import creator_of
 from fastledger.protoutil.signed_data import SignedData
 
 ERROR_THRESHOLD = 400
@@ -36,6 +42,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         *,
         endorsement_timeout_s: float = 30.0,
         broadcast_timeout_s: float = 30.0,
+        limit: ServiceLimit | None = None,
     ) -> None:
         """Speak for a peer's clients.
 
@@ -43,21 +50,28 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             peer: The peer.
             endorsement_timeout_s: ``peer.gateway.endorsementTimeout``.
             broadcast_timeout_s: ``peer.gateway.broadcastTimeout``.
+            limit: On calls at a time, ``peer.limits.concurrency.gatewayService``.
         """
+        self._limit = limit or ServiceLimit("/gateway.Gateway", 0)
         self._peer = peer
         self._endorsement_timeout_s = endorsement_timeout_s
         self._broadcast_timeout_s = broadcast_timeout_s
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: _Context) -> pb.EvaluateResponse:
         """Simulate here and return the result."""
-        try:
-            return await self._evaluate(request)
-        except FastledgerError as error:
-            await abort(context, _failure(error, self._peer))
-            raise
+        async with self._limit.call(creator_of(request.proposed_transaction), context):
+            try:
+                return await self._evaluate(request)
+            except FastledgerError as error:
+                await abort(context, _failure(error, self._peer))
+                raise
 
     async def Endorse(self, request: pb.EndorseRequest, context: _Context) -> pb.EndorseResponse:
         """Collect the endorsements that a transaction needs."""
+        async with self._limit.call(creator_of(request.proposed_transaction), context):
+            return await self._endorse(request, context)
+
+    async def _endorse(self, request: pb.EndorseRequest, context: _Context) -> pb.EndorseResponse:
         try:
             if not request.HasField("proposed_transaction"):
                 raise GatewayFailed(
@@ -79,11 +93,12 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
 
     async def Submit(self, request: pb.SubmitRequest, context: _Context) -> pb.SubmitResponse:
         """Hand a transaction to an orderer."""
-        try:
-            await self._submit(request)
-        except FastledgerError as error:
-            await abort(context, _failure(error, self._peer))
-        return pb.SubmitResponse()
+        async with self._limit.call(creator_of_envelope(request.prepared_transaction), context):
+            try:
+                await self._submit(request)
+            except FastledgerError as error:
+                await abort(context, _failure(error, self._peer))
+            return pb.SubmitResponse()
 
     async def CommitStatus(
         self, request: pb.SignedCommitStatusRequest, context: _Context
@@ -91,27 +106,19 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         """Wait for a transaction's verdict."""
         try:
             asked = pb.CommitStatusRequest.FromString(request.request)
-            channel = self._channel(asked.channel_id)
-            self._authorize(
-                "gateway/CommitStatus",
-                asked.channel_id,
-                SignedData(request.request, asked.identity, request.signature),
-            )
-            found = channel.status_of(asked.transaction_id)
-            if found is None:
-                # Asked for before looking again, so that no commit falls in between.
-                waiting = channel.await_status(asked.transaction_id)
-                found = channel.status_of(asked.transaction_id)
-                if found is None:
-                    found = await asyncio.shield(waiting)
         except DecodeError as error:
             await context.abort(Code.INVALID_ARGUMENT, f"invalid status request: {error}")
             raise
-        except FastledgerError as error:
-            await abort(context, _failure(error, self._peer))
-            raise
-        code, number = found
-        return pb.CommitStatusResponse(result=int(code), block_number=number)  # type: ignore[arg-type]
+        async with self._limit.call(asked.identity, context):
+            try:
+                channel = self._channel(asked.channel_id)
+                signed = SignedData(request.request, asked.identity, request.signature)
+                permit = self._permit("gateway/CommitStatus", channel, signed)
+                code, number = await _verdict(channel, asked.transaction_id, permit)
+            except FastledgerError as error:
+                await abort(context, _failure(error, self._peer))
+                raise
+            return pb.CommitStatusResponse(result=int(code), block_number=number)  # type: ignore[arg-type]
 
     async def ChaincodeEvents(
         self, request: pb.SignedChaincodeEventsRequest, context: _Context
@@ -119,20 +126,19 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         """Stream a chaincode's events, block by block."""
         try:
             asked = pb.ChaincodeEventsRequest.FromString(request.request)
-            channel = self._channel(asked.channel_id)
-            self._authorize(
-                "gateway/ChaincodeEvents",
-                asked.channel_id,
-                SignedData(request.request, asked.identity, request.signature),
-            )
-            async for response in events.stream(channel, asked):
-                yield response
         except DecodeError as error:
             await context.abort(
                 Code.INVALID_ARGUMENT, f"failed to unmarshal chaincode events request: {error}"
             )
-        except FastledgerError as error:
-            await abort(context, _failure(error, self._peer))
+        async with self._limit.call(asked.identity, context):
+            try:
+                channel = self._channel(asked.channel_id)
+                signed = SignedData(request.request, asked.identity, request.signature)
+                permit = self._permit("gateway/ChaincodeEvents", channel, signed)
+                async for response in events.stream(channel, asked, permit):
+                    yield response
+            except FastledgerError as error:
+                await abort(context, _failure(error, self._peer))
 
     async def _evaluate(self, request: pb.EvaluateRequest) -> pb.EvaluateResponse:
         if not request.HasField("proposed_transaction"):
@@ -143,10 +149,11 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
         asks = endorsing.unpack(proposal)
         channel = self._peer.channel(asks.channel_id)
         if channel is None:
+            channel_id = shortened(asks.channel_id)
             raise GatewayFailed(
                 Code.UNAVAILABLE,
-                f"failed to get config for channel [{asks.channel_id}]: could not get last "
-                f"config for channel {asks.channel_id}",
+                f"failed to get config for channel [{channel_id}]: could not get last "
+                f"config for channel {channel_id}",
             )
         wanted = set(request.target_organizations)
         if asks.has_transient and not wanted:
@@ -201,8 +208,15 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
             try:
                 async with asyncio.timeout(self._broadcast_timeout_s):
                     answer = await channel.broadcaster(address).send(encoded)
-            except (FastledgerError, TimeoutError) as error:
+            except FastledgerError as error:
                 details.append(pb.ErrorDetail(address=address, message=str(error)))
+                continue
+            except TimeoutError:
+                late = (
+                    f"no answer within {self._broadcast_timeout_s:g} s; the transaction may have "
+                    "been ordered"
+                )
+                details.append(pb.ErrorDetail(address=address, message=late))
                 continue
             if answer.status == common_pb2.SUCCESS:
                 return
@@ -224,14 +238,32 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
     def _channel(self, channel_id: str) -> GatewayChannel:
         channel = self._peer.channel(channel_id)
         if channel is None:
-            raise GatewayFailed(Code.NOT_FOUND, f"channel '{channel_id}' not found")
+            raise GatewayFailed(Code.NOT_FOUND, f"channel '{shortened(channel_id)}' not found")
         return channel
+
+    def _permit(self, resource: str, channel: GatewayChannel, signed: SignedData) -> Permit:
+        check = partial(self._authorize, resource, channel.id, signed)
+        return Permit(channel, signed.identity, check)
 
     def _authorize(self, resource: str, channel_id: str, signed: SignedData) -> None:
         try:
             self._peer.check(resource, channel_id, signed)
         except FastledgerError as error:
             raise GatewayFailed(Code.PERMISSION_DENIED, str(error)) from error
+
+
+async def _verdict(channel: GatewayChannel, tx_id: str, permit: Permit) -> Status:
+    """Wait for a transaction's verdict for as long as the client may."""
+    found = channel.status_of(tx_id)
+    if found is not None:
+        return found
+    # Asked for before looking again, so that no commit falls in between.
+    waiting = channel.await_status(tx_id)
+    found = channel.status_of(tx_id)
+    if found is None:
+        return await permit.wait(waiting)
+    waiting.cancel()
+    return found
 
 
 def _unsuccessful(

@@ -15,7 +15,7 @@ from pathlib import Path
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.channelconfig import Bundle
-from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
+from fastledger.comm import GrpcServer, ServerLimits, ServiceLimit, TlsConfig
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
@@ -35,7 +35,7 @@ from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
-from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
@@ -76,8 +76,9 @@ class PeerNode:
         folder = config.path("peer.fileSystemPath") or Path(DEFAULT_FILE_SYSTEM_PATH)
         msp_folder = config.path("peer.mspConfigPath") or config.folder / "msp"
         mspid = config.string("peer.localMspId", "SampleOrg")
+        check_msp_settings(config, "peer")
         self.signer = SigningIdentity.load(msp_folder, mspid)
-        self._msp = Msp(load_msp_config(msp_folder, mspid).SerializeToString())
+        self._msp = load_msp(msp_folder, mspid)
         packages = self._packages = PackageStore(folder)
         definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(
@@ -142,8 +143,9 @@ class PeerNode:
             self.channels.channel,
             time_window_s=window_s,
             mutual_tls=self._tls is not None and self._tls.require_client_cert,
+            limit=_service_limit(self._config, "/protos.Deliver"),
         )
-        endorser = EndorserService(self.endorser)
+        endorser = EndorserService(self.endorser, _service_limit(self._config, "/protos.Endorser"))
         admin = AdminService(self._msp)
         self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
@@ -190,6 +192,7 @@ class PeerNode:
             face,
             endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
             broadcast_timeout_s=config.duration("peer.gateway.broadcastTimeout", 30),
+            limit=_service_limit(config, "/gateway.Gateway"),
         )
 
     @property
@@ -285,7 +288,7 @@ _LIMITED = {
     "/protos.Deliver": "deliverService",
     "/gateway.Gateway": "gatewayService",
 }
-"""Services whose calls at a time core.yaml bounds (Fabric: ``node/grpc_limiters.go``)."""
+"""Services whose calls at a time core.yaml bounds, and by which key."""
 
 
 def _limits(config: Config) -> ServerLimits:
@@ -295,10 +298,19 @@ def _limits(config: Config) -> ServerLimits:
         keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
         concurrency={
-            service: config.integer(f"peer.limits.concurrency.{key}", 0)
-            for service, key in _LIMITED.items()
+            # The services themselves refuse whoever has used up what core.yaml says.
+            service: 2 * _concurrency(config, service)
+            for service in _LIMITED
         },
     )
+
+
+def _concurrency(config: Config, service: str) -> int:
+    return config.integer(f"peer.limits.concurrency.{_LIMITED[service]}", 0)
+
+
+def _service_limit(config: Config, service: str) -> ServiceLimit:
+    return ServiceLimit(service, _concurrency(config, service))
 
 
 def _server_tls(config: Config) -> TlsConfig | None:

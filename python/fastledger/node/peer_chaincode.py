@@ -49,13 +49,14 @@ def chaincode_support(
     builders = ExternalBuilders(
         folder / "externalBuilds", _builders(config), connection, _install_timeout_s(config)
     )
-    router = Router(
-        packages.package, _runtime(config, folder, connection), ExternalLauncher(), builders
-    )
+    runtime = _runtime(config, folder, connection, settings.execute_timeout_s)
+    router = Router(packages.package, runtime, ExternalLauncher(), builders)
     return ChaincodeSupport(services, router, settings)
 
 
-def _runtime(config: Config, folder: Path, connection: PeerConnection) -> PackageLauncher:
+def _runtime(
+    config: Config, folder: Path, connection: PeerConnection, execute_timeout_s: float
+) -> PackageLauncher:
     """What runs chaincode that no builder takes: sandboxed processes, or Docker."""
     runtime = config.string("chaincode.runtime", "process")
     if runtime == "process":
@@ -65,6 +66,7 @@ def _runtime(config: Config, folder: Path, connection: PeerConnection) -> Packag
                 mspid=connection.mspid,
                 sandbox=_sandbox(config),
                 build_timeout_s=_install_timeout_s(config),
+                execute_timeout_s=execute_timeout_s,
                 logging_level=config.string("chaincode.logging.level", "info"),
                 logging_shim=config.string("chaincode.logging.shim", "warning"),
             )

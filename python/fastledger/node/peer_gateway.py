@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import grpc.aio
+
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
@@ -122,6 +124,10 @@ class GatewayView:
             return None
         return (found.code, found.version.block) if found.version.block < self.height else None
 
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration."""
+        return self._channel.notifier.reconfiguration()
+
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
         """Await a transaction."""
         return self._channel.notifier.status(tx_id)
@@ -155,10 +161,16 @@ class GatewayView:
                 )
         return found
 
-    async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
-        found = self._peers.pop(address, None)
-        if found is not None:
+    async def peer_failed(self, address: str) -> None:
+        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
+        found = self._peers.get(address)
+        if found is None:
+            return
+        try:
+            await found.connect(DIAL_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            if self._peers.get(address) is found:
+                del self._peers[address]
             await found.close()
 
     async def close(self) -> None:

@@ -32,16 +32,6 @@ class OrdererCapabilities:
         return self._level >= 0
 
     @property
-    def predictable_channel_template(self) -> bool:
-        """A new channel begins with all versions 0 and the system channel's mod_policy."""
-        return self._level >= 0
-
-    @property
     def consensus_type_migration(self) -> bool:
         """The kind of consensus may change, in maintenance."""
         return self._level >= 1
-
-    @property
-    def use_channel_creation_policy_as_admins(self) -> bool:
-        """The creation policy becomes the new application group's Admins policy."""
-        return self._level >= 2

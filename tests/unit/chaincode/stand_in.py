@@ -109,9 +109,6 @@ class Simulator:
     def get_state(self, ns, key):
         return self.ledger.state.get((ns, "", key))
 
-    def get_state_multiple(self, ns, keys):
-        return [self.get_state(ns, key) for key in keys]
-
     def set_state(self, ns, key, value):
         self.writes[(ns, "", key)] = value
 
@@ -141,9 +138,6 @@ class Simulator:
 
     def get_private_data(self, ns, coll, key):
         return self.ledger.state.get((ns, coll, key))
-
-    def get_private_data_multiple(self, ns, coll, keys):
-        return [self.get_private_data(ns, coll, key) for key in keys]
 
     def get_private_data_hash(self, ns, coll, key):
         value = self.ledger.state.get((ns, coll, key))
@@ -317,6 +311,7 @@ def tx(
         simulator=simulator,
         signed_proposal=signed,
         proposal=proposal,
+        creator=signature.creator,
     )
 
 

@@ -12,10 +12,11 @@ import pytest
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
+from fastledger.chaincode.launcher.connection import parse_connection
 from fastledger.chaincode.launcher.dev import DevLauncher
 from fastledger.chaincode.launcher.docker import DockerConfig, container_name, image_name
 from fastledger.chaincode.launcher.docker_engine import Engine
-from fastledger.chaincode.launcher.external import ExternalLauncher, parse_connection
+from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.router import Router
 from fastledger.chaincode.platforms import platform_of
 from fastledger.common.errors import ChaincodeError, InputError, Unsupported
@@ -101,10 +102,14 @@ def test_connections() -> None:
         json.dumps({**tls, "client_key": "K", "client_cert": "C"}).encode(), "c"
     )
     assert (info.root_cert, info.client_key, info.client_cert) == (b"R", b"K", b"C")
-    for bad, says in ((b"{", "malformed"), (b"{}", "address not provided"), (b"[]", "no JSON")):
+    for bad, says in (
+        (b"{", "malformed"),
+        (b"{}", "address not provided"),
+        (b"[]", "cannot unmarshal array"),
+    ):
         with pytest.raises(ChaincodeError, match=says):
             parse_connection(bad, "c")
-    with pytest.raises(ChaincodeError, match="no duration"):
+    with pytest.raises(ChaincodeError, match="not a duration"):
         parse_connection(b'{"address":"h:1","dial_timeout":"soon"}', "c")
 
 

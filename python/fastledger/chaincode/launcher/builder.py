@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S, Builds, Recipe
-from fastledger.chaincode.launcher.external import dial, parse_connection
+from fastledger.chaincode.launcher.connection import parse_connection
+from fastledger.chaincode.launcher.external import dial
 from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.launcher.output import Output
 from fastledger.chaincode.package import ChaincodePackage

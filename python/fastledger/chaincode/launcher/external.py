@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chaincode as a service: the peer dials it (``protos.Chaincode.Connect``).
-
-The package's code holds ``connection.json``; in a ``ccaas`` package it may have placeholders such
-as ``{{.peername}}``, filled from ``CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG`` (JSON) as Fabric's
-ccaas builder does.
-"""
+"""Chaincode as a service: the peer dials it (``protos.Chaincode.Connect``)."""
 
 import asyncio
 import functools
-import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger import comm
+from fastledger.chaincode.launcher.connection import (
+    BUILDER_CONFIG,
+    CONNECTION_FILE,
+    ServerInfo,
+    fill_connection,
+)
 from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.stream import GrpcStream
@@ -24,84 +22,8 @@ from fastledger.comm import ClientTls, GrpcChannel
 from fastledger.common.errors import ChaincodeError, ConfigInvalid, ConnectionFailed
 from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeStub
 
-CONNECTION_FILE = "connection.json"
-BUILDER_CONFIG = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
-DEFAULT_DIAL_TIMEOUT_S = 3.0
 MAX_CONNECTION_BYTES = 1024 * 1024
 """Of a ``connection.json``, with three certificates in it."""
-
-_PLACEHOLDER = re.compile(r"\{\{\s*\.([A-Za-z0-9_]+)\s*\}\}")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
-    """Where a chaincode listens (Fabric: ``ChaincodeServerUserData``)."""
-
-    address: str
-    dial_timeout_s: float = DEFAULT_DIAL_TIMEOUT_S
-    domain: str = ""
-    """Server name to expect instead of the address's host."""
-
-    root_cert: bytes | None = None
-    """None without TLS."""
-
-    client_cert: bytes | None = None
-    client_key: bytes | None = None
-
-
-def parse_connection(data: bytes, where: str) -> ServerInfo:
-    """Read a ``connection.json``.
-
-    Raises:
-        ChaincodeError: It is malformed, or lacks what it says is needed.
-    """
-    try:
-        given = json.loads(data)
-    except ValueError as error:
-        raise ChaincodeError(f"malformed chaincode info at '{where}': {error}") from error
-    if not isinstance(given, dict):
-        raise ChaincodeError(f"malformed chaincode info at '{where}': no JSON object")
-    if not given.get("address"):
-        raise ChaincodeError(f"chaincode address not provided in '{where}'")
-    info = ServerInfo(
-        address=str(given["address"]),
-        dial_timeout_s=_duration(given.get("dial_timeout"), where) or DEFAULT_DIAL_TIMEOUT_S,
-        domain=str(given.get("domain", "")),
-    )
-    return _with_tls(info, given, where) if given.get("tls_required") is True else info
-
-
-def _with_tls(info: ServerInfo, given: Mapping[str, object], where: str) -> ServerInfo:
-    client = given.get("client_auth_required") is True
-    needed = [("root_cert", "tls root cert")]
-    if client:
-        needed += [("client_key", "tls key"), ("client_cert", "tls cert")]
-    for name, what in needed:
-        if not given.get(name):
-            raise ChaincodeError(f"chaincode {what} not provided in '{where}'")
-    return ServerInfo(
-        address=info.address,
-        dial_timeout_s=info.dial_timeout_s,
-        domain=info.domain,
-        root_cert=str(given["root_cert"]).encode(),
-        client_cert=str(given["client_cert"]).encode() if client else None,
-        client_key=str(given["client_key"]).encode() if client else None,
-    )
-
-
-def _duration(value: object, where: str) -> float:
-    """Seconds of a Go duration ("10s", "1m30s"), or of a number of nanoseconds."""
-    if value is None or isinstance(value, bool):
-        return 0.0
-    if isinstance(value, int | float):
-        return value * _UNITS["ns"]
-    text = str(value)
-    parts = _DURATION.findall(text)
-    if "".join(number + unit for number, unit in parts) != text:
-        raise ChaincodeError(f"dial_timeout {text!r} in '{where}' is no duration such as 10s")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 class ExternalLauncher:
@@ -133,27 +55,7 @@ class ExternalLauncher:
     def _read(self, file: Path, name: str) -> ServerInfo:
         if file.stat().st_size > MAX_CONNECTION_BYTES:
             raise ChaincodeError(f"'{name}' has more than {MAX_CONNECTION_BYTES} bytes")
-        text = self._fill(file.read_bytes().decode("utf-8", "replace"))
-        return parse_connection(text.encode(), name)
-
-    def _fill(self, text: str) -> str:
-        if not _PLACEHOLDER.search(text):
-            return text
-        try:
-            values = json.loads(self._env.get(BUILDER_CONFIG) or "{}")
-        except ValueError as error:
-            raise ChaincodeError(f"{BUILDER_CONFIG} is no JSON: {error}") from error
-
-        def value(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if not isinstance(values, dict) or name not in values:
-                raise ChaincodeError(
-                    f"{CONNECTION_FILE} asks for {match.group(0)}, which {BUILDER_CONFIG} does "
-                    "not have"
-                )
-            return str(values[name])
-
-        return _PLACEHOLDER.sub(value, text)
+        return fill_connection(file.read_bytes(), name, self._env.get(BUILDER_CONFIG, ""))
 
 
 async def dial(ccid: str, info: ServerInfo, serve: Serve) -> Instance:

@@ -37,9 +37,9 @@ class Output:
         """The end of what was printed."""
         return "\n".join(self._last)
 
-    def ending(self, what: str, status: int) -> str:
-        """Say how the program that printed this ended, see :func:`ending`."""
-        return ending(what, status, self._cause.text, self.last)
+    def ending(self, what: str, status: int, cause: str = "") -> str:
+        """Say how the program that printed this ended, see :func:`ending`; a known cause wins."""
+        return ending(what, status, cause or self._cause.text, self.last)
 
     async def follow(self, reader: asyncio.StreamReader) -> None:
         """Read until the process closes its end."""

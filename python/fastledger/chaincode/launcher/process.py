@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastledger.chaincode.launcher import relay
+from fastledger.chaincode.launcher import cgroups, memory, relay
 from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S, Builds, Recipe
 from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.launcher.output import Output
@@ -31,6 +31,7 @@ from fastledger.chaincode.launcher.sandbox import (
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.platforms import Program, platform_of
+from fastledger.shim.conversation import PATIENCE_VARIABLE
 
 STOP_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
@@ -51,6 +52,9 @@ class ProcessConfig:
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     build_timeout_s: float = DEFAULT_TIMEOUT_S
     """``chaincode.installTimeout``."""
+
+    execute_timeout_s: float = 30.0
+    """``chaincode.executetimeout``: our shim does not begin what has waited for longer."""
 
     logging_level: str = "info"
     """``chaincode.logging.level``."""
@@ -108,6 +112,8 @@ class _Process:
         self._process: asyncio.subprocess.Process | None = None
         self._output = Output(label)
         self._following: asyncio.Task[None] | None = None
+        self._group: cgroups.Group | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def listen(self, serve: Serve) -> None:
         self._listener = Listener(serve, expected_ccid=self._ccid)
@@ -119,7 +125,11 @@ class _Process:
             # Nobody else may connect: whoever does is this chaincode.
             for path in (self._folder, self._folder / SOCKET_NAME):
                 os.chown(path, jail.uid, jail.uid)
+        limits = config.limits
+        self._group = await asyncio.to_thread(cgroups.make, limits.memory_bytes, limits.processes)
+        joining = self._group.joining() if self._group else []
         self._process = await asyncio.create_subprocess_exec(
+            *joining,
             *command(kind, jail),
             cwd=folder,
             env=dict(jail.env),
@@ -130,6 +140,9 @@ class _Process:
         )
         if self._process.stdout is not None:
             self._following = asyncio.create_task(self._output.follow(self._process.stdout))
+        if self._group is None and limits.memory_bytes:
+            watching = memory.watch(self._process.pid, limits.memory_bytes)
+            self._watching = asyncio.create_task(watching)
 
     async def wait(self) -> str:
         if self._process is None:
@@ -139,7 +152,13 @@ class _Process:
             # A grandchild may hold the pipe open.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._following), STOP_GRACE_S)
-        return self._output.ending("the process", status)
+        cause = "its memory was used up" if self._out_of_memory() else ""
+        return self._output.ending("the process", status, cause)
+
+    def _out_of_memory(self) -> bool:
+        if self._group is not None:
+            return self._group.ran_out_of_memory()
+        return self._watching is not None and self._watching.done()
 
     async def stop(self) -> None:
         process = self._process
@@ -152,8 +171,11 @@ class _Process:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, 9)
                 await process.wait()
-        if self._following is not None:
-            self._following.cancel()
+        for task in (self._following, self._watching):
+            if task is not None:
+                task.cancel()
+        if self._group is not None:
+            await asyncio.to_thread(self._group.remove)
         if self._listener is not None:
             await self._listener.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -187,6 +209,7 @@ def _jail(
         "CORE_PEER_ADDRESS": address,
         "CORE_PEER_TLS_ENABLED": "false",
         "CORE_PEER_LOCALMSPID": config.mspid,
+        PATIENCE_VARIABLE: f"{config.execute_timeout_s:g}",
         "CORE_CHAINCODE_LOGGING_LEVEL": config.logging_level,
         "CORE_CHAINCODE_LOGGING_SHIM": config.logging_shim,
         **program.env,

@@ -58,6 +58,8 @@ class Python:
                 "PYTHONPATH": f"{source}:{folder / _DEPENDENCIES}",
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONUNBUFFERED": "1",
+                # Else the core's allocator reserves a gigabyte at once, which the limit counts.
+                "MIMALLOC_ARENA_EAGER_COMMIT": "0",
             },
             readonly=(ours, Path(sys.prefix), Path(sys.base_prefix)),
             unix_socket=True,

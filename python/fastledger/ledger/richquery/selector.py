@@ -7,6 +7,7 @@ first (not less is greater or equal), so the same holds under them.
 """
 
 import re as stdlib_re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,9 @@ MAX_PATTERN_BYTES = 1000
 """Length of a regular expression."""
 
 _CACHED_PATHS = 1024
+_MAX_PLACE_DIGITS = 18
+"""Digits of a place in an array: no array is as long as longer ones say."""
+
 _PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
 
 Match = Callable[[Any], bool]
@@ -83,11 +87,16 @@ def lookup(document: Any, path: Sequence[str]) -> Any:
     for name in path:
         if isinstance(document, dict) and name in document:
             document = document[name]
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
-            document = document[int(name)]
+        elif isinstance(document, list) and (place := _place(name)) < len(document):
+            document = document[place]
         else:
             return _MISSING
     return document
+
+
+def _place(name: str) -> int:
+    """The place in an array that a name stands for; behind every array's end if it is none."""
+    return int(name) if name.isdecimal() and len(name) <= _MAX_PLACE_DIGITS else sys.maxsize
 
 
 def is_missing(value: Any) -> bool:

@@ -7,9 +7,10 @@ organizations approve at once.
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from fastledger.chaincode import package as packages
 from fastledger.chaincode.platforms.python import entry
@@ -33,6 +34,10 @@ Say = Callable[[str], None]
 """Takes a line of progress."""
 
 _DEPLOYED = "chaincodes.json"
+_DEFINED = ("policy", "collections")
+_Args = TypeVar(
+    "_Args", lb.ApproveChaincodeDefinitionForMyOrgArgs, lb.CommitChaincodeDefinitionArgs
+)
 _UNDEFINED = "is not defined"
 _APPROVED_BEFORE = "with unchanged content"
 _NOT_LAUNCHED = "could not launch chaincode"
@@ -103,11 +108,15 @@ def next_version(plan: Plan) -> tuple[Plan, bytes]:
         InputError: There are no sources.
     """
     known = deployed(plan).get(plan.chaincode)
+    chosen = {name: getattr(plan, name) for name in _DEFINED}
+    before = {name: (known or {}).get(name, "") for name in _DEFINED}
+    now = {name: before[name] if chosen[name] is None else chosen[name] for name in _DEFINED}
+    plan = plan.changed(**now)
     if known is None:
         return _at(plan, 1)
     plan = plan.changed(version=known["version"], sequence=known["sequence"])
     content = package(plan) if Path(plan.source).exists() else b""
-    if not content or package_id(plan, content) == known["package"]:
+    if now == before and (not content or package_id(plan, content) == known["package"]):
         return plan, b""
     return _at(plan, plan.sequence + 1)
 
@@ -151,6 +160,7 @@ def _keep(plan: Plan, name: str) -> None:
         "sequence": plan.sequence,
         "package": name,
         "source": plan.source,
+        **{name: getattr(plan, name) for name in _DEFINED},
     }
     text = json.dumps(deployed(plan) | {plan.chaincode: known}, indent=2) + "\n"
     temporary = plan.state / f"{_DEPLOYED}.new"
@@ -217,21 +227,26 @@ async def approve(session: Session, org: Org, package_id: str) -> None:
     with the endorsement.
     """
     plan = session.plan
-    args = lb.ApproveChaincodeDefinitionForMyOrgArgs(
-        name=plan.chaincode, version=plan.version, sequence=plan.sequence
-    )
+    args = _defined(lb.ApproveChaincodeDefinitionForMyOrgArgs(), plan)
     args.source.local_package.package_id = package_id
     await _lifecycle(
         session, org, org.peers, b"ApproveChaincodeDefinitionForMyOrg", args.SerializeToString()
     )
 
 
+def _defined(args: _Args, plan: Plan) -> _Args:
+    """Fill in the definition, which approval and commit have in common."""
+    args.name, args.version, args.sequence = plan.chaincode, plan.version, plan.sequence
+    args.validation_parameter = b64decode(plan.policy or "")
+    if plan.collections:
+        args.collections.ParseFromString(b64decode(plan.collections))
+    return args
+
+
 async def commit(session: Session) -> None:
     """Commit the definition, endorsed by a peer of each organization."""
     plan = session.plan
-    args = lb.CommitChaincodeDefinitionArgs(
-        name=plan.chaincode, version=plan.version, sequence=plan.sequence
-    )
+    args = _defined(lb.CommitChaincodeDefinitionArgs(), plan)
     peers = tuple(org.peers[0] for org in plan.organization)
     org = plan.organization[0]
     await _lifecycle(session, org, peers, b"CommitChaincodeDefinition", args.SerializeToString())

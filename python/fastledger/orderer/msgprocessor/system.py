@@ -14,7 +14,6 @@ from fastledger.orderer.errors import ChannelDoesNotExist, MaintenanceMode, Reje
 from fastledger.orderer.msgprocessor.maintenance import NORMAL
 from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
 from fastledger.orderer.msgprocessor.standard import Channel, StandardChannel
-from fastledger.orderer.msgprocessor.template import channel_template
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Payload
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
 from fastledger.protoutil.envelope import signed_envelope
@@ -76,9 +75,7 @@ class SystemChannel(StandardChannel):
 
     def _first_config(self, bundle: Bundle, message: OrdererMessage) -> bytes:
         try:
-            template = channel_template(bundle, message)
-        except Rejected:
-            raise
+            template = bundle.channel_template(message.encoded)
         except FastledgerError as error:
             raise Rejected(str(error)) from error
         try:

@@ -35,12 +35,13 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
         batch,
         history: Vec::new(),
         config: Some((0, envelope)),
+        creations: Vec::new(),
     };
     Ok(Genesis { config, judged, tx_id: Entry::parse(data[0]).indexed_tx_id.into_owned() })
 }
 
 /// Channel and `ConfigEnvelope` of a configuration transaction; neither creator nor signature is needed here.
-fn config_of(entry: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn config_of(entry: &[u8]) -> Option<(&str, &[u8])> {
     use fastledger_wire::Message;
     use fastledger_wire::common::{ChannelHeader, Envelope, Payload};
     let envelope = Envelope::decode(entry).ok()?;

@@ -129,6 +129,10 @@ impl ChannelConfig {
         door::deep_work(py, || self.0.apply(config_envelope), error::identity).map(Self)
     }
 
+    fn channel_template(&self, py: Python<'_>, request: &[u8]) -> PyResult<Self> {
+        door::deep_work(py, || self.0.channel_template(request), error::identity).map(Self)
+    }
+
     fn propose_update<'py>(&self, py: Python<'py>, update: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let envelope = door::deep_work(py, || self.0.propose_update(update), error::identity)?;
         Ok(PyBytes::new(py, &envelope))

@@ -13,6 +13,7 @@ mod config;
 mod crypto;
 mod door;
 mod error;
+mod excerpt;
 mod identity;
 mod result;
 mod state;
@@ -20,6 +21,7 @@ mod view;
 mod workload;
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use fastledger_wire::{Message, block, common, hash};
@@ -40,6 +42,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<comm::GrpcHub>()?;
     module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;
+    module.add_class::<excerpt::Examined>()?;
+    module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
     module.add_class::<result::CommitResult>()?;
@@ -50,7 +54,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
-    module.add_function(wrap_pyfunction!(block_header, module)?)
+    module.add_function(wrap_pyfunction!(block_header, module)?)?;
+    module.add_function(wrap_pyfunction!(deflate, module)?)
+}
+
+/// Compresses bytes as Go does, written in portions of these sizes.
+#[pyfunction]
+fn deflate(py: Python<'_>, data: PyBackedBytes, portions: Vec<usize>) -> PyResult<Bound<'_, PyBytes>> {
+    let work = || Ok::<_, String>(fastledger_deflate::deflate(&data, &portions));
+    Ok(PyBytes::new(py, &door::work(py, work, error::input)?))
 }
 
 /// Turns a block file's record into an encoded `common.Block`.

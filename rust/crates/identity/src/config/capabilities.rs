@@ -61,6 +61,8 @@ pub struct ApplicationCapabilities {
     pub forbid_duplicate_tx_id_in_block: bool,
     /// Private data collections.
     pub private_channel_data: bool,
+    /// Peers have a configuration of their own, which transactions update: an experiment of 1.1.
+    pub resources_tree: bool,
     /// A chaincode's upgrade may change its collections.
     pub collection_upgrade: bool,
     /// Stricter validation as of 1.1.
@@ -95,6 +97,7 @@ impl ApplicationCapabilities {
             acls: since("V1_2"),
             forbid_duplicate_tx_id_in_block: since("V1_1"),
             private_channel_data: since("V1_2") || has(EXPERIMENTAL_PVT_DATA),
+            resources_tree: has(EXPERIMENTAL_RESOURCES),
             collection_upgrade: since("V1_2"),
             v1_1_validation: since("V1_1"),
             v1_2_validation: since("V1_2"),

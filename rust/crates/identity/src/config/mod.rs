@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod channel;
+mod creation;
 mod duration;
 mod elements;
 mod encode;
