@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chaincode lifecycle of 1.x (``core/scc/lscc``): its state is namespace ``lscc``."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common.errors import FastledgerError, InputError, PolicyUnsatisfied
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
@@ -98,7 +99,12 @@ class Lscc:
         if len(args) < 2:
             return _wrong_count(args), None
         self._check("lscc/Install", "", context, f"access denied for [{function}]")
-        package = parse_legacy(args[1])
+        try:
+            package = await asyncio.to_thread(parse_legacy, args[1])
+        except InputError as error:
+            raise FastledgerError(
+                "could not unmarshal chaincode package to CDS or SignedCDS"
+            ) from error
         _check_name(package.name)
         _check_version(package.version)
         if package.name in _RESERVED:
