@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastledger.common.errors import (
@@ -22,13 +22,11 @@ from fastledger.node.network import (
     profiles,
     settings,
 )
+from fastledger.node.network.deployment import Say
 from fastledger.node.network.plan import HOST, STATE_FOLDER, Node, Plan
 from fastledger.node.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
-
-Say = Callable[[str], None]
-"""Takes a line of progress."""
 
 
 async def up(plan: Plan, say: Say) -> Plan:
@@ -64,7 +62,7 @@ async def _up(plan: Plan, say: Say) -> Plan:
         if content:
             await deployment.join_all(session)
             say(f"channel {plan.channel} is joined by all")
-            plan = await deployment.deploy(session, content)
+            plan = await deployment.deploy(session, content, say)
             say(f"chaincode {plan.chaincode} {plan.version} is committed")
         plan.save()
         if not plan.watch:
