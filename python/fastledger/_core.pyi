@@ -34,8 +34,11 @@ class BlockStore:
     """One channel's block files, with nothing derived from them: what an orderer keeps."""
 
     @staticmethod
-    def open(path: str) -> BlockStore:
-        """Opens the folder of a channel's block files, or makes it; cuts off a torn append."""
+    def open(path: str, *, known: bool = False) -> BlockStore:
+        """Opens the folder of a channel's block files, or makes it; cuts off a torn append.
+
+        ``known`` says that blocks were stored in it before, so that none may be missing.
+        """
 
     def close(self) -> None: ...
     @property
@@ -50,7 +53,7 @@ class BlockStore:
         """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
 
     def block(self, number: int) -> bytes:
-        """Encoded common.Block."""
+        """Encoded common.Block, which has the data hash that its header states."""
 
 @final
 class CommitResult:
@@ -230,6 +233,9 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+    def reopen(self) -> int:
+        """Closes the ledger and opens it again, as after a crash; returns the height."""
 
 @final
 class GrpcCall:
@@ -562,3 +568,9 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
+    """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
+
+    Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
+    """

@@ -286,3 +286,14 @@ class Ledger(QueryExecutor):
             84
         """
         return self._core.rebuild()
+
+    def reopen(self) -> int:
+        """Close the ledger and open it again, as after a crash: what broke it may be over.
+
+        Returns:
+            The height.
+
+        Raises:
+            FastledgerError: It cannot be opened yet; this may be tried again.
+        """
+        return self._core.reopen()

@@ -14,7 +14,7 @@ use crate::error::{IoContext, LedgerError, Result};
 use crate::lock::LedgerLock;
 use crate::record::{self, ChainTip};
 use crate::recovery::{cut, last_file};
-use crate::tail::{self, TornTail};
+use crate::tail::{self, Keeper, TornTail};
 use crate::writer::{BlockWriter, Durability, sync_dir};
 
 /// One channel's blocks, in Fabric's block files.
@@ -36,14 +36,16 @@ struct Chain {
 impl BlockStore {
     /// Opens the folder of a channel's block files, or makes it, and says what of a torn append was cut off.
     ///
-    /// A block file does not grow beyond `file_bytes`, unless by a single block; Fabric's limit is 64 MiB.
-    pub fn open(dir: &Path, file_bytes: u64) -> Result<(Self, Option<TornTail>)> {
+    /// A block file does not grow beyond `file_bytes`, unless by a single block; Fabric's limit is 64 MiB. `known` says
+    /// that this orderer has kept the channel before: then a block that was stored is missed even where nothing in the
+    /// folder tells of it.
+    pub fn open(dir: &Path, file_bytes: u64, known: bool) -> Result<(Self, Option<TornTail>)> {
         fs::create_dir_all(dir).context("create folder", dir)?;
         if let Some(parent) = dir.parent() {
             sync_dir(parent)?;
         }
         let lock = LedgerLock::take(dir)?;
-        let tail = tail::scan(dir, (0, 0), None)?;
+        let tail = tail::scan(dir, Keeper::Orderer { known }, (0, 0), None)?;
         cut(&tail)?;
         let height = tail.blocks.len() as u64;
         let writer = BlockWriter::open(dir, last_file(dir)?, height, file_bytes, Durability::EachFlush)?;
@@ -67,15 +69,24 @@ impl BlockStore {
     /// Appends the records of the next blocks. When it returns they are on stable storage, by one sync for all, and
     /// only then can they be read.
     ///
-    /// A record that does not continue the chain is refused with all of its group, and nothing is written. When
-    /// writing fails the store takes no more blocks until it is opened again.
+    /// A record that does not continue the chain is refused with all of its group, and nothing is written. When one
+    /// cannot be written, as on a full disk, the files are again what they were, and the group may be tried again. When
+    /// syncing fails the store takes no more blocks until it is opened again.
     pub fn append(&self, records: &[Vec<u8>]) -> Result<()> {
         let mut writer = self.writer();
         let tip = self.follow(records)?;
         let mut locations = Vec::with_capacity(records.len());
+        let end = writer.end();
         for record in records {
-            let location = writer.append(record).inspect_err(|error| writer.fail(error))?;
-            locations.push(location);
+            match writer.append(record) {
+                Ok(location) => locations.push(location),
+                Err(error) => {
+                    if let Err(worse) = writer.rewind(end) {
+                        writer.fail(&worse);
+                    }
+                    return Err(error);
+                }
+            }
         }
         writer.sync()?;
         let mut chain = self.chain.write().unwrap_or_else(PoisonError::into_inner);
@@ -84,14 +95,22 @@ impl BlockStore {
         Ok(())
     }
 
-    /// A block's record; see [`fastledger_wire::block::decode_record`].
+    /// A block's record, which must have the data hash that its header states; see [`fastledger_wire::block::decode_record`].
     pub fn record(&self, number: u64) -> Result<Vec<u8>> {
         let location = {
             let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner);
             let location = usize::try_from(number).ok().and_then(|number| chain.locations.get(number)).copied();
             location.ok_or(LedgerError::NoSuchBlock { number, first: 0, end: chain.locations.len() as u64 })?
         };
-        BlockFile::open(&self.dir, location.file)?.record(&location)
+        let file = BlockFile::open(&self.dir, location.file)?;
+        let record = file.record(&location)?;
+        let damage = |reason| file.damage(location.offset, reason);
+        record::check(&record).map_err(damage)?;
+        let found = record::header(&record).map_err(|error| damage(error.to_string()))?.number;
+        if found != number {
+            return Err(damage(format!("block {found} stands where block {number} was stored")));
+        }
+        Ok(record)
     }
 
     /// The tip that the records lead to, each of which must follow the one before it.

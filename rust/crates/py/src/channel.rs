@@ -236,12 +236,25 @@ impl Ledger {
     }
 
     fn rebuild(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, true)
+    }
+
+    fn reopen(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, false)
+    }
+}
+
+impl Ledger {
+    /// Closes the ledger and opens it, with or without what is derived from its blocks; returns the height.
+    fn open_again(&self, py: Python<'_>, anew: bool) -> PyResult<u64> {
         self.close(py);
-        let rebuild = || -> Result<Channel, CommitError> {
-            Storage::drop_derived(&self.path)?;
+        let open = || -> Result<Channel, CommitError> {
+            if anew {
+                Storage::drop_derived(&self.path)?;
+            }
             Channel::open(&self.path, &self.options)
         };
-        let channel = door::work(py, rebuild, error::commit)?;
+        let channel = door::work(py, open, error::commit)?;
         let height = channel.ledger().height();
         *self.channel.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(channel));
         Ok(height)

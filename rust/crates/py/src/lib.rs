@@ -19,6 +19,8 @@ mod state;
 mod view;
 mod workload;
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -50,7 +52,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
-    module.add_function(wrap_pyfunction!(block_header, module)?)
+    module.add_function(wrap_pyfunction!(block_header, module)?)?;
+    module.add_function(wrap_pyfunction!(environment_damage, module)?)
+}
+
+/// What is wrong with the LMDB environment in a folder, if anything is.
+#[pyfunction]
+fn environment_damage(py: Python<'_>, path: PathBuf, sealed: Vec<String>) -> Option<String> {
+    py.detach(|| fastledger_ledger::check_environment(&path, &|name| sealed.iter().any(|one| one == name)).err())
 }
 
 /// Turns a block file's record into an encoded `common.Block`.
