@@ -170,6 +170,10 @@ class Ledger:
         """What opening cut off: file, offset, bytes."""
 
     @property
+    def rebuilt(self) -> str | None:
+        """Why opening made everything derived anew, None when it did not."""
+
+    @property
     def height(self) -> int: ...
     @property
     def channel_id(self) -> str | None: ...

@@ -81,6 +81,10 @@ def open(
         _logger.warning(
             "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short", *core.torn
         )
+    if core.rebuilt is not None:
+        _logger.warning(
+            "%s: state, history and index were made again from the blocks: %s", path, core.rebuilt
+        )
     return Ledger(core)
 
 

@@ -110,6 +110,7 @@ pub struct Channel {
     results: Receiver<Outcome>,
     threads: Vec<JoinHandle<()>>,
     torn: Option<TornTail>,
+    rebuilt: Option<String>,
 }
 
 impl Channel {
@@ -123,6 +124,7 @@ impl Channel {
         let blocks = ledger.blocks(recovery.replay.start)?;
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
+        channel.rebuilt = recovery.rebuilding;
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -161,6 +163,7 @@ impl Channel {
             results,
             threads,
             torn: None,
+            rebuilt: None,
         })
     }
 
@@ -182,6 +185,12 @@ impl Channel {
     #[must_use]
     pub fn torn(&self) -> Option<&TornTail> {
         self.torn.as_ref()
+    }
+
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[must_use]
+    pub fn rebuilt(&self) -> Option<&str> {
+        self.rebuilt.as_deref()
     }
 
     /// The ledger, for reading.

@@ -102,6 +102,12 @@ impl Ledger {
         Ok(channel.torn().map(|torn| (torn.path.display().to_string(), torn.offset, torn.bytes)))
     }
 
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[getter]
+    fn rebuilt(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.channel(py)?.rebuilt().map(str::to_owned))
+    }
+
     #[getter]
     fn height(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.channel(py)?.ledger().height())
