@@ -148,7 +148,7 @@ def flip_used(file: Path, chance: random.Random) -> None:
     """Change a bit of what is not zero, so that it counts."""
     content = file.read_bytes()
     used = [at for at in range(0, len(content), 7) if content[at]]
-    _change(file, chance.choice(used), 1 << chance.randrange(8))
+    _change(file, chance.choice(used or range(len(content))), 1 << chance.randrange(8))
 
 
 def zero_page(file: Path, chance: random.Random) -> None:

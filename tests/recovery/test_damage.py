@@ -29,6 +29,8 @@ FILES = {
     "peer readers": ("peer", f"{CHANNEL}/derived/lock.mdb"),
     "orderer blocks": ("orderer", f"chains/{CHANNEL}/blockfile_000000"),
     "orderer mark": ("orderer", f"chains/{CHANNEL}/synced"),
+    "orderer sums": ("orderer", f"chains/{CHANNEL}/sums"),
+    "orderer's list": ("orderer", f"joined/{CHANNEL}"),
     "private values": ("private", "data.mdb"),
     "private readers": ("private", "lock.mdb"),
     "indexes": ("indexed", "indexes/data.mdb"),

@@ -12,6 +12,8 @@ import pytest
 from fastledger.node.network.plan import Node
 from live_network import Network, eventually
 
+pytestmark = pytest.mark.slow
+
 ROOM_MIB = 24
 
 
@@ -50,7 +52,7 @@ def blocks(node: Node, channel: str = "mychannel") -> Path:
 
 def refused(network: Network) -> str:
     done = network.run("up")
-    assert done.returncode == 1, done.stdout
+    assert done.returncode != 0, done.stdout
     return done.stderr
 
 
@@ -67,7 +69,7 @@ def test_an_orderer_does_not_give_up_its_last_block(stopped: Network) -> None:
 
 def test_an_orderer_does_not_forget_a_channel(stopped: Network) -> None:
     folder = blocks(stopped.plan.orderer).parent
-    kept = folder.with_name("elsewhere")
+    kept = folder.parents[2] / "elsewhere"
     for damage in (folder.rename, lambda _: _emptied(folder, kept)):
         damage(kept)
         assert f"{folder}: the blocks of channel mychannel are gone" in refused(stopped)
@@ -86,9 +88,9 @@ def test_a_peer_makes_its_state_again(stopped: Network) -> None:
     peer = stopped.plan.organization[0].peers[0]
     state = next(data(peer).rglob("derived/data.mdb"))
     content = bytearray(state.read_bytes())
-    at = content.find(b'"ID":"asset1"')
+    at = content.find(b"asset1")
     assert at > 0
-    content[at + 8] ^= 1
+    content[at + 2] ^= 1
     state.write_bytes(content)
     stopped.ok("up")
     assert "asset1" in stopped.ok("query", "ReadAsset", "asset1")
@@ -99,12 +101,12 @@ def test_a_peer_makes_its_state_again(stopped: Network) -> None:
 def test_a_peer_whose_ledger_is_gone_says_so(stopped: Network) -> None:
     peer = stopped.plan.organization[0].peers[0]
     folder = next(data(peer).rglob("ledgersData/mychannel"))
-    kept = folder.with_name("elsewhere").absolute()
-    folder.rename(kept.parent.parent / "elsewhere")
+    kept = data(peer) / "elsewhere"
+    folder.rename(kept)
     assert "channel mychannel was joined" in refused(stopped)
     assert "channel mychannel was joined" in stopped.run("status").stdout
     stopped.ok("down")
-    (kept.parent.parent / "elsewhere").rename(folder)
+    kept.rename(folder)
 
 
 @pytest.mark.parametrize("size", [0.3, 0.5, 0.8])
@@ -183,7 +185,7 @@ class _small_disk:  # noqa: N801 - used like a function
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._kept)
         shutil.copytree(self._folder, self._kept)
-        subprocess.run(["umount", str(self._folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
         shutil.rmtree(self._folder)
         shutil.copytree(self._kept, self._folder)
 

@@ -82,6 +82,13 @@ class Ledgers:
             f"more, remove {self._joined / channel_id}"
         )
 
+    def confusion(self, folder: str, channel_id: str) -> str:
+        """Say what to do about a folder with another channel's blocks: a copy, most often."""
+        return (
+            f"{self._chains / folder}: the blocks there are those of channel {channel_id}; every "
+            "folder there is a channel of its name, so move it elsewhere"
+        )
+
     def is_full(self) -> bool:
         """Whether the disk has no room."""
         return room.is_full(self._location)

@@ -59,6 +59,10 @@ _ROW = struct.Struct(">QQI")
 _SAVEPOINT = b"height"
 _HEIGHT_BYTES = 8
 _NEVER = (1 << 64) - 1
+_HELP = (
+    "the blocks have no copy of private values: put a backup of the folder in its place, or remove "
+    "it, and the peer goes on without those that are gone"
+)
 _DATABASES = 4 + pvtwritesets.DATABASES + tables.DATABASES
 
 
@@ -84,14 +88,17 @@ class PrivateDataStore:
             self._meta = self._env.open_db(b"meta")
             self._write_sets = WriteSets(self._env)
             self._indexes = PrivateIndexes(self._env, self._rows, self._row)
+            with self._env.begin() as txn:
+                height = _height_of(txn.get(_SAVEPOINT, db=self._meta))
+                self._note(txn)
+        except LedgerCorrupted as error:
+            raise LedgerCorrupted(f"{path}: {error}; {_HELP}") from error
         except lmdb.Error as error:
             raise LedgerIo(f"{path}: the private data store cannot be opened: {error}") from error
         self._rules = rules or KeepAll()
         self._asked: deque[tuple[str, bytes, Future[None]]] = deque()
         self._writer = ThreadPoolExecutor(1, "private-data")
-        with self._env.begin() as txn:
-            self.height = _height_of(txn.get(_SAVEPOINT, db=self._meta))
-            self._note(txn)
+        self.height = height
         """Blocks of which the private writes were applied."""
         self._saved = self.height
 
@@ -390,13 +397,7 @@ def _open(folder: Path) -> lmdb.Environment:
         return _environment(folder, tables.NAMES)
     except LedgerCorrupted as error:
         damage = error
-    try:
-        env = _environment(folder, ())
-    except LedgerCorrupted as error:
-        raise LedgerCorrupted(
-            f"{error}; the blocks have no copy of private values: put a backup of the folder in "
-            "its place, or remove it, and the peer goes on without those that are gone"
-        ) from error
+    env = _environment(folder, ())
     _logger.warning("indexes of private values are made again: %s", damage)
     tables.drop(env)
     return env

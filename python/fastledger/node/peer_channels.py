@@ -79,6 +79,11 @@ class PeerChannels:
             if channel is None:
                 _logger.warning("the join of channel %s was not finished: undone", folder.name)
                 shutil.rmtree(folder)
+            elif channel.channel_id != folder.name:
+                raise LedgerCorrupted(
+                    f"{folder}: the ledger there is that of channel {channel.channel_id}; every "
+                    "folder there is a channel of its name, so move it elsewhere"
+                )
             else:
                 self._start(channel)
 

@@ -315,7 +315,9 @@ class Registrar:
             store.close()
             self._ledgers.remove(channel_id)
             return
-        self._serve(store)
+        support = self._serve(store)
+        if support.channel_id != channel_id:
+            raise LedgerCorrupted(self._ledgers.confusion(channel_id, support.channel_id))
         self._ledgers.know(channel_id)
 
     def _begin(self, bundle: Bundle, genesis: bytes) -> ChainSupport:

@@ -54,6 +54,7 @@ mod staged;
 mod store;
 mod stored;
 mod stream;
+mod sums;
 mod synced;
 mod tail;
 mod values;

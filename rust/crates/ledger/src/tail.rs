@@ -57,9 +57,12 @@ pub(crate) enum Keeper {
 /// once has at most 32. A mark that is further behind is not the one that stood there.
 const MAX_BEHIND: u64 = 64;
 
+/// What says so.
+const MARK: &str = "by the length of the file synced beside it";
+
 /// What an orderer can do about blocks that are gone.
 const HELP: &str = "an orderer cannot do without it, as it would give its number to another block: copy the channel's \
-    block files from another orderer, or from a backup, into this folder";
+    block files from another orderer, or from a backup, into this folder, and remove the file sums";
 
 /// What a peer can do about blocks that are gone.
 const HELP_PEER: &str = "copy the channel's block files from another peer, or from a backup, into this folder; or delete \
@@ -211,7 +214,7 @@ impl Tail {
         let height = height(self.tip);
         match (self.keeper, self.synced) {
             (Keeper::Orderer { .. }, Some(synced)) if synced > height => {
-                Err(format!("block {height} does not stand there, and {synced} blocks were stored; {HELP}"))
+                Err(format!("block {height} does not stand there, and {synced} blocks were stored {MARK}; {HELP}"))
             }
             (Keeper::Orderer { .. }, Some(synced)) if synced + MAX_BEHIND < height => Err(format!(
                 "block {height} does not stand there, and the file {} beside it does not tell whether it was stored: \
@@ -237,7 +240,7 @@ impl Tail {
             return Ok(self);
         }
         let help = if self.keeper == Keeper::Peer { HELP_PEER } else { HELP };
-        let reason = format!("block {height} does not stand there, and {synced} blocks were stored; {help}");
+        let reason = format!("block {height} does not stand there, and {synced} blocks were stored {MARK}; {help}");
         let (path, offset) = match files.checked_sub(1) {
             Some(last) => BlockFile::open(dir, last).map(|last| (last.path, last.size))?,
             None => (blockfile::path(dir, 0), 0),

@@ -260,13 +260,32 @@ fn a_block_that_was_changed_is_not_given_to_anybody() {
     let (dir, records, whole) = stored();
     let path = block_file_path(dir.path(), 0);
     let store = open(dir.path());
-    let at = whole.windows(15).position(|window| window == b"transaction 1:0").unwrap();
-    for at in [at, at + 14] {
+    let place = |bytes: &[u8]| whole.windows(bytes.len()).rposition(|window| window == bytes).unwrap();
+    // Data, its end, and metadata of the block.
+    let first_two = whole.len() - records[2].len() - 2;
+    let metadata = whole[..first_two].windows(10).rposition(|window| window == b"signatures").unwrap();
+    for at in [place(b"transaction 1:0"), place(b"transaction 1:1") + 14, metadata, metadata + 9] {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         fs::write(&path, &bytes).unwrap();
         let error = store.record(1).unwrap_err();
         assert!(matches!(error, LedgerError::DamagedBlockFile { .. }), "{error}");
         assert_eq!(store.record(0).unwrap(), records[0]);
+        let again = BlockStore::open(dir.path(), FILE_BYTES, true);
+        assert!(matches!(again, Err(LedgerError::InUse { .. })));
     }
+}
+
+#[test]
+fn checksums_that_are_missing_are_made_again() {
+    let (dir, records, whole) = stored();
+    let sums = dir.path().join("sums");
+    let kept = fs::read(&sums).unwrap();
+    assert_eq!(kept.len(), 12);
+    for bytes in [vec![], kept[..5].to_vec(), [kept.clone(), vec![7; 20]].concat()] {
+        fs::write(&sums, bytes).unwrap();
+        assert_holds_three(&open(dir.path()), &records);
+        assert_eq!(fs::read(&sums).unwrap(), kept);
+    }
+    assert_eq!(fs::read(block_file_path(dir.path(), 0)).unwrap(), whole);
 }
