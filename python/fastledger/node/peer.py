@@ -250,6 +250,8 @@ class PeerNode:
         return None if channel is None else channel.bundle
 
     async def _check(self) -> None:
+        if lost := self.channels.lost():
+            raise RuntimeError("; ".join(lost))
         for channel_id in self.channels.channel_ids():
             channel = self.channels.channel(channel_id)
             if channel is not None:
