@@ -9,6 +9,8 @@ __all__ = [
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
+    "Examined",
+    "Excerpt",
     "GrpcCall",
     "GrpcChannel",
     "GrpcHub",
