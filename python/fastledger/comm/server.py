@@ -20,7 +20,7 @@ from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed
+from fastledger.common.errors import ConnectionFailed, said_to_others
 from fastledger.common.shorten import shortened
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -268,7 +268,7 @@ class GrpcServer:
                 # The client has gone while it was being answered.
                 return
             _logger.exception("defect in %s", path)
-            call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+            call.fail(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
             if call.counts:
                 self._busy[service] -= 1
