@@ -38,6 +38,9 @@ LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
 MAX_ANSWERS = 1024
 """Policies and endorsers of which the gateway remembers whether they suffice."""
 
+MAX_KEPT_BYTES = 16 * 1024
+"""What transactions touch that touch more is not remembered."""
+
 FRESH_S = 1.0
 """Who is there is looked up again after so long; peers tell their heights every few seconds."""
 
@@ -183,6 +186,11 @@ class GatewayView:
         made, found = self._having.get(chaincode, (0.0, ()))
         if time.monotonic() - made > FRESH_S:
             found = self._find(chaincode)
+            if not found:
+                # Not remembered: whoever asks may make up any name, of any length.
+                network = self._network
+                own = network.gossip.own_id
+                return (Endorser(own, network.address, network.mspid, own=True),)
             _keep(self._having, chaincode, found)
         return found
 
@@ -194,8 +202,6 @@ class GatewayView:
             if chaincode in SYSTEM_CHAINCODES
             or any(one.name == chaincode for one in member.properties.chaincodes)
         ]
-        if not members:
-            return (Endorser(network.gossip.own_id, network.address, network.mspid, own=True),)
         own = [one for one in members if one.mspid == network.mspid]
         others = [one for one in members if one.mspid != network.mspid]
         return (*best_first(own), *best_first(others))
@@ -216,7 +222,8 @@ class GatewayView:
         made, found = self._plans.get(key, (0.0, None))
         if found is None or time.monotonic() - made > FRESH_S:
             found = self._derive(interest)
-            _keep(self._plans, key, found)
+            if len(key) <= MAX_KEPT_BYTES:
+                _keep(self._plans, key, found)
         return found
 
     def _derive(self, interest: ChaincodeInterest) -> Endorsers:
