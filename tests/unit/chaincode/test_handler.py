@@ -2,6 +2,7 @@
 """The peer's end of the stream, against a chaincode that is played by the test."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -64,7 +65,10 @@ class Played:
         self.instances: list[Endless] = []
         self.starts = 0
 
-    async def start(self, ccid, serve):
+    async def build(self, ccid, package=None):
+        return functools.partial(self._start, ccid)
+
+    async def _start(self, ccid, serve):
         self.starts += 1
         pipe = Pipe()
         self.pipes.append(pipe)

@@ -229,7 +229,10 @@ def test_units_need_their_certificate(folder: Path, ca: Authority) -> None:
         ("- a", "line 1: the document: expected a mapping, found a list"),
         ("NodeOUs: 7", "line 1: NodeOUs: expected a mapping, found '7'"),
         ("NodeOUs: {Enable: maybe}", "NodeOUs.Enable: expected true or false .*, found 'maybe'"),
-        ("NodeOUs: {Enable: true, PeerOUIdentifier: 7}", "NodeOUs.PeerOUIdentifier: expected a mapping"),
+        (
+            "NodeOUs: {Enable: true, PeerOUIdentifier: 7}",
+            "NodeOUs.PeerOUIdentifier: expected a mapping",
+        ),
         ("OrganizationalUnitIdentifiers: 7", "OrganizationalUnitIdentifiers: expected a list"),
         ("OrganizationalUnitIdentifiers: [~]", "an entry of OrganizationalUnitIdentifiers is null"),
     ],
