@@ -69,13 +69,15 @@ class Writer:
     def text(self) -> Maker:
         return self.scalar(*TEXTS)
 
-    def mapping(self, fields: dict[str, Maker], share: float = 0.5) -> Maker:
+    def mapping(
+        self, fields: dict[str, Maker], share: float = 0.5, always: Sequence[str] = ()
+    ) -> Maker:
         """Write some of the fields."""
 
         def make(indent: int) -> str:
             if self.random.random() < self.odd / 4:
                 return " " + self.random.choice(ODD)
-            chosen = [key for key in fields if self.random.random() < share]
+            chosen = [key for key in fields if key in always or self.random.random() < share]
             self.random.shuffle(chosen)
             if not chosen:
                 return self.random.choice([" {}", " ~", ""])
@@ -199,7 +201,7 @@ def crypto_config(random: Random, odd: float = 0.12) -> bytes:
     if random.random() < 0.4:
         spec["CommonName"] = common_name
     count = w.scalar("1", "1", "2", "0")
-    # Of two organisations in one folder the second one finds what the first one left.
+    # In the folder of an organisation that was there already, cryptogen leaves more behind.
     numbers = itertools.count(1)
 
     def domain(indent: int) -> str:
@@ -225,6 +227,7 @@ def crypto_config(random: Random, odd: float = 0.12) -> bytes:
             "Users": w.mapping({"Count": count, **algorithm}, 0.6),
         },
         0.7,
+        ("Domain",),
     )
     body = w.mapping(
         {"PeerOrgs": w.listed(organization), "OrdererOrgs": w.listed(organization, 1)}, 0.8
