@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastledger" / "interop"
 
@@ -150,3 +151,13 @@ def run(name: str, *arguments: object, version: str = "v3.1.5", **options: objec
     result = subprocess.run(command, capture_output=True, **options)  # type: ignore[call-overload]
     assert result.returncode == 0, result.stderr.decode()
     return bytes(result.stdout)
+
+
+def examples() -> settings:
+    """How many inputs a comparison makes up: FASTLEDGER_INTEROP_EXAMPLES, or else a few."""
+    slow_or_shared = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    return settings(
+        max_examples=int(os.environ.get("FASTLEDGER_INTEROP_EXAMPLES", "100")),
+        deadline=None,
+        suppress_health_check=slow_or_shared,
+    )

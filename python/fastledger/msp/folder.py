@@ -2,13 +2,13 @@
 """The folder of an MSP, as cryptogen and Fabric CA write it (Fabric: ``msp/configbuilder.go``)."""
 
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.common import goyaml
 from fastledger.common.errors import InputError
 from fastledger.common.gopaths import join
+from fastledger.common.gopem import first_block
 from fastledger.common.goyaml import key
 from fastledger.protos.msp.msp_config_pb2 import (
     FabricCryptoConfig,
@@ -22,7 +22,6 @@ CONFIG_FILE = "config.yaml"
 FABRIC = 0
 """``MSPConfig.type`` of X.509 MSPs."""
 
-_PEM = re.compile(rb"^-----BEGIN [^-]*-----", re.MULTILINE)
 _logger = logging.getLogger("msp")
 
 
@@ -102,9 +101,15 @@ def load_msp_config(folder: Path | str, mspid: str) -> MSPConfig:
 
 def pem_files(folder: Path) -> list[bytes] | None:
     """Read a folder's files that hold PEM, in the order of their names; None without a folder."""
+    found = pem_paths(folder)
+    return None if found is None else list(found.values())
+
+
+def pem_paths(folder: Path) -> dict[Path, bytes] | None:
+    """Read a folder's files that hold PEM, by their paths; None without a folder."""
     if not folder.is_dir():
         return None
-    found = []
+    found = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             continue
@@ -113,8 +118,8 @@ def pem_files(folder: Path) -> list[bytes] | None:
         except OSError as error:
             _logger.warning("Failed reading file %s: %s", path, error)
             continue
-        if _PEM.search(content):
-            found.append(content)
+        if first_block(content) is not None:
+            found[path] = content
         else:
             _logger.warning("Failed reading file %s: no pem content for file %s", path, path)
     return found

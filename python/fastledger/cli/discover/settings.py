@@ -122,23 +122,19 @@ class Settings:
         Raises:
             FastledgerError: Certificate or key cannot be used.
         """
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-
+        from fastledger.common.errors import InputError
         from fastledger.msp import SigningIdentity
+        from fastledger.msp.keys import read_private_key
 
         certificate = read(self.user_cert)
         if b"-----BEGIN " not in certificate:
             raise FastledgerError("enrollment certificate isn't a valid PEM block")
-        content = read(self.user_key)
         try:
-            key = serialization.load_pem_private_key(content, password=None)
-        except (ValueError, TypeError) as error:
+            key = read_private_key(read(self.user_key))
+        except InputError as error:
             raise FastledgerError(
                 f"failed to decode PEM block from {self.user_key}: {error}"
             ) from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-            raise FastledgerError("found unknown private key type in PKCS#8 wrapping")
         return SigningIdentity(self.mspid, certificate, key)
 
 

@@ -167,6 +167,10 @@ async def _orderer_of_channel(settings: Settings, channel_id: str, peers: Sequen
     return addresses[0]
 
 
+class NotCommitted(InputError):
+    """A transaction was ordered, but is not known to be committed and valid."""
+
+
 async def submit(
     orderer: Orderer,
     envelope: Envelope,
@@ -181,7 +185,8 @@ async def submit(
     """Send a transaction, and wait until the peers have committed it when ``wait_s`` says so.
 
     Raises:
-        InputError: It was not committed in time, or is invalid.
+        FastledgerError: The orderer did not take it.
+        NotCommitted: It was not committed in time, or is invalid.
     """
     if wait_s is None:
         await orderer.broadcast(envelope)
@@ -191,7 +196,7 @@ async def submit(
         await orderer.broadcast(envelope)
         commits = await commit_everywhere(streams, tx_id, wait_s)
     except TimeoutError:
-        raise InputError("timed out waiting for txid on all peers") from None
+        raise NotCommitted("timed out waiting for txid on all peers") from None
     finally:
         for stream in streams:
             stream.cancel()
@@ -201,4 +206,4 @@ async def submit(
         log.get(logger).info(status, tx_id, code_name(code), where)
     for _, code in commits:
         if code != VALID:
-            raise InputError(f"transaction invalidated with status ({code_name(code)})")
+            raise NotCommitted(f"transaction invalidated with status ({code_name(code)})")
