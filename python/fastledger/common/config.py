@@ -30,8 +30,11 @@ _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _MISSING = object()
 
-_TAKE_EMPTY_VARIABLES = {"core"}
-"""Of which files an empty variable overrides (viper: ``AllowEmptyEnv``)."""
+_READ_BY_VIPER = {"core"}
+"""Files of which an empty variable overrides (``AllowEmptyEnv``), and ``'5'`` are nanoseconds.
+
+``orderer.yaml`` is read by Fabric's own ``viperutil``, which does neither.
+"""
 
 _POINTLESS = re.compile(r"\.0*$")
 """A part that adds nothing to a whole number."""
@@ -73,7 +76,7 @@ class Config:
 
     def _override(self, key: str) -> str | None:
         override = self.environ.get(self.variable(key))
-        return override if override or self.name in _TAKE_EMPTY_VARIABLES else None
+        return override if override or self.name in _READ_BY_VIPER else None
 
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key."""
@@ -122,7 +125,7 @@ class Config:
         value = self.get(key)
         if value is None or value == "":
             return default_s
-        duration_s = _duration(value)
+        duration_s = _duration(value, "ns" if self.name in _READ_BY_VIPER else "")
         if duration_s is None or duration_s < 0:
             raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s")
         return duration_s
@@ -270,15 +273,18 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _duration(value: Any) -> float | None:
-    """Convert to seconds as viper does, None if it cannot be: bare numbers are nanoseconds."""
+def _duration(value: Any, unit: str) -> float | None:
+    """Convert to seconds, None if it cannot be: bare numbers are nanoseconds.
+
+    In a text they have the unit given, which may be none.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Duration(int(value)) if abs(value) < _INT_LIMIT else None
     if not isinstance(value, str):
         return None
     has_unit = any(letter in value for letter in "nsuµmh")
     try:
-        return parse_duration(value if has_unit else f"{value}ns")
+        return parse_duration(value if has_unit else value + unit)
     except ValueError:
         return None
 
