@@ -260,6 +260,79 @@ def msp_config(random: Random, odd: float = 0.25) -> bytes:
     return w.document(w.mapping(fields, 0.9))
 
 
+def connection_profile(random: Random, odd: float = 0.1) -> bytes:
+    """Make a connection profile."""
+    w = Writer(random, odd)
+    pem = w.mapping({"path": w.text(), "pem": w.scalar("|\n            a\n")}, 0.7)
+    truth = w.scalar("true", "false", "yes", "off")
+    tls = w.mapping({"enabled": truth})
+    options = w.keyed(["ssl-target-name-override", "1", "a"], w.text())
+    endpoint = {
+        "url": w.scalar("grpcs://p0:7051", "p0:7051", "1.10"),
+        "grpcOptions": options,
+        "tlsCACerts": pem,
+    }
+    peer = w.mapping({**endpoint, "eventUrl": w.text()}, 0.7)
+    roles = dict.fromkeys(["endorsingPeer", "chaincodeQuery", "ledgerQuery", "eventSource"], truth)
+    channel = {
+        "orderers": w.flow("o1", "010"),
+        "peers": w.keyed(["p0", "p1", "1.10"], w.mapping(roles)),
+        "chaincodes": w.flow("a:v1", "1.0"),
+    }
+    organization = {
+        "mspid": w.text(),
+        "peers": w.flow("p0", "01"),
+        "cryptoPath": w.text(),
+        "certificateAuthorities": w.flow("ca"),
+        "adminPrivateKey": pem,
+        "signedCert": pem,
+    }
+    authority = {
+        "url": w.text(),
+        "httpOptions": options,
+        "tlsCACerts": w.mapping(
+            {"path": w.text(), "pem": w.flow("a"), "client": w.mapping({"key": pem, "cert": pem})}
+        ),
+        "registrar": w.mapping({"enrollId": w.text(), "enrollSecret": w.scalar("0123", "1e3")}),
+        "caName": w.text(),
+    }
+    return w.document(
+        w.mapping(
+            {
+                "name": w.text(),
+                "version": w.scalar("1.0", "1.0.0", "'1'"),
+                "x-type": w.text(),
+                "description": w.text(),
+                "channels": w.keyed(["ch", "010"], w.mapping(channel, 0.8)),
+                "organizations": w.keyed(["Org1", "~"], w.mapping(organization)),
+                "peers": w.keyed(["p0", "p1", "1.10"], peer),
+                "client": w.mapping({"organization": w.text(), "tls": tls, "logging": pem}),
+                "orderers": w.keyed(["o1", "yes"], w.mapping(endpoint)),
+                "certificateAuthorities": w.keyed(["ca"], w.mapping(authority)),
+            },
+            0.6,
+        )
+    )
+
+
+def discover_config(random: Random, odd: float = 0.1) -> bytes:
+    """Make a file as ``discover saveConfig`` does."""
+    w = Writer(random, odd)
+    tls = dict.fromkeys(["certpath", "keypath", "peercacertpath"], w.text())
+    tls["timeout"] = w.scalar("0s", "1m30s", "0", "5")
+    signer = dict.fromkeys(["mspid", "identitypath", "keypath"], w.text())
+    return w.document(
+        w.mapping(
+            {
+                "version": w.scalar("0", "0x1", "1.0"),
+                "tlsconfig": w.mapping(tls, 0.8),
+                "signerconfig": w.mapping(signer, 0.9),
+            },
+            0.9,
+        )
+    )
+
+
 POLICIES = [
     "\"OR('AMSP.member')\"",
     "\"OR('AMSP.admin', 'AMSP.peer')\"",
