@@ -33,7 +33,7 @@ _MISSING = object()
 _READ_BY_VIPER = {"core"}
 """Files of which an empty variable overrides (``AllowEmptyEnv``), and ``'5'`` are nanoseconds.
 
-``orderer.yaml`` is read by Fabric's own ``viperutil``, which does neither.
+``orderer.yaml`` is read by Fabric's own ``viperutil``, which does neither, nor takes a text apart.
 """
 
 _POINTLESS = re.compile(r"\.0*$")
@@ -141,7 +141,11 @@ class Config:
             raise self.invalid(key, value, "a size such as 512 KB or 99 MB") from None
 
     def strings(self, key: str) -> list[str]:
-        """Return a list of texts; ``[a, b]`` and ``a b`` in a variable count as lists, too."""
+        """Return a list of texts.
+
+        The text ``[a, b]`` counts as a list, too; ``a b`` does in ``core.yaml``, but in
+        ``orderer.yaml`` it is one path with a space in it.
+        """
         value = self.get(key)
         if value is None or value == "":
             return []
@@ -152,7 +156,7 @@ class Config:
         text = _text(value).strip()
         if text.startswith("[") and text.endswith("]"):
             return [entry.strip() for entry in text[1:-1].split(",") if entry.strip()]
-        return text.replace(",", " ").split()
+        return text.replace(",", " ").split() if self.name in _READ_BY_VIPER else [text]
 
     def path(self, key: str) -> Path | None:
         """Return a path, None when it is not set; a relative one begins at the file's folder."""

@@ -238,6 +238,14 @@ def test_an_empty_variable(name: str, read: str, tmp_path: Path) -> None:
     assert found.integer("a.d", 3) == (7 if read else 3)
 
 
+def test_a_text_for_a_list(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text("a: x y")
+    (tmp_path / "orderer.yaml").write_text("a: x y")
+    assert config.load("core", tmp_path, {}).strings("a") == ["x", "y"]
+    assert config.load("orderer", tmp_path, {}).strings("a") == ["x y"]
+    assert config.load("orderer", tmp_path, {"ORDERER_A": "[x, y]"}).strings("a") == ["x", "y"]
+
+
 def test_a_file_without_a_document_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "core.yaml").write_text("# nothing\n")
     assert config.load("core", tmp_path, {}).string("peer.id", "x") == "x"
