@@ -28,6 +28,7 @@ __all__ = [
     "block_header",
     "deflate",
     "duration_ns",
+    "environment_damage",
 ]
 
 __version__: str
@@ -37,8 +38,11 @@ class BlockStore:
     """One channel's block files, with nothing derived from them: what an orderer keeps."""
 
     @staticmethod
-    def open(path: str) -> BlockStore:
-        """Opens the folder of a channel's block files, or makes it; cuts off a torn append."""
+    def open(path: str, *, known: bool = False) -> BlockStore:
+        """Opens the folder of a channel's block files, or makes it; cuts off a torn append.
+
+        ``known`` says that blocks were stored in it before, so that none may be missing.
+        """
 
     def close(self) -> None: ...
     @property
@@ -53,7 +57,7 @@ class BlockStore:
         """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
 
     def block(self, number: int) -> bytes:
-        """Encoded common.Block."""
+        """Encoded common.Block, which has the data hash that its header states."""
 
 @final
 class Certificate:
@@ -245,6 +249,10 @@ class Ledger:
         """What opening cut off: file, offset, bytes."""
 
     @property
+    def rebuilt(self) -> str | None:
+        """Why opening made everything derived anew, None when it did not."""
+
+    @property
     def height(self) -> int: ...
     @property
     def channel_id(self) -> str | None: ...
@@ -308,6 +316,9 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+    def reopen(self) -> int:
+        """Closes the ledger and opens it again, as after a crash; returns the height."""
 
 @final
 class GrpcCall:
@@ -667,4 +678,10 @@ def duration_ns(text: str) -> int:
     """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
 
     Raises InputError, whose text is Go's.
+    """
+
+def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
+    """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
+
+    Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
     """

@@ -40,7 +40,7 @@ class ChaincodeConfig:
     """``chaincode.executetimeout``: a transaction that takes longer fails."""
 
     startup_timeout_s: float = 300.0
-    """``chaincode.startuptimeout``: building, starting and registering together."""
+    """``chaincode.startuptimeout``: starting and registering; building has a limit of its own."""
 
     keepalive_s: float = 0.0
     """``chaincode.keepalive``: 0 sends none, which the Node shim needs."""

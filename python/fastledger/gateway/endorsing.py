@@ -27,6 +27,9 @@ Code = grpc.StatusCode
 MAX_NAMES_BYTES = 512
 """Of organisations that a client has named and nobody knows."""
 
+MAX_ORGANIZATIONS = 1_000
+"""Organisations that a client may name as endorsers: more than any channel has."""
+
 FAILED = "failed to endorse transaction, see attached details for more info"
 TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
 UNPROTECTED = (
@@ -88,6 +91,11 @@ class Asking:
 
     async def of_organizations(self, wanted: list[str]) -> list[Response]:
         """Have one peer of each organisation endorse, as the client wants it."""
+        if len(wanted) > MAX_ORGANIZATIONS:
+            raise GatewayFailed(
+                Code.INVALID_ARGUMENT,
+                f"{len(wanted)} endorsing organizations, at most {MAX_ORGANIZATIONS} may be named",
+            )
         known = self._channel.endorsers(self._asks.chaincode)
         groups = {}
         for mspid in wanted:

@@ -30,6 +30,8 @@ async def stream(
         if channel.height <= number:
             await permit.wait(asyncio.ensure_future(channel.wait(number + 1)))
         permit.evaluate()
+        # The past may be long and without a single event: others are served in between.
+        await asyncio.sleep(0)
         found, after = block_events(channel.block(number), asked.chaincode_id, after)
         if found:
             yield pb.ChaincodeEventsResponse(events=found, block_number=number)

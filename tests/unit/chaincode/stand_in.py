@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Start
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
 from fastledger.common.errors import ChaincodeError
@@ -228,8 +228,8 @@ class PackageLauncherOf:
         self._launcher = launcher
         self._package = package
 
-    async def start(self, ccid: str, serve: Serve) -> Instance:
-        return await self._launcher.start(ccid, self._package, serve)
+    async def build(self, ccid: str, package: ChaincodePackage | None = None) -> Start:
+        return await self._launcher.build(ccid, package or self._package)
 
 
 class Endless:

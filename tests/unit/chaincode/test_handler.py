@@ -2,6 +2,7 @@
 """The peer's end of the stream, against a chaincode that is played by the test."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -64,7 +65,10 @@ class Played:
         self.instances: list[Endless] = []
         self.starts = 0
 
-    async def start(self, ccid, serve):
+    async def build(self, ccid, package=None):
+        return functools.partial(self._start, ccid)
+
+    async def _start(self, ccid, serve):
         self.starts += 1
         pipe = Pipe()
         self.pipes.append(pipe)
@@ -422,6 +426,15 @@ def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
             scene.peer.ledgers["mychannel"].state["basic", "", f"{key:03}"] = b"v"
         answer = await scene.ask(T.GET_STATE_BY_RANGE, page(250))
         assert len(wire.QueryResponse.FromString(answer.payload).results) == 250
+
+    played(test)
+
+
+def test_a_query_longer_than_any_is_not_parsed() -> None:
+    async def test(scene: Scene) -> None:
+        query = wire.GetQueryResult(query="x" * (requests.MAX_QUERY_LETTERS + 1))
+        answer = await scene.ask(T.GET_QUERY_RESULT, query)
+        assert (answer.type, b"at most 1000000 are read" in answer.payload) == (T.ERROR, True)
 
     played(test)
 

@@ -7,7 +7,6 @@ any certificate, and nothing else of the peer can be reached.
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -16,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastledger.chaincode.launcher import cgroups, memory, relay
-from fastledger.chaincode.launcher.builds import cached
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S, Builds, Recipe
+from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.launcher.output import Output
 from fastledger.chaincode.launcher.sandbox import (
     SOCKET_NAME,
@@ -51,6 +50,9 @@ class ProcessConfig:
     mspid: str = ""
     sandbox: Kind = Kind.AUTO
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    build_timeout_s: float = DEFAULT_TIMEOUT_S
+    """``chaincode.installTimeout``."""
+
     execute_timeout_s: float = 30.0
     """``chaincode.executetimeout``: our shim does not begin what has waited for longer."""
 
@@ -67,31 +69,36 @@ class ProcessLauncher:
     def __init__(self, config: ProcessConfig) -> None:
         """Nothing is built or started yet."""
         self._config = config
+        self._builds = Builds(config.folder, config.build_timeout_s)
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance:
-        """Build if need be, and start.
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start:
+        """Build if need be.
 
         Raises:
             ChaincodeError: No sandbox, a tool is missing, or the build failed.
         """
         kind = await asyncio.to_thread(choose, self._config.sandbox)
-        platform = platform_of(package)
+        platform = await asyncio.to_thread(platform_of, package)
 
-        async def build(folder: Path) -> None:
+        async def make(folder: Path) -> None:
             await asyncio.to_thread(package.unpack, folder)
             await platform.build(package, folder)
 
-        name = type(platform).__name__.lower()
-        info = json.dumps({"builder_name": name, "code": package.digest})
-        folder = await cached(self._config.folder, ccid, info, build)
-        process = _Process(ccid, package.label)
-        try:
-            await process.listen(serve)
-            await process.run(kind, self._config, folder, platform.program(package, folder))
-        except BaseException:
-            await process.stop()
-            raise
-        return process
+        recipe = Recipe(type(platform).__name__.lower(), package.digest, make)
+        folder = await self._builds.get(ccid, recipe)
+        program = platform.program(package, folder, self._config.limits.memory_bytes)
+
+        async def start(serve: Serve) -> Instance:
+            process = _Process(ccid, package.label)
+            try:
+                await process.listen(serve)
+                await process.run(kind, self._config, folder, program)
+            except BaseException:
+                await process.stop()
+                raise
+            return process
+
+        return start
 
 
 class _Process:
@@ -145,10 +152,8 @@ class _Process:
             # A grandchild may hold the pipe open.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._following), STOP_GRACE_S)
-        if self._out_of_memory():
-            return f"the process exited with {status}: its memory was used up"
-        said = f"; it printed:\n{self._output.last}" if self._output.last else ""
-        return f"the process exited with {status}{said}"
+        cause = "its memory was used up" if self._out_of_memory() else ""
+        return self._output.ending("the process", status, cause)
 
     def _out_of_memory(self) -> bool:
         if self._group is not None:

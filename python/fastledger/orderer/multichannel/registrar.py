@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
 from fastledger.ledger.blockstores import BlockStore, Ledgers
 from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.consenters import Consenters
@@ -172,6 +172,21 @@ class Registrar:
             raise Rejected("message is of type that is no longer supported")
         return support, kind == HeaderType.CONFIG_UPDATE
 
+    def check(self) -> None:
+        """Return while every channel can go on; for /healthz.
+
+        Raises:
+            FastledgerError: Some cannot; the text says which, and why.
+        """
+        failed = [
+            f"channel {channel.support.channel_id}: {reason}"
+            for channel in self._channels.values()
+            for reason in (channel.support.failure, channel.support.damage)
+            if reason is not None
+        ]
+        if failed:
+            raise FastledgerError("; ".join(failed))
+
     @property
     def channels_count(self) -> int:
         """How many channels there are."""
@@ -298,19 +313,27 @@ class Registrar:
 
     def _reopen(self, channel_id: str) -> None:
         store = self._ledgers.open(channel_id)
+        if store.height == 0 and self._ledgers.knows(channel_id):
+            store.close()
+            raise LedgerCorrupted(self._ledgers.loss(channel_id))
         if store.height == 0:
             _logger.warning("Channel '%s' has an empty ledger, removing it", channel_id)
             store.close()
             self._ledgers.remove(channel_id)
             return
-        self._serve(store)
+        support = self._serve(store)
+        if support.channel_id != channel_id:
+            raise LedgerCorrupted(self._ledgers.confusion(channel_id, support.channel_id))
+        self._ledgers.know(channel_id)
 
     def _begin(self, bundle: Bundle, genesis: bytes) -> ChainSupport:
         store = self._ledgers.open(bundle.channel_id)
         try:
             if store.height == 0:
                 store.append([genesis])
-            return self._serve(store)
+            support = self._serve(store)
+            self._ledgers.know(bundle.channel_id)
+            return support
         except FastledgerError:
             store.close()
             self._ledgers.remove(bundle.channel_id)
@@ -318,7 +341,12 @@ class Registrar:
 
     def _serve(self, store: BlockStore) -> ChainSupport:
         support = ChainSupport(
-            store, self._signer, self._consenters, self._processor, self._make_channel
+            store,
+            self._signer,
+            self._consenters,
+            self._processor,
+            self._make_channel,
+            self._ledgers.is_full,
         )
         self._channels[support.channel_id] = _Channel(support, store)
         if support.bundle.consortiums is not None:

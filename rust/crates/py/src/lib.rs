@@ -21,6 +21,8 @@ mod state;
 mod view;
 mod workload;
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -58,7 +60,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
-    module.add_function(wrap_pyfunction!(duration_ns, module)?)
+    module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
+    module.add_function(wrap_pyfunction!(environment_damage, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.
@@ -66,6 +69,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn deflate(py: Python<'_>, data: PyBackedBytes, portions: Vec<usize>) -> PyResult<Bound<'_, PyBytes>> {
     let work = || Ok::<_, String>(fastledger_deflate::deflate(&data, &portions));
     Ok(PyBytes::new(py, &door::work(py, work, error::input)?))
+}
+
+/// What is wrong with the LMDB environment in a folder, if anything is.
+#[pyfunction]
+fn environment_damage(py: Python<'_>, path: PathBuf, sealed: Vec<String>) -> Option<String> {
+    py.detach(|| fastledger_ledger::check_environment(&path, &|name| sealed.iter().any(|one| one == name)).err())
 }
 
 /// Turns a block file's record into an encoded `common.Block`.
