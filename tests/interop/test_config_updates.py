@@ -55,10 +55,13 @@ JOINED_OTHERWISE = {
 }
 """As above, of channels."""
 
-UPDATED_OTHERWISE: dict[str, str] = {}
+UPDATED_OTHERWISE = {
+    "update: a value that others may change": "two elements are wrong, and Go looks in no order",
+    "update: an unknown value": "as above",
+}
 """As above, of updates by an administrator."""
 
-UNANSWERED = {"unknown channel", "bad channel", "update: of another channel"}
+UNANSWERED = {"update: empty", "update: of another channel"}
 """Channels that are not there, after which a real orderer's administration answers nobody."""
 
 FOLLOWED = {

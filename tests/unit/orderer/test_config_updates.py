@@ -228,7 +228,7 @@ def test_what_is_taken_leaves_the_channel_alive(
             registrar.open()
             if round_ == 0:
                 registrar.join(material.genesis, material.block.SerializeToString())
-                await registrar.update(material.update(name))
+                await registrar.update(material.plan.channel, material.update(name))
             support = registrar.channel(material.plan.channel)
             assert support is not None
             assert (support.status, support.sequence) == ("active", 1)
@@ -246,7 +246,7 @@ def test_peers_refuse_an_application_capability_that_orderers_take(
         registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
         registrar.open()
         registrar.join(material.genesis, material.block.SerializeToString())
-        await registrar.update(material.update("application capability V9"))
+        await registrar.update(material.plan.channel, material.update("application capability V9"))
         blocks = [registrar.fetch(material.plan.channel, str(number)) for number in range(2)]
         await registrar.close()
         return blocks
@@ -290,7 +290,7 @@ def test_what_is_refused_in_maintenance(material: Orderer, name: str, tmp_path: 
         registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
         registrar.open()
         registrar.join(material.genesis, material.block.SerializeToString())
-        await registrar.update(material.update("into maintenance"))
+        await registrar.update(material.plan.channel, material.update("into maintenance"))
         support = registrar.channel(material.plan.channel)
         assert support is not None
         current = Config.FromString(support.bundle.config)
@@ -299,7 +299,9 @@ def test_what_is_refused_in_maintenance(material: Orderer, name: str, tmp_path: 
         known[name](following)
         update = update_of(material.plan.channel, current, following, material.admins)
         with pytest.raises(Rejected) as refusal:
-            await registrar.update(OrdererMessage.parse(update.SerializeToString()))
+            await registrar.update(
+                material.plan.channel, OrdererMessage.parse(update.SerializeToString())
+            )
         assert IN_MAINTENANCE[name] in str(refusal.value)
         await registrar.close()
 
