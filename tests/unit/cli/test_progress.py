@@ -74,11 +74,16 @@ def test_who_gives_up_ends_the_work() -> None:
     ("message", "reason"),
     [
         (
-            "error in simulation: failed to execute transaction ab: could not launch chaincode "
-            "ts_1.0:00: chaincode registration failed: the process exited with 1: Error: Cannot "
-            "find module './x'; it printed:\nError: Cannot find module './x'\n    at y {\n}",
-            "chaincode registration failed: the process exited with 1: Error: Cannot find module "
-            "'./x'",
+            (
+                "error in simulation: failed to execute transaction ab: could not launch chaincode "
+                "ts_1.0:00: chaincode registration failed: the process exited with 1: Error: "
+                "Cannot find module './x'; it printed:\nError: Cannot find module './x'\n"
+                "    at y {\n}"
+            ),
+            (
+                "chaincode registration failed: the process exited with 1: Error: Cannot find "
+                "module './x'"
+            ),
         ),
         ("could not launch chaincode basic:1.0: no sandbox here", "no sandbox here"),
         ("could not launch chaincode", ""),
