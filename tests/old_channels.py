@@ -25,10 +25,12 @@ from fastledger.protos.common.configtx_pb2 import (
     Config,
     ConfigEnvelope,
     ConfigGroup,
+    ConfigUpdate,
     ConfigUpdateEnvelope,
 )
 from fastledger.protos.common.configuration_pb2 import Capabilities
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
+from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer import chaincode_pb2 as cc
 from fastledger.protos.peer.proposal_response_pb2 import Response
 from fastledger.protoutil.blocks import new_block
@@ -36,6 +38,7 @@ from fastledger.protoutil.envelope import channel_header, signature_header, sign
 from fastledger.protoutil.hashes import header_bytes, header_hash
 from fastledger.protoutil.proposal import create_proposal, create_signed_tx, proposal_hash
 from fastledger.protoutil.proposal_response import endorsed_response, response_payload
+from fastledger.protoutil.signer import Signer
 from fastledger.tools.configtxlator.update import compute_update
 
 CHANNEL = "oldchannel"
@@ -45,14 +48,30 @@ SINCE_1_4_1 = 5
 """Metadata slots; before, there were four."""
 
 
+class OldIdentity:
+    """A signer as nodes of 1.0 wrote it: the PEM of its certificate names no type."""
+
+    def __init__(self, signer: SigningIdentity) -> None:
+        self._signer = signer
+        identity = SerializedIdentity.FromString(signer.serialized)
+        identity.id_bytes = identity.id_bytes.replace(b" CERTIFICATE-----", b" -----")
+        self.serialized = identity.SerializeToString()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._signer.sign(message)
+
+
 @dataclass
 class Network:
     """Who signs."""
 
     material: Path
+    as_1_0: bool = False
+    """Whether identities are spelled as 1.0 did."""
 
-    def _load(self, kind: str, domain: str, path: str, mspid: str) -> SigningIdentity:
-        return SigningIdentity.load(self.material / kind / domain / path / "msp", mspid)
+    def _load(self, kind: str, domain: str, path: str, mspid: str) -> Signer:
+        signer = SigningIdentity.load(self.material / kind / domain / path / "msp", mspid)
+        return OldIdentity(signer) if self.as_1_0 else signer
 
     def __post_init__(self) -> None:
         orderers = "ordererOrganizations", "example.com"
@@ -61,7 +80,7 @@ class Network:
         self.peers = [self._member(org, f"peers/peer0.org{org}.example.com") for org in (1, 2)]
         self.admins = [self._member(org, f"users/Admin@org{org}.example.com") for org in (1, 2)]
 
-    def _member(self, org: int, path: str) -> SigningIdentity:
+    def _member(self, org: int, path: str) -> Signer:
         domain = f"org{org}.example.com"
         return self._load("peerOrganizations", domain, path, f"Org{org}MSP")
 
@@ -90,6 +109,29 @@ def require(**names: str) -> Callable[[ConfigGroup], None]:
             value.mod_policy = "Admins"
 
     return change
+
+
+def strip_mod_policies(read: ConfigGroup, written: ConfigGroup) -> None:
+    """Take the mod_policy from every element that an update changes."""
+    for name, group in written.groups.items():
+        strip_mod_policies(read.groups[name] if name in read.groups else ConfigGroup(), group)
+    for theirs, ours in ((read.values, written.values), (read.policies, written.policies)):
+        for name, element in ours.items():
+            if name not in theirs or theirs[name].version != element.version:
+                element.mod_policy = ""
+    if read.version != written.version:
+        written.mod_policy = ""
+
+
+def merge(current: ConfigGroup, written: ConfigGroup) -> None:
+    """Put what an update changes into a configuration."""
+    if current.version != written.version:
+        current.version, current.mod_policy = written.version, written.mod_policy
+    for name, group in written.groups.items():
+        merge(current.groups[name], group)
+    for name, value in written.values.items():
+        if name not in current.values or current.values[name].version != value.version:
+            current.values[name].CopyFrom(value)
 
 
 @dataclass
@@ -128,24 +170,42 @@ class OldChannel:
 
     def update(self, change: Callable[[ConfigGroup], None]) -> int:
         """Update the configuration, with everybody's signature."""
+        asked = self._asked(self._changed(change))
+        made = self.bundle.propose_update(asked.SerializeToString())
+        self.bundle = self.bundle.apply(made)
+        return self._configuration(made)
+
+    def update_as_1_0_0(self, change: Callable[[ConfigGroup], None]) -> int:
+        """Update the configuration as 1.0.0 did: what changes loses its mod_policy."""
+        update = self._changed(change)
+        strip_mod_policies(update.read_set, update.write_set)
+        made = ConfigEnvelope(config=Config.FromString(self.bundle.config))
+        made.config.sequence += 1
+        merge(made.config.channel_group, update.write_set)
+        made.last_update.CopyFrom(self._asked(update))
+        self.bundle = Bundle.from_config(CHANNEL, made.config.SerializeToString())
+        return self._configuration(made.SerializeToString())
+
+    def _changed(self, change: Callable[[ConfigGroup], None]) -> ConfigUpdate:
         current = Config.FromString(self.bundle.config)
         wanted = Config()
         wanted.CopyFrom(current)
         change(wanted.channel_group)
-        update = ConfigUpdateEnvelope(
-            config_update=compute_update(CHANNEL, current, wanted).SerializeToString()
-        )
+        return compute_update(CHANNEL, current, wanted)
+
+    def _asked(self, config_update: ConfigUpdate) -> common.Envelope:
+        update = ConfigUpdateEnvelope(config_update=config_update.SerializeToString())
         for signer in (*self.network.admins, self.network.orderer_admin):
             header = signature_header(signer.serialized).SerializeToString()
             signature = signer.sign(header + update.config_update)
             update.signatures.add(signature_header=header, signature=signature)
-        admin, orderer = self.network.admins[0], self.network.orderer
         content = update.SerializeToString()
-        asked = signed_envelope(common.CONFIG_UPDATE, CHANNEL, content, admin)
-        made = self.bundle.propose_update(asked.SerializeToString())
-        self.bundle = self.bundle.apply(made)
+        return signed_envelope(common.CONFIG_UPDATE, CHANNEL, content, self.network.admins[0])
+
+    def _configuration(self, made: bytes) -> int:
         self._last_config = self.height
-        return self.block((signed_envelope(common.CONFIG, CHANNEL, made, orderer), Code.VALID))
+        envelope = signed_envelope(common.CONFIG, CHANNEL, made, self.network.orderer)
+        return self.block((envelope, Code.VALID))
 
     def _append(
         self, envelopes: Sequence[common.Envelope], codes: bytes, signed: bool = True
@@ -187,7 +247,7 @@ class OldChannel:
         args: Iterable[bytes] = (),
         *,
         version: str = "1",
-        endorsers: Sequence[SigningIdentity] = (),
+        endorsers: Sequence[Signer] = (),
     ) -> common.Envelope:
         """Endorse and sign an invocation, by a peer of each organization."""
         spec = cc.ChaincodeInvocationSpec()
@@ -232,6 +292,16 @@ class OldChannel:
         args += [b"escc", b"vscc"]
         results = writes("lscc", {name: record.SerializeToString()})
         return self.invoke("lscc", results, args, version="1.0.0")
+
+
+def begin(folder: Path) -> OldChannel:
+    """Begin a channel as of 1.0, with the keys and the configuration of the corpus `v11`."""
+    block = common.Block.FromString((folder / "mychannel" / "orderer_000.block").read_bytes())
+    payload = common.Payload.FromString(common.Envelope.FromString(block.data.data[0]).payload)
+    first = ConfigEnvelope.FromString(payload.data).config
+    # So did 1.0 leave the root of a new channel's configuration.
+    first.channel_group.mod_policy = ""
+    return OldChannel(Network(folder / "crypto-config", as_1_0=True), first)
 
 
 def writes(ns: str, values: dict[str, bytes]) -> bytes:

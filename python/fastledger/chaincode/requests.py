@@ -21,6 +21,9 @@ from fastledger.protos.peer import chaincode_shim_pb2 as shim
 LARGE_BATCH_BYTES = 256 * 1024
 """From here on keys to be read or written in one message are some ten thousand: 10 ms of work."""
 
+MAX_QUERY_LETTERS = 1_000_000
+"""Letters of a rich query: nothing else happens in a peer while JSON is parsed."""
+
 Type = shim.ChaincodeMessage
 M = TypeVar("M", bound=Message)
 
@@ -200,6 +203,10 @@ def get_state_by_range(request: Request) -> bytes:
 def get_query_result(request: Request) -> bytes:
     """GET_QUERY_RESULT: pages only over public state."""
     get = request.decode(shim.GetQueryResult)
+    if len(get.query) > MAX_QUERY_LETTERS:
+        raise RequestRefused(
+            f"the query has {len(get.query)} letters, at most {MAX_QUERY_LETTERS} are read"
+        )
     page = _page(get.metadata)
     simulator, namespace = request.simulator, request.namespace
     query = Query(rows=_NONE, namespace=namespace, limit=_limit(request, page), slow=True)

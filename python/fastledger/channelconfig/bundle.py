@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One configuration of a channel, and everything that is decided by it."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import ChannelConfig, Identity
+from fastledger._core import Certificate, ChannelConfig, Identity
 from fastledger.channelconfig import sections
 from fastledger.channelconfig.sections import Application, Consortium, Orderer
 from fastledger.common.errors import ConfigRefused
@@ -161,6 +162,18 @@ class Bundle:
             NotFound: The channel has no such MSP.
         """
         return self._core.tls_cas(mspid)
+
+    def verify_orderer_tls(
+        self, certificate: Certificate, *, ignore_expiration: bool = False
+    ) -> None:
+        """Hold a TLS certificate against the TLS CAs of the orderers' organisations, as of now.
+
+        Raises:
+            IdentityRefused: It has no chain to one; its text is Go's, as far as that is known.
+        """
+        self._core.verify_orderer_tls(
+            certificate, int(time.time()), ignore_expiration=ignore_expiration
+        )
 
     # Updates.
 

@@ -28,11 +28,16 @@ class ServerCall(MessageStream):
         "_id",
         "_peer",
         "_request",
+        "counts",
         "ended",
+        "is_silent",
+        "path",
         "task",
     )
 
-    def __init__(self, core: CoreServer, call: int, peer: str, certificates: list[bytes]) -> None:
+    def __init__(
+        self, core: CoreServer, call: int, path: str, peer: str, certificates: list[bytes]
+    ) -> None:
         """Begin with nothing received."""
         super().__init__()
         self._core = core
@@ -42,8 +47,26 @@ class ServerCall(MessageStream):
         self._decode: _Decode = None
         self._encode: _Encode = None
         self._request: Any = None
+        self.path = path
+        self.is_silent = True
+        self.counts = False
         self.ended = False
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def service(self) -> str:
+        """What its method belongs to: ``/package.Service``."""
+        return self.path.rpartition("/")[0]
+
+    def received(self, message: bytes) -> None:
+        """Take a message of the client."""
+        self.is_silent = False
+        super().received(message)
+
+    def no_more(self) -> None:
+        """Know that the client has no more messages."""
+        self.is_silent = False
+        super().no_more()
 
     def over(self) -> None:
         """Know that the call is answered, or the client gone: nobody waits for it any longer."""

@@ -214,9 +214,9 @@ class GrpcServer:
         for number, happened, what in core.drain():
             if happened == _BEGUN:
                 path, peer, certificates = what
-                call = ServerCall(core, number, peer, certificates)
+                call = ServerCall(core, number, path, peer, certificates)
                 calls[number] = call
-                call.task = asyncio.get_running_loop().create_task(self._answer(call, path))
+                call.task = asyncio.get_running_loop().create_task(self._answer(call))
             elif (known := calls.get(number)) is None:
                 # Of a call that is over nothing matters any more.
                 continue
@@ -230,11 +230,21 @@ class GrpcServer:
                 del calls[number]
                 known.over()
 
-    async def _answer(self, call: ServerCall, path: str) -> None:
-        service = path.rpartition("/")[0]
+    def _displace(self, comer: ServerCall) -> bool:
+        """End a stream of a service whose client has said nothing; False when all others have."""
+        for call in self._calls.values():
+            silent = call.is_silent and call.counts and not call.ended
+            if silent and call.service == comer.service and call is not comer:
+                needed = "the place of a stream is needed whose client has sent nothing"
+                call.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, needed)
+                call.over()
+                return True
+        return False
+
+    async def _answer(self, call: ServerCall) -> None:
+        path, service = call.path, call.service
         most = self._limits.concurrency.get(service, 0)
         handler = self._services.find(path)
-        counted = False
         try:
             if handler is None:
                 await call.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {shortened(path)}")
@@ -242,8 +252,8 @@ class GrpcServer:
             # to be one: a client that sends none keeps nobody out (as interceptors of grpc-go).
             await call.begin(handler)
             self._busy[service] += 1
-            counted = True
-            if 0 < most < self._busy[service]:
+            call.counts = True
+            if 0 < most < self._busy[service] and not self._displace(call):
                 too_many = f"too many requests for {service}, exceeding concurrency limit ({most})"
                 _logger.error("%s", too_many)
                 await call.abort(grpc.StatusCode.UNKNOWN, too_many)
@@ -260,7 +270,7 @@ class GrpcServer:
             _logger.exception("defect in %s", path)
             call.fail(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
-            if counted:
+            if call.counts:
                 self._busy[service] -= 1
                 if not self._busy[service]:
                     del self._busy[service]

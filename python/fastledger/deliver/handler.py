@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.comm import ServiceLimit, client_certificate_hash
 from fastledger.common import log, metrics
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.deliver.access import PolicyCheck, SessionAccess
 from fastledger.deliver.forms import ResponseForm, status_response, without_data
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
@@ -135,6 +135,9 @@ class _Delivery:
         except BadRequest as error:
             _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
             self.status = Status.BAD_REQUEST
+        except LedgerCorrupted as error:
+            _logger.error("deliver to %s ends: %s", self._context.peer(), error)
+            self.status = Status.INTERNAL_SERVER_ERROR
 
     async def _range(self, request: DeliverRequest, source: BlockSource) -> AsyncIterator[bytes]:
         seek = request.seek()
@@ -159,6 +162,8 @@ class _Delivery:
             if seek.content_type == SeekInfo.HEADER_WITH_SIG:
                 block = without_data(block)
             yield self._form.block(block, request)
+            # While there is room to send, nothing else here waits: others are served in between.
+            await asyncio.sleep(0)
             if number == last:
                 return
             number += 1

@@ -27,11 +27,11 @@ from fastledger.protoutil.signed_data import SignedData
 MAX_QUERIES = 100
 """Queries of one request, and interests of one query; clients send a handful."""
 
-MAX_NAMES = 1_000
-"""Chaincodes, collections and keys' policies in all queries of a request.
+MAX_NAMES = 100
+"""Chaincodes, collections and keys' policies of one interest: what one transaction touches."""
 
-Each chaincode is looked up in the ledger, and what a transaction touches is seldom more than ten.
-"""
+MAX_ALL_NAMES = 1_000
+"""The same in all queries of a request."""
 
 MAX_TOLD = 1_000
 """Letters of a question that its refusal and the log repeat."""
@@ -197,12 +197,25 @@ def _check_names(asked: pb.Request) -> None:
     names = 0
     for query in asked.queries:
         for interest in (*query.cc_query.interests, query.peer_query.filter):
-            for call in interest.chaincodes:
-                names += 1 + len(call.collection_names) + len(call.key_policies)
+            names += _names(interest)
+    if names > MAX_ALL_NAMES:
+        raise FastledgerError(
+            f"{names} chaincodes, collections and policies, at most {MAX_ALL_NAMES} at once"
+        )
+
+
+def _names(interest: ChaincodeInterest) -> int:
+    calls = interest.chaincodes
+    # Many are not even looked at.
+    names = len(calls)
+    if names <= MAX_NAMES:
+        names += sum(len(call.collection_names) + len(call.key_policies) for call in calls)
     if names > MAX_NAMES:
         raise FastledgerError(
-            f"{names} chaincodes, collections and policies, at most {MAX_NAMES} at once"
+            f"an interest names {names} chaincodes, collections and policies, at most {MAX_NAMES} "
+            "at once"
         )
+    return names
 
 
 def _check_interests(interests: Sequence[ChaincodeInterest]) -> None:

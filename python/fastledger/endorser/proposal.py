@@ -23,6 +23,10 @@ class ProposalInvalid(FastledgerError):
     """A proposal that no peer may look at any further: a gRPC error for the client."""
 
 
+class ProposalFiltered(ProposalInvalid):
+    """A proposal that does not come as far as the endorser; another peer's clock may be right."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnpackedProposal:
     """A proposal's parts."""

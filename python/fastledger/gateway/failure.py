@@ -43,7 +43,7 @@ class GatewayFailed(FastledgerError):
 
 async def abort(context: "grpc.aio.ServicerContext[object, object]", error: GatewayFailed) -> None:
     """End a call with a status and its details."""
-    metadata = ((_DETAILS, _status(error)),)
+    metadata = ((_DETAILS, _status(error)),) if error.details else ()
     await context.abort(error.code, str(error), trailing_metadata=metadata)
 
 

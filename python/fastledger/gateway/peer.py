@@ -8,6 +8,7 @@ from typing import Protocol
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
+from fastledger.common.errors import FastledgerError
 from fastledger.gateway.plan import Endorser, Endorsers
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
@@ -49,14 +50,17 @@ class GatewayChannel(Protocol):
     def reconfiguration(self) -> "asyncio.Future[None]":
         """Await the next configuration; it is one future for all, which nobody cancels."""
 
-    def has_chaincode(self, name: str) -> bool:
-        """Whether the channel has a chaincode, its own or the system's."""
+    def defines(self, chaincode: str) -> bool:
+        """Whether the channel itself has a policy for a chaincode; for the system's it has none."""
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy a chaincode's policy, as far as can be said here."""
 
-    def orderers(self) -> Sequence[str]:
-        """Addresses of the orderers."""
+    def block_of(self, tx_id: str) -> int | None:
+        """Number of the block that has a transaction; None when there is none."""
+
+    def orderers(self) -> Sequence[tuple[str, str]]:
+        """Addresses of the orderers, each with its organisation, if that is known."""
 
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
@@ -68,10 +72,7 @@ class GatewayChannel(Protocol):
         """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
-        """Who has a chaincode: peers of the own organisation first, then by their heights.
-
-        When nobody has it that is known, it is the gateway's own peer.
-        """
+        """Who has a chaincode: peers of the own organisation first, then by their heights."""
 
     def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
         """Who has to endorse what touches chaincodes, collections and keys.
@@ -79,6 +80,13 @@ class GatewayChannel(Protocol):
         Raises:
             FastledgerError: The peers that are known do not suffice.
         """
+
+
+class Unheard(FastledgerError):
+    """A proposal that the peer turned away before it looked at it.
+
+    To Fabric's gateway that is a peer which is not there: another one may listen.
+    """
 
 
 class GatewayPeer(Protocol):
@@ -96,7 +104,7 @@ class GatewayPeer(Protocol):
         """Find a channel that the peer has joined."""
 
     async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
-        """Endorse a proposal; raises when it is refused."""
+        """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""

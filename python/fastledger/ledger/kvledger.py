@@ -87,6 +87,10 @@ def open(
         _logger.warning(
             "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short", *core.torn
         )
+    if core.rebuilt is not None:
+        _logger.warning(
+            "%s: state, history and index were made again from the blocks: %s", path, core.rebuilt
+        )
     return Ledger(core)
 
 
@@ -292,3 +296,14 @@ class Ledger(QueryExecutor):
             84
         """
         return self._core.rebuild()
+
+    def reopen(self) -> int:
+        """Close the ledger and open it again, as after a crash: what broke it may be over.
+
+        Returns:
+            The height.
+
+        Raises:
+            FastledgerError: It cannot be opened yet; this may be tried again.
+        """
+        return self._core.reopen()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastledger._core import CommitResult
 from fastledger.common.codes import TxValidationCode
+from fastledger.protoutil.block import Block
 
 
 class Height(NamedTuple):
@@ -128,4 +129,20 @@ class Commit:
             notes=tuple(result.notes),
             stage_ms=result.stage_ms,
             stage_cpu_ms=result.stage_cpu_ms,
+        )
+
+    @classmethod
+    def of_stored(cls, block: Block) -> "Commit":
+        """Say what became of a block that is in the ledger already."""
+        return cls(
+            number=block.number,
+            header_hash=block.header_hash,
+            data_hash=block.data_hash,
+            commit_hash=None,
+            filter=block.codes,
+            stored_filter=block.codes,
+            stored_commit_hash=None,
+            notes=(),
+            stage_ms={},
+            stage_cpu_ms={},
         )

@@ -2,12 +2,12 @@
 """The folder of an MSP, as cryptogen and Fabric CA write it (Fabric: ``msp/configbuilder.go``)."""
 
 import logging
-import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.common import goyaml
 from fastledger.common.errors import InputError
+from fastledger.common.gopaths import join
 from fastledger.common.gopem import first_block
 from fastledger.common.goyaml import key
 from fastledger.protos.msp.msp_config_pb2 import (
@@ -143,7 +143,7 @@ def _unit_identifier(folder: Path, unit: OrganizationalUnit | None) -> FabricOUI
         raise InputError(
             f"{folder / CONFIG_FILE}: an entry of OrganizationalUnitIdentifiers is null"
         )
-    path = _within(folder, unit.certificate)
+    path = join(folder, unit.certificate)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -170,14 +170,9 @@ def _node_ous(folder: Path, configuration: Configuration) -> FabricNodeOUs | Non
 def _optional_certificate(folder: Path, certificate: str, kind: str) -> bytes:
     if not certificate:
         return b""
-    path = _within(folder, certificate)
+    path = join(folder, certificate)
     try:
         return path.read_bytes()
     except OSError as error:
         _logger.warning("Failed loading %s OU certificate at [%s]: [%s]", kind, path, error)
         return b""
-
-
-def _within(folder: Path, name: str) -> Path:
-    """Join as Go does: a path that begins with a slash begins at the folder, too."""
-    return Path(os.path.normpath(f"{folder}/{name}"))

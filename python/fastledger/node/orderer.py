@@ -91,6 +91,7 @@ class OrdererNode:
         """
         self.registrar.open(self._bootstrap)
         if self._operations:
+            self._operations.add_checker("ledger", self._check)
             await self._operations.start()
         if self._admin:
             await self._admin.start()
@@ -108,6 +109,9 @@ class OrdererNode:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         await process.run(self)
+
+    async def _check(self) -> None:
+        self.registrar.check()
 
     def _service(self, tls: TlsConfig | None) -> AtomicBroadcast:
         window_s = self._config.duration("general.authentication.timeWindow")

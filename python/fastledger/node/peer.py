@@ -89,6 +89,7 @@ class PeerNode:
             IndexFiles(packages, definitions),
         )
         definitions.installed.append(self.channels.installed)
+        self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
             self.channels,
@@ -176,6 +177,7 @@ class PeerNode:
             self._gossip.dialler,
             self.signer.mspid,
             config.string("peer.address"),
+            self._definitions.runs,
         )
         return GatewayFace(
             self.channels,
@@ -248,6 +250,8 @@ class PeerNode:
         return None if channel is None else channel.bundle
 
     async def _check(self) -> None:
+        if lost := self.channels.lost():
+            raise RuntimeError("; ".join(lost))
         for channel_id in self.channels.channel_ids():
             channel = self.channels.channel(channel_id)
             if channel is not None:

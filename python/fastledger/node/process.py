@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import resource
 import signal
@@ -31,7 +32,8 @@ class Node(Protocol):
 
 
 async def run(node: Node) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; a crash of the process itself is told in the log."""
+    faulthandler.enable()
     take_descriptors()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -430,6 +430,15 @@ def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
     played(test)
 
 
+def test_a_query_longer_than_any_is_not_parsed() -> None:
+    async def test(scene: Scene) -> None:
+        query = wire.GetQueryResult(query="x" * (requests.MAX_QUERY_LETTERS + 1))
+        answer = await scene.ask(T.GET_QUERY_RESULT, query)
+        assert (answer.type, b"at most 1000000 are read" in answer.payload) == (T.ERROR, True)
+
+    played(test)
+
+
 def test_garbage_in_a_request_costs_the_request() -> None:
     async def test(scene: Scene) -> None:
         for kind in range(8, 26):

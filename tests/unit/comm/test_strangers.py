@@ -104,6 +104,38 @@ def test_calls_that_were_asked_do_count() -> None:
     asyncio.run(run())
 
 
+def test_streams_without_a_message_give_way_to_those_with_one() -> None:
+    async def echo(requests, context) -> None:
+        async for request in requests:
+            await context.write(request)
+
+    async def run() -> None:
+        limits = ServerLimits(concurrency={"/p.S": LIMIT})
+        server = GrpcServer("127.0.0.1:0", limits=limits)
+        handlers = {"echo": grpc.stream_stream_rpc_method_handler(echo)}
+        service = grpc.method_handlers_generic_handler("p.S", handlers)
+        server.add(lambda to: to.add_generic_rpc_handlers([service]))
+        await server.start()
+        async with await dial(server.address) as channel:
+            stranger = Connection(Target(server.port))
+            for _ in range(2 * LIMIT):
+                stranger.send(stranger.call("/p.S/echo"))
+            streams = []
+            for _ in range(LIMIT):
+                streams.append(channel.stream_stream("/p.S/echo")())
+                await streams[-1].write(b"here")
+                assert await streams[-1].read() == b"here"
+            # Those that said something stay.
+            for stream in streams:
+                await stream.write(b"still")
+                assert await stream.read() == b"still"
+                stream.cancel()
+            stranger.close()
+        await server.stop()
+
+    asyncio.run(run())
+
+
 def test_memory_follows_the_bytes_that_came() -> None:
     async def run() -> None:
         async with endorsing() as (server, _), await dial(server.address) as channel:

@@ -14,6 +14,7 @@ from fastledger.gateway import events, permit
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.permit import Permit
 from fastledger.gateway.service import Gateway
+from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.gateway import gateway_pb2 as pb
 
 
@@ -189,5 +190,26 @@ def test_a_stream_of_old_blocks_is_looked_at_as_well() -> None:
         channel.bundle.sequence += 1
         with pytest.raises(FastledgerError, match="revoked"):
             await anext(events.stream(channel, asked, going_on))
+
+    asyncio.run(run())
+
+
+def test_a_long_past_without_events_leaves_room_for_others() -> None:
+    async def run() -> None:
+        channel = Channel()
+        channel.notifier.tell(999, ())
+        empty = Block(metadata={"metadata": [b"", b"", b""]}).SerializeToString()
+        read: list[int] = []
+        channel.block = lambda number: (read.append(number), empty)[1]
+        asked = pb.ChaincodeEventsRequest(channel_id="mychannel", chaincode_id="cc")
+        asked.start_position.oldest.SetInParent()
+        stream = events.stream(channel, asked, Permit(channel, b"A", lambda: None))
+        waiting = asyncio.ensure_future(anext(stream))
+        for turn in range(1, 20):
+            await asyncio.sleep(0)
+            assert len(read) <= turn
+        while len(read) < 1000:
+            await asyncio.sleep(0)
+        waiting.cancel()
 
     asyncio.run(run())

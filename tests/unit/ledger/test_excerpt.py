@@ -2,6 +2,7 @@
 """Ledgers that began with a snapshot: judged with it, examined as far as possible without it."""
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 import fastledger
 from corpora import Corpus, OpenCorpus
+from fastledger import _core
 from fastledger.cli.main import main
 from fastledger.common.codes import code_name
 from fastledger.ledger import sources
@@ -178,6 +180,22 @@ def test_a_broken_block_is_refused(
     assert result.exit_code == 1
     assert f"block {joined_small.number + 1 + place} is refused: " in result.stderr
     assert why in result.stderr
+
+
+def test_whatever_a_block_holds_it_is_examined_or_refused(joined_small: Joined) -> None:
+    chance = random.Random(7)
+    blocks = joined_small.blocks
+    for _ in range(400):
+        place = chance.randrange(len(blocks))
+        broken = bytearray(blocks[place])
+        for _ in range(chance.randrange(1, 4)):
+            broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)
+        excerpt = _core.Excerpt(allow_malformed=chance.random() < 0.5)
+        try:
+            for block in (*blocks[max(place - 3, 0) : place], bytes(broken)):
+                excerpt.examine(block)
+        except fastledger.BlockRefused:
+            continue
 
 
 def test_blocks_that_do_not_go_on_from_their_snapshot_are_told(joined_small: Joined) -> None:

@@ -15,17 +15,18 @@ from fastledger.cli.main import main
 from fastledger.ledger import sources
 from fastledger.ledger.replay import Replay, Summary
 from fastledger.protos.common import common_pb2 as common
-from fastledger.protos.common.configtx_pb2 import Config, ConfigEnvelope, ConfigGroup
+from fastledger.protos.common.configtx_pb2 import ConfigGroup
 from fastledger.protos.common.configuration_pb2 import OrdererAddresses
 from fastledger.protos.ledger.rwset.rwset_pb2 import TxReadWriteSet
+from fastledger.protos.peer.configuration_pb2 import AnchorPeer, AnchorPeers
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.protoutil.hashes import transaction_id
 from old_channels import (
     CHANNEL,
     NODE,
     SINCE_1_4_1,
-    Network,
     OldChannel,
+    begin,
     require,
     write_block_file,
     writes,
@@ -37,18 +38,7 @@ NewChannel = Callable[[], OldChannel]
 @pytest.fixture
 def new_channel(open_corpus: OpenCorpus) -> NewChannel:
     """Begin a channel as of 1.0, with the keys of a recorded network."""
-    folder = open_corpus("v11").folder
-    network = Network(folder / "crypto-config")
-    block = common.Block.FromString((folder / "mychannel" / "orderer_000.block").read_bytes())
-    payload = common.Payload.FromString(common.Envelope.FromString(block.data.data[0]).payload)
-    first = ConfigEnvelope.FromString(payload.data).config
-
-    def new() -> OldChannel:
-        config = Config()
-        config.CopyFrom(first)
-        return OldChannel(network, config)
-
-    return new
+    return lambda: begin(open_corpus("v11").folder)
 
 
 def deployed(channel: OldChannel, name: str = "cc") -> OldChannel:
@@ -397,6 +387,57 @@ def test_a_write_to_a_system_chaincodes_namespace_takes_any_member(
     channel.block((channel.invoke("cc", writes("cscc", {"k": b"1"})), Code.ILLEGAL_WRITESET))
     summary, filters = replay(tmp_path, channel.copies)
     assert (summary.differences, filters) == ([], stored(channel))
+
+
+def with_anchor_peer(root: ConfigGroup) -> None:
+    """Do what the first update of nearly every channel did."""
+    anchors = AnchorPeers(anchor_peers=[AnchorPeer(host="peer0.org1.example.com", port=7051)])
+    organizations = root.groups["Application"].groups
+    value = organizations[sorted(organizations)[0]].values["AnchorPeers"]
+    value.value = anchors.SerializeToString()
+    value.mod_policy = "Admins"
+
+
+def test_updates_of_1_0_0_are_taken_and_told(new_channel: NewChannel, tmp_path: Path) -> None:
+    channel = new_channel()
+    number = channel.update_as_1_0_0(with_anchor_peer)
+    deployed(channel)
+    for whose in ("copies", "delivered"):
+        summary, filters = replay(tmp_path / whose, getattr(channel, whose))
+        assert (summary.differences, filters) == ([], stored(channel))
+        assert summary.notes[0].startswith(
+            f"block {number}: transaction 0 is a configuration that Fabric 1.0.0 took; "
+            "every release since refuses it: "
+        )
+        assert "mod_policy not set" in summary.notes[0]
+    # Peers of today stop at such a block when they are delivered it.
+    with pytest.raises(fastledger.BlockRefused, match="mod_policy not set"):
+        replay(tmp_path / "peer", channel.delivered, delivered=True)
+    # The peer that has it already opens its own folder.
+    write_block_file(tmp_path / "folder/chains/blockfile_000000", channel.copies)
+    with fastledger.open(tmp_path / "folder", create=False, delivered=True) as ledger:
+        assert ledger.height == channel.height
+
+
+def test_capabilities_end_what_1_0_0_took(new_channel: NewChannel, tmp_path: Path) -> None:
+    channel = upgraded(new_channel(), "V1_1")
+    channel.update_as_1_0_0(with_anchor_peer)
+    with pytest.raises(fastledger.BlockRefused, match="mod_policy not set"):
+        replay(tmp_path, channel.copies)
+
+
+def test_identities_of_1_0_are_read(new_channel: NewChannel, tmp_path: Path) -> None:
+    channel = deployed(new_channel())
+    write = channel.invoke("cc", writes("cc", {"k": b"1"}))
+    channel.block((write, Code.VALID))
+    payload = common.Payload.FromString(write.payload)
+    assert b"-----BEGIN -----" in payload.header.signature_header
+    replay(tmp_path, channel.copies)
+    tx_id = common.ChannelHeader.FromString(payload.header.channel_header).tx_id
+    with fastledger.open(tmp_path / "ledger") as ledger:
+        told = str(ledger.explain(tx_id))
+    assert "submitted by Admin@org1.example.com (Org1MSP)" in told
+    assert "endorsed by peer0.org2.example.com (Org2MSP)" in told
 
 
 def test_a_real_network_of_1_3_upgraded_to_1_4(open_corpus: OpenCorpus, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 import fastledger
+import old_channels
 from corpora import OpenCorpus
+from fastledger.channelconfig import Bundle
 from fastledger.cli.main import main
 from fastledger.protos.common import common_pb2 as common
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope, ConfigUpdateEnvelope
 from fastledger.protoutil.blocks import data_hash
 from fastledger.protoutil.envelope import signature_header, signed_envelope
-from fastledger.protoutil.hashes import header_bytes
+from fastledger.protoutil.hashes import header_bytes, header_hash
 from old_channels import Network
 
 CORPORA = ["v11", "v14", "tls"]
@@ -61,6 +63,11 @@ class SystemChannel:
         block = common.Block.FromString(self.creation)
         block.data.data[0] = outer.SerializeToString()
         block.header.data_hash = data_hash(block.data.data)
+        self.sign(block)
+        return block.SerializeToString()
+
+    def sign(self, block: common.Block) -> None:
+        """Sign a block as the orderer does."""
         value = common.Metadata.FromString(block.metadata.metadata[common.SIGNATURES]).value
         header = signature_header(self.network.orderer.serialized).SerializeToString()
         signed = value + header + header_bytes(block.header)
@@ -69,7 +76,6 @@ class SystemChannel:
             signature_header=header, signature=self.network.orderer.sign(signed)
         )
         block.metadata.metadata[common.SIGNATURES] = metadata.SerializeToString()
-        return block.SerializeToString()
 
     def judge(self, path: Path, block: bytes) -> fastledger.Commit:
         with fastledger.open(path) as ledger:
@@ -140,6 +146,36 @@ def of_another_type(system: SystemChannel) -> bytes:
     content = system.config.SerializeToString()
     orderer = system.network.orderer
     return system.block(signed_envelope(common.MESSAGE, "mychannel", content, orderer))
+
+
+def without_capabilities(system: SystemChannel, consortium_policy: str) -> tuple[bytes, bytes]:
+    """Make the channel as 1.0 did, and 1.1 where no capability is required."""
+    genesis = common.Block.FromString(system.genesis)
+    envelope = common.Envelope.FromString(genesis.data.data[0])
+    payload = common.Payload.FromString(envelope.payload)
+    first = ConfigEnvelope.FromString(payload.data)
+    old_channels.without_capabilities(first.config.channel_group)
+    payload.data = first.SerializeToString()
+    envelope.payload = payload.SerializeToString()
+    genesis.data.data[0] = envelope.SerializeToString()
+    genesis.header.data_hash = data_hash(genesis.data.data)
+    bundle = Bundle.from_config(system.channel_id, first.config.SerializeToString())
+    request = system.config.last_update.SerializeToString()
+    made = ConfigEnvelope.FromString(bundle.channel_template(request).propose_update(request))
+    made.config.channel_group.values["Consortium"].mod_policy = consortium_policy
+    block = common.Block.FromString(system.block(system.signed(made)))
+    block.header.previous_hash = header_hash(genesis.header)
+    system.sign(block)
+    return genesis.SerializeToString(), block.SerializeToString()
+
+
+@pytest.mark.parametrize("consortium_policy", ["", "Admins"], ids=["1.0", "1.1"])
+def test_channels_were_made_otherwise_before_there_were_capabilities(
+    open_corpus: OpenCorpus, tmp_path: Path, consortium_policy: str
+) -> None:
+    system = SystemChannel(open_corpus("v11").folder)
+    system.genesis, block = without_capabilities(system, consortium_policy)
+    assert system.judge(tmp_path / "ledger", block).notes == (f"transaction 0 {CREATED}",)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from fastledger.common.gojson.scanner import (
     text_of,
 )
 from fastledger.common.gojson.trees import float_of, plain, unmarshal_any
-from fastledger.common.gojson.writer import marshal
+from fastledger.common.gojson.writer import marshal, unicode
 
 __all__ = [
     "MAX_NESTING",
@@ -55,6 +55,7 @@ __all__ = [
     "read",
     "replace_surrogates",
     "text_of",
+    "unicode",
     "unmarshal",
     "unmarshal_any",
 ]

@@ -120,15 +120,17 @@ class _Int(Kind):
             return place.refuse(_said(tree), self.name)
         # Longer ones are out of every range, and Python takes long over them.
         if not tree.removeprefix("-").isdigit() or len(tree) > _LONGEST_INT:
-            return place.refuse(f"number {tree}", self.name)
+            return place.refuse(_number(tree), self.name)
         value = int(tree)
         unsigned_minus = self._size.least == 0 and tree.startswith("-")
         if unsigned_minus or not self._size.least <= value <= self._size.greatest:
-            return place.refuse(f"number {tree}", self.name)
+            return place.refuse(_number(tree), self.name)
         return value
 
 
 _LONGEST_INT = 20
+_SHOWN_DIGITS = 64
+"""Of a wrong number, in errors."""
 
 
 class _Bytes(Kind):
@@ -209,7 +211,7 @@ class _Custom(Kind):
         self._custom = custom
 
     def into(self, before: Any, tree: Any, place: _Place) -> Any:  # noqa: ARG002
-        return self._custom.read(plain(tree))
+        return self._custom.read(plain(tree, lambda number: _float(number, place)))
 
 
 class _Struct(Kind):
@@ -252,8 +254,13 @@ def _folded(key: str) -> str:
 def _float(number: Number, place: _Place) -> float:
     value = float(number)
     if value in (float("inf"), float("-inf")):
-        place.refuse(f"number {number}", "float64")
+        place.refuse(_number(number), "float64")
     return value
+
+
+def _number(number: Number) -> str:
+    cut = len(number) > _SHOWN_DIGITS
+    return f"number {number[:_SHOWN_DIGITS]}{'…' if cut else ''}"
 
 
 def _said(tree: Any) -> str:

@@ -157,14 +157,14 @@ class _Scanner:
         while True:
             made, place = self._begin(place)
             if isinstance(made, list):
+                if len(self._opened) >= MAX_NESTING:
+                    self._fail(place - 1, "exceeded max depth")
                 place = self._after_space(place)
                 if self._text[place : place + 1] != _ENDS[type(made)]:
-                    self._check_depth()
                     self._opened.append(made)
                     if isinstance(made, Object):
                         place = self._key(place)
                     continue
-                self._check_depth()
                 place += 1
             made, place = self._put(made, place)
             if not self._opened:
@@ -186,10 +186,6 @@ class _Scanner:
                 self._fail(place, pair)
             made, place = self._opened.pop(), place + 1
         return made, place
-
-    def _check_depth(self) -> None:
-        if len(self._opened) >= MAX_NESTING:
-            raise JsonInvalid("exceeded max depth")
 
     def _begin(self, place: int) -> tuple[Any, int]:
         """Read a literal, or the opening of a list or an object."""

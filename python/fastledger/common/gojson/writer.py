@@ -13,6 +13,11 @@ _ESCAPES = str.maketrans(
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def unicode(text: str) -> str:
+    """Replace what is no Unicode, half of a surrogate pair, by U+FFFD, as Go does."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def marshal(value: Any, *, indent: str | None = None, sort_keys: bool = True) -> str:
     """Write dicts, lists and scalars; the text can always be encoded.
 
@@ -27,8 +32,7 @@ def marshal(value: Any, *, indent: str | None = None, sort_keys: bool = True) ->
         text = json.dumps(value, indent=indent, **options)  # type: ignore[arg-type]
     except RecursionError:
         text = "".join(_pieces(value, sort_keys=sort_keys))
-    # Half of a surrogate pair cannot be encoded; Go replaces it, too.
-    return _SURROGATE.sub("\ufffd", text.translate(_ESCAPES))
+    return unicode(text.translate(_ESCAPES))
 
 
 def _pieces(value: Any, *, sort_keys: bool) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from fastledger.common import gojson
 from fastledger.ledger.richquery.collation import compare
 
 MAX_DEPTH = 32
@@ -285,13 +286,16 @@ def _regex(argument: Any) -> Match:
     options.log_errors = False
     options.max_mem = _PATTERN_MEMORY_BYTES
     try:
-        pattern = re2.compile(argument, options=options)
+        pattern = re2.compile(gojson.unicode(argument), options=options)
     except re2.error as error:
         raise SelectorInvalid(
             f"$regex {argument!r}: {error}; patterns are RE2's: linear in time, with "
             "neither backreferences nor lookaround"
         ) from error
-    return lambda value: isinstance(value, str) and pattern.search(value) is not None
+    # What RE2 is given must be Unicode, whoever made the document.
+    return lambda value: (
+        isinstance(value, str) and pattern.search(gojson.unicode(value)) is not None
+    )
 
 
 def _begins_with(argument: Any) -> Match:

@@ -118,6 +118,7 @@ pub struct Channel {
     results: Receiver<Outcome>,
     threads: Vec<JoinHandle<()>>,
     torn: Option<TornTail>,
+    rebuilt: Option<String>,
 }
 
 impl Channel {
@@ -131,6 +132,7 @@ impl Channel {
         let blocks = ledger.blocks(recovery.replay.start)?;
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
+        channel.rebuilt = recovery.rebuilding;
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -172,6 +174,7 @@ impl Channel {
             results,
             threads,
             torn: None,
+            rebuilt: None,
         })
     }
 
@@ -193,6 +196,12 @@ impl Channel {
     #[must_use]
     pub fn torn(&self) -> Option<&TornTail> {
         self.torn.as_ref()
+    }
+
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[must_use]
+    pub fn rebuilt(&self) -> Option<&str> {
+        self.rebuilt.as_deref()
     }
 
     /// The ledger, for reading.

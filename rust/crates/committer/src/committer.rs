@@ -358,7 +358,7 @@ fn next_config(
         }
         applied => applied.map_err(refused)?,
     };
-    Ok(Some(next))
+    next.supported_by_peers().map(Some).map_err(refused)
 }
 
 /// Tells of the channels that the block creates; a creation against the rules refuses the block.

@@ -22,7 +22,7 @@ pub enum Refusal {
     #[error("it has no {0}")]
     Incomplete(&'static str),
     /// Not the next block of this ledger.
-    #[error("the ledger expects block {expected}")]
+    #[error("the ledger expects block {expected}{}", beginning(*expected))]
     Number {
         /// Height of the ledger.
         expected: u64,
@@ -78,6 +78,14 @@ pub enum Refusal {
         /// Why.
         text: String,
     },
+}
+
+/// What to do where the blocks before are nowhere.
+fn beginning(expected: u64) -> &'static str {
+    match expected {
+        0 => "; where a channel's blocks begin later, its ledger began with a snapshot: restore that first",
+        _ => "",
+    }
 }
 
 /// Why a block was not committed.

@@ -160,9 +160,12 @@ impl Excerpt {
             if next.is_err() && Era::older(config).any(|era| era == Era::V1_0) {
                 next = config.apply_as_1_0_0(envelope).or(next);
             }
+            let next = next.and_then(ChannelConfig::supported_by_peers);
             return next.map(Some).map_err(|error| refused(error.to_string()));
         }
-        let config = ChannelConfig::from_envelope(channel, envelope).map_err(|error| refused(error.to_string()))?;
+        let config = ChannelConfig::from_envelope(channel, envelope)
+            .and_then(ChannelConfig::supported_by_peers)
+            .map_err(|error| refused(error.to_string()))?;
         let signatures = incoming.metadata()[metadata_slot::SIGNATURES];
         let signed = block_signature::verify(&incoming.header(), signatures, &config, &self.verifier);
         examined.notes.push(match signed {

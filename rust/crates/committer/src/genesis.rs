@@ -26,7 +26,9 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
     }
     let data = incoming.data();
     let (channel_id, envelope) = config_of(data[0]).ok_or_else(|| refuse("it cannot be decoded".to_owned()))?;
-    let config = ChannelConfig::from_envelope(channel_id, envelope).map_err(|error| refuse(error.to_string()))?;
+    let config = ChannelConfig::from_envelope(channel_id, envelope)
+        .and_then(ChannelConfig::supported_by_peers)
+        .map_err(|error| refuse(error.to_string()))?;
     let mut batch = UpdateBatch::default();
     batch.insert(config_update(0, 0, envelope));
     let judged = Judged {

@@ -104,6 +104,12 @@ impl Ledger {
         Ok(channel.torn().map(|torn| (torn.path.display().to_string(), torn.offset, torn.bytes)))
     }
 
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[getter]
+    fn rebuilt(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.channel(py)?.rebuilt().map(str::to_owned))
+    }
+
     #[getter]
     fn height(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.channel(py)?.ledger().height())
@@ -238,12 +244,25 @@ impl Ledger {
     }
 
     fn rebuild(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, true)
+    }
+
+    fn reopen(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, false)
+    }
+}
+
+impl Ledger {
+    /// Closes the ledger and opens it, with or without what is derived from its blocks; returns the height.
+    fn open_again(&self, py: Python<'_>, anew: bool) -> PyResult<u64> {
         self.close(py);
-        let rebuild = || -> Result<Channel, CommitError> {
-            Storage::drop_derived(&self.path)?;
+        let open = || -> Result<Channel, CommitError> {
+            if anew {
+                Storage::drop_derived(&self.path)?;
+            }
             Channel::open(&self.path, &self.options)
         };
-        let channel = door::work(py, rebuild, error::commit)?;
+        let channel = door::work(py, open, error::commit)?;
         let height = channel.ledger().height();
         *self.channel.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(channel));
         Ok(height)

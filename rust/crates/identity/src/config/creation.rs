@@ -25,7 +25,7 @@ impl ChannelConfig {
     ///
     /// This configuration is the system channel's.
     pub fn channel_template(&self, request: &[u8]) -> Result<Self> {
-        self.template(&decode("Envelope", request)?)
+        self.template(&decode("Envelope", request)?, ADMINS)
     }
 
     /// The first configuration of the channel that an `ORDERER_TRANSACTION` creates; `data` is its payload's data, an
@@ -34,18 +34,28 @@ impl ChannelConfig {
     /// The request must be one that the consortium's policy allows, the configuration what comes of it, and the envelope
     /// signed by somebody whom the system channel knows.
     pub fn created_channel(&self, data: &[u8]) -> Result<Self> {
-        let (template, config_envelope) = self.creation(data)?;
-        template.apply(config_envelope)
+        self.create(data, Self::apply)
     }
 
     /// [`Self::created_channel`] as 1.0.0 did; see [`Self::apply_as_1_0_0`].
     pub fn created_channel_as_1_0_0(&self, data: &[u8]) -> Result<Self> {
-        let (template, config_envelope) = self.creation(data)?;
-        template.apply_as_1_0_0(config_envelope)
+        self.create(data, Self::apply_as_1_0_0)
+    }
+
+    fn create(&self, data: &[u8], apply: fn(&Self, &[u8]) -> Result<Self>) -> Result<Self> {
+        let with = |consortium_policy| {
+            let (template, config_envelope) = self.creation(data, consortium_policy)?;
+            apply(&template, config_envelope)
+        };
+        match with(ADMINS) {
+            // Orderers of 1.0 did not say who may change the consortium's name.
+            Err(error) if !self.has_predictable_templates() => with("").map_err(|_| error),
+            created => created,
+        }
     }
 
     /// The template of a channel's creation, and the encoded `ConfigEnvelope` that was made of it.
-    fn creation<'d>(&self, data: &'d [u8]) -> Result<(Self, &'d [u8])> {
+    fn creation<'d>(&self, data: &'d [u8], consortium_policy: &'static str) -> Result<(Self, &'d [u8])> {
         let envelope: Envelope<'_> = decode("Envelope", data)?;
         let payload: Payload<'_> = decode("Payload", envelope.payload)?;
         let header = payload.header.ok_or_else(|| refused("the new channel's configuration has no header"))?;
@@ -55,7 +65,7 @@ impl ChannelConfig {
         }
         let config_envelope: ConfigEnvelope<'_> = decode("ConfigEnvelope", payload.data)?;
         let request = config_envelope.last_update.ok_or_else(|| refused("Must include a config update"))?;
-        let template = self.template(&request)?;
+        let template = self.template(&request, consortium_policy)?;
         if template.channel_id() != channel_header.channel_id {
             let (asked, made) = (template.channel_id(), channel_header.channel_id);
             return Err(refused(format!("channel '{asked}' was asked for, but the configuration is that of '{made}'")));
@@ -67,7 +77,7 @@ impl ChannelConfig {
         Ok((template, payload.data))
     }
 
-    fn template(&self, request: &Envelope<'_>) -> Result<Self> {
+    fn template(&self, request: &Envelope<'_>, consortium_policy: &'static str) -> Result<Self> {
         let payload: Payload<'_> = decode("Payload", request.payload)?;
         let header = payload.header.ok_or_else(|| refused("the channel creation request has no header"))?;
         let channel_header: ChannelHeader<'_> = decode("ChannelHeader", header.channel_header)?;
@@ -80,10 +90,12 @@ impl ChannelConfig {
             )));
         }
         let Requested { consortium, application } = Requested::of(&update)?;
-        let mut encoded_name = Vec::new();
-        bytes_field(&mut encoded_name, 1, consortium.as_bytes());
+        let mut value = Vec::new();
+        bytes_field(&mut value, 1, consortium.as_bytes());
         let system = self.tree()?;
-        let group = self.template_group(&system, consortium, &encoded_name, application)?;
+        let mut group = self.template_group(&system, consortium, application)?;
+        let name = ConfigValue { value: &value, mod_policy: consortium_policy, ..ConfigValue::default() };
+        group.values.insert("Consortium", name);
         let config = encode::config(&Config { sequence: 0, channel_group: Some(group) });
         Self::from_config(update.channel_id, &config)
     }
@@ -92,7 +104,6 @@ impl ChannelConfig {
         &self,
         system: &ConfigGroup<'a>,
         consortium: &str,
-        consortium_value: &'a [u8],
         requested: &ConfigGroup<'_>,
     ) -> Result<ConfigGroup<'a>> {
         let consortiums = system
@@ -105,13 +116,10 @@ impl ChannelConfig {
             .ok_or_else(|| refused(format!("Unknown consortium name: {consortium}")))?;
         let mut group =
             ConfigGroup { values: system.values.clone(), policies: system.policies.clone(), ..ConfigGroup::default() };
-        let name = ConfigValue { value: consortium_value, mod_policy: ADMINS, ..ConfigValue::default() };
-        group.values.insert("Consortium", name);
         let orderer = system.groups.get("Orderer").cloned().unwrap_or_default();
         group.groups.insert("Orderer", orderer);
         group.groups.insert("Application", self.application_group(members, requested)?);
-        if self.orderer_has(&["V1_1", "V1_4_2", "V2_0"]) {
-            // `PredictableChannelTemplate`; orderers of 1.0 left versions as they were in the system channel.
+        if self.has_predictable_templates() {
             group.mod_policy = system.mod_policy;
             zero_versions(&mut group);
         }
@@ -153,6 +161,12 @@ impl ChannelConfig {
         let as_before =
             requested.policies.is_empty() || requested.policies.get(ADMINS).is_some_and(|policy| policy.version == 0);
         if self.orderer_has(&["V2_0"]) && !as_before { ADMINS } else { CREATION_POLICY }
+    }
+
+    /// `PredictableChannelTemplate`: orderers of 1.0 left versions as they were in the system channel, and the new
+    /// channel's root without a policy.
+    fn has_predictable_templates(&self) -> bool {
+        self.orderer_has(&["V1_1", "V1_4_2", "V2_0"])
     }
 
     fn orderer_has(&self, capabilities: &[&str]) -> bool {

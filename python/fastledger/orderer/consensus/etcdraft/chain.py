@@ -9,7 +9,8 @@ block (``orderer/consensus/etcdraft``).
 
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import Unsupported
+from fastledger._core import Certificate
+from fastledger.common.errors import IdentityRefused, InputError, Unsupported
 from fastledger.orderer.consensus.chain import ChainSupport
 from fastledger.orderer.consensus.solo import SoloChain
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata
@@ -47,8 +48,9 @@ def check_consenters(channel_id: str, metadata: bytes, server_certificate: bytes
     Args:
         channel_id: For the text.
         metadata: The encoded ``etcdraft.ConfigMetadata``.
-        server_certificate: Our PEM TLS certificate, by which consenters are told apart; None
-            where TLS is off, and the one consenter must be us.
+        server_certificate: Our PEM TLS certificate, by whose key consenters are told apart
+            (``crypto.CertificatesWithSamePublicKey``); None where TLS is off, and the one
+            consenter must be us.
 
     Raises:
         Unsupported: There are other consenters.
@@ -62,15 +64,17 @@ def check_consenters(channel_id: str, metadata: bytes, server_certificate: bytes
             f"channel {channel_id} names {len(consenters)} etcdraft consenters; this orderer runs "
             "channels with one: give the configuration a single consenter"
         )
-    ours = _normal(server_certificate) if server_certificate is not None else None
-    named = {_normal(consenters[0].server_tls_cert), _normal(consenters[0].client_tls_cert)}
-    if ours is not None and ours not in named:
+    one = consenters[0]
+    ours = _key(server_certificate) if server_certificate is not None else None
+    if ours is not None and ours not in (_key(one.server_tls_cert), _key(one.client_tls_cert)):
         raise Unsupported(
-            f"channel {channel_id}: its one etcdraft consenter is {consenters[0].host}:"
-            f"{consenters[0].port} with another TLS certificate than this orderer's; following "
-            "other orderers is not done"
+            f"channel {channel_id}: its one etcdraft consenter is {one.host}:{one.port} with "
+            "another TLS key than this orderer's; following other orderers is not done"
         )
 
 
-def _normal(pem: bytes) -> bytes:
-    return b"".join(pem.split())
+def _key(pem: bytes) -> bytes | None:
+    try:
+        return Certificate(pem).public_key
+    except (IdentityRefused, InputError):
+        return None
