@@ -160,7 +160,7 @@ def archives(seed: int, count: int) -> Iterator[bytes]:
 CONNECTION = b'{"address":"127.0.0.1:9"}'
 METADATA = b'{"path":"","type":"ccaas","label":"%s"}'
 ODD_METADATA = [
-    *(b"", b"{", b"[]", b"null", b"5", b'{"label":5}', b'{"label":null,"type":"ccaas"}', b"\xff"),
+    *(b"", b"{", b"[]", b"null", b"5", b'{"label":5}', b'{"label":null,"type":"ccaas"}'),
     *(b"\xef\xbb\xbf" + METADATA % b"l", METADATA % b"l" + b" x", METADATA % b"l" + b"\n"),
     *(b'{"Label":"l","TYPE":"CCAAS"}', b'{"label":"l","type":"ccaas","more":{"x":[1]}}'),
     *(b'{"label":"l","label":"m","type":"ccaas"}', b'{"label":["l"]}', b"[" * 20_000),

@@ -38,7 +38,7 @@ async def install_all(plan: Plan, ours: Org, theirs: Org) -> list[tuple[int, str
         for content in packages(seed=2, count=COUNT):
             our = await install(session, ours, ours.peers[0], content)
             their = await install(session, theirs, theirs.peers[0], content)
-            if our != their and (our[0] != their[0] or comparable(their[1])):
+            if our != their and not excused(our, their):
                 different[our, their] = content.hex()
             told.append(our)
     assert not different, "\n".join(f"{pair}: {content}" for pair, content in different.items())
@@ -60,9 +60,15 @@ _OWN_WORDS = (
     "could not save cc install package",
     # Without Docker, what no builder takes.
     "docker build is disabled",
+    # Where a stream ends with a content, Go misses more of it, and we what follows.
+    "unexpected EOF",
 )
+_NOT_LOOKED_AT = "malformed chaincode info"
+"""A service's address that is damaged: the builder that the real peer has here only copies it."""
 
 
-def comparable(text: str) -> bool:
-    """Whether ours has to say the same to the letter."""
-    return not any(words in text for words in _OWN_WORDS)
+def excused(our: tuple[int, str], their: tuple[int, str]) -> bool:
+    """Whether the answers may differ: in words, or in what nobody looked at over there."""
+    if their[0] == INSTALLED:
+        return _NOT_LOOKED_AT in our[1]
+    return our[0] == their[0] and any(words in their[1] for words in _OWN_WORDS)
