@@ -18,6 +18,9 @@ from fastledger.client.endorsement import Endorsement
 from fastledger.common.codes import TxValidationCode
 from fastledger.node.network import audit, processes
 from fastledger.node.network.session import Session, User
+from fastledger.policies import from_string
+from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
+from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 from live_network import Network, eventually, free_port_base
 
 LUCK = """
@@ -183,6 +186,57 @@ def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
     assert "SyntaxError: '(' was never closed" in done.stderr
     assert "committed" not in network.ok("up", "--name", "basic")
     assert json.loads(network.ok("query", "ReadAsset", "asset1"))["ID"] == "asset1"
+
+
+def definition(network: Network, name: str) -> lb.QueryChaincodeDefinitionResult:
+    """What the channel has of a chaincode."""
+
+    async def ask() -> bytes:
+        plan = network.plan
+        org = plan.organization[0]
+        args = lb.QueryChaincodeDefinitionArgs(name=name).SerializeToString()
+        async with Session(plan) as session:
+            answer = await session.endorse(
+                session.identity(org, "Admin"),
+                org.peers,
+                "_lifecycle",
+                [b"QueryChaincodeDefinition", args],
+            )
+        return answer.responses[0].response.payload
+
+    return lb.QueryChaincodeDefinitionResult.FromString(asyncio.run(ask()))
+
+
+def test_a_policy_and_collections_are_given_and_kept(network: Network, tmp_path: Path) -> None:
+    source = tmp_path / "guarded.py"
+    source.write_text(LUCK, "utf-8")
+    file = tmp_path / "collections.json"
+    file.write_text(json.dumps([{"name": "secret", "policy": "OR('Org1MSP.member')"}]), "utf-8")
+    network.ok(
+        *("up", "--chaincode", str(source), "--signature-policy", "OR('Org1MSP.peer')"),
+        *("--collections-config", str(file)),
+    )
+    first = definition(network, "guarded")
+    policy = ApplicationPolicy.FromString(first.validation_parameter)
+    assert policy.signature_policy == from_string("OR('Org1MSP.peer')")
+    assert [one.static_collection_config.name for one in first.collections.config] == ["secret"]
+    # Unlike answers of the two organizations would not go together.
+    network.ok("invoke", "--chaincode", "guarded", "--endorser", "Org1", "Draw", "a")
+
+    assert "chaincode guarded 1.0 is running" in network.ok("up")
+    assert definition(network, "guarded") == first
+
+    network.ok("up", "--channel-config-policy", "/Channel/Application/Endorsement")
+    second = definition(network, "guarded")
+    assert second.sequence == 2
+    assert second.collections == first.collections
+    policy = ApplicationPolicy.FromString(second.validation_parameter)
+    assert policy.channel_config_policy_reference == "/Channel/Application/Endorsement"
+
+    done = network.run("up", "--signature-policy", "OR('Org1MSP.nobody')")
+    assert done.returncode == 2
+    assert "invalid signature policy" in done.stderr
+    network.ok("up", "--name", "basic")
 
 
 def test_wrong_arguments_say_what_there_is(network: Network) -> None:

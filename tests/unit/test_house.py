@@ -20,6 +20,7 @@ PACKAGE = ROOT / "python" / "fastledger"
 USES_CORE = (
     "__init__.py",
     "bench",
+    "chaincode/gopackage",
     "channelconfig",
     "comm",
     "crypto.py",

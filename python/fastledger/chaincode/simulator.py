@@ -7,7 +7,7 @@ simulation began, never its own writes. What a caller did wrong is raised as an 
 text the chaincode gets to see.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol, Self, TypeVar
 
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
@@ -48,9 +48,6 @@ class TxSimulator(Protocol):
     def get_state(self, ns: str, key: str) -> bytes | None:
         """Read a public key; None when it does not exist."""
 
-    def get_state_multiple(self, ns: str, keys: Sequence[str]) -> list[bytes | None]:
-        """Read several public keys, in their order."""
-
     def set_state(self, ns: str, key: str, value: bytes) -> None:
         """Write a public key."""
 
@@ -66,7 +63,7 @@ class TxSimulator(Protocol):
     def get_range_page(
         self, ns: str, start: str, end: str, page_size: int
     ) -> PagedResults[KeyValue]:
-        """Read one page of a range; ``page_size`` 0 means as many as the ledger allows."""
+        """Read one page of a range, of all that the ledger allows if its size is not positive."""
 
     def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
         """Read a public key's metadata as committed; empty when there is none."""
@@ -82,7 +79,8 @@ class TxSimulator(Protocol):
         Args:
             ns: Chaincode name.
             query: A Mango selector as JSON text.
-            page_size: Rows of one page; 0 for all that the ledger allows.
+            page_size: Rows of one page; negative for a page of all that the ledger allows, 0 for
+                all without pages.
             bookmark: Where the previous page ended; empty for the first.
         """
 
@@ -95,11 +93,6 @@ class TxSimulator(Protocol):
 
     def get_private_data(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read a key of a collection."""
-
-    def get_private_data_multiple(
-        self, ns: str, coll: str, keys: Sequence[str]
-    ) -> list[bytes | None]:
-        """Read several keys of a collection."""
 
     def get_private_data_hash(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read the SHA-256 of a private value, which every peer of the channel has."""

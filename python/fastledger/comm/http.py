@@ -13,6 +13,7 @@ import socket
 import time
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from fastledger.comm.tls import TlsConfig
@@ -43,6 +44,16 @@ MAX_GARBAGE = 400
 """TLS connections after which their garbage is collected. Each leaves a cycle with some 100 KiB of
 buffers behind (``asyncio.sslproto``), of which the collector, which counts objects, thinks little.
 """
+
+UNREADABLE_FORM = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    RuntimeError,
+    HttpProcessingError,
+)
+"""What aiohttp raises at the parts of a form that are none: the client's fault, each of them."""
 
 MAX_PORT = 65_535
 _SWEEP_S = 0.5

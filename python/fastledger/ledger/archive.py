@@ -4,6 +4,7 @@
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 import zstandard
 
@@ -37,7 +38,9 @@ def unpack_blocks(archive: Path, folder: Path) -> None:
         with (
             archive.open("rb") as file,
             decompressor.stream_reader(file, read_across_frames=True) as stream,
-            tarfile.open(fileobj=(steps := _Steps(archive, stream)), mode="r|") as tar,
+            tarfile.open(
+                fileobj=cast("IO[bytes]", steps := _Steps(archive, stream)), mode="r|"
+            ) as tar,
         ):
             for count, member in enumerate(tar):
                 if count >= MAX_ENTRIES:

@@ -29,8 +29,8 @@ class RangeScan:
         self.info = kvrwset.RangeQueryInfo(start_key=start)
 
     def limit(self, page_size: int) -> Self:
-        """Stop after a page; 0 means never."""
-        self._left = page_size or None
+        """Stop after a page; without a positive size never."""
+        self._left = page_size if page_size > 0 else None
         return self
 
     def __iter__(self) -> Self:

@@ -5,7 +5,7 @@ Fabric: ``txmgr/tx_simulator.go`` and ``query_executor.go``. All reads are as of
 whatever is committed meanwhile, and none sees a write of the transaction itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -83,10 +83,6 @@ class TxSimulator:
         """Read a key; None when it does not exist."""
         found = self._read(ns, key)
         return None if found is None else found.value
-
-    def get_state_multiple(self, ns: str, keys: Sequence[str]) -> list[bytes | None]:
-        """Read several keys, in their order."""
-        return [self.get_state(ns, key) for key in keys]
 
     def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
         """Read a key's metadata."""
@@ -174,12 +170,6 @@ class TxSimulator:
         self._set.read_hash(ns, coll, key, public)
         self.private_reads.add((ns, coll))
         return None if found is None else found[0]
-
-    def get_private_data_multiple(
-        self, ns: str, coll: str, keys: Sequence[str]
-    ) -> list[bytes | None]:
-        """Read several private values, in the keys' order."""
-        return [self.get_private_data(ns, coll, key) for key in keys]
 
     def get_private_data_hash(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read a private value's hash."""

@@ -7,7 +7,16 @@ private key of whoever runs this process.
 
 from fastledger._core import Identity
 from fastledger.msp.folder import load_msp_config
+from fastledger.msp.local import load_msp
 from fastledger.msp.provider import Msp
+from fastledger.msp.settings import check_msp_settings
 from fastledger.msp.signing import SigningIdentity
 
-__all__ = ["Identity", "Msp", "SigningIdentity", "load_msp_config"]
+__all__ = [
+    "Identity",
+    "Msp",
+    "SigningIdentity",
+    "check_msp_settings",
+    "load_msp",
+    "load_msp_config",
+]

@@ -13,22 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from fastledger.common.errors import InputError
-from fastledger.msp.folder import load_msp_config, pem_files
-from fastledger.msp.provider import Msp
+from fastledger.common.errors import IdentityRefused, InputError
+from fastledger.common.gopem import first_block
+from fastledger.msp.folder import pem_paths
+from fastledger.msp.keys import ORDERS, PrivateKey, keys_of
+from fastledger.msp.local import load_msp
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 
-_ORDERS = {
-    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "secp384r1": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF"
-        "581A0DB248B0A77AECEC196ACCC52973",
-        16,
-    ),
-}
-"""Orders of the curves that Fabric's software provider signs on; s may be at most half of it."""
-
-_PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_MAX_NAMED = 5
+"""Files of a keystore that an error names."""
 
 
 class SigningIdentity:
@@ -36,13 +29,13 @@ class SigningIdentity:
 
     __slots__ = ("_key", "_order", "certificate", "mspid", "serialized")
 
-    def __init__(self, mspid: str, certificate: bytes, key: _PrivateKey) -> None:
+    def __init__(self, mspid: str, certificate: bytes, key: PrivateKey) -> None:
         """Join a certificate and its key.
 
         Args:
             mspid: The MSP's name.
             certificate: PEM.
-            key: On P-256 or P-384, or Ed25519.
+            key: On one of the curves P-224 to P-521, or Ed25519.
 
         Raises:
             InputError: The key is of another kind, or another certificate's.
@@ -53,9 +46,11 @@ class SigningIdentity:
         self._key = key
         self._order = 0
         if isinstance(key, ec.EllipticCurvePrivateKey):
-            if key.curve.name not in _ORDERS:
-                raise InputError(f"keys on curve {key.curve.name} do not sign: use P-256 or P-384")
-            self._order = _ORDERS[key.curve.name]
+            if key.curve.name not in ORDERS:
+                raise InputError(
+                    f"keys on curve {key.curve.name} do not sign: use P-256, P-384, P-521 or P-224"
+                )
+            self._order = ORDERS[key.curve.name]
         if not _belongs(key, _load_certificate(certificate, "the certificate")):
             raise InputError(f"the private key does not belong to the certificate of {mspid}")
 
@@ -71,24 +66,29 @@ class SigningIdentity:
             InputError: The folder holds no usable identity.
         """
         folder = Path(folder)
-        listed = pem_files(folder / "signcerts")
+        signcerts = folder / "signcerts"
+        listed = pem_paths(signcerts)
         if listed is None:
             raise InputError(
-                "could not load signing certificate from directory "
-                f"{folder / 'signcerts'}: there is no such folder"
+                f"could not load signing certificate from directory {signcerts}: "
+                "there is no such folder"
             )
         if not listed:
-            raise InputError(f"no signing certificate found in directory {folder / 'signcerts'}")
-        msp = Msp(load_msp_config(folder, mspid).SerializeToString())
-        claimed = SerializedIdentity(mspid=mspid, id_bytes=listed[0]).SerializeToString()
-        identity = msp.identity(claimed)
+            raise InputError(f"no signing certificate found in directory {signcerts}")
+        path, certificate = next(iter(listed.items()))
+        msp = load_msp(folder, mspid)
+        claimed = SerializedIdentity(mspid=mspid, id_bytes=certificate).SerializeToString()
+        try:
+            identity = msp.identity(claimed)
+        except IdentityRefused as error:
+            raise IdentityRefused(f"{path}: {error}") from error
         ago = time.time() - identity.not_after
         if ago >= 0:
             raise InputError(
-                f"{folder}: signing identity expired {int(ago)} seconds ago ({identity.subject}): "
+                f"{path}: signing identity expired {int(ago)} seconds ago ({identity.subject}): "
                 "enroll it again"
             )
-        return cls(mspid, identity.certificate, _find_key(folder, identity.certificate))
+        return cls(mspid, identity.certificate, _find_key(folder, identity.certificate, path))
 
     def sign(self, message: bytes) -> bytes:
         """Sign: ECDSA over SHA-256 in DER with low S, or Ed25519 over the message itself."""
@@ -104,13 +104,16 @@ class SigningIdentity:
 
 
 def _load_certificate(pem: bytes, what: str) -> x509.Certificate:
+    block = first_block(pem)
+    if block is None:
+        raise InputError(f"{what} cannot be read: it has no PEM block")
     try:
-        return x509.load_pem_x509_certificate(pem)
+        return x509.load_der_x509_certificate(block.data)
     except ValueError as error:
         raise InputError(f"{what} cannot be read: {error}") from error
 
 
-def _belongs(key: _PrivateKey, certificate: x509.Certificate) -> bool:
+def _belongs(key: PrivateKey, certificate: x509.Certificate) -> bool:
     try:
         public = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -126,20 +129,16 @@ def _spki(key: object) -> bytes:
     )
 
 
-def _find_key(folder: Path, certificate: bytes) -> _PrivateKey:
+def _find_key(folder: Path, certificate: bytes, path: Path) -> PrivateKey:
     """Find the certificate's key in the keystore, whatever its file is called."""
     keystore = folder / "keystore"
-    parsed = _load_certificate(certificate, f"the certificate in {folder / 'signcerts'}")
-    for pem in pem_files(keystore) or []:
-        try:
-            key = serialization.load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            continue
-        if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) and _belongs(
-            key, parsed
-        ):
+    parsed = _load_certificate(certificate, f"the certificate in {path}")
+    keys, others = keys_of(keystore)
+    for _, key in keys:
+        if _belongs(key, parsed):
             return key
+    others += [f"{file.name}: the key is another certificate's" for file, _ in keys]
     raise InputError(
-        f"{keystore} holds no private key of the certificate in {folder / 'signcerts'}: "
-        "KeyMaterial not found in SigningIdentityInfo"
+        f"{keystore} holds no private key of the certificate in {path}: KeyMaterial not found in "
+        f"SigningIdentityInfo ({'; '.join(others[:_MAX_NAMED]) or 'it has no files'})"
     )

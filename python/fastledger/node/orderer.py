@@ -17,7 +17,7 @@ from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.ledger.blockstores import Ledgers
-from fastledger.msp import SigningIdentity
+from fastledger.msp import SigningIdentity, check_msp_settings
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.orderer.channelparticipation.restapi import (
@@ -27,6 +27,7 @@ from fastledger.orderer.channelparticipation.restapi import (
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
+from fastledger.orderer.throttle import Throttle
 
 DEFAULT_LOCATION = "/var/hyperledger/production/orderer"
 STOP_GRACE_S = 0.2
@@ -48,6 +49,7 @@ class OrdererNode:
         self._config = config
         tls = _server_tls(config, "general.tls")
         self._check_expirations = not config.boolean("general.authentication.noExpirationChecks")
+        check_msp_settings(config, "general")
         signer = SigningIdentity.load(
             config.path("general.localMSPDir") or config.folder / "msp",
             config.string("general.localMSPID", "SampleOrg"),
@@ -113,11 +115,14 @@ class OrdererNode:
 
     def _service(self, tls: TlsConfig | None) -> AtomicBroadcast:
         window_s = self._config.duration("general.authentication.timeWindow")
+        mutual_tls = tls is not None and tls.require_client_cert
         return AtomicBroadcast(
             self.registrar,
             time_window_s=window_s or TIME_WINDOW_S,
-            mutual_tls=tls is not None and tls.require_client_cert,
+            mutual_tls=mutual_tls,
             check_expirations=self._check_expirations,
+            # Else anybody could make up clients, among whom the rate is divided.
+            throttle=_throttle(self._config) if mutual_tls else None,
         )
 
     def _admin_server(self) -> HttpServer | None:
@@ -144,6 +149,14 @@ def _limits(config: Config) -> ServerLimits:
             "general.keepalive.serverTimeout", defaults.keepalive_timeout_s
         ),
     )
+
+
+def _throttle(config: Config) -> Throttle | None:
+    """Make what ``General.Throttling`` asks for; a rate of 0 asks for nothing."""
+    rate = config.integer("general.throttling.rate", 0)
+    if rate <= 0:
+        return None
+    return Throttle(rate, config.duration("general.throttling.inactivityTimeout", 5))
 
 
 def _server_tls(config: Config, section: str) -> TlsConfig | None:

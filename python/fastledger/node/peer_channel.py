@@ -167,6 +167,7 @@ class PeerChannel(Channel):
         if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):
             self.bundle = Bundle.from_block(block)
             _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
+            self.notifier.tell_configuration()
         self.notifier.tell(commit.number, verdicts(block, commit.filter))
         for listener in self.listeners:
             listener(commit.number)

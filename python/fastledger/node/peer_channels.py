@@ -106,7 +106,7 @@ class PeerChannels:
             channel.query_indexes.installed()
 
     def _open(self, folder: Path) -> kvledger.Ledger | None:
-        ledger = kvledger.open(folder)
+        ledger = kvledger.open(folder, delivered=True)
         if ledger.height:
             return ledger
         ledger.close()
@@ -141,7 +141,7 @@ class PeerChannels:
             self._start(ledger)
 
     def _create(self, folder: Path, block: bytes) -> kvledger.Ledger:
-        ledger = kvledger.open(folder)
+        ledger = kvledger.open(folder, delivered=True)
         try:
             ledger.commit(block)
         except BaseException:
@@ -168,7 +168,7 @@ class PeerChannels:
             channel_id = ledger.channel_id or ""
         self._check_new(channel_id)
         beginning.rename(self._ledgers / channel_id)
-        return kvledger.open(self._ledgers / channel_id)
+        return kvledger.open(self._ledgers / channel_id, delivered=True)
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):

@@ -74,10 +74,12 @@ class ClientIdentity:
         value = extension.value
         raw = value.value if isinstance(value, x509.UnrecognizedExtension) else b""
         try:
-            attributes = json.loads(raw).get("attrs") or {}
-        except (ValueError, AttributeError) as error:
+            attributes = (json.loads(raw) or {}).get("attrs") or {}
+            if not all(isinstance(found, str | None) for found in attributes.values()):
+                raise ValueError("one of them is no text")
+        except (ValueError, AttributeError, RecursionError) as error:
             raise ValueError(f"the certificate's attributes are no JSON object: {error}") from error
-        return {str(name): str(found) for name, found in attributes.items()}
+        return {name: found or "" for name, found in attributes.items()}
 
     def get_attribute_value(self, name: str) -> str | None:
         """The value of an attribute; None when the certificate has it not."""

@@ -191,7 +191,7 @@ class MockStub:
             and key >= start
             and (not get.endKey or key < get.endKey)
         )
-        size = page.pageSize or len(rows)
+        size = page.pageSize if page.pageSize > 0 else len(rows)
         bookmark = rows[size][0] if size < len(rows) else ""
         return self._rows(rows[:size], bookmark, get.metadata)
 

@@ -12,6 +12,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from fastledger.shim.interface import unicode
+
 _MAX_DEPTH = 32
 """How deep a value may be nested."""
 
@@ -59,8 +61,8 @@ def encode(result: Any) -> bytes:
     if isinstance(result, bytes):
         return result
     if isinstance(result, str):
-        return result.encode()
-    return to_json(result).encode()
+        return unicode(result).encode()
+    return unicode(to_json(result)).encode()
 
 
 def to_json(value: Any) -> str:

@@ -40,6 +40,7 @@ INPUTS: dict[str, Callable[[], bytes]] = {
     "four letters": lambda: bytes(random.Random(1).choices(b"abcd", k=150_000)),
     "license": lambda: license_text() * 20,
     "mixture": mixture,
+    "a window apart": lambda: random.Random(3).randbytes(32_768) * 20,
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fastledger.ledger import richquery
 from fastledger.ledger.richquery import QueryInvalid
+from fastledger.ledger.richquery.selector import compile_selector
 
 STATE = sorted(
     {
@@ -176,3 +177,111 @@ def test_an_index_of_a_collection_and_a_partial_index() -> None:
     for hint in ({}, {"use_index": "other"}, {"use_index": ["d", "other"]}):
         with pytest.raises(QueryInvalid, match="No index exists"):
             keys({**query, **hint}, indexes=[index])
+
+
+ODD = {
+    "lone": b'{"f":"\\ud800"}',
+    "low": b'{"f":["\\udc00",{"\\ud800":"x"}]}',
+    "bytes": b'{"f":"\xff"}',
+    "twice": b'{"f":1,"f":"abd"}',
+    "deep": b'{"f":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "deeper": b'{"f":' + b'{"f":' * 9_000 + b"1" + b"}" * 9_001,
+    "too-deep": b'{"f":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "long": b'{"f":' + b"1" * 400 + b"}",
+    "huge": b'{"f":1e400}',
+    "minus": b'{"f":-0}',
+    "reserved": b'{"_id":"other","_rev":5,"~version":{},"f":"ab"}',
+    "accents": b'{"f":"' + "a\u0301\u0323".encode() * 5000 + b'"}',
+    "empty-keys": b'{"":{"":""},"f":"a","$gt":1,"a.b":2}',
+    "utf16": '{"f":"abc"}'.encode("utf-16"),
+    "zzz": b'{"f":"abc","g":5.0}',
+}
+F = richquery.parse_index(
+    "META-INF/statedb/couchdb/indexes/f.json", b'{"index":{"fields":["f"]},"ddoc":"d","name":"f"}'
+)
+
+
+def odd_rows(start: str) -> Iterator[tuple[str, bytes]]:
+    return ((key, ODD[key]) for key in sorted(ODD) if key >= start)
+
+
+def asked(query: str) -> list[str]:
+    """Ask page by page, so that bookmarks of odd values are read again."""
+    found: list[str] = []
+    bookmark = ""
+    while True:
+        rows = richquery.execute(query, odd_rows, indexes=[F], page_size=1, bookmark=bookmark)
+        page = [key for key, _ in rows]
+        if not page:
+            return found
+        found += page
+        bookmark = rows.bookmark_and_close()
+
+
+def test_no_document_stops_a_query() -> None:
+    assert asked('{"selector":{"f":{"$regex":"^ab"}}}') == ["reserved", "twice", "zzz"]
+    assert asked('{"selector":{"f":"\\ud800"}}') == ["bytes", "lone"]
+    assert asked('{"selector":{"f":{"$regex":"\\ud800"}}}') == ["bytes", "lone"]
+    assert asked('{"selector":{"f":{"$beginsWith":"\\udfff"}}}') == ["bytes", "lone"]
+    assert asked('{"selector":{"f":0}}') == ["minus"]
+    documents = sorted(ODD.keys() - {"too-deep", "long", "huge", "utf16"})
+    assert asked('{"selector":{}}') == documents
+    assert asked('{"selector":{},"fields":["f","g.x"]}') == documents
+    assert sorted(asked('{"selector":{"f":{"$gt":null}},"sort":["f"]}')) == documents
+    assert sorted(asked('{"selector":{},"sort":[{"f":"desc"}],"fields":["f"]}')) == documents
+    for operator in ("$eq", "$ne", "$lt", "$in", "$nin", "$all", "$elemMatch", "$keyMapMatch"):
+        argument = '["\\ud800"]' if operator in ("$in", "$nin", "$all") else '"\\ud800"'
+        asked(f'{{"selector":{{"f":{{"{operator}":{argument}}}}}}}')
+
+
+def test_numbers_of_documents_are_float64_as_in_go() -> None:
+    state = {
+        "a": b'{"n":9007199254740993}',
+        "b": b'{"n":5.0}',
+        "c": b'{"n":1e2}',
+        "d": b'{"n":1e21}',
+        "e": b'{"n":0.1}',
+    }
+
+    def rows(start: str) -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(state.items()))
+
+    def found(condition: str) -> list[str]:
+        query = f'{{"selector":{{"n":{condition}}}}}'
+        return [key for key, _ in richquery.execute(query, rows)]
+
+    assert found("9007199254740992") == ["a"]
+    assert found("9007199254740993") == []
+    assert found('{"$mod":[5,0]}') == ["b", "c"]
+    shown = [value for _, value in richquery.execute('{"selector":{},"fields":["n"]}', rows)]
+    assert shown[:3] == [b'{"n":9007199254740992}', b'{"n":5}', b'{"n":100}']
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ('{"selector":{"a":1e400}}', "too large"),
+        ('{"selector":NaN}', "invalid character 'N'"),
+        ("[" * 100_000, "exceeded max depth"),
+        ('{"selector":{},"limit":' + "[" * 5000 + "]" * 5000 + "}", "limit must be a number"),
+        ('{"selector":{},"sort":[' + "[" * 5000 + "]" * 5000 + "]}", "sort has"),
+    ],
+)
+def test_odd_queries_are_refused(query: str, error: str) -> None:
+    with pytest.raises(QueryInvalid, match=error):
+        richquery.execute(query, rows_from)
+
+
+def test_what_stands_behind_a_query_does_not_count() -> None:
+    assert len(list(richquery.execute('{"selector":{"owner":"bob"}} trailing', rows_from))) == 1
+
+
+def test_a_negative_page_is_a_page_of_all() -> None:
+    rows = richquery.execute('{"selector":{}}', rows_from, page_size=-1)
+    assert [key for key, _ in rows] == ["a1", "a2", "a3", "a4"]
+
+
+@pytest.mark.parametrize("value", ["\ud800", "\udfffabc"])
+def test_operators_take_any_text(value: str) -> None:
+    for operator, argument in (("$regex", "a"), ("$regex", value), ("$eq", value), ("$gt", "")):
+        compile_selector({"f": {operator: argument}})({"f": value})

@@ -10,14 +10,13 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from fastledger.chaincode.gopackage.blocks import Writer
+from fastledger import _core
 from fastledger.chaincode.gopackage.header import BLOCK, header
-from fastledger.chaincode.gopackage.matches import Matcher
 
 # Deflate, no flags, no time, no hint at the level, unknown system.
 _GZIP_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))
 _COPY_BYTES = 32 * 1024
-"""What Go's ``io.Copy`` writes at once; the matcher's window moves between writes."""
+"""What Go's ``io.Copy`` writes at once; the compressor's window moves between writes."""
 
 __all__ = ["gzip", "tar_gz"]
 
@@ -36,10 +35,5 @@ def tar_gz(files: Mapping[str, bytes], *, owner: int = 500) -> bytes:
 def gzip(writes: list[bytes]) -> bytes:
     """Compress what is written in these portions."""
     data = b"".join(writes)
-    writer = Writer()
-    matcher = Matcher(data, writer.block)
-    for portion in writes:
-        matcher.write(len(portion))
-    matcher.finish()
     trailer = struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
-    return _GZIP_HEADER + writer.finish() + trailer
+    return _GZIP_HEADER + _core.deflate(data, [len(portion) for portion in writes]) + trailer

@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from fastledger.cli.command import INCONSISTENT, LiveCommand
-from fastledger.cli.network.answers import disagreement
+from fastledger.cli.network.answers import disagreement, unable
 from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.node.network import audit
 from fastledger.node.network.deployment import deployed
-from fastledger.node.network.plan import Node, Plan
+from fastledger.node.network.plan import Node, Org, Plan
 from fastledger.node.network.session import Session, User, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
@@ -82,12 +82,19 @@ class _Transaction(LiveCommand):
     default=0,
     help="Try again so often when another transaction was first.",
 )
-def invoke(directory: Path | None, retry: int, **values: Any) -> None:
+@click.option(
+    "--endorser",
+    "endorsers",
+    multiple=True,
+    metavar="ORG",
+    help="An organization whose peer endorses; may be repeated.  [default: all]",
+)
+def invoke(directory: Path | None, retry: int, endorsers: tuple[str, ...], **values: Any) -> None:
     """Submit a transaction: call FUNCTION of the chaincode with ARGS, and wait for its commit.
 
     A peer of each organization endorses it. Exit code 1: it was not endorsed, or is invalid.
     """
-    asyncio.run(_invoke(running(directory), retry, values))
+    asyncio.run(_invoke(running(directory), retry, endorsers, values))
 
 
 @click.command(cls=_Transaction, context_settings={"ignore_unknown_options": True})
@@ -103,11 +110,15 @@ def user_of(plan: Plan, org: str, user: str) -> User:
     Raises:
         NotFound: There is no such organization.
     """
+    return User(_organization(plan, org), user)
+
+
+def _organization(plan: Plan, name: str) -> Org:
     for known in plan.organization:
-        if org.lower() in (known.name.lower(), known.mspid.lower()):
-            return User(known, user)
+        if name.lower() in (known.name.lower(), known.mspid.lower()):
+            return known
     names = ", ".join(known.name for known in plan.organization)
-    raise NotFound(f"no organization {org}, there are {names}")
+    raise NotFound(f"no organization {name}, there are {names}")
 
 
 async def _query(plan: Plan, values: dict[str, Any]) -> None:
@@ -117,9 +128,13 @@ async def _query(plan: Plan, values: dict[str, Any]) -> None:
     _show(answer.responses[0].response.payload)
 
 
-async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
+async def _invoke(
+    plan: Plan, retry: int, endorsers: tuple[str, ...], values: dict[str, Any]
+) -> None:
     user = user_of(plan, values["org"], values["user"])
-    nodes = [spokesman(org) for org in plan.organization]
+    everybody = [spokesman(org) for org in plan.organization]
+    wanted = {_organization(plan, name).mspid for name in endorsers}
+    nodes = [node for node in everybody if not wanted or node.mspid in wanted]
     # The user's own peer endorses first: its answer is the one that is shown.
     nodes.sort(key=lambda node: node.mspid != user.org.mspid)
     async with Session(plan) as session:
@@ -133,7 +148,7 @@ async def _invoke(plan: Plan, retry: int, values: dict[str, Any]) -> None:
                 continue
             signer = session.signer(user)
             # All of them, so that the next call finds its endorsers equal.
-            number, code = await session.submit(signer, answer, nodes)
+            number, code = await session.submit(signer, answer, everybody)
             if code == TxValidationCode.VALID:
                 break
             why = f"{code_name(code)} in block {number}"
@@ -164,18 +179,21 @@ async def _endorsed(
     answers = await session.ask_each(signer, nodes, proposed)
     problem = disagreement(nodes, answers)
     if problem:
-        text = problem.text + _hint(plan, name, problem.text)
+        text = problem.text + _hint(plan, name, problem.text, unable(nodes, answers))
         raise (Raced if problem.raced else Refused)(text)
     return Endorsement(proposed, tuple(a for a in answers if isinstance(a, ProposalResponse)))
 
 
-def _hint(plan: Plan, chaincode: str, text: str) -> str:
+def _hint(plan: Plan, chaincode: str, text: str, failed: Sequence[Node]) -> str:
     """Return what this network knows beyond the peers' words."""
     if f"chaincode {chaincode} not found" in text:
         names = ", ".join(deployed(plan)) or "none"
         return f"\nchaincodes of this network: {names}; --chaincode NAME calls another one"
     if plan.watch and _BY_HAND in text:
         return "\nfastledger up --watch runs it, and shows what is wrong with it"
+    if failed:
+        names = ", ".join(node.name for node in failed)
+        return f"\nthe chaincode was not asked: {names} could not run it, see fastledger logs"
     return ""
 
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ import click
 
 from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
+from fastledger.cli.peer.arguments import application_policy
+from fastledger.cli.peer.collections import collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
-from fastledger.node.network import lifetime, processes
+from fastledger.node.network import lifetime, processes, removal
 from fastledger.node.network.deployment import deployed, language_of, source_of
 from fastledger.node.network.plan import Plan
 
 _LOG_LINES = 50
 _FOLLOW_S = 0.2
+_SHOWN = 10
+"""So many files of others are named that ``down --clean`` leaves."""
+
 _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asset_transfer"
 """The sample chaincode, which lies beside the sources."""
 
@@ -36,6 +42,19 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
     "--name",
     "chaincode",
     help="Name of the chaincode.  [default: that of its folder or file; basic for the sample]",
+)
+@click.option(
+    "--signature-policy",
+    help="Its endorsement policy, such as \"OR('Org1MSP.peer','Org2MSP.peer')\"; \"\" for the "
+    "channel's.  [default: the channel's, or what it has]",
+)
+@click.option(
+    "--channel-config-policy",
+    help="Its endorsement policy, as a reference to one of the channel's.",
+)
+@click.option(
+    "--collections-config",
+    help='JSON file of its collections of private data; "" for none.  [default: what it has]',
 )
 @click.option(
     "--watch/--no-watch",
@@ -70,6 +89,7 @@ def _say(text: str, began: float) -> None:
 def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
     """Return the network that is there with the choices made now, or a new one."""
     chosen = {name: value for name, value in choices.items() if value is not None}
+    chosen |= _definition(chosen)
     try:
         old = Plan.load(folder)
     except NotFound:
@@ -87,6 +107,19 @@ def _plan(folder: Path, choices: dict[str, Any]) -> Plan:
     if old:
         lifetime.check_same(old, plan)
     return plan
+
+
+def _definition(chosen: dict[str, Any]) -> dict[str, str | None]:
+    """Return the plan's policy and collections; None for those that keep what the network has."""
+    texts = [chosen.pop(name, None) for name in ("signature_policy", "channel_config_policy")]
+    file = chosen.pop("collections_config", None)
+    policy = package = None
+    if any(text is not None for text in texts):
+        policy = b64encode(application_policy(*(text or "" for text in texts))).decode()
+    if file is not None:
+        given = collections(file)
+        package = b64encode(given.SerializeToString(deterministic=True)).decode() if given else ""
+    return {"policy": policy, "collections": package}
 
 
 def _name_of(source: Path, old: Plan | None) -> str:
@@ -124,17 +157,26 @@ def _show(plan: Plan, seconds: float) -> None:
 
 @click.command(cls=LiveCommand)
 @DIRECTORY
-@click.option("--clean", is_flag=True, help="Remove ledgers and identities, too.")
+@click.option(
+    "--clean",
+    is_flag=True,
+    help="Remove its ledgers and identities, too; what others put there stays.",
+)
 def down(directory: Path | None, clean: bool) -> None:
     """Stop the network; it keeps its state unless --clean is given."""
     plan = network(directory)
-    ended = lifetime.down(plan, clean=clean)
+    ended = lifetime.down(plan)
     for node in ended:
         click.echo(f"{node.name} stopped")
     if not ended:
         click.echo("no node was running")
     if clean:
-        click.echo(f"{plan.state} and {plan.organizations} removed")
+        left = removal.clean(plan)
+        click.echo(f"the network's ledgers and identities in {plan.folder} are removed")
+        for path in left[:_SHOWN]:
+            click.echo(f"left, since the network did not make it: {path}")
+        if len(left) > _SHOWN:
+            click.echo(f"left likewise: {len(left) - _SHOWN} more beside these")
 
 
 @click.command(cls=LiveCommand)

@@ -6,20 +6,16 @@ oneof is an object of its Go name.
 """
 
 import base64
-import json
 from typing import Any
 
 from google.protobuf.message import Message
 
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+from fastledger.common import gojson
 
 
 def dumps(message: Message) -> str:
     """Return the JSON, indented by tabs."""
-    text = json.dumps(_message(message), indent="\t", ensure_ascii=False)
-    for plain, escaped in _ESCAPES.items():
-        text = text.replace(plain, escaped)
-    return text
+    return gojson.marshal(_message(message), indent="\t", sort_keys=False)
 
 
 def _message(message: Message) -> dict[str, Any]:

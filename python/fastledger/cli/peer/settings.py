@@ -15,7 +15,7 @@ from fastledger.comm.tls import ClientTls, read_file
 from fastledger.common import config, log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, FastledgerError, InputError
-from fastledger.msp import SigningIdentity
+from fastledger.msp import SigningIdentity, check_msp_settings
 
 _logger = log.get("main")
 
@@ -158,4 +158,5 @@ def _signer(read: Config) -> SigningIdentity:
         )
     if not msp_id:
         raise ConfigInvalid("the local MSP must have an ID; set CORE_PEER_LOCALMSPID")
+    check_msp_settings(read, "peer")
     return SigningIdentity.load(folder, msp_id)

@@ -12,6 +12,7 @@ other, order as the values do one after the other: they are the keys of indexes.
 
 import struct
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,8 @@ _EXACT = 2.0**53
 
 _LEAST, _NEGATIVE, _NONE, _POSITIVE, _GREATEST = b"\x01", b"\x10", b"\x20", b"\x30", b"\xff"
 _MAX_CACHED = 4096
+_PIECE = 256
+"""Characters that are decomposed at once."""
 
 
 def sort_key(value: Any, depth: int = 0) -> bytes:
@@ -111,7 +114,7 @@ def _text_key(text: str) -> bytes:
 def _levels(text: str) -> tuple[bytes, bytes, bytes]:
     letters, accents, capitals = bytearray(), bytearray(), bytearray()
     place = 0
-    for character in unicodedata.normalize("NFKD", text):
+    for character in _decomposed(text):
         if unicodedata.combining(character):
             accents += b"\x01" + place.to_bytes(4, "big") + ord(character).to_bytes(3, "big")
             continue
@@ -120,6 +123,16 @@ def _levels(text: str) -> tuple[bytes, bytes, bytes]:
         capitals.append(1 + (small != character))
         place += 1
     return bytes(letters), bytes(accents), bytes(capitals).rstrip(b"\x01")
+
+
+def _decomposed(text: str) -> Iterator[str]:
+    """The characters of a text with their accents apart.
+
+    Putting many accents of one letter in order takes the square of their number: pieces of a text
+    are decomposed alone.
+    """
+    for start in range(0, len(text), _PIECE):
+        yield from unicodedata.normalize("NFKD", text[start : start + _PIECE])
 
 
 def _letter(small: str) -> bytes:

@@ -9,16 +9,17 @@ is committed between two pages shifts no other row.
 
 import base64
 import heapq
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol, Self
 
+from fastledger.common import gojson
+from fastledger.common.errors import InputError
 from fastledger.ledger.richquery.collation import sort_key
 from fastledger.ledger.richquery.documents import parse_document
 from fastledger.ledger.richquery.indexes import Index, choose
-from fastledger.ledger.richquery.query import Query, QueryInvalid, parse
+from fastledger.ledger.richquery.query import Query, QueryInvalid, number_of, parse
 from fastledger.ledger.richquery.selector import is_missing, lookup
 
 TIME_LIMIT_S = 30.0
@@ -78,7 +79,7 @@ def execute(
         rows_from: The state to look through.
         indexes: Those of the chaincode, or of the collection.
         entries_of: Opens what of them can be used; without it all rows are read.
-        page_size: Rows of a page, instead of the query's limit; 0 for the query's limit.
+        page_size: Rows of a page, instead of the query's limit; 0 or less for the query's limit.
         bookmark: Where the previous page ended.
         time_limit_s: How long it may take.
 
@@ -89,7 +90,7 @@ def execute(
     index = choose(query, indexes)
     order = _Order(query, index)
     after = _read_bookmark(bookmark)
-    limit = page_size or query.limit
+    limit = page_size if page_size > 0 else query.limit
     skip = 0 if after else query.skip
     wanted = None if limit is None else limit + skip
     entries = entries_of(index) if index is not None and entries_of is not None else None
@@ -155,7 +156,7 @@ class QueryRows:
         self.close()
         if self._last is None:
             return NO_MORE
-        raw = json.dumps(self._order.bookmark(self._last), separators=(",", ":")).encode()
+        raw = gojson.marshal(self._order.bookmark(self._last)).encode()
         return base64.urlsafe_b64encode(raw).decode()
 
 
@@ -330,26 +331,18 @@ def _project(document: dict[str, Any], fields: Sequence[str]) -> bytes:
             step = inner.setdefault(name, {})
             inner = step if isinstance(step, dict) else {}
         inner[path[-1]] = value
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        text = text.replace(character, escape)
-    # Half of a surrogate pair cannot be encoded; Go replaces it, too.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return gojson.marshal(kept).encode()
 
 
 def _read_bookmark(bookmark: str) -> dict[str, Any] | None:
     if not bookmark or bookmark == NO_MORE:
         return None
     try:
-        place = json.loads(base64.urlsafe_b64decode(bookmark.encode()))
-    except (ValueError, RecursionError) as error:
+        raw = base64.urlsafe_b64decode(bookmark.encode())
+        place = gojson.plain(gojson.read(raw), number_of)
+    except (ValueError, InputError) as error:
         raise QueryInvalid(f"the bookmark {bookmark[:80]!r} is none of ours") from error
     right = isinstance(place, dict) and isinstance(place.get("sort", []), list)
-    if not right or not _is_key(place.get("key")):
+    if not right or not isinstance(place.get("key"), str):
         raise QueryInvalid(f"the bookmark {bookmark[:80]!r} is none of ours")
     return dict(place)
-
-
-def _is_key(key: Any) -> bool:
-    """Whether it is text that a key can be."""
-    return isinstance(key, str) and not any("\ud800" <= character <= "\udfff" for character in key)

@@ -4,15 +4,16 @@
 ``indexes/*.json`` are for public state, ``collections/<name>/indexes/*.json`` for a collection.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastledger.common import gojson
+from fastledger.common.errors import InputError
 from fastledger.ledger.richquery.collation import sort_key
 from fastledger.ledger.richquery.conditions import BEHIND, Conditions, Path
-from fastledger.ledger.richquery.query import Query, QueryInvalid, SortField, parse_sort
+from fastledger.ledger.richquery.query import Query, QueryInvalid, SortField, number_of, parse_sort
 from fastledger.ledger.richquery.selector import (
     Match,
     SelectorInvalid,
@@ -122,8 +123,8 @@ def parse_index(path: str, content: bytes) -> Index:
             "META-INF/statedb/couchdb/collections/<collection>/indexes/<name>.json"
         )
     try:
-        given = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        given = gojson.plain(gojson.read(content), number_of)
+    except InputError as error:
         raise QueryInvalid(f"{path}: no JSON: {error}") from error
     index = given.get("index") if isinstance(given, dict) else None
     if not isinstance(index, dict):

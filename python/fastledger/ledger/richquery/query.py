@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A query: selector, sort, fields, limit and skip, as ``_find`` takes them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastledger.common import gojson
+from fastledger.common.errors import InputError
+from fastledger.common.gojson import JsonInvalid, Number
 from fastledger.ledger.richquery.conditions import Conditions
 from fastledger.ledger.richquery.selector import (
     Match,
@@ -17,6 +19,12 @@ from fastledger.ledger.richquery.selector import (
 MAX_QUERY_BYTES = 1024 * 1024
 MAX_FIELDS = 100
 """Fields of a sort, of a projection, of an index."""
+
+MAX_DIGITS = 1000
+"""Of a whole number; Python takes long over longer ones."""
+
+MAX_SHOWN = 80
+"""Characters of a wrong value that an error quotes."""
 
 _IGNORED = frozenset(
     {"allow_fallback", "bookmark", "conflicts", "execution_stats", "r", "stable", "stale", "update"}
@@ -81,8 +89,9 @@ def parse(text: str) -> Query:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_QUERY_BYTES:
         raise QueryInvalid(f"the query is longer than {MAX_QUERY_BYTES} bytes")
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        # As Fabric's peer reads it before it hands it on: what stands behind it does not count.
+        given = gojson.plain(gojson.read(text, first=True), number_of)
+    except InputError as error:
         raise QueryInvalid(f"the query is no JSON: {error}") from error
     if not isinstance(given, dict) or "selector" not in given:
         raise QueryInvalid("the query must be a JSON object with a selector")
@@ -106,6 +115,25 @@ def parse(text: str) -> Query:
     )
 
 
+def number_of(digits: Number) -> int | float:
+    """Read a number of a query: whole ones are exact, as in CouchDB.
+
+    Raises:
+        JsonInvalid: It is too large.
+    """
+    if digits.removeprefix("-").isdigit() and len(digits) <= MAX_DIGITS:
+        return int(digits)
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise JsonInvalid(f"the number {digits[:40]} is too large")
+    return number
+
+
+def shown(value: Any) -> str:
+    """A value as errors quote it."""
+    return gojson.marshal(value)[:MAX_SHOWN]
+
+
 def parse_sort(given: Any, where: str) -> tuple[SortField, ...]:
     """Read fields with their directions: names, or objects such as ``{"size": "desc"}``.
 
@@ -127,7 +155,7 @@ def _sort_field(item: Any, where: str) -> SortField:
         ((name, direction),) = item.items()
         if name and direction in ("asc", "desc"):
             return SortField(name, direction == "desc")
-    raise QueryInvalid(f'{where} has {json.dumps(item)}; give a name, or {{"name": "asc"}} or desc')
+    raise QueryInvalid(f'{where} has {shown(item)}; give a name, or {{"name": "asc"}} or desc')
 
 
 def _names(given: Any) -> tuple[str, ...]:
@@ -152,5 +180,5 @@ def _count(given: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise QueryInvalid(f"{name} must be a number from 0, it is {json.dumps(value)}")
+        raise QueryInvalid(f"{name} must be a number from 0, it is {shown(value)}")
     return value

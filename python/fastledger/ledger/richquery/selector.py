@@ -7,12 +7,14 @@ first (not less is greater or equal), so the same holds under them.
 """
 
 import re as stdlib_re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import re2
 
+from fastledger.common import gojson
 from fastledger.ledger.richquery.collation import compare
 
 MAX_DEPTH = 32
@@ -25,6 +27,9 @@ MAX_PATTERN_BYTES = 1000
 """Length of a regular expression."""
 
 _CACHED_PATHS = 1024
+_MAX_PLACE_DIGITS = 18
+"""Digits of a place in an array: no array is as long as longer ones say."""
+
 _PATTERN_MEMORY_BYTES = 4 * 1024 * 1024
 
 Match = Callable[[Any], bool]
@@ -83,11 +88,16 @@ def lookup(document: Any, path: Sequence[str]) -> Any:
     for name in path:
         if isinstance(document, dict) and name in document:
             document = document[name]
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
-            document = document[int(name)]
+        elif isinstance(document, list) and (place := _place(name)) < len(document):
+            document = document[place]
         else:
             return _MISSING
     return document
+
+
+def _place(name: str) -> int:
+    """The place in an array that a name stands for; behind every array's end if it is none."""
+    return int(name) if name.isdecimal() and len(name) <= _MAX_PLACE_DIGITS else sys.maxsize
 
 
 def is_missing(value: Any) -> bool:
@@ -276,13 +286,16 @@ def _regex(argument: Any) -> Match:
     options.log_errors = False
     options.max_mem = _PATTERN_MEMORY_BYTES
     try:
-        pattern = re2.compile(argument, options=options)
+        pattern = re2.compile(gojson.unicode(argument), options=options)
     except re2.error as error:
         raise SelectorInvalid(
             f"$regex {argument!r}: {error}; patterns are RE2's: linear in time, with "
             "neither backreferences nor lookaround"
         ) from error
-    return lambda value: isinstance(value, str) and pattern.search(value) is not None
+    # What RE2 is given must be Unicode, whoever made the document.
+    return lambda value: (
+        isinstance(value, str) and pattern.search(gojson.unicode(value)) is not None
+    )
 
 
 def _begins_with(argument: Any) -> Match:

@@ -1,19 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys and certificates of a network, as fabric-samples' test-network has them."""
 
+from fastledger.common.errors import InputError
+from fastledger.node.network.inventory import Inventory
 from fastledger.node.network.plan import ORDERER_DOMAIN, Plan, org_domain
 from fastledger.tools.cryptogen import generate, spec
 
 _SANS = ("localhost", "127.0.0.1")
 
 
-def write(plan: Plan) -> None:
-    """Make what is not there yet."""
-    peers = tuple(
-        _peer_org(plan, org.number) for org in plan.organization if not org.folder.exists()
-    )
-    orderers = () if plan.orderer.identity.exists() else (_orderer_org(),)
-    generate.generate(spec.Config(peers, orderers), plan.organizations, lambda _: None)
+def write(plan: Plan) -> list[str]:
+    """Make what is not there yet.
+
+    Returns:
+        The domains of the organizations that were there.
+
+    Raises:
+        InputError: One that was there lacks a node or its administrator, or files of others are in
+            the way.
+    """
+    inventory = Inventory(plan)
+    # What an interrupted command made is made anew.
+    inventory.remove()
+    domains = {org.folder: org.domain for org in plan.organization}
+    domains[plan.orderer.identity.parents[1]] = ORDERER_DOMAIN
+    there = {domain for folder, domain in domains.items() if (folder / "msp").exists()}
+    missing = {*domains.values()} - there
+    made = inventory.workshop()
+    peers = (_peer_org(plan, org.number) for org in plan.organization if org.domain in missing)
+    orderers = (_orderer_org(),) if ORDERER_DOMAIN in missing else ()
+    generate.generate(spec.Config(tuple(peers), orderers), made, lambda _: None)
+    in_the_way = inventory.strangers(made, plan.organizations)
+    if in_the_way:
+        raise InputError(
+            f"{in_the_way[0]} is in the way of the network's own file: move it elsewhere, or bring "
+            "the network up in another folder"
+        )
+    inventory.take(made, plan.organizations)
+    _check(plan)
+    return sorted(there)
+
+
+def _check(plan: Plan) -> None:
+    """Refuse identities of others that the network cannot run with."""
+    wanted = [node.identity / place for node in plan.nodes for place in ("msp", "tls/server.key")]
+    for path in [*wanted, *(org.msp("Admin") for org in plan.organization)]:
+        if not path.exists():
+            raise InputError(
+                f"{plan.organizations} has identities that this network did not make, but no "
+                f"{path.relative_to(plan.organizations)}: add it, or bring the network up in "
+                "another folder"
+            )
 
 
 def _peer_org(plan: Plan, number: int) -> spec.OrgSpec:

@@ -4,9 +4,8 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastledger.common.errors import (
@@ -24,13 +23,11 @@ from fastledger.node.network import (
     profiles,
     settings,
 )
+from fastledger.node.network.deployment import Say
 from fastledger.node.network.plan import HOST, STATE_FOLDER, Node, Plan
 from fastledger.node.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
-
-Say = Callable[[str], None]
-"""Takes a line of progress."""
 
 
 async def up(plan: Plan, say: Say) -> Plan:
@@ -53,10 +50,10 @@ async def up(plan: Plan, say: Say) -> Plan:
 async def _up(plan: Plan, say: Say) -> Plan:
     _keep(plan)
     if not plan.genesis_block.is_file():
-        _prepare(plan)
+        _prepare(plan, say)
         say("identities, genesis block and connection profiles are made")
     elif settings.follow(plan):
-        profiles.write(plan)
+        _write_profiles(plan, say)
         say("the network is elsewhere than it was: its paths are corrected")
     plan, content = deployment.next_version(plan)
     started = start(plan)
@@ -68,7 +65,7 @@ async def _up(plan: Plan, say: Say) -> Plan:
         if content:
             await deployment.join_all(session)
             say(f"channel {plan.channel} is joined by all")
-            plan = await deployment.deploy(session, content)
+            plan = await deployment.deploy(session, content, say)
             say(f"chaincode {plan.chaincode} {plan.version} is committed")
         plan.save()
         if not plan.watch:
@@ -130,16 +127,22 @@ def _keep(plan: Plan) -> None:
         before.changed(watch=plan.watch).save()
 
 
-def _prepare(plan: Plan) -> None:
-    identities.write(plan)
+def _prepare(plan: Plan, say: Say) -> None:
+    for domain in identities.write(plan):
+        say(f"{domain} had identities here, which the network takes; it never removes them")
     channel.write(plan)
     settings.write(plan)
-    profiles.write(plan)
+    _write_profiles(plan, say)
     profile = load_profile(channel.PROFILE, str(plan.state), {})
     block = genesis_block(profile, plan.channel).SerializeToString()
     temporary = plan.genesis_block.with_suffix(".new")
     temporary.write_bytes(block)
     temporary.replace(plan.genesis_block)
+
+
+def _write_profiles(plan: Plan, say: Say) -> None:
+    for file in profiles.write(plan):
+        say(f"{file} was not written by this network, and stays as it is")
 
 
 def start(plan: Plan) -> list[Node]:
@@ -194,27 +197,10 @@ def _who_has(port: int) -> str:
     return "stop who has it"
 
 
-def down(plan: Plan, *, clean: bool = False) -> list[Node]:
-    """Stop the nodes; return those that ran.
-
-    Args:
-        plan: The network.
-        clean: Forget ledgers and identities, too.
-    """
+def down(plan: Plan) -> list[Node]:
+    """Stop the nodes; return those that ran."""
     ended = processes.stop([node.folder for node in plan.nodes])
-    if clean:
-        _remove(plan.state)
-        _remove(plan.organizations)
     return [node for node in plan.nodes if node.folder in ended]
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise FastledgerError(f"cannot remove {folder}: {error}") from error
 
 
 def check_same(old: Plan, new: Plan) -> None:

@@ -24,6 +24,10 @@ _NAMES = {
 }
 _SAMPLE_PORTS = {"orderer": 7050, "admin": 7053, "operations": 9443, "peer": 7051}
 _PORTS_PER_ORG = 2000
+CA_PORT = 7054
+CA_PORT_STEP = 1000
+"""fabric-samples' certificate authorities: 7054 for Org1, 8054 for Org2."""
+
 _MIN_PEER_STEP = 10
 _PEERS_IN_SAMPLES = 2
 
@@ -116,6 +120,9 @@ class Plan:
         language: What they are written in.
         port_base: First of the ports, which then follow each other; 0 takes fabric-samples' ports.
         watch: Whether saved sources go live by themselves: chaincode runs beside the peers.
+        policy: Base64 of the chaincode's ``ApplicationPolicy``; empty for the channel's default,
+            None for what it has.
+        collections: Base64 of its ``CollectionConfigPackage``, likewise.
     """
 
     folder: Path
@@ -129,6 +136,8 @@ class Plan:
     language: str = "python"
     port_base: int = 0
     watch: bool = False
+    policy: str | None = None
+    collections: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -221,6 +230,8 @@ class Plan:
     def save(self) -> None:
         """Keep the plan in ``network.json``."""
         self.state.mkdir(parents=True, exist_ok=True)
+        # Nothing of the folder belongs into anybody's repository.
+        (self.state / ".gitignore").write_text("*\n", "utf-8")
         values = {key: value for key, value in asdict(self).items() if key != "folder"}
         temporary = self.state / "network.json.new"
         temporary.write_text(json.dumps(values, indent=2) + "\n", "utf-8")

@@ -2,25 +2,37 @@
 """Connection profiles, ``connection-org1.json`` and ``.yaml``, for Fabric's SDKs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.node.network.inventory import Inventory
+from fastledger.node.network.plan import CA_PORT, CA_PORT_STEP, Node, Org, Plan
 
 
-def write(plan: Plan) -> None:
-    """Write both files of every organization."""
+def write(plan: Plan) -> list[Path]:
+    """Write both files of every organization.
+
+    Returns:
+        The files of others that stand in their places, and stay.
+    """
+    inventory = Inventory(plan)
+    made = inventory.workshop()
     for org in plan.organization:
         profile = _profile(plan, org)
-        stem = org.folder / f"connection-org{org.number}"
+        folder = made / org.folder.relative_to(plan.organizations)
+        folder.mkdir(parents=True)
+        stem = folder / f"connection-org{org.number}"
         stem.with_suffix(".json").write_text(json.dumps(profile, indent=4) + "\n", "utf-8")
         text = yaml.safe_dump(profile, sort_keys=False, default_flow_style=False)
         stem.with_suffix(".yaml").write_text(text, "utf-8")
+    return inventory.take(made, plan.organizations)
 
 
 def _profile(plan: Plan, org: Org) -> dict[str, Any]:
     peers = {peer.name: _node(peer) for peer in org.peers}
+    ca = f"ca.{org.domain}"
     everyone = {"endorsingPeer": True, "chaincodeQuery": True, "ledgerQuery": True}
     return {
         "name": f"fastledger-{org.name.lower()}",
@@ -29,8 +41,11 @@ def _profile(plan: Plan, org: Org) -> dict[str, Any]:
             "organization": org.name,
             "connection": {"timeout": {"peer": {"endorser": "300"}}},
         },
-        "organizations": {org.name: {"mspid": org.mspid, "peers": list(peers)}},
+        "organizations": {
+            org.name: {"mspid": org.mspid, "peers": list(peers), "certificateAuthorities": [ca]}
+        },
         "peers": peers,
+        "certificateAuthorities": {ca: _authority(org, ca)},
         "orderers": {plan.orderer.name: _node(plan.orderer)},
         "channels": {
             plan.channel: {
@@ -38,6 +53,19 @@ def _profile(plan: Plan, org: Org) -> dict[str, Any]:
                 "peers": {name: dict(everyone) for name in peers},
             }
         },
+    }
+
+
+def _authority(org: Org, name: str) -> dict[str, Any]:
+    """Describe the CA as test-network's profiles do: clients read that before they need one."""
+    certificate = org.folder / "ca" / f"{name}-cert.pem"
+    # Identities that were there may have come without their authority.
+    pem = [certificate.read_text("ascii")] if certificate.is_file() else []
+    return {
+        "url": f"https://localhost:{CA_PORT + CA_PORT_STEP * (org.number - 1)}",
+        "caName": f"ca-org{org.number}",
+        "tlsCACerts": {"pem": pem},
+        "httpOptions": {"verify": False},
     }
 
 

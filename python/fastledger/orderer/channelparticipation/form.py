@@ -3,6 +3,7 @@
 
 from aiohttp import BodyPartReader, web
 
+from fastledger.comm.http import UNREADABLE_FORM
 from fastledger.common.errors import InputError
 
 MAX_PARTS = 16
@@ -32,7 +33,7 @@ async def read_file_part(request: web.Request, key: str, limit: int) -> bytes:
                 others += 1
             else:
                 files[part.name or ""] = content
-    except (ValueError, AssertionError, RuntimeError) as error:
+    except UNREADABLE_FORM as error:
         raise _unreadable(str(error)) from error
     if key not in files:
         raise InputError(f"form does not contains part key: {key}")

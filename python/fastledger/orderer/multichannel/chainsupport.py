@@ -58,7 +58,7 @@ class ChainSupport:
         last = Block.FromString(blocks.block(blocks.height - 1))
         self.bundle = Bundle.from_block(blocks.block(last_config_index(last)))
         self.channel_id: str = self.bundle.channel_id
-        self.check_resources(self.bundle)
+        self.check_supported(self.bundle)
         consenter = consenters.of(self.orderer)
         self._writes = WriteQueue(
             self.channel_id,
@@ -183,9 +183,10 @@ class ChainSupport:
 
     # What the rules ask.
 
-    def check_resources(self, bundle: Bundle) -> None:
-        """Refuse a configuration that this orderer cannot run."""
-        check_supported(bundle, self._consenters)
+    def check_supported(self, bundle: Bundle) -> None:
+        """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
+        values = orderer_of(bundle)
+        self._consenters.of(values).check(bundle.channel_id, values)
 
     # What the registrar asks.
 
@@ -213,9 +214,3 @@ class ChainSupport:
         self.status = "active"
         self.failure = None
         self.chain.errored.clear()
-
-
-def check_supported(bundle: Bundle, consenters: Consenters) -> None:
-    """Refuse a configuration that this orderer cannot run; raises Unsupported, or InputError."""
-    values = orderer_of(bundle)
-    consenters.of(values).check(bundle.channel_id, values)

@@ -117,3 +117,8 @@ _ROOTS = frozenset(
         ("common.ConfigUpdate", "write_set"),
     }
 )
+
+
+def is_map(field: Any) -> bool:
+    """Say whether a field is a map."""
+    return bool(field.message_type and field.message_type.GetOptions().map_entry)

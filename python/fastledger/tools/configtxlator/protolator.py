@@ -7,37 +7,26 @@ inverse; bytes come out with map entries sorted by key.
 """
 
 import base64
-import json
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from fastledger.common import gojson
 from fastledger.common.errors import InputError
-from fastledger.tools.configtxlator.opening import inside, opened_type, opens
+from fastledger.tools.configtxlator.faults import at, check_depth
+from fastledger.tools.configtxlator.opening import inside, is_map, opened_type, opens
 from fastledger.tools.configtxlator.places import Place
+from fastledger.tools.configtxlator.reader import from_json, from_tree
 
-M = TypeVar("M", bound=Message)
-_T = TypeVar("_T")
-
-MAX_NESTING = 100
-"""Messages inside messages; a configuration block needs less than 25.
-
-A configuration can hold another one as its last update, so the nesting is the sender's choice.
-"""
+__all__ = ["from_json", "from_tree", "to_json", "to_tree"]
 
 _QUOTED = frozenset(
     {
         FieldDescriptor.CPPTYPE_INT64,
         FieldDescriptor.CPPTYPE_UINT64,
     }
-)
-
-# Go's encoder writes what could end a script in a page as escapes.
-_ESCAPES = str.maketrans(
-    {char: f"\\u{ord(char):04x}" for char in ("<", ">", "&", "\u2028", "\u2029")}
 )
 
 _TIMESTAMP = "google.protobuf.Timestamp"
@@ -61,53 +50,31 @@ def to_json(message: Message, place: Place | None = None) -> str:
     Raises:
         InputError: A byte field does not hold what it should.
     """
-    text = json.dumps(to_tree(message, place), indent="\t", sort_keys=True, ensure_ascii=False)
-    return text.translate(_ESCAPES) + "\n"
-
-
-def from_json(text: str | bytes, kind: type[M]) -> M:
-    """Read a message from JSON.
-
-    Raises:
-        InputError: It is no JSON, or not such a message's.
-    """
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"error unmarshaling intermediate JSON: {error}") from error
-    return from_tree(tree, kind)
+    return gojson.marshal(to_tree(message, place), indent="\t") + "\n"
 
 
 def to_tree(message: Message, place: Place | None = None) -> dict[str, Any]:
     """Turn a message into what ``json`` writes; see :func:`to_json`."""
-    return _Writer().tree(message, place, "", 0)
-
-
-def from_tree(tree: Any, kind: type[M]) -> M:
-    """Build a message from what ``json`` read; see :func:`from_json`."""
-    message = kind()
-    _populate(message, tree, None, "", 0)
-    return message
-
-
-def _check_depth(depth: int) -> None:
-    if depth > MAX_NESTING:
-        raise InputError(f"messages are nested deeper than {MAX_NESTING}")
+    try:
+        return _Writer().tree(message, place, "", 0)
+    except InputError as error:
+        raise InputError(f"{message.DESCRIPTOR.full_name}: {error}") from error
 
 
 class _Writer:
     """Turns messages into trees."""
 
     def tree(self, message: Message, place: Place | None, name: str, depth: int) -> dict[str, Any]:
-        _check_depth(depth)
+        check_depth(depth)
         out: dict[str, Any] = {}
         for field in _shown_fields(message):
             if field.containing_oneof is not None:
                 # Protolator looks into no oneof: there it shows bytes as bytes.
                 if message.HasField(field.name):
-                    out[field.name] = self._plain(field, getattr(message, field.name), depth)
+                    value = getattr(message, field.name)
+                    out[field.name] = at(field.name, self._plain, field, value, depth)
             else:
-                out[field.name] = self._field(message, field, place, name, depth)
+                out[field.name] = at(field.name, self._field, message, field, place, name, depth)
         return out
 
     def _field(
@@ -116,10 +83,13 @@ class _Writer:
         value = getattr(message, field.name)
         if opens(message, field.name, place):
             return self._opened(message, field, value, place, name, depth)
-        if _is_map(field):
+        if is_map(field):
             return self._map(message, field, value, place, depth)
         if field.is_repeated:
-            return [self._nested(message, field, item, place, "", depth) for item in value]
+            return [
+                at(number, self._nested, message, field, item, place, "", depth)
+                for number, item in enumerate(value)
+            ]
         if field.message_type and not message.HasField(field.name):
             return None
         return self._nested(message, field, value, place, "", depth)
@@ -129,7 +99,9 @@ class _Writer:
     ) -> dict[str, Any]:
         entry = field.message_type.fields_by_name["value"]
         return {
-            _map_key(key): self._nested(message, field, value[key], place, key, depth, entry)
+            _map_key(key): at(
+                [key], self._nested, message, field, value[key], place, key, depth, entry
+            )
             for key in value
         }
 
@@ -155,10 +127,10 @@ class _Writer:
             kind = opened_type(message, field.name, place, entry)
             return self.tree(_decode(kind, encoded), None, "", depth + 1)
 
-        if _is_map(field):
-            return {key: tree(value[key], key) for key in value}
+        if is_map(field):
+            return {key: at([key], tree, value[key], key) for key in value}
         if field.is_repeated:
-            return [tree(item, "") for item in value]
+            return [at(number, tree, item, "") for number, item in enumerate(value)]
         return tree(value, name) if value else None
 
     def _plain(self, field: Any, value: Any, depth: int) -> Any:
@@ -173,13 +145,13 @@ class _Writer:
 
     def _plain_message(self, message: Any, depth: int) -> Any:
         """Show a message as protobuf's own JSON does, its bytes unopened."""
-        _check_depth(depth)
+        check_depth(depth)
         if message.DESCRIPTOR.full_name == _TIMESTAMP:
             return _timestamp(message)
         out: dict[str, Any] = {}
         for field in _shown_fields(message):
             value = getattr(message, field.name)
-            if _is_map(field):
+            if is_map(field):
                 entry = field.message_type.fields_by_name["value"]
                 out[field.name] = {
                     _map_key(key): self._plain(entry, value[key], depth + 1) for key in value
@@ -217,83 +189,3 @@ def _decode(kind: type[Message], encoded: bytes) -> Message:
 
 def _map_key(key: Any) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
-
-
-def _is_map(field: Any) -> bool:
-    return bool(field.message_type and field.message_type.GetOptions().map_entry)
-
-
-def _populate(message: Any, tree: Any, place: Place | None, name: str, depth: int) -> None:
-    _check_depth(depth)
-    if not isinstance(tree, dict):
-        kind = message.DESCRIPTOR.full_name
-        raise InputError(f"{kind}: expected a JSON object, found {_shown(tree)}")
-    nested, opened, plain = [], [], dict(tree)
-    for field in message.DESCRIPTOR.fields:
-        if field.name not in tree or field.containing_oneof is not None:
-            continue
-        if opens(message, field.name, place):
-            opened.append((field, plain.pop(field.name)))
-        elif _is_nested(field):
-            nested.append((field, plain.pop(field.name)))
-    try:
-        json_format.ParseDict(plain, message)
-    except (json_format.ParseError, ValueError, RecursionError) as error:
-        raise InputError(f"{message.DESCRIPTOR.full_name}: {error}") from error
-    for field, value in nested:
-        _populate_nested(message, field, value, place, depth)
-    # What a byte field holds can depend on all the others.
-    for field, value in opened:
-        _populate_opened(message, field, value, place, name, depth)
-
-
-def _is_nested(field: Any) -> bool:
-    kind = field.message_type.fields_by_name["value"] if _is_map(field) else field
-    return kind.message_type is not None and kind.message_type.full_name != _TIMESTAMP
-
-
-def _populate_nested(message: Any, field: Any, value: Any, place: Place | None, depth: int) -> None:
-    target = getattr(message, field.name)
-
-    def fill(one: Any, entry: Any, name: str) -> None:
-        one.SetInParent()
-        _populate(one, entry, inside(message, field.name, name, place), name, depth + 1)
-
-    if _is_map(field):
-        for key, entry in _expect(message, field, value, dict).items():
-            fill(target[key], entry, key)
-    elif field.is_repeated:
-        for entry in _expect(message, field, value, list):
-            fill(target.add(), entry, "")
-    elif value is not None:
-        fill(target, value, "")
-
-
-def _populate_opened(
-    message: Any, field: Any, value: Any, place: Place | None, name: str, depth: int
-) -> None:
-    def encode(tree: Any, entry: str) -> bytes:
-        inner = opened_type(message, field.name, place, entry)()
-        _populate(inner, tree, None, "", depth + 1)
-        return inner.SerializeToString(deterministic=True)
-
-    target = getattr(message, field.name)
-    if _is_map(field):
-        for key, tree in _expect(message, field, value, dict).items():
-            target[key] = encode(tree, key)
-    elif field.is_repeated:
-        target.extend(encode(tree, "") for tree in _expect(message, field, value, list))
-    elif value is not None:
-        setattr(message, field.name, encode(value, name))
-
-
-def _expect(message: Any, field: Any, value: Any, kind: type[_T]) -> _T:
-    if not isinstance(value, kind):
-        where = f"{message.DESCRIPTOR.full_name}.{field.name}"
-        wanted = "a JSON object" if kind is dict else "a JSON array"
-        raise InputError(f"{where}: expected {wanted}, found {_shown(value)}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value)[:80]

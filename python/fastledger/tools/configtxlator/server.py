@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from google.protobuf.message import DecodeError
 
+from fastledger.comm.http import UNREADABLE_FORM
 from fastledger.common.errors import InputError, NotFound
 from fastledger.protos.common.configtx_pb2 import Config
 from fastledger.tools.configtxlator import protolator
@@ -59,7 +60,10 @@ async def _encode(request: web.Request) -> web.Response:
 async def _compute_update(request: web.Request) -> web.Response:
     if request.content_type != "multipart/form-data":
         return _refused(400, "Error with field 'original': not a multipart/form-data request")
-    form = await request.post()
+    try:
+        form = await request.post()
+    except UNREADABLE_FORM as error:
+        return _refused(400, f"Error with field 'original': error reading field bytes: {error}")
     configs = []
     for name in ("original", "updated"):
         part = form.get(name)

@@ -48,7 +48,7 @@ impl Ledger {
 #[pymethods]
 impl Ledger {
     #[staticmethod]
-    #[pyo3(signature = (path, *, create=true, workers=0, blocks_ahead=128, durable=true, verify_block_signatures=true, allow_malformed=false, engine="auto"))]
+    #[pyo3(signature = (path, *, create=true, workers=0, blocks_ahead=128, durable=true, verify_block_signatures=true, allow_malformed=false, delivered=false, engine="auto"))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn open(
         py: Python<'_>,
@@ -59,6 +59,7 @@ impl Ledger {
         durable: bool,
         verify_block_signatures: bool,
         allow_malformed: bool,
+        delivered: bool,
         engine: &str,
     ) -> PyResult<Self> {
         let sequential_mvcc = match engine {
@@ -76,6 +77,7 @@ impl Ledger {
             blocks_ahead,
             verify_block_signatures,
             allow_malformed,
+            delivered,
             sequential_mvcc,
             durable,
             ..Options::default()

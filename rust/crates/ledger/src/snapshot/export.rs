@@ -10,8 +10,8 @@ use fastledger_wire::{Hash, hash};
 use heed::{RoTxn, WithoutTls};
 
 use super::file::{CountedWriter, Writer};
-use super::metadata::{SignableMetadata, SnapshotMetadata};
-use super::{CONFIG_HISTORY, FilePair, PRIVATE_STATE_HASHES, PUBLIC_STATE, TX_IDS};
+use super::metadata::{ADDITIONAL, SIGNABLE, SignableMetadata, SnapshotMetadata};
+use super::{CONFIG_HISTORY, FilePair, PAIRS, PRIVATE_STATE_HASHES, PUBLIC_STATE, TX_IDS};
 use crate::error::{IoContext, LedgerError, Result};
 use crate::keys;
 use crate::layer::Kind;
@@ -45,9 +45,7 @@ impl Ledger {
         let view = self.view_with(1)?;
         let savepoint = view.savepoint.ok_or_else(|| refuse("a ledger without blocks has no snapshot"))?;
         let partial = dir.with_file_name(format!("{}.partial", dir.file_name().unwrap_or_default().display()));
-        if partial.exists() {
-            fs::remove_dir_all(&partial).context("remove", &partial)?;
-        }
+        clear(&partial, &refuse)?;
         fs::create_dir_all(&partial).context("create folder", &partial)?;
         let metadata = Source { view: &view, txn: &view.lane() }.write_files(&partial, channel, &savepoint)?;
         sync_dir(&partial)?;
@@ -55,6 +53,22 @@ impl Ledger {
         sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
         Ok(metadata)
     }
+}
+
+/// Removes what an export left that was cut short: a folder with nothing but files of a snapshot.
+fn clear(partial: &Path, refuse: &impl Fn(&str) -> LedgerError) -> Result<()> {
+    if !partial.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(partial).context("list", partial)? {
+        let name = entry.context("list", partial)?.file_name();
+        let mut known = PAIRS.iter().flat_map(|pair| [pair.data, pair.metadata]).chain([SIGNABLE, ADDITIONAL]);
+        if !known.any(|known| name == known) {
+            return Err(refuse(&format!("{} is in the way, which holds other files; move it", partial.display())));
+        }
+        fs::remove_file(partial.join(&name)).context("remove", partial)?;
+    }
+    fs::remove_dir(partial).context("remove", partial)
 }
 
 impl<'t> Source<'t> {
