@@ -18,6 +18,7 @@ from typing import Any
 
 import zstandard
 
+from fastledger.ledger.framing import block_file
 from fastledger.protoutil import block as blocks
 
 ROOT = Path(__file__).parents[1]
@@ -47,10 +48,12 @@ class Verdict:
 
 
 def archives() -> dict[str, Path]:
-    """Find the archives of ledgers, by corpus name; `crypto` has keys, but no ledger."""
+    """Find the archives of ledgers, by corpus name: not `crypto`, which has keys, nor
+    `fabric-testdata`, which has several ledgers of two blocks."""
     found = {path.name.removesuffix(".tar.zst"): path for path in MORE.rglob("*.tar.zst")}
     found |= {path.name.removesuffix(".tar.zst"): path for path in VECTORS.rglob("*.tar.zst")}
-    found.pop("crypto", None)
+    for other in ("crypto", "fabric-testdata"):
+        found.pop(other, None)
     return dict(sorted(found.items()))
 
 
@@ -66,6 +69,16 @@ class Corpus:
         ):
             tar.extractall(folder, filter="data")
         self.folder = folder / self.name
+        for owner in FEEDS:
+            for blockfile in self.folder.glob(f"{owner}/*/blockfile_000000"):
+                self._write_blocks(blockfile, self.folder / f"blocks_{owner}")
+
+    def _write_blocks(self, blockfile: Path, folder: Path) -> None:
+        """Write the blocks of a block file one by one, as other corpora have them."""
+        folder.mkdir()
+        with blockfile.open("rb") as file:
+            for number, framed in enumerate(block_file(file, str(blockfile))):
+                (folder / f"{number:06}.block").write_bytes(framed.block)
 
     @property
     def allow_malformed(self) -> bool:
@@ -110,7 +123,18 @@ class Corpus:
     @property
     def is_fabric_1(self) -> bool:
         """Whether a 1.x peer made the state."""
-        return "fabric-1.4" in self.archive.parts
+        return any(part.startswith("fabric-1.") for part in self.archive.parts)
+
+    @property
+    def has_commit_hashes(self) -> bool:
+        """Whether the real peer computed them: not where its ledger was begun before 1.4.1."""
+        return any(verdict.commit_hash for verdict in self.verdicts)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the real peer's final state was recorded."""
+        recorded = ("expected_state.jsonl", "ledger/stateLeveldb.txt")
+        return any((self.folder / name).exists() for name in recorded)
 
     @cached_property
     def snapshot_hashes(self) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 __all__ = [
     "BlockStore",
+    "Certificate",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
@@ -26,6 +27,8 @@ __all__ = [
     "block_from_record",
     "block_header",
     "deflate",
+    "duration_ns",
+    "environment_damage",
 ]
 
 __version__: str
@@ -35,8 +38,11 @@ class BlockStore:
     """One channel's block files, with nothing derived from them: what an orderer keeps."""
 
     @staticmethod
-    def open(path: str) -> BlockStore:
-        """Opens the folder of a channel's block files, or makes it; cuts off a torn append."""
+    def open(path: str, *, known: bool = False) -> BlockStore:
+        """Opens the folder of a channel's block files, or makes it; cuts off a torn append.
+
+        ``known`` says that blocks were stored in it before, so that none may be missing.
+        """
 
     def close(self) -> None: ...
     @property
@@ -51,7 +57,77 @@ class BlockStore:
         """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
 
     def block(self, number: int) -> bytes:
-        """Encoded common.Block."""
+        """Encoded common.Block, which has the data hash that its header states."""
+
+@final
+class Certificate:
+    """A certificate that belongs to no MSP, read as Go reads it."""
+
+    def __new__(cls, pem: bytes) -> Certificate:
+        """Reads the first PEM block: InputError where there is none, else IdentityRefused."""
+
+    @property
+    def serial(self) -> bytes:
+        """The serial number, big-endian."""
+
+    @property
+    def public_key(self) -> bytes:
+        """DER `SubjectPublicKeyInfo`."""
+
+    @property
+    def not_before(self) -> int:
+        """Seconds since 1970, UTC."""
+
+    @property
+    def not_after(self) -> int:
+        """Seconds since 1970, UTC."""
+
+@final
+class Examined:
+    """What can be said of a block without the state before it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def header_hash(self) -> bytes: ...
+    @property
+    def transactions(self) -> int: ...
+    @property
+    def decided(self) -> int:
+        """Transactions whose verdict no state changes."""
+
+    @property
+    def orderers_checked(self) -> bool:
+        """Whether the orderers' signatures were verified."""
+
+    @property
+    def creators_checked(self) -> bool:
+        """Whether the creators' signatures were verified."""
+
+    @property
+    def commit_hash_follows(self) -> bool | None:
+        """Whether it follows from the one before, verdicts and writes; absent if unknown."""
+
+    @property
+    def differences(self) -> list[tuple[int, str]]:
+        """Transactions whose stored verdict cannot be right, and why."""
+
+    @property
+    def notes(self) -> list[str]: ...
+
+@final
+class Excerpt:
+    """Consecutive blocks of a channel, the first of them not its first."""
+
+    def __new__(
+        cls, after: tuple[int, bytes] | None = None, *, allow_malformed: bool = False
+    ) -> Excerpt:
+        """Begins behind the block of this number and header hash, or anywhere."""
+
+    @property
+    def channel_id(self) -> str | None: ...
+    def examine(self, block: bytes) -> Examined:
+        """Examines the next encoded common.Block; raises BlockRefused."""
 
 @final
 class CommitResult:
@@ -70,6 +146,10 @@ class CommitResult:
     @property
     def codes(self) -> bytes:
         """One TxValidationCode per transaction: the block's transactions filter."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What an auditor should know of the block beside its verdicts."""
 
     @property
     def stored_codes(self) -> bytes | None:
@@ -153,6 +233,7 @@ class Ledger:
         durable: bool = True,
         verify_block_signatures: bool = True,
         allow_malformed: bool = False,
+        delivered: bool = False,
         engine: str = "auto",
     ) -> Ledger:
         """Opens a ledger, or with `create` begins one; without, a missing one is an InputError.
@@ -166,6 +247,10 @@ class Ledger:
     @property
     def torn(self) -> tuple[str, int, int] | None:
         """What opening cut off: file, offset, bytes."""
+
+    @property
+    def rebuilt(self) -> str | None:
+        """Why opening made everything derived anew, None when it did not."""
 
     @property
     def height(self) -> int: ...
@@ -231,6 +316,9 @@ class Ledger:
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
+
+    def reopen(self) -> int:
+        """Closes the ledger and opens it again, as after a crash; returns the height."""
 
 @final
 class GrpcCall:
@@ -324,6 +412,9 @@ class GrpcServer:
 
     @property
     def port(self) -> int: ...
+    def asks_once(self, path: str) -> None:
+        """Clients of a method ask once: its calls are told of when they have asked."""
+
     def fileno(self) -> int:
         """A descriptor that is readable while there is something to drain."""
 
@@ -483,6 +574,16 @@ class ChannelConfig:
     def tls_cas(self, mspid: str) -> list[bytes]:
         """PEM of root and intermediate certificates of an MSP's TLS."""
 
+    def verify_orderer_tls(
+        self, certificate: Certificate, now: int, *, ignore_expiration: bool = False
+    ) -> None:
+        """IdentityRefused unless the certificate has a chain to a TLS CA of the orderers.
+
+        `now` is in seconds since 1970. Whoever ignores the expiration of a certificate does not
+        learn where it comes from, either: as in Go, an expired one is refused before its chain is
+        sought.
+        """
+
     def identity(self, serialized: bytes) -> Identity:
         """Reads a `msp.SerializedIdentity`; IdentityRefused if that cannot be done."""
 
@@ -518,6 +619,12 @@ class ChannelConfig:
         """The configuration that a CONFIG transaction's `common.ConfigEnvelope` makes of this one.
 
         Raises ConfigRefused.
+        """
+
+    def channel_template(self, request: bytes) -> ChannelConfig:
+        """What a system channel makes a new channel of: the update in `request` then applies to it.
+
+        `request` is an encoded `common.Envelope` of type CONFIG_UPDATE. Raises ConfigRefused.
         """
 
     def propose_update(self, update: bytes) -> bytes:
@@ -566,3 +673,15 @@ def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
+
+    Raises InputError, whose text is Go's.
+    """
+
+def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
+    """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
+
+    Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
+    """

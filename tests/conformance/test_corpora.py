@@ -58,6 +58,11 @@ def test_every_block_is_judged_as_the_real_peer_judged_it(run: Run) -> None:
 @pytest.mark.parametrize("which", ["header_hash", "data_hash", "commit_hash"])
 def test_every_hash_is_the_real_one(run: Run, which: str) -> None:
     ours = [getattr(commit, which) for commit in run.commits]
+    if which == "commit_hash" and run.feed == "orderer" and not run.corpus.has_commit_hashes:
+        # A peer that joins such a channel today computes them, but none was recorded.
+        assert ours[0] is None
+        assert None not in ours[1:]
+        return
     assert ours == [getattr(verdict, which) for verdict in run.corpus.verdicts]
 
 
@@ -71,6 +76,8 @@ def test_what_a_block_carried_is_told(run: Run) -> None:
 
 
 def test_the_final_state_is_the_real_peers(run: Run) -> None:
+    if not run.corpus.has_state:
+        pytest.skip("no state was recorded")
     with fastledger.open(run.path) as ledger:
         ours = {
             (entry.namespace, entry.collection, entry.key): {

@@ -5,6 +5,7 @@ They are kept in the user's cache folder, fastledger/interop/fabric/VERSION, for
 """
 
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -41,6 +42,40 @@ def fabric_tool(name: str, version: str = "v3.1.5") -> Path:
         except subprocess.CalledProcessError as error:
             pytest.skip(f"cannot build Fabric's {name} {release}: {_why(error)}")
     return built
+
+
+def fabric_helper(source: Path, version: str = "v3.1.5") -> Path:
+    """Return a program of ours that is built within Fabric's source, as if it were its own.
+
+    So it can use what Fabric's module keeps to itself. Skip the test if it cannot be built.
+
+    Args:
+        source: Its only file.
+        version: Fabric's.
+    """
+    release, query = _release(version)
+    content = source.read_bytes()
+    name = f"{source.stem}-{hashlib.sha256(content).hexdigest()[:12]}"
+    built = CACHE / "fabric" / release / name
+    if not built.exists():
+        try:
+            _build_helper(source, query, built)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"cannot build {source.name} within Fabric {release}: {_why(error)}")
+    return built
+
+
+def _build_helper(source: Path, query: str, built: Path) -> None:
+    fabric = _source(query)
+    # The module's folder cannot be written to; Go reads this file as if it were in it.
+    overlay = built.with_suffix(".json")
+    place = fabric / "cmd" / source.stem / "main.go"
+    overlay.write_text(json.dumps({"Replace": {str(place): str(source)}}))
+    command = ["build", "-mod=readonly", "-overlay", str(overlay), "-o", str(built)]
+    try:
+        _go([*command, f"./cmd/{source.stem}"], fabric)
+    finally:
+        overlay.unlink()
 
 
 def sample_config(version: str = "v3.1.5") -> Path:

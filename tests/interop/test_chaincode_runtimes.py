@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
+from real_nodes import answers
 from registries import build, build_with_maven, fetch, need
 
 HERE = Path(__file__).parent
@@ -140,6 +142,10 @@ def _service(runtime: Runtime, ccid: str, address: str) -> Iterator[None]:
         env["CORE_CHAINCODE_ID_NAME"] = ccid
     process = subprocess.Popen(command, cwd=folder, env=env)
     try:
+        # Nobody is dialled twice.
+        while not answers(int(address.rpartition(":")[2])):
+            assert process.poll() is None, f"the service of {runtime.language} has ended"
+            time.sleep(0.05)
         yield
     finally:
         process.kill()

@@ -11,6 +11,7 @@ import ordering
 import peering
 from corpora import Corpus, OpenCorpus
 from fastledger.channelconfig import Bundle
+from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from fastledger.protos.gateway import gateway_pb2
 from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub
@@ -177,11 +178,14 @@ async def through_the_gateway(corpus: Corpus, folder: Path) -> None:
                 gateway_pb2.EvaluateRequest(channel_id=CHANNEL, proposed_transaction=proposal)
             )
             assert BlockchainInfo.FromString(evaluated.result.payload).height == 1
-            endorsed = await stub.Endorse(
-                gateway_pb2.EndorseRequest(channel_id=CHANNEL, proposed_transaction=proposal)
-            )
-            envelope = endorsed.prepared_transaction
-            envelope.signature = client.signer.sign(envelope.payload)
+            # To no system chaincode a policy belongs that could be met.
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Endorse(
+                    gateway_pb2.EndorseRequest(channel_id=CHANNEL, proposed_transaction=proposal)
+                )
+            assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+            endorsed = await client.call(CHANNEL, "qscc", "GetChainInfo", CHANNEL)
+            envelope = Envelope.FromString(client.transaction([endorsed]))
             asked = gateway_pb2.CommitStatusRequest(
                 transaction_id=client.tx_id,
                 channel_id=CHANNEL,

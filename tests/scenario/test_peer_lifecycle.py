@@ -15,6 +15,7 @@ from fastledger.chaincode.context import TransactionContext
 from fastledger.channelconfig import Bundle
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.proposal import unpack
@@ -38,6 +39,10 @@ class Anybody:
 
     def check(self, resource, channel_id, signed) -> None:
         pass
+
+
+async def built(ccid: str, package: object = None) -> None:
+    """Nothing of the corpus is run, so nothing has to be built."""
 
 
 class OneChannel:
@@ -103,7 +108,8 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
                 definitions = Definitions(packages, mspid)
                 channels = OneChannel(channel)
                 services = PeerServices(channels, Anybody(), definitions)
-                scc = LifecycleScc(channels, Anybody(), packages, definitions, mspid)
+                installer = Installer(packages, definitions, built)
+                scc = LifecycleScc(channels, Anybody(), packages, definitions, mspid, installer)
                 simulator = services.simulate(channel, unpack(proposal).tx_id)
                 context = TransactionContext(
                     channel_id=channel.id,

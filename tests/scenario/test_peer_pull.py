@@ -9,12 +9,15 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
+import old_channels
 import peering
-from corpora import Corpus, OpenCorpus
+from corpora import OpenCorpus
+from fastledger import TxValidationCode as Code
 from fastledger.comm import dial
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.packages import PackageStore
+from fastledger.msp import SigningIdentity
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.protos.common.common_pb2 import Block, Envelope, Payload
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
@@ -73,22 +76,23 @@ def damaged(block: bytes) -> bytes:
     return broken.SerializeToString()
 
 
-async def pull(corpus: Corpus, folder: Path) -> tuple[int, bytes | None, int]:
-    blocks = corpus.blocks("orderer")
+async def pull(
+    channel_id: str, blocks: list[bytes], signer: SigningIdentity, folder: Path
+) -> tuple[list[bytes], bytes | None, int]:
     liar = FakeOrderer([damaged(block) for block in blocks])
     restless = FakeOrderer(blocks, hang_up_after=3)
-    signer = peering.identity(corpus.folder / "crypto-config", "org1", "peer0", "peers")
     async with liar.serving() as one, restless.serving() as two:
         packages = PackageStore(folder)
         indexes = IndexFiles(packages, Definitions(packages, signer.mspid))
         channels = PeerChannels(folder, signer, lambda _: Plain(), lambda _: [one, two], indexes)
         await channels.open()
         await channels.join(blocks[0])
-        channel = channels.channel("mychannel")
+        channel = channels.channel(channel_id)
         assert channel is not None
         async with asyncio.timeout(peering.DEADLINE_S):
             await channel.wait(len(blocks))
-        found = channel.height, channel.ledger.last_commit_hash, liar.streams
+        codes = [channel.ledger.block(number).codes for number in range(channel.height)]
+        found = codes, channel.ledger.last_commit_hash, liar.streams
         await channels.close()
     return found
 
@@ -97,7 +101,28 @@ def test_a_lying_orderer_is_left_for_another(open_corpus: OpenCorpus, tmp_path: 
     corpus = open_corpus("v14")
     if "orderer" not in corpus.feeds():
         pytest.skip("this copy of the corpus has no orderer's blocks")
-    height, commit_hash, lies = asyncio.run(pull(corpus, tmp_path))
-    assert height == len(corpus.verdicts)
+    signer = peering.identity(corpus.folder / "crypto-config", "org1", "peer0", "peers")
+    codes, commit_hash, lies = asyncio.run(
+        pull("mychannel", corpus.blocks("orderer"), signer, tmp_path)
+    )
+    assert codes == [verdict.codes for verdict in corpus.verdicts]
     assert commit_hash == corpus.verdicts[-1].commit_hash
     assert lies >= 1
+
+
+def test_a_channel_that_began_on_1_0_is_pulled(open_corpus: OpenCorpus, tmp_path: Path) -> None:
+    channel = old_channels.begin(open_corpus("v11").folder)
+    channel.block((channel.deploy("cc"), Code.VALID))
+    write = channel.invoke("cc", old_channels.writes("cc", {"k": b"1"}))
+    channel.block((write, Code.VALID), (write, Code.VALID))
+    channel.update(old_channels.require(orderer="V1_1"))
+    channel.update(old_channels.require(channel="V1_1", application="V1_1"))
+    channel.slots = old_channels.SINCE_1_4_1
+    channel.block((write, Code.DUPLICATE_TXID))
+    material = open_corpus("v11").folder / "crypto-config"
+    signer = peering.identity(material, "org1", "peer0", "peers")
+    codes, commit_hash, _ = asyncio.run(
+        pull(old_channels.CHANNEL, channel.delivered, signer, tmp_path)
+    )
+    assert codes == [b"\0", b"\0", b"\0\0", b"\0", b"\0", bytes([Code.DUPLICATE_TXID])]
+    assert commit_hash is not None

@@ -21,6 +21,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.packages import PackageStore, parse_legacy
 from fastledger.endorser.proposal import unpack
 from fastledger.endorser.services import PeerServices
@@ -123,11 +124,16 @@ def endorser_at(corpus: Corpus, folder: Path, height: int, org: str) -> Endorser
     services = PeerServices(channels, acl, definitions)
     services.add("cscc", Cscc(channels, acl))
     services.add("qscc", Qscc(channels, acl))
-    services.add("lscc", Lscc(channels, acl, packages, definitions))
+    installer = Installer(packages, definitions, built)
+    services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
     signer = peering.identity(material, org, "peer0", "peers")
     endorser = Endorser(channels, acl, msp.identity, definitions, services, signer)
     endorser.use(Example02(services))
     return endorser
+
+
+async def built(ccid: str, package: object = None) -> None:
+    """Nothing of the corpus is run, so nothing has to be built."""
 
 
 Answer = ProposalResponse | str

@@ -255,6 +255,24 @@ def test_an_archive_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         sources.open(path)
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_what_stands_before_an_entry_has_a_limit(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "headers.tar.zst"
+    header = tarfile.TarInfo("header")
+    header.type = kind
+    pack(path, [(header, bytes(4 << 20)), (tarfile.TarInfo("0.block"), b"block")])
+    with pytest.raises(InputError, match="header takes more than 1048576 bytes"):
+        sources.open(path)
+
+
+def test_large_entries_have_none_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "large.tar.zst"
+    members = [(tarfile.TarInfo(f"notes {n}"), bytes(n << 20)) for n in (5, 0, 7)]
+    pack(path, members)
+    with pytest.raises(InputError, match="no blocks in it"):
+        sources.open(path)
+
+
 @pytest.mark.parametrize("keep", [0, 100, 5000])
 def test_a_broken_archive_is_told(small: Corpus, tmp_path: Path, keep: int) -> None:
     path = tmp_path / "broken.tar.zst"

@@ -9,6 +9,9 @@ PAGE_ROWS = 100
 MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 """Largest message on a chaincode stream, as everywhere in Fabric."""
 
+FRAME_BYTES = 64 * 1024
+"""What such a message may have beside its payload: ids, names, what protobuf puts before each."""
+
 MAX_OPEN_ITERATORS = 100
 """Queries that one transaction may hold open: each holds a cursor and up to a page of rows."""
 
@@ -37,7 +40,7 @@ class ChaincodeConfig:
     """``chaincode.executetimeout``: a transaction that takes longer fails."""
 
     startup_timeout_s: float = 300.0
-    """``chaincode.startuptimeout``: building, starting and registering together."""
+    """``chaincode.startuptimeout``: starting and registering; building has a limit of its own."""
 
     keepalive_s: float = 0.0
     """``chaincode.keepalive``: 0 sends none, which the Node shim needs."""

@@ -28,6 +28,9 @@ class TransactionContext:
 
     signed_proposal: SignedProposal | None = None
     proposal: Proposal | None = None
+    creator: bytes = b""
+    """Whose transaction it is, as the signature says; empty where the peer itself calls."""
+
     decorations: Mapping[str, bytes] = field(default_factory=dict)
     """What the peer's decorators add to the chaincode's input."""
 
@@ -39,7 +42,7 @@ class TransactionTooLarge(Exception):
 class Execution:
     """One INIT or TRANSACTION in flight at one chaincode."""
 
-    __slots__ = ("_bytes", "access", "busy", "context", "is_init", "queries", "result")
+    __slots__ = ("_bytes", "access", "busy", "closed", "context", "is_init", "queries", "result")
 
     def __init__(self, context: TransactionContext, *, is_init: bool) -> None:
         """Begin; the running loop gets the result."""
@@ -51,6 +54,8 @@ class Execution:
         """Collections whose access was checked already."""
         self.busy = False
         """Whether a request is being answered: there is one at a time."""
+        self.closed = False
+        """Whether nobody waits for its result any more."""
         self._bytes = 0
 
     def charge(self, size: int) -> None:
@@ -73,4 +78,5 @@ class Execution:
 
     def close(self) -> None:
         """Let go of open queries."""
+        self.closed = True
         self.queries.close()

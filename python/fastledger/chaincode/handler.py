@@ -15,19 +15,20 @@ and with it the chaincode's transactions; the peer goes on.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from concurrent.futures import Executor
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import requests
 from fastledger.chaincode.calls import Callee, call_chaincode
-from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.config import FRAME_BYTES, MAX_MESSAGE_BYTES, ChaincodeConfig
 from fastledger.chaincode.context import Execution, TransactionContext
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import Services
 from fastledger.chaincode.stream import Stream
 from fastledger.common.errors import ChaincodeError
+from fastledger.common.share import FairLimit
+from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
     ChaincodeID,
@@ -56,7 +57,7 @@ class Handler:
         services: Services,
         registry: Registry["Handler"],
         callee: Callee,
-        workers: Executor,
+        workers: FairWorkers,
         expected_ccid: str | None = None,
     ) -> None:
         """Take a stream over; nothing is sent before :meth:`serve`.
@@ -82,7 +83,8 @@ class Handler:
         self._ready = False
         self._closed = asyncio.Event()
         self._executions: dict[Key, Execution] = {}
-        self._overdue: set[Key] = set()
+        self._overdue: dict[Key, Execution] = {}
+        self._limit = FairLimit(config.max_transactions)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,7 +94,7 @@ class Handler:
 
     @property
     def in_flight(self) -> int:
-        """Transactions that the chaincode is executing and somebody still waits for."""
+        """Transactions that the chaincode is executing and that have not timed out."""
         return len(self._executions)
 
     def is_overdue(self, channel_id: str, tx_id: str) -> bool:
@@ -140,13 +142,15 @@ class Handler:
     ) -> ChaincodeMessage:
         """Run one transaction and wait for COMPLETED or ERROR.
 
+        Whoever calls sees it through: a chaincode cannot be told that nobody waits any longer.
+
         Raises:
             ChaincodeError: It took too long, the chaincode died, or has too much to do.
         """
         key = (context.channel_id, context.tx_id)
         if key in self._executions or key in self._overdue:
             raise ChaincodeError(f"txid: {context.tx_id}({context.channel_id}) exists")
-        if len(self._executions) + len(self._overdue) >= self._config.max_transactions:
+        if not self._limit.enter(context.creator):
             raise ChaincodeError(
                 f"chaincode {self.ccid} executes {self._config.max_transactions} transactions "
                 "already; try again later"
@@ -157,13 +161,15 @@ class Handler:
                 await self._begin(execution, chaincode_input)
                 return await execution.result
         except TimeoutError as error:
-            self._overdue.add(key)
+            self._overdue[key] = execution
             raise ChaincodeError("timeout expired while executing transaction") from error
         except ConnectionError as error:
             raise ChaincodeError("chaincode stream terminated") from error
         finally:
             del self._executions[key]
             execution.close()
+            if key not in self._overdue:
+                self._limit.leave(context.creator)
 
     async def _begin(self, execution: Execution, chaincode_input: ChaincodeInput) -> None:
         context = execution.context
@@ -178,8 +184,16 @@ class Handler:
             txid=context.tx_id,
             channel_id=context.channel_id,
         )
+        size = len(message.payload)
         if context.signed_proposal is not None:
             message.proposal.CopyFrom(context.signed_proposal)
+            size += len(context.signed_proposal.proposal_bytes)
+        if size > _most():
+            # The stream would end with it, and all other transactions with the stream.
+            raise ChaincodeError(
+                f"the transaction's input has {size} bytes with its proposal; at most {_most()} "
+                "fit into a message"
+            )
         await self._stream.write(message)
 
     async def _receive(self, message: ChaincodeMessage) -> None:
@@ -206,6 +220,8 @@ class Handler:
             raise ProtocolViolation("REGISTER names no chaincode")
         if self._expected is not None and name != self._expected:
             raise ProtocolViolation(f"{name!r} registers where {self._expected!r} was started")
+        if self._expected is None and self._services.is_system_chaincode(name.partition(":")[0]):
+            raise ProtocolViolation(f"{name!r} is the name of a system chaincode")
         try:
             self._registry.register(name, self, solicited=self._expected is not None)
         except ChaincodeError as error:
@@ -226,7 +242,9 @@ class Handler:
 
     def _complete(self, message: ChaincodeMessage) -> None:
         key = (message.channel_id, message.txid)
-        self._overdue.discard(key)
+        late = self._overdue.pop(key, None)
+        if late is not None:
+            self._limit.leave(late.context.creator)
         execution = self._executions.get(key)
         if execution is not None:
             execution.complete(message)
@@ -256,7 +274,7 @@ class Handler:
 
     def _answer(self, execution: Execution, message: ChaincodeMessage) -> ChaincodeMessage:
         simulator = execution.context.simulator
-        if simulator is None:
+        if simulator is None or execution.closed:
             return _error(message, "no ledger context")
         request = requests.Request(
             execution, simulator, message.payload, self._services, self._config
@@ -269,8 +287,8 @@ class Handler:
         return _response(message, payload)
 
     async def _answer_slowly(self, execution: Execution, message: ChaincodeMessage) -> None:
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._workers, self._answer, execution, message)
+        creator = execution.context.creator
+        answer = await self._workers.run(creator, lambda: self._answer(execution, message))
         execution.busy = False
         await self._stream.write(answer)
 
@@ -312,7 +330,15 @@ def _name(kind: "ChaincodeMessage.Type.ValueType") -> str:
         return f"of unknown type {kind}"
 
 
+def _most() -> int:
+    """How much a message to the chaincode can hold, beside ids and names."""
+    return MAX_MESSAGE_BYTES - FRAME_BYTES
+
+
 def _response(message: ChaincodeMessage, payload: bytes) -> ChaincodeMessage:
+    if len(payload) > _most():
+        text = f"the answer has {len(payload)} bytes; at most {_most()} fit into a message"
+        return _error(message, text)
     return ChaincodeMessage(
         type=ChaincodeMessage.RESPONSE,
         payload=payload,

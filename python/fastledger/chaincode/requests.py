@@ -11,12 +11,18 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.config import MAX_MESSAGE_BYTES, PAGE_ROWS, ChaincodeConfig
 from fastledger.chaincode.context import Execution
 from fastledger.chaincode.queries import Query
 from fastledger.chaincode.services import CollectionAccess, Services
 from fastledger.chaincode.simulator import TxSimulator
 from fastledger.protos.peer import chaincode_shim_pb2 as shim
+
+LARGE_BATCH_BYTES = 256 * 1024
+"""From here on keys to be read or written in one message are some ten thousand: 10 ms of work."""
+
+MAX_QUERY_LETTERS = 1_000_000
+"""Letters of a rich query: nothing else happens in a peer while JSON is parsed."""
 
 Type = shim.ChaincodeMessage
 M = TypeVar("M", bound=Message)
@@ -84,17 +90,23 @@ def get_state(request: Request) -> bytes:
 def get_state_multiple(request: Request) -> bytes:
     """GET_STATE_MULTIPLE: values in the keys' order, empty for missing ones."""
     get = request.decode(shim.GetStateMultiple)
-    keys = list(get.keys)
-    for key in keys:
+    simulator, namespace, collection = request.simulator, request.namespace, get.collection
+    if collection:
+        request.check_collection(collection)
+    result = shim.GetStateMultipleResult()
+    size = 0
+    for key in get.keys:
         request.execution.charge(len(key))
-    if get.collection:
-        request.check_collection(get.collection)
-        values = request.simulator.get_private_data_multiple(
-            request.namespace, get.collection, keys
-        )
-    else:
-        values = request.simulator.get_state_multiple(request.namespace, keys)
-    result = shim.GetStateMultipleResult(values=[value or b"" for value in values])
+        if collection:
+            value = simulator.get_private_data(namespace, collection, key)
+        else:
+            value = simulator.get_state(namespace, key)
+        size += len(value or b"")
+        if size > MAX_MESSAGE_BYTES:
+            raise RequestRefused(
+                f"the values have more than {MAX_MESSAGE_BYTES} bytes together; ask for fewer keys"
+            )
+        result.values.append(value or b"")
     return result.SerializeToString()
 
 
@@ -191,6 +203,10 @@ def get_state_by_range(request: Request) -> bytes:
 def get_query_result(request: Request) -> bytes:
     """GET_QUERY_RESULT: pages only over public state."""
     get = request.decode(shim.GetQueryResult)
+    if len(get.query) > MAX_QUERY_LETTERS:
+        raise RequestRefused(
+            f"the query has {len(get.query)} letters, at most {MAX_QUERY_LETTERS} are read"
+        )
     page = _page(get.metadata)
     simulator, namespace = request.simulator, request.namespace
     query = Query(rows=_NONE, namespace=namespace, limit=_limit(request, page), slow=True)
@@ -249,16 +265,26 @@ HANDLERS: dict[int, Callable[[Request], bytes]] = {
 
 
 def may_take_long(kind: int, execution: Execution, payload: bytes) -> bool:
-    """Whether a request belongs on a worker: rich queries and history may scan a whole ledger."""
+    """Whether a request belongs on a worker, as the loop is everybody's.
+
+    Rich queries and history may scan a whole ledger; whoever asks chooses how long a page of a
+    range is, and how much a batch holds.
+    """
     if kind in (Type.GET_QUERY_RESULT, Type.GET_HISTORY_FOR_KEY):
         return True
-    if kind != Type.QUERY_STATE_NEXT:
-        return False
+    if kind in (Type.GET_STATE_MULTIPLE, Type.WRITE_BATCH_STATE):
+        return len(payload) > LARGE_BATCH_BYTES
     try:
-        query = execution.queries.find(shim.QueryStateNext.FromString(payload).id)
+        if kind == Type.GET_STATE_BY_RANGE:
+            metadata = shim.GetStateByRange.FromString(payload).metadata
+            return shim.QueryMetadata.FromString(metadata).pageSize > PAGE_ROWS
+        if kind == Type.QUERY_STATE_NEXT:
+            query = execution.queries.find(shim.QueryStateNext.FromString(payload).id)
+            return query is not None and query.slow
     except DecodeError:
-        return False
-    return query is not None and query.slow
+        # Whoever answers it refuses it.
+        pass
+    return False
 
 
 class _NoRows:

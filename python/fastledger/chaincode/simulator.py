@@ -7,7 +7,7 @@ simulation began, never its own writes. What a caller did wrong is raised as an 
 text the chaincode gets to see.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol, Self, TypeVar
 
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
@@ -47,9 +47,6 @@ class TxSimulator(Protocol):
 
     def get_state(self, ns: str, key: str) -> bytes | None:
         """Read a public key; None when it does not exist."""
-
-    def get_state_multiple(self, ns: str, keys: Sequence[str]) -> list[bytes | None]:
-        """Read several public keys, in their order."""
 
     def set_state(self, ns: str, key: str, value: bytes) -> None:
         """Write a public key."""
@@ -96,11 +93,6 @@ class TxSimulator(Protocol):
 
     def get_private_data(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read a key of a collection."""
-
-    def get_private_data_multiple(
-        self, ns: str, coll: str, keys: Sequence[str]
-    ) -> list[bytes | None]:
-        """Read several keys of a collection."""
 
     def get_private_data_hash(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read the SHA-256 of a private value, which every peer of the channel has."""

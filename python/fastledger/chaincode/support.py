@@ -4,19 +4,22 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.handler import Handler
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Instance, Start
+from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import EndorsementInfo, Services
 from fastledger.chaincode.stream import Stream
 from fastledger.common.errors import ChaincodeError
+from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
@@ -34,8 +37,12 @@ INITIALIZED_KEY = "\x00\U0010ffffinitialized"
 class Launcher(Protocol):
     """Brings a chaincode to life."""
 
-    async def start(self, ccid: str, serve: Serve) -> Instance:
-        """Build the chaincode if need be, and start it or dial it.
+    async def build(self, ccid: str, package: ChaincodePackage | None = None) -> Start:
+        """Build the chaincode if need be, and return what starts or dials it.
+
+        Args:
+            ccid: The chaincode.
+            package: Its package; the installed one when None.
 
         Raises:
             ChaincodeError: It cannot be; the text says why and what to do.
@@ -64,11 +71,12 @@ class ChaincodeSupport:
         self._services = services
         self._launcher = launcher
         self._config = config or ChaincodeConfig()
-        self._workers = ThreadPoolExecutor(QUERY_WORKERS, thread_name_prefix="query")
+        self._workers = FairWorkers(QUERY_WORKERS, ThreadPoolExecutor(QUERY_WORKERS, "query"))
         self._registry: Registry[Handler] = Registry(allow_unsolicited=dev_mode)
+        self._builds: dict[str, asyncio.Task[Start]] = {}
         self._launches: dict[str, asyncio.Task[Handler]] = {}
         self._instances: dict[Handler, Instance] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(self, stream: Stream, expected_ccid: str | None = None) -> None:
         """Converse with a chaincode until its stream ends.
@@ -128,6 +136,23 @@ class ChaincodeSupport:
             ) from error
         return _outcome(context, message)
 
+    async def build(self, ccid: str, package: ChaincodePackage | None = None) -> Start:
+        """Build a chaincode unless it is built; many callers share one build.
+
+        A build goes on when whoever asked for it has gone: it is of use to the next.
+
+        Args:
+            ccid: The chaincode.
+            package: Its package; the installed one when None.
+
+        Returns:
+            What starts it.
+
+        Raises:
+            ChaincodeError: It cannot be built.
+        """
+        return await _shared(self._builds, ccid, lambda: self._launcher.build(ccid, package))
+
     async def launch(self, ccid: str) -> Handler:
         """Start a chaincode unless it runs; many callers share one start.
 
@@ -137,12 +162,8 @@ class ChaincodeSupport:
         handler = self._registry.get(ccid)
         if handler is not None and handler.ready:
             return handler
-        launch = self._launches.get(ccid)
-        if launch is None:
-            launch = self._launches[ccid] = asyncio.create_task(self._start(ccid))
-            launch.add_done_callback(lambda _: self._launches.pop(ccid, None))
         try:
-            return await asyncio.shield(launch)
+            return await _shared(self._launches, ccid, lambda: self._start(ccid))
         except ChaincodeError as error:
             raise ChaincodeError(f"could not launch chaincode {ccid}: {error}") from error
 
@@ -153,8 +174,8 @@ class ChaincodeSupport:
             handler.close()
         await asyncio.gather(*(self._instances.pop(h).stop() for h in handlers))
         if ccid is None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            for task in [*self._tasks, *self._launches.values()]:
+            self._workers.close()
+            for task in [*self._tasks, *self._launches.values(), *self._builds.values()]:
                 task.cancel()
 
     async def _call(
@@ -213,6 +234,26 @@ class ChaincodeSupport:
         is_init: bool,
     ) -> ChaincodeMessage:
         handler = await self.launch(ccid)
+        execution = asyncio.create_task(
+            self._see_through(handler, context, chaincode_input, is_init=is_init)
+        )
+        self._keep(execution)
+        try:
+            return await asyncio.shield(execution)
+        except asyncio.CancelledError:
+            # The client has gone, and what it asked for is read and written for nobody.
+            context.simulator = None
+            raise
+
+    async def _see_through(
+        self,
+        handler: Handler,
+        context: TransactionContext,
+        chaincode_input: ChaincodeInput,
+        *,
+        is_init: bool,
+    ) -> ChaincodeMessage:
+        """Wait until the chaincode answers or its time is over, though nobody else may wait."""
         try:
             return await handler.execute(
                 context,
@@ -226,11 +267,15 @@ class ChaincodeSupport:
             raise ChaincodeError(f"error sending: {error}") from error
 
     async def _start(self, ccid: str) -> Handler:
+        try:
+            start = await self.build(ccid)
+        except ChaincodeError as error:
+            raise ChaincodeError(f"error building chaincode: {error}") from error
         registered = self._registry.expect(ccid)
         instance: Instance | None = None
         try:
             async with asyncio.timeout(self._config.startup_timeout_s):
-                instance = await self._launcher.start(ccid, self.serve)
+                instance = await start(self.serve)
                 handler = await _registration(registered, instance)
         except TimeoutError as error:
             await _stop(instance)
@@ -281,12 +326,41 @@ class ChaincodeSupport:
         if instance is not None:
             await instance.stop()
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Whoever has given up waiting for it does not ask.
+            task.exception()
 
 
 _DRAIN_POLL_S = 0.1
+
+_T = TypeVar("_T")
+
+
+async def _shared(
+    running: dict[str, asyncio.Task[_T]], key: str, begin: Callable[[], Coroutine[Any, Any, _T]]
+) -> _T:
+    """Wait for the work that goes on under a key, beginning it when nobody has.
+
+    It goes on when whoever waits is cancelled; that nobody is left to hear how it failed is no
+    defect.
+    """
+    task = running.get(key)
+    if task is None:
+        task = running[key] = asyncio.create_task(begin())
+
+        def over(done: asyncio.Task[_T]) -> None:
+            running.pop(key, None)
+            if not done.cancelled():
+                done.exception()
+
+        task.add_done_callback(over)
+    return await asyncio.shield(task)
 
 
 async def _registration(registered: asyncio.Future[Handler], instance: Instance) -> Handler:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One configuration of a channel, and everything that is decided by it."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import ChannelConfig, Identity
+from fastledger._core import Certificate, ChannelConfig, Identity
 from fastledger.channelconfig import sections
 from fastledger.channelconfig.sections import Application, Consortium, Orderer
 from fastledger.common.errors import ConfigRefused
@@ -162,6 +163,18 @@ class Bundle:
         """
         return self._core.tls_cas(mspid)
 
+    def verify_orderer_tls(
+        self, certificate: Certificate, *, ignore_expiration: bool = False
+    ) -> None:
+        """Hold a TLS certificate against the TLS CAs of the orderers' organisations, as of now.
+
+        Raises:
+            IdentityRefused: It has no chain to one; its text is Go's, as far as that is known.
+        """
+        self._core.verify_orderer_tls(
+            certificate, int(time.time()), ignore_expiration=ignore_expiration
+        )
+
     # Updates.
 
     def propose_update(self, update: bytes) -> bytes:
@@ -179,6 +192,20 @@ class Bundle:
         proposed = self._core.propose_update(update)
         _refuse_unknown_fields(update)
         return proposed
+
+    def channel_template(self, request: bytes) -> "Bundle":
+        """Make of a system channel's configuration what a request for a channel applies to.
+
+        Fabric 1.x and 2.x: ``msgprocessor.DefaultTemplator``.
+
+        Args:
+            request: The encoded ``common.Envelope`` of type CONFIG_UPDATE.
+
+        Raises:
+            ConfigRefused: The request does not hold, or its consortium does not; the text is
+                Fabric's.
+        """
+        return Bundle(self._core.channel_template(request))
 
     def apply(self, config_envelope: bytes) -> "Bundle":
         """Return the configuration that a CONFIG transaction's data makes of this one.

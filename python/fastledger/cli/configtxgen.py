@@ -171,9 +171,10 @@ def _inspect(path: str, kind: Any) -> None:
 
 
 def _print_organization(name: str, folder: str) -> None:
-    from fastledger.common.errors import NotFound
+    from fastledger.common.errors import InputError, NotFound
     from fastledger.tools.configtxgen import encoder
     from fastledger.tools.configtxgen.load import load_top_level
+    from fastledger.tools.configtxgen.policy import Defaults
     from fastledger.tools.configtxlator.places import APPLICATION_ORG, ORDERER_ORG
     from fastledger.tools.configtxlator.protolator import to_json
 
@@ -181,11 +182,17 @@ def _print_organization(name: str, folder: str) -> None:
     organization = next((one for one in top.organizations if one.name == name), None)
     if organization is None:
         raise NotFound(f"organization {name} not found")
-    if organization.orderer_endpoints:
-        capabilities = top.capabilities.get("Channel", {})
-        group, place = encoder.orderer_org_group(organization, capabilities), ORDERER_ORG
-    else:
-        group, place = encoder.application_org_group(organization), APPLICATION_ORG
+    defaults = Defaults(top.is_of_1_x)
+    try:
+        if organization.orderer_endpoints:
+            capabilities = top.capabilities.get("Channel", {})
+            group = encoder.orderer_org_group(organization, capabilities, defaults)
+            place = ORDERER_ORG
+        else:
+            group = encoder.application_org_group(organization, defaults)
+            place = APPLICATION_ORG
+    except FastledgerError as error:
+        raise InputError(f"bad org definition for org {name}: {error}") from error
     click.echo(to_json(group, place), nl=False)
 
 

@@ -2,6 +2,7 @@
 """What ``fastledger validate`` shows and writes."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +18,13 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from fastledger.common.codes import code_name
+from fastledger.ledger.excerpt import ExcerptSummary
 from fastledger.ledger.records import Commit
-from fastledger.ledger.replay import Summary
+from fastledger.ledger.replay import Difference, Summary
 from fastledger.ledger.sources import Source
 
 MAX_SHOWN_DIFFERENCES = 20
+MAX_SHOWN_NOTES = 20
 
 
 class ProgressBar:
@@ -90,6 +93,7 @@ class JsonReport:
             "data_hash": commit.data_hash.hex(),
             "commit_hash": commit_hash.hex() if commit_hash else "",
             "codes": list(commit.filter),
+            "notes": list(commit.notes),
             "stage_ms": {stage: round(ms, 3) for stage, ms in commit.stage_ms.items()},
         }
         self._file.write(self._separator + json.dumps(block))
@@ -123,20 +127,88 @@ def show(channel: str | None, last_commit_hash: bytes | None, summary: Summary) 
     if summary.already_committed:
         console.print(f"blocks before them that the ledger had: {summary.already_committed:,}")
     if summary.blocks:
-        console.print(_codes(summary), _stages(summary))
+        console.print(_codes("verdict", summary.codes), _stages(summary))
     if last_commit_hash is not None:
         console.print(f"last commit hash {last_commit_hash.hex()}", soft_wrap=True)
-    for difference in summary.differences[:MAX_SHOWN_DIFFERENCES]:
-        console.print(f"DIFFERS {difference}", soft_wrap=True, markup=False)
-    if summary.difference_count > MAX_SHOWN_DIFFERENCES:
-        console.print(f"… and {summary.difference_count - MAX_SHOWN_DIFFERENCES:,} more")
+    _show_notes(console, summary.notes, summary.note_count)
+    _show_differences(console, summary.differences, summary.difference_count)
     if summary.compared and not summary.difference_count:
         console.print(f"all verdicts stored in the blocks are ours; blocks: {summary.compared:,}")
+    if summary.without_commit_hash:
+        console.print(
+            "blocks without a commit hash, which Fabric has since 1.4.1: "
+            f"{summary.without_commit_hash:,}"
+        )
+    if summary.older:
+        console.print(f"blocks older than the snapshot, not judged: {summary.older:,}")
 
 
-def _codes(summary: Summary) -> Table:
-    table = Table("verdict", _right("transactions"))
-    for code, count in sorted(summary.codes.items()):
+def show_excerpt(summary: ExcerptSummary, source: Source) -> None:
+    """Print what came of blocks whose beginning is missing, and what could not be checked."""
+    console = Console(highlight=False)
+    last = summary.first + summary.blocks - 1
+    began = (
+        f"the ledger began with a snapshot of block {source.origin.number}" if source.origin else ""
+    )
+    console.print(
+        f"channel {summary.channel_id or '?'}: blocks {summary.first:,} to {last:,}, "
+        f"transactions {summary.transactions:,}; "
+        + (began or f"the blocks before {summary.first:,} are missing"),
+        soft_wrap=True,
+    )
+    if summary.codes:
+        console.print(_codes("stored verdict", summary.codes))
+    checks = Table("checked", _right("blocks"))
+    checks.add_row("chain, data hashes, form of transactions", f"{summary.blocks:,}")
+    checks.add_row("orderers' signatures", f"{summary.orderers_checked:,}")
+    checks.add_row("creators' signatures", f"{summary.creators_checked:,}")
+    checks.add_row("commit hash follows from verdicts and writes", f"{summary.commit_hashes:,}")
+    console.print(checks)
+    _show_notes(console, summary.notes, len(summary.notes))
+    _show_differences(console, summary.differences, summary.difference_count)
+    console.print(
+        f"NOT CHECKED: the verdicts of {summary.unknown:,} transactions, which take the state "
+        f"before block {summary.first:,} (endorsement policies, versions read). "
+        "With --snapshot DIR, the snapshot that the ledger began with, they are judged, too.",
+        soft_wrap=True,
+    )
+
+
+def write_excerpt(path: Path, summary: ExcerptSummary) -> None:
+    """Write the ``--json`` file of blocks whose beginning is missing."""
+    content = {
+        "channel": summary.channel_id,
+        "first_block": summary.first,
+        "blocks": summary.blocks,
+        "transactions": summary.transactions,
+        "decided": summary.decided,
+        "stored_codes": {code_name(code): count for code, count in sorted(summary.codes.items())},
+        "orderers_checked": summary.orderers_checked,
+        "creators_checked": summary.creators_checked,
+        "commit_hashes_checked": summary.commit_hashes,
+        "differences": [str(difference) for difference in summary.differences],
+        "notes": summary.notes,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _show_notes(console: Console, notes: Sequence[str], count: int) -> None:
+    for note in notes[:MAX_SHOWN_NOTES]:
+        console.print(f"NOTE {note}", soft_wrap=True, markup=False)
+    if count > MAX_SHOWN_NOTES:
+        console.print(f"… and {count - MAX_SHOWN_NOTES:,} more")
+
+
+def _show_differences(console: Console, differences: Sequence[Difference], count: int) -> None:
+    for difference in differences[:MAX_SHOWN_DIFFERENCES]:
+        console.print(f"DIFFERS {difference}", soft_wrap=True, markup=False)
+    if count > MAX_SHOWN_DIFFERENCES:
+        console.print(f"… and {count - MAX_SHOWN_DIFFERENCES:,} more")
+
+
+def _codes(title: str, codes: Mapping[int, int]) -> Table:
+    table = Table(title, _right("transactions"))
+    for code, count in sorted(codes.items()):
         table.add_row(code_name(code), f"{count:,}")
     return table
 

@@ -7,7 +7,7 @@ from fastledger.client.connection import Connection
 from fastledger.client.stream import BlockStream
 from fastledger.client.target import Target, rpc_failed
 from fastledger.comm import Broadcaster, GrpcChannel, StreamLost
-from fastledger.common.errors import BroadcastRefused
+from fastledger.common.errors import BroadcastRefused, FastledgerError
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2_grpc import AtomicBroadcastStub
 from fastledger.protoutil.signer import Signer
@@ -31,7 +31,7 @@ class Orderer(Connection):
         return self.channel
 
     async def broadcast(self, envelope: Envelope) -> None:
-        """Have a transaction ordered; all take the same stream.
+        """Have a transaction ordered.
 
         Raises:
             BroadcastRefused: The orderer did not take it.
@@ -39,11 +39,12 @@ class Orderer(Connection):
         """
         try:
             response = await self._broadcaster.send(envelope.SerializeToString())
-        except StreamLost as lost:
-            if isinstance(lost.__cause__, grpc.aio.AioRpcError):
-                raise rpc_failed(lost.__cause__) from lost
-            text = "the orderer ended the stream without an answer"
-            raise BroadcastRefused("UNKNOWN", text) from lost
+        except FastledgerError as error:
+            if isinstance(error.__cause__, grpc.aio.AioRpcError):
+                raise rpc_failed(error.__cause__) from error
+            if isinstance(error, StreamLost):
+                raise BroadcastRefused("UNKNOWN", str(error)) from error
+            raise
         if response.status != Status.SUCCESS:
             raise BroadcastRefused(Status.Name(response.status), response.info)
 

@@ -7,6 +7,7 @@ from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
+from fastledger.comm.servicelimit import ServiceLimit
 from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "GrpcChannel",
     "GrpcServer",
     "ServerLimits",
+    "ServiceLimit",
     "StreamLost",
     "TlsConfig",
     "certificate_hash",

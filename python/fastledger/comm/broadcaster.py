@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One long Broadcast stream to an orderer, for many envelopes.
+"""Broadcast streams to an orderer, for many envelopes of many callers.
 
-A stream of its own for each envelope would cost either side several times as much.
+An orderer ends a stream with its first refusal. So an envelope has a stream to itself until it is
+answered, and nobody's refusal ends anybody else's; a stream whose envelope was taken serves the
+next one, because a new stream for each would cost either side several times as much.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
@@ -20,108 +21,89 @@ from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 BROADCAST = "/orderer.AtomicBroadcast/Broadcast"
 
 MAX_PENDING = 10_000
-"""Envelopes that may wait for an orderer's answer."""
+"""Envelopes that may wait for an orderer's answer; they are held in memory."""
+
+MAX_STREAMS = 100
+"""Streams at a time; more envelopes wait for an answer to those before.
+
+An orderer answers in a millisecond or two, so that more would only cost more.
+"""
 
 Connect = Callable[[str], Awaitable[GrpcChannel]]
 
 
 class StreamLost(FastledgerError):
-    """The stream ended before the orderer answered.
-
-    Attributes:
-        ignored: The orderer has not looked at the envelope.
-    """
-
-    def __init__(self, reason: str, *, ignored: bool) -> None:
-        """Say why."""
-        super().__init__(reason)
-        self.ignored = ignored
+    """The orderer gave no answer: the envelope may have been ordered all the same."""
 
 
 class Broadcaster:
-    """Sends envelopes to one orderer; it answers in their order."""
+    """Sends envelopes to one orderer."""
 
     def __init__(self, connect: Connect, address: str) -> None:
         """Nothing is connected yet."""
         self._connect = connect
         self._address = address
-        self._stream: _Stream | None = None
-        self._opening = asyncio.Lock()
+        self._idle: list[Conversing] = []
+        self._streams = asyncio.Semaphore(MAX_STREAMS)
+        self._pending = 0
 
     async def send(self, envelope: bytes) -> BroadcastResponse:
-        """Return the orderer's answer; what stood behind a refused one is sent again, once.
+        """Return the orderer's answer.
 
         Raises:
-            FastledgerError: No answer came. A :class:`StreamLost` has the gRPC error as its cause,
-                if there was one.
+            StreamLost: No answer came, though the envelope was sent.
+            FastledgerError: It was not sent: the orderer cannot be reached, or too many wait. The
+                cause of either is the gRPC error, if there was one.
         """
-        try:
-            return await self._send(envelope)
-        except StreamLost as lost:
-            # An orderer ends the stream with its first refusal, whosever that was.
-            if not lost.ignored:
-                raise
-            return await self._send(envelope)
-
-    async def _send(self, envelope: bytes) -> BroadcastResponse:
-        async with self._opening:
-            stream = self._stream
-            if stream is None or stream.over:
-                channel = await self._connect(self._address)
-                stream = self._stream = _Stream(channel, self._address)
-        return await stream.send(envelope)
-
-
-class _Stream:
-    """One Broadcast call."""
-
-    def __init__(self, channel: GrpcChannel, address: str) -> None:
-        self._address = address
-        self._call: Conversing = channel.stream_stream(BROADCAST)()
-        self._pending: deque[asyncio.Future[BroadcastResponse]] = deque()
-        self._refused = False
-        self._reading = asyncio.create_task(self._read())
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._refused or self._call.done()
-
-    async def send(self, envelope: bytes) -> BroadcastResponse:
-        if len(self._pending) >= MAX_PENDING:
+        if self._pending >= MAX_PENDING:
             raise FastledgerError(f"{MAX_PENDING} transactions wait for {self._address} already")
-        answer: asyncio.Future[BroadcastResponse] = asyncio.get_running_loop().create_future()
+        self._pending += 1
         try:
-            await self._call.write(envelope)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            raise self._lost(ignored=True) from error
-        # Nothing came between writing and this: answers come in the same order.
-        self._pending.append(answer)
-        return await answer
-
-    async def _read(self) -> None:
-        cause: BaseException | None = None
-        try:
-            async for encoded in self._call:
-                response = BroadcastResponse.FromString(encoded)
-                self._refused = self._refused or response.status != Status.SUCCESS
-                answer = self._pending.popleft()
-                if not answer.done():
-                    answer.set_result(response)
-        except (grpc.aio.AioRpcError, DecodeError, IndexError) as error:
-            # The stream failed, or says what is no answer, or more than was asked.
-            cause = error
+            async with self._streams:
+                return await self._exchange(envelope)
         finally:
-            self._end(cause)
+            self._pending -= 1
 
-    def _end(self, cause: BaseException | None) -> None:
-        self._call.cancel()
-        for answer in self._pending:
-            if not answer.done():
-                lost = self._lost(ignored=self._refused)
-                lost.__cause__ = cause
-                answer.set_exception(lost)
-        self._pending.clear()
+    async def _exchange(self, envelope: bytes) -> BroadcastResponse:
+        stream = await self._take()
+        try:
+            await stream.write(envelope)
+            encoded = await stream.read()
+            if encoded is grpc.aio.EOF:
+                raise self._lost("it ended the stream")
+            answer = BroadcastResponse.FromString(encoded)
+        except BaseException as error:
+            stream.cancel()
+            if isinstance(error, grpc.aio.AioRpcError):
+                raise self._lost(error.details() or error.code().name) from error
+            if isinstance(error, DecodeError | asyncio.InvalidStateError):
+                raise self._lost(str(error)) from error
+            raise
+        if answer.status == Status.SUCCESS:
+            self._idle.append(stream)
+        else:
+            stream.cancel()
+        return answer
 
-    def _lost(self, *, ignored: bool) -> StreamLost:
-        return StreamLost(f"orderer {self._address} ended the stream", ignored=ignored)
+    async def _take(self) -> Conversing:
+        """Return the stream that was used last, or a new one."""
+        while self._idle:
+            stream = self._idle.pop()
+            if stream.is_quiet():
+                return stream
+            # It has ended, or says something that nobody asked for.
+            stream.cancel()
+        channel = await self._connect(self._address)
+        try:
+            # Here a failure says that nothing was sent.
+            await channel.connect(None)
+        except grpc.aio.AioRpcError as error:
+            raise FastledgerError(f"orderer {self._address}: {error.details()}") from error
+        fresh: Conversing = channel.stream_stream(BROADCAST)()
+        return fresh
+
+    def _lost(self, reason: str) -> StreamLost:
+        return StreamLost(
+            f"orderer {self._address} gave no answer ({reason}); the transaction may have been "
+            "ordered"
+        )

@@ -27,11 +27,17 @@ class ServerCall(MessageStream):
         "_encode",
         "_id",
         "_peer",
+        "_request",
+        "counts",
         "ended",
+        "is_silent",
+        "path",
         "task",
     )
 
-    def __init__(self, core: CoreServer, call: int, peer: str, certificates: list[bytes]) -> None:
+    def __init__(
+        self, core: CoreServer, call: int, path: str, peer: str, certificates: list[bytes]
+    ) -> None:
         """Begin with nothing received."""
         super().__init__()
         self._core = core
@@ -40,8 +46,27 @@ class ServerCall(MessageStream):
         self._certificates = certificates
         self._decode: _Decode = None
         self._encode: _Encode = None
+        self._request: Any = None
+        self.path = path
+        self.is_silent = True
+        self.counts = False
         self.ended = False
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def service(self) -> str:
+        """What its method belongs to: ``/package.Service``."""
+        return self.path.rpartition("/")[0]
+
+    def received(self, message: bytes) -> None:
+        """Take a message of the client."""
+        self.is_silent = False
+        super().received(message)
+
+    def no_more(self) -> None:
+        """Know that the client has no more messages."""
+        self.is_silent = False
+        super().no_more()
 
     def over(self) -> None:
         """Know that the call is answered, or the client gone: nobody waits for it any longer."""
@@ -120,18 +145,21 @@ class ServerCall(MessageStream):
         while (request := await self.read()) is not grpc.aio.EOF:
             yield request
 
-    async def answer(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
-        """Run a servicer's method."""
+    async def begin(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+        """Wait for what a servicer's method is called with."""
         self._decode = handler.request_deserializer
         self._encode = handler.response_serializer
         if handler.request_streaming:
-            request: Any = self.requests()
-        else:
-            request = await self.read()
-            if request is grpc.aio.EOF:
-                await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
+            self._request = self.requests()
+            return
+        self._request = await self.read()
+        if self._request is grpc.aio.EOF:
+            await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
+
+    async def answer(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+        """Run a servicer's method, after :meth:`begin`."""
         method = _method(handler)
-        answer = method(request, self)
+        answer = method(self._request, self)
         if handler.response_streaming and hasattr(answer, "__aiter__"):
             async for response in answer:
                 await self.write(response)

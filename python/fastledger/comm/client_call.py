@@ -216,6 +216,10 @@ class Conversing(MessageStream, Call):
         self.no_more()
         self.writable()
 
+    def is_quiet(self) -> bool:
+        """Whether the call goes on, and no message waits to be read."""
+        return self._status is None and not self._inbox
+
     async def read(self) -> Any:
         """Return the next message, or ``grpc.aio.EOF``.
 

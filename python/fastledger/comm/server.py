@@ -20,7 +20,8 @@ from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed
+from fastledger.common.errors import ConnectionFailed, said_to_others
+from fastledger.common.shorten import shortened
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -44,8 +45,8 @@ class ServerLimits:
         max_message_bytes: Largest message received or sent.
         keepalive_s: Ping a silent client that often.
         keepalive_timeout_s: Close its connection when a ping is not answered for so long.
-        concurrency: Calls at a time of services such as ``/protos.Endorser``; more are refused. 0
-            is no limit (``peer.limits.concurrency``).
+        concurrency: Calls at a time of services such as ``/protos.Endorser``, whoever makes them;
+            more are refused. 0 is no limit.
     """
 
     max_message_bytes: int = MAX_MESSAGE_BYTES
@@ -81,6 +82,10 @@ class Services:
                 return None
             self._methods[path] = handler
         return self._methods[path]
+
+    def asked_once(self) -> list[str]:
+        """Return the paths of methods that are known to take one request."""
+        return [path for path, each in self._methods.items() if not each.request_streaming]
 
 
 @dataclass
@@ -162,6 +167,8 @@ class GrpcServer:
             hint = listens if "cannot listen" in str(error) else ""
             raise ConnectionFailed(f"{error}{hint}") from error
         self._core = core
+        for path in self._services.asked_once():
+            core.asks_once(path)
         asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -207,9 +214,9 @@ class GrpcServer:
         for number, happened, what in core.drain():
             if happened == _BEGUN:
                 path, peer, certificates = what
-                call = ServerCall(core, number, peer, certificates)
+                call = ServerCall(core, number, path, peer, certificates)
                 calls[number] = call
-                call.task = asyncio.get_running_loop().create_task(self._answer(call, path))
+                call.task = asyncio.get_running_loop().create_task(self._answer(call))
             elif (known := calls.get(number)) is None:
                 # Of a call that is over nothing matters any more.
                 continue
@@ -223,15 +230,30 @@ class GrpcServer:
                 del calls[number]
                 known.over()
 
-    async def _answer(self, call: ServerCall, path: str) -> None:
-        service = path.rpartition("/")[0]
+    def _displace(self, comer: ServerCall) -> bool:
+        """End a stream of a service whose client has said nothing; False when all others have."""
+        for call in self._calls.values():
+            silent = call.is_silent and call.counts and not call.ended
+            if silent and call.service == comer.service and call is not comer:
+                needed = "the place of a stream is needed whose client has sent nothing"
+                call.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, needed)
+                call.over()
+                return True
+        return False
+
+    async def _answer(self, call: ServerCall) -> None:
+        path, service = call.path, call.service
         most = self._limits.concurrency.get(service, 0)
         handler = self._services.find(path)
-        self._busy[service] += 1
         try:
             if handler is None:
-                await call.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {path}")
-            if 0 < most < self._busy[service]:
+                await call.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {shortened(path)}")
+            # A call is counted when its servicer begins, which needs the one request if there is
+            # to be one: a client that sends none keeps nobody out (as interceptors of grpc-go).
+            await call.begin(handler)
+            self._busy[service] += 1
+            call.counts = True
+            if 0 < most < self._busy[service] and not self._displace(call):
                 too_many = f"too many requests for {service}, exceeding concurrency limit ({most})"
                 _logger.error("%s", too_many)
                 await call.abort(grpc.StatusCode.UNKNOWN, too_many)
@@ -246,8 +268,9 @@ class GrpcServer:
                 # The client has gone while it was being answered.
                 return
             _logger.exception("defect in %s", path)
-            call.fail(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+            call.fail(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
-            self._busy[service] -= 1
-            if not self._busy[service]:
-                del self._busy[service]
+            if call.counts:
+                self._busy[service] -= 1
+                if not self._busy[service]:
+                    del self._busy[service]

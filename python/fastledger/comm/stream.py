@@ -8,6 +8,10 @@ from collections import deque
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
 
+MESSAGES_A_TURN = 16
+"""Messages that a reader finds there and takes before others have their turn: a client that sends
+faster than it is answered would hold up everybody else."""
+
 
 class MessageStream(ABC):
     """Messages that came and were not read yet, and room to send."""
@@ -17,6 +21,7 @@ class MessageStream(ABC):
         self._inbox: deque[bytes] = deque()
         self._no_more = False
         self._reader: asyncio.Future[None] | None = None
+        self._turn = 0
         # There while the other end reads too slowly.
         self._full: asyncio.Event | None = None
 
@@ -54,9 +59,14 @@ class MessageStream(ABC):
 
     async def _next(self) -> bytes | None:
         """Return the next message, None when there are no more."""
+        self._turn += 1
+        if self._turn >= MESSAGES_A_TURN and self._inbox:
+            self._turn = 0
+            await asyncio.sleep(0)
         while not self._inbox:
             if self._no_more:
                 return None
+            self._turn = 0
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         message = self._inbox.popleft()

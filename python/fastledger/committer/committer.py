@@ -2,17 +2,19 @@
 """Commits one channel's blocks, and tells who waits for them."""
 
 import asyncio
+import logging
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from fastledger.common import log, metrics
-from fastledger.common.errors import BlockRefused, FastledgerError, NotFound
+from fastledger.common.errors import BlockRefused, FastledgerError, LedgerIo, NotFound
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import endorsed_results
+from fastledger.ledger.room import RETRY_S
 
 MAX_BLOCKS = 128
 """Most blocks between a channel's orderer and its ledger."""
@@ -42,6 +44,8 @@ class Committer:
         on_commit: Committed,
         on_refusal: Callable[[BlockRefused], None],
         follow: Follow = lambda _: None,
+        is_full: Callable[[], bool] = lambda: False,
+        on_room: Callable[[], None] = lambda: None,
     ) -> None:
         """Commit to a ledger.
 
@@ -52,7 +56,16 @@ class Committer:
             on_commit: Told of every block when it is durable.
             on_refusal: Told of a block that does not hold; blocks behind it are dropped.
             follow: What else keeps up with the ledger.
+            is_full: Whether the disk has no room.
+            on_room: Told when the channel goes on after the disk was full: with the block behind
+                the ledger's last one, whatever was handed in before.
         """
+        self._is_full = is_full
+        self._on_room = on_room
+        self._stopping = threading.Event()
+        self._refused = ""
+        self._pending: deque[bytes] = deque()
+        self._told = ledger.height
         self._follow = follow
         self._channel_id = channel_id
         self._ledger = ledger
@@ -83,7 +96,7 @@ class Committer:
 
     @property
     def failure(self) -> BaseException | None:
-        """What stopped the channel for good, if anything did."""
+        """What stopped the channel, for good or while the disk is full, if anything did."""
         return self._failure
 
     def start(self) -> None:
@@ -93,6 +106,7 @@ class Committer:
 
     async def stop(self) -> None:
         """Commit what was taken, then end."""
+        self._stopping.set()
         self._queue.put(_STOP)
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
@@ -114,21 +128,64 @@ class Committer:
     # The thread.
 
     def _run(self) -> None:
-        pending: deque[bytes] = deque()
-        try:
-            self._catch_up()
-            while True:
-                block = self._take(wait=not pending)
-                if block == _STOP:
-                    return self._finish(pending)
-                if block is not None:
-                    self._ledger.submit(block)
-                    pending.append(block)
-                if pending and (block is None or self._ledger.ready()):
-                    self._next(pending)
-        except BaseException as error:  # noqa: BLE001 - told, and the channel ends
-            self._failure = error
-            _logger.critical("[%s] the channel cannot go on: %s", self._channel_id, error)
+        while True:
+            try:
+                self._commit()
+            except BaseException as error:  # noqa: BLE001 - told, and the channel ends
+                self._failure = error
+                _logger.critical("[%s] the channel cannot go on: %s", self._channel_id, error)
+            else:
+                return
+            if not self._wait_for_room():
+                return
+            self._failure = None
+
+    def _commit(self) -> None:
+        pending = self._pending
+        self._catch_up()
+        while True:
+            block = self._take(wait=not pending)
+            if block == _STOP:
+                return self._finish(pending)
+            if block is not None:
+                self._ledger.submit(block)
+                pending.append(block)
+            if pending and (block is None or self._ledger.ready()):
+                self._next(pending)
+
+    def _wait_for_room(self) -> bool:
+        """If the disk is full, wait until it is not, and open the ledger again; else False."""
+        if not self._is_full():
+            return False
+        _logger.critical("[%s] the disk is full; waiting for room", self._channel_id)
+        while not self._stopping.wait(RETRY_S):
+            if self._is_full():
+                continue
+            try:
+                self._ledger.reopen()
+            except LedgerIo as error:
+                # Somebody still reads, or there was too little room after all.
+                _logger.debug("[%s] %s", self._channel_id, error)
+                continue
+            except BaseException as error:  # noqa: BLE001 - told, and the channel ends
+                self._failure = error
+                _logger.critical("[%s] the channel cannot go on: %s", self._channel_id, error)
+                return False
+            self._go_on()
+            return True
+        return False
+
+    def _go_on(self) -> None:
+        """Tell of blocks that are stored and that nobody was told of; forget those that are not."""
+        _logger.info("[%s] there is room again", self._channel_id)
+        for number in range(self._told, self._ledger.height):
+            block = self._ledger.block(number)
+            self._apply(number, block.encoded, block.codes)
+            self._follow(block.encoded)
+            self._loop.call_soon_threadsafe(self._announce, block.encoded, Commit.of_stored(block))
+        self._told = self._ledger.height
+        self._loop.call_soon_threadsafe(self._settle, self._drop())
+        self._loop.call_soon_threadsafe(self._on_room)
 
     def _finish(self, pending: deque[bytes]) -> None:
         while pending:
@@ -145,20 +202,23 @@ class Committer:
         try:
             commit = self._ledger.result()
         except BlockRefused as refusal:
-            self._refuse(refusal, pending)
+            self._loop.call_soon_threadsafe(self._tell_refusal, refusal, self._drop())
             return
         block = pending.popleft()
         self._apply(commit.number, block, commit.filter)
         self._follow(block)
+        self._told = commit.number + 1
         self._loop.call_soon_threadsafe(self._tell, block, commit)
 
-    def _refuse(self, refusal: BlockRefused, pending: deque[bytes]) -> None:
-        """Drop what was handed in behind a refused block, and what waits."""
-        dropped = [len(block) for block in pending]
-        pending.clear()
-        while (block := self._take(wait=False)) is not None:
+    def _drop(self) -> list[int]:
+        """Drop what was handed in, and what waits; return the blocks' sizes."""
+        dropped = [len(block) for block in self._pending]
+        self._pending.clear()
+        while block := self._take(wait=False):
             dropped.append(len(block))
-        self._loop.call_soon_threadsafe(self._tell_refusal, refusal, dropped)
+        if block == _STOP:
+            self._queue.put(_STOP)
+        return dropped
 
     def _catch_up(self) -> None:
         """Apply the private writes of blocks that were committed when the process ended."""
@@ -193,6 +253,9 @@ class Committer:
             len(commit.codes),
             sum(commit.stage_ms.values()),
         )
+        self._announce(block, commit)
+
+    def _announce(self, block: bytes, commit: Commit) -> None:
         try:
             self._on_commit(block, commit)
         except FastledgerError:
@@ -200,7 +263,10 @@ class Committer:
 
     def _tell_refusal(self, refusal: BlockRefused, dropped: list[int]) -> None:
         self._settle(dropped)
-        _logger.error("[%s] %s", self._channel_id, refusal)
+        # The block comes again and again, and is refused as often.
+        level = logging.DEBUG if str(refusal) == self._refused else logging.ERROR
+        self._refused = str(refusal)
+        _logger.log(level, "[%s] %s", self._channel_id, refusal)
         self._on_refusal(refusal)
 
     def _has_room(self, block: bytes) -> bool:

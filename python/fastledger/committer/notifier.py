@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 from fastledger.common.codes import TxValidationCode
 
@@ -17,7 +18,8 @@ class Notifier:
         """Begin at a ledger's height."""
         self._height = height
         self._grown = asyncio.Event()
-        self._waiting: dict[str, asyncio.Future[Status]] = {}
+        self._waiting: dict[str, set[asyncio.Future[Status]]] = {}
+        self._reconfigured: asyncio.Future[None] | None = None
 
     @property
     def height(self) -> int:
@@ -35,16 +37,29 @@ class Notifier:
             await self._grown.wait()
 
     def status(self, tx_id: str) -> "asyncio.Future[Status]":
-        """Await a transaction that is not committed yet; many may await the same one."""
-        future = self._waiting.get(tx_id)
-        if future is None or future.done():
-            future = self._waiting[tx_id] = asyncio.get_running_loop().create_future()
+        """Await a transaction that is not committed yet; whoever gives up cancels the future."""
+        future: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tx_id, set()).add(future)
+        future.add_done_callback(partial(self._forget, tx_id))
         return future
 
-    def forget(self, tx_id: str, future: "asyncio.Future[Status]") -> None:
-        """Nobody waits for it any more."""
-        if self._waiting.get(tx_id) is future:
-            del self._waiting[tx_id]
+    def _forget(self, tx_id: str, future: "asyncio.Future[Status]") -> None:
+        waiting = self._waiting.get(tx_id, set())
+        waiting.discard(future)
+        if not waiting:
+            self._waiting.pop(tx_id, None)
+
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration; it is one future for all, which nobody cancels."""
+        if self._reconfigured is None:
+            self._reconfigured = asyncio.get_running_loop().create_future()
+        return self._reconfigured
+
+    def tell_configuration(self) -> None:
+        """Another configuration is in force."""
+        if self._reconfigured is not None:
+            self._reconfigured.set_result(None)
+            self._reconfigured = None
 
     def tell(self, number: int, verdicts: Iterable[tuple[str, TxValidationCode]]) -> None:
         """A block is committed.
@@ -59,6 +74,6 @@ class Notifier:
         if not self._waiting:
             return
         for tx_id, code in verdicts:
-            future = self._waiting.pop(tx_id, None)
-            if future is not None and not future.done():
-                future.set_result((code, number))
+            for future in self._waiting.pop(tx_id, set()):
+                if not future.done():
+                    future.set_result((code, number))

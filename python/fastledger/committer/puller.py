@@ -2,6 +2,7 @@
 """Blocks from whichever orderer gives them (``internal/pkg/peer/blocksprovider``)."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -27,6 +28,9 @@ PAUSE_FACTOR = 1.2
 MAX_PAUSE_S = 10.0
 """``peer.deliveryclient.reConnectBackoffThreshold`` is an hour; a peer that comes back within
 seconds of its orderer is worth a connection now and then."""
+
+MAX_TOLD = 100
+"""Different lines that are remembered; an orderer could make up new ones."""
 
 _LAST = 2**64 - 1
 _logger = log.get("peer.blocksprovider")
@@ -63,9 +67,19 @@ class BlockPuller:
         self._signer = signer
         self._connector = connector
         self._failures = 0
+        self._reached = 0
+        """Height at which the failures began."""
+        self._told: set[tuple[str, str]] = set()
+        """What was said since, by orderer: the same again goes to the debug log."""
         self._tried = 0
         self._call: grpc.aio.Call | None = None
-        self._rejected = False
+        self._ended = ""
+        """Why the stream in use is to end."""
+
+    def restart(self) -> None:
+        """Ask again, from the height that is wanted by then."""
+        self._failures = 0
+        self._end("the blocks that were sent are dropped: the disk was full")
 
     async def blocks(self, height: Callable[[], Awaitable[int]]) -> AsyncIterator[bytes]:
         """Yield encoded blocks from a height on; ends only by being closed.
@@ -76,17 +90,24 @@ class BlockPuller:
         while True:
             address = self._next_address()
             if address is not None:
+                wanted = await height()
+                if wanted > self._reached:
+                    # Blocks that came and do not hold are no progress.
+                    self._reached, self._failures = wanted, 0
+                    self._told.clear()
                 try:
-                    async for block in self._from(address, await height()):
-                        self._failures = 0
+                    async for block in self._from(address, wanted):
                         yield block
                 except (ConnectionFailed, grpc.aio.AioRpcError, StreamEnded) as error:
-                    _logger.warning("[%s] orderer %s: %s", self._channel_id, address, _text(error))
+                    self._tell(address, f"orderer {address}: {_text(error)}", logging.WARNING)
             await asyncio.sleep(self._pause())
 
     def reject(self) -> None:
         """Leave the orderer in use: what it sent does not hold."""
-        self._rejected = True
+        self._end("it sent a block that does not hold")
+
+    def _end(self, reason: str) -> None:
+        self._ended = reason
         if self._call is not None:
             self._call.cancel()
 
@@ -101,6 +122,14 @@ class BlockPuller:
         self._tried += 1
         return addresses[self._tried % len(addresses)]
 
+    def _tell(self, address: str, text: str, level: int) -> None:
+        """Say what is new; what was said since the last progress is not said again."""
+        if (address, text) in self._told:
+            level = logging.DEBUG
+        elif len(self._told) < MAX_TOLD:
+            self._told.add((address, text))
+        _logger.log(level, "[%s] %s", self._channel_id, text)
+
     def _pause(self) -> float:
         pause = FIRST_PAUSE_S * PAUSE_FACTOR ** min(self._failures, 64)
         self._failures += 1
@@ -109,11 +138,11 @@ class BlockPuller:
     async def _from(self, address: str, height: int) -> AsyncIterator[bytes]:
         channel = await self._connector.connect(address)
         call = None
-        self._rejected = False
+        self._ended = ""
         try:
             call = self._call = channel.stream_stream(METHOD)()
             await call.write(self._request(height))
-            _logger.info("[%s] pulling blocks from %s at %d", self._channel_id, address, height)
+            self._tell(address, f"pulling blocks from {address} at {height}", logging.INFO)
             while True:
                 response = await self._read(call)
                 if response is grpc.aio.EOF:
@@ -131,11 +160,11 @@ class BlockPuller:
             response = await call.read()
         except asyncio.CancelledError:
             # A call that was cancelled raises this, too.
-            if self._rejected:
-                raise StreamEnded("it sent a block that does not hold") from None
+            if self._ended:
+                raise StreamEnded(self._ended) from None
             raise
-        if self._rejected:
-            raise StreamEnded("it sent a block that does not hold")
+        if self._ended:
+            raise StreamEnded(self._ended)
         return response
 
     def _request(self, height: int) -> bytes:

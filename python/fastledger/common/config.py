@@ -4,19 +4,24 @@
 The file is ``$FABRIC_CFG_PATH/core.yaml`` (else that of the working folder, else that of
 ``/etc/hyperledger/fabric``, else fastledger's own sample). Keys are case-insensitive. The
 environment overrides: ``peer.tls.enabled`` is ``CORE_PEER_TLS_ENABLED``, ``General.ListenPort`` is
-``ORDERER_GENERAL_LISTENPORT``; an empty variable counts as unset. A relative path is relative to
-the file's folder.
+``ORDERER_GENERAL_LISTENPORT``; an empty variable counts as unset for an orderer, and as empty for a
+peer, as in Fabric 3.1. Values are converted as viper does it for the type that is asked for, but
+what cannot be converted is an error, not zero. A relative path is relative to the file's folder.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fastledger.common.durations import parse_duration, parse_size
-from fastledger.common.errors import ConfigInvalid
+from fastledger.common import goyaml
+from fastledger.common.durations import Duration, parse_duration, parse_size
+from fastledger.common.errors import ConfigInvalid, InputError
+from fastledger.common.gonumbers import Width, format_float, parse_number
+from fastledger.common.goyaml.scalars import Time
 
 FOLDER = "FABRIC_CFG_PATH"
 SYSTEM_FOLDER = Path("/etc/hyperledger/fabric")
@@ -24,6 +29,15 @@ SYSTEM_FOLDER = Path("/etc/hyperledger/fabric")
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _MISSING = object()
+
+_TAKE_EMPTY_VARIABLES = {"core"}
+"""Of which files an empty variable overrides (viper: ``AllowEmptyEnv``)."""
+
+_POINTLESS = re.compile(r"\.0*$")
+"""A part that adds nothing to a whole number."""
+
+_INT = Width(64, signed=True)
+_INT_LIMIT = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +63,17 @@ class Config:
 
     def get(self, key: str) -> Any:
         """Return a value as it stands, None when it is not set; a section as a mapping."""
-        override = self.environ.get(self.variable(key))
-        if override:
+        override = self._override(key)
+        if override is not None:
             return override
         value: Any = self.values
         for part in key.lower().split("."):
             value = value.get(part, _MISSING) if isinstance(value, Mapping) else _MISSING
         return None if value is _MISSING else value
+
+    def _override(self, key: str) -> str | None:
+        override = self.environ.get(self.variable(key))
+        return override if override or self.name in _TAKE_EMPTY_VARIABLES else None
 
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key."""
@@ -66,19 +84,19 @@ class Config:
         value = self.get(key)
         if value is None:
             return default
-        if isinstance(value, bool):
-            return "true" if value else "false"
         if isinstance(value, Mapping | list):
             raise self.invalid(key, value, "a text")
-        return str(value)
+        return _text(value)
 
     def boolean(self, key: str, default: bool = False) -> bool:
         """Return a truth value."""
         value = self.get(key)
-        if value is None or value == "":
+        if value is None:
             return default
-        if isinstance(value, bool):
-            return value
+        if isinstance(value, int | float):
+            return bool(value)
+        if value == "":
+            return False
         if str(value) in _TRUE:
             return True
         if str(value) in _FALSE:
@@ -90,24 +108,24 @@ class Config:
         value = self.get(key)
         if value is None or value == "":
             return default
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise self.invalid(key, value, "a whole number") from None
+        number = None
+        if isinstance(value, str):
+            number = parse_number(_POINTLESS.sub("", value), _INT)
+        elif isinstance(value, int | float) and value == value and abs(value) < _INT_LIMIT:
+            number = int(value)
+        if number is None:
+            raise self.invalid(key, value, "a whole number")
+        return number
 
     def duration(self, key: str, default_s: float = 0.0) -> float:
         """Return seconds; a bare number counts nanoseconds, as in Go."""
         value = self.get(key)
         if value is None or value == "":
             return default_s
-        try:
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            duration_s = value / 1e9 if number else parse_duration(str(value))
-        except ValueError:
-            duration_s = -1.0
-        if duration_s < 0:
+        duration_s = _duration(value)
+        if duration_s is None or duration_s < 0:
             raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s")
-        return float(duration_s)
+        return duration_s
 
     def size(self, key: str, default_bytes: int = 0) -> int:
         """Return bytes of a size such as ``10 MB``."""
@@ -125,10 +143,10 @@ class Config:
         if value is None or value == "":
             return []
         if isinstance(value, list):
-            return [str(entry) for entry in value]
+            return [_text(entry) for entry in value]
         if isinstance(value, Mapping):
             raise self.invalid(key, value, "a list")
-        text = str(value).strip()
+        text = _text(value).strip()
         if text.startswith("[") and text.endswith("]"):
             return [entry.strip() for entry in text[1:-1].split(",") if entry.strip()]
         return text.replace(",", " ").split()
@@ -149,7 +167,7 @@ class Config:
         """
         value = self.get(key)
         if isinstance(value, str):
-            value = _lower(_parse_yaml(value, f"the variable {self.variable(key)}"))
+            value = _parsed(value.encode(), f"the variable {self.variable(key)}")
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(e, Mapping) for e in value):
@@ -159,7 +177,7 @@ class Config:
     def invalid(self, key: str, value: object, wanted: str) -> ConfigInvalid:
         """Return the error that names a wrong value, and where it came from."""
         variable = self.variable(key)
-        where = f"variable {variable}" if self.environ.get(variable) else f"{self.file}"
+        where = f"{self.file}" if self._override(key) is None else f"variable {variable}"
         return ConfigInvalid(f"{where}: {key} is {value!r}, it must be {wanted}")
 
     def unknown(self) -> list[str]:
@@ -167,7 +185,7 @@ class Config:
 
         Of a section that is unknown as a whole only its name.
         """
-        known = _lower(_parse_yaml(_sample(self.name), self.name))
+        known = sample(self.name)
         names = {self.variable(key) for key, _ in _walk(known)}
         unknown = (_unknown_part(key, known) for key, _ in _walk(self.values))
         in_file = list(dict.fromkeys(key for key in unknown if key))
@@ -204,10 +222,12 @@ def load(name: str, folder: Path | None = None, environ: Mapping[str, str] | Non
             raise ConfigInvalid(f"{folder}: no {name}.yaml there")
         return Config(name, Path.cwd() / f"{name}.yaml", sample(name), environ)
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = file.read_bytes()
+    except OSError as error:
         raise ConfigInvalid(f"cannot read {file}: {error}") from error
-    values = _lower(_parse_yaml(text, str(file)))
+    values = _parsed(text, str(file))
+    if values is None:
+        values = {}
     if not isinstance(values, Mapping):
         raise ConfigInvalid(f"{file}: no YAML mapping of keys to values")
     return Config(name, file.absolute(), values, environ)
@@ -215,12 +235,9 @@ def load(name: str, folder: Path | None = None, environ: Mapping[str, str] | Non
 
 def sample(name: str) -> dict[str, Any]:
     """Return the content of fastledger's own ``core.yaml`` or ``orderer.yaml``."""
-    values: dict[str, Any] = _lower(_parse_yaml(_sample(name), name))
+    file = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
+    values: dict[str, Any] = _parsed(file.read_bytes(), name)
     return values
-
-
-def _sample(name: str) -> str:
-    return (resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml").read_text()
 
 
 def _folders(environ: Mapping[str, str]) -> list[Path]:
@@ -237,14 +254,33 @@ def _find(name: str, folders: list[Path]) -> Path | None:
     return None
 
 
-def _parse_yaml(text: str, where: str) -> Any:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _parsed(text: bytes, where: str) -> Any:
     try:
-        return yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are the safe one
-    except yaml.YAMLError as error:
-        raise ConfigInvalid(f"{where}: no YAML: {' '.join(str(error).split())}") from error
+        return _lower(goyaml.parse_value(text, where))
+    except InputError as error:
+        raise ConfigInvalid(str(error)) from error
+
+
+def _text(value: Any) -> str:
+    """Write a scalar as viper does."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return format_float(value)
+    return "" if value is None else str(value)
+
+
+def _duration(value: Any) -> float | None:
+    """Convert to seconds as viper does, None if it cannot be: bare numbers are nanoseconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Duration(int(value)) if abs(value) < _INT_LIMIT else None
+    if not isinstance(value, str):
+        return None
+    has_unit = any(letter in value for letter in "nsuµmh")
+    try:
+        return parse_duration(value if has_unit else f"{value}ns")
+    except ValueError:
+        return None
 
 
 def _lower(value: Any) -> Any:
@@ -252,7 +288,7 @@ def _lower(value: Any) -> Any:
         return {str(key).lower(): _lower(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_lower(entry) for entry in value]
-    return value
+    return str(value) if isinstance(value, Time) else value
 
 
 def _walk(values: Mapping[str, Any], base: str = "") -> Iterator[tuple[str, Any]]:

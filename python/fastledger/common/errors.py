@@ -188,3 +188,25 @@ class LedgerLocked(FastledgerError):
 
 class LedgerCorrupted(FastledgerError):
     """The ledger's own files contradict themselves; the text names the file and the offset."""
+
+
+def told(error: OSError) -> str:
+    """An error of the operating system for others to read: its reason, and no path of this node.
+
+    Example:
+        >>> told(FileNotFoundError(2, "No such file or directory", "/var/node/secret"))
+        'no such file or directory'
+    """
+    return (error.strerror or "input/output error").lower()
+
+
+def said_to_others(error: BaseException) -> str:
+    """What a client may learn of a failure that nobody foresaw: no class, and no path of this node.
+
+    Example:
+        >>> said_to_others(KeyError("secret"))
+        'internal error, see the log of this node'
+    """
+    if isinstance(error, FastledgerError):
+        return str(error)
+    return told(error) if isinstance(error, OSError) else "internal error, see the log of this node"

@@ -19,8 +19,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from fastledger.common.errors import ConfigInvalid
+from fastledger.common.shorten import shortened
 
 DEFAULT_SPEC = "info"
+
+MAX_MESSAGE_BYTES = 16 * 1024
+"""A line says no more: part of it may be what a stranger sent, who must not fill the disk."""
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -127,6 +131,10 @@ def _describe(default: int, named: Mapping[str, int]) -> str:
     return ":".join([*parts, _NAMES[default].lower()])
 
 
+def _message(record: logging.LogRecord) -> str:
+    return shortened(record.getMessage(), MAX_MESSAGE_BYTES)
+
+
 class _LineFormatter(logging.Formatter):
     """``2026-01-02 15:04:05.000 UTC 001f INFO [module] function -> message``."""
 
@@ -144,7 +152,7 @@ class _LineFormatter(logging.Formatter):
         )
         if self._colored:
             head = f"\x1b[{_COLORS.get(level, 34)}m{head}\x1b[0m"
-        text = f"{head} {record.funcName} -> {record.getMessage()}"
+        text = f"{head} {record.funcName} -> {_message(record)}"
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         return text
@@ -159,7 +167,7 @@ class _JsonFormatter(logging.Formatter):
             "ts": record.created,
             "name": record.name,
             "caller": f"{record.filename}:{record.lineno}",
-            "msg": record.getMessage(),
+            "msg": _message(record),
         }
         if record.exc_info:
             entry["stacktrace"] = self.formatException(record.exc_info)

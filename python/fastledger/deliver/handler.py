@@ -6,16 +6,18 @@ import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from fastledger.comm import client_certificate_hash
+from fastledger.comm import ServiceLimit, client_certificate_hash
 from fastledger.common import log, metrics
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.deliver.access import PolicyCheck, SessionAccess
 from fastledger.deliver.forms import ResponseForm, status_response, without_data
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
 from fastledger.deliver.source import BlockSource, Sources
-from fastledger.protos.common.common_pb2 import Status
+from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
+from fastledger.protoutil.envelope import creator_of_envelope
 from fastledger.protoutil.expiration import expires_at
 
 TIME_WINDOW_S = 15 * 60
@@ -35,11 +37,14 @@ class DeliverHandler:
         time_window_s: float = TIME_WINDOW_S,
         mutual_tls: bool = False,
         check_expiration: bool = True,
+        limit: ServiceLimit | None = None,
     ) -> None:
         """Serve the channels that ``sources`` knows.
 
-        With ``mutual_tls`` a request must carry the hash of its connection's certificate.
+        With ``mutual_tls`` a request must carry the hash of its connection's certificate. A limit
+        counts the streams, each for whoever has signed its newest request.
         """
+        self._limit = limit or ServiceLimit("/protos.Deliver", 0)
         self._sources = sources
         self._window_s = time_window_s
         self._mutual_tls = mutual_tls
@@ -66,8 +71,9 @@ class DeliverHandler:
         try:
             async for encoded in requests:
                 delivery = _Delivery(self, encoded, context, check, form)
-                async for response in delivery.blocks():
-                    yield response
+                async with self._limit.call(_creator(encoded), context):
+                    async for response in delivery.blocks():
+                        yield response
                 yield status_response(delivery.status)
                 if delivery.status != Status.SUCCESS:
                     return
@@ -129,6 +135,9 @@ class _Delivery:
         except BadRequest as error:
             _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
             self.status = Status.BAD_REQUEST
+        except LedgerCorrupted as error:
+            _logger.error("deliver to %s ends: %s", self._context.peer(), error)
+            self.status = Status.INTERNAL_SERVER_ERROR
 
     async def _range(self, request: DeliverRequest, source: BlockSource) -> AsyncIterator[bytes]:
         seek = request.seek()
@@ -153,6 +162,8 @@ class _Delivery:
             if seek.content_type == SeekInfo.HEADER_WITH_SIG:
                 block = without_data(block)
             yield self._form.block(block, request)
+            # While there is room to send, nothing else here waits: others are served in between.
+            await asyncio.sleep(0)
             if number == last:
                 return
             number += 1
@@ -229,3 +240,10 @@ def _check_binding(claimed: bytes, actual: bytes) -> None:
 
 def _count(name: str, text: str, labels: dict[str, str]) -> None:
     metrics.counter(f"deliver_{name}", text, tuple(labels)).labels(**labels).inc()
+
+
+def _creator(encoded: bytes) -> bytes:
+    try:
+        return creator_of_envelope(Envelope.FromString(encoded))
+    except DecodeError:
+        return b""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastledger.common.errors import FastledgerError
+from fastledger.common.shorten import shortened
 from fastledger.discovery.support import Support
 from fastledger.protoutil.signed_data import SignedData
 
@@ -58,7 +59,9 @@ class Authorization:
             if not channel_id:
                 self._support.check_local(signed)
             elif bundle is None:
-                raise FastledgerError(f"policy manager for channel {channel_id} doesn't exist")
+                raise FastledgerError(
+                    f"policy manager for channel {shortened(channel_id)} doesn't exist"
+                )
             else:
                 bundle.evaluate(POLICY, [signed])
 

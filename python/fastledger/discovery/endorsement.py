@@ -17,13 +17,25 @@ from collections.abc import Iterable, Sequence
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.shorten import shortened
 from fastledger.discovery.support import ChannelMember, Member, Metadata, Support
-from fastledger.policies.inquire import Principal, PrincipalSet, merge, satisfied_by
+from fastledger.policies.inquire import (
+    MAX_COMBINATIONS,
+    MAX_MERGED,
+    Budget,
+    Principal,
+    PrincipalSet,
+    merge,
+    satisfied_by,
+)
 from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
 from fastledger.protos.discovery.protocol_pb2 import EndorsementDescriptor, Layout, Peer
 from fastledger.protos.gossip.message_pb2 import Properties
 from fastledger.protos.msp.msp_principal_pb2 import MSPPrincipal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeCall, ChaincodeInterest
+
+MAX_KEY_PRINCIPALS = 100_000
+"""Principals in the ways to satisfy an interest's policies of keys: some 20 ms of work."""
 
 
 class EndorsementAnalyzer:
@@ -91,17 +103,23 @@ class EndorsementAnalyzer:
     def _bundle(self, channel_id: str) -> Bundle:
         bundle = self._support.bundle(channel_id)
         if bundle is None:
-            raise FastledgerError(f"channel {channel_id} doesn't exist")
+            raise FastledgerError(f"channel {shortened(channel_id)} doesn't exist")
         return bundle
 
     def _definitions(self, channel_id: str, interest: ChaincodeInterest) -> list[Metadata]:
+        known: dict[tuple[str, ...], Metadata] = {}
         found = []
         for call in interest.chaincodes:
-            one = self._support.metadata(channel_id, call.name, list(call.collection_names))
+            key = (call.name, *call.collection_names)
+            one = known.get(key) or self._support.metadata(
+                channel_id, call.name, list(call.collection_names)
+            )
             if one is None:
                 raise FastledgerError(
-                    f"No metadata was found for chaincode {call.name} in channel {channel_id}"
+                    f"No metadata was found for chaincode {shortened(call.name)} in channel "
+                    f"{shortened(channel_id)}"
                 )
+            known[key] = one
             found.append(one)
         return found
 
@@ -137,7 +155,8 @@ def _readers(call: ChaincodeCall, definition: Metadata) -> Iterable[list[bytes]]
     for name in call.collection_names:
         if name not in by_name:
             raise FastledgerError(
-                f"collection {name} doesn't exist in collection config for chaincode {call.name}"
+                f"collection {shortened(name)} doesn't exist in collection config for chaincode "
+                f"{shortened(call.name)}"
             )
         yield by_name[name]
 
@@ -146,7 +165,7 @@ def _principal_sets(
     interest: ChaincodeInterest, definitions: Sequence[Metadata]
 ) -> list[PrincipalSet]:
     """Return what satisfies the policies of all chaincodes, collections and keys."""
-    policies: list[list[PrincipalSet]] = []
+    of_chaincodes: list[SignaturePolicyEnvelope] = []
     for call, definition in zip(interest.chaincodes, definitions, strict=True):
         of_chaincode = _policies(call, definition)
         if call.disregard_namespace_policy:
@@ -157,14 +176,16 @@ def _principal_sets(
                     "least one key policy or at least one collection policy"
                 )
             of_chaincode = of_chaincode[1:]
-        policies += [_ways(policy, "endorsement policy") for policy in of_chaincode]
-    of_keys = [
-        _ways(policy, "state based endorsement policy")
-        for call in interest.chaincodes
-        for policy in call.key_policies
-    ]
+        of_chaincodes += of_chaincode
+    of_keys = [policy for call in interest.chaincodes for policy in call.key_policies]
+    # What is merged looks at some ways of each only.
+    alone = len(of_chaincodes) + len(of_keys) == 1
+    most = MAX_COMBINATIONS if alone else MAX_MERGED
+    policies = _ways(of_chaincodes, "endorsement policy", most, Budget())
     if of_keys:
-        policies.append(merge(of_keys))
+        # Whoever asks has chosen these.
+        budget = Budget(MAX_KEY_PRINCIPALS)
+        policies.append(merge(_ways(of_keys, "state based endorsement policy", most, budget)))
     return merge(policies)
 
 
@@ -185,11 +206,20 @@ def _policies(call: ChaincodeCall, definition: Metadata) -> list[SignaturePolicy
     return found
 
 
-def _ways(policy: SignaturePolicyEnvelope, what: str) -> list[PrincipalSet]:
-    found = satisfied_by(policy)
-    if not found:
-        raise FastledgerError(f"{what} cannot be satisfied")
-    return found
+def _ways(
+    policies: Sequence[SignaturePolicyEnvelope], what: str, most: int, budget: Budget
+) -> list[list[PrincipalSet]]:
+    """Return what satisfies each of several policies; the same one again costs nothing."""
+    known: dict[bytes, list[PrincipalSet]] = {}
+    ways = []
+    for policy in policies:
+        key = policy.SerializeToString(deterministic=True)
+        if key not in known:
+            known[key] = satisfied_by(policy, most=most, budget=budget)
+        if not known[key]:
+            raise FastledgerError(f"{what} cannot be satisfied")
+        ways.append(known[key])
+    return ways
 
 
 def _groups(sets: Sequence[PrincipalSet]) -> dict[Principal, str]:

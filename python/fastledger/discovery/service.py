@@ -4,6 +4,7 @@
 import hashlib
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -13,6 +14,7 @@ from google.protobuf.message import DecodeError
 from fastledger.comm import client_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
+from fastledger.common.workers import FairWorkers
 from fastledger.discovery.auth import Authorization, AuthSettings
 from fastledger.discovery.configuration import config_result
 from fastledger.discovery.endorsement import EndorsementAnalyzer
@@ -24,6 +26,15 @@ from fastledger.protoutil.signed_data import SignedData
 
 MAX_QUERIES = 100
 """Queries of one request, and interests of one query; clients send a handful."""
+
+MAX_NAMES = 100
+"""Chaincodes, collections and keys' policies of one interest: what one transaction touches."""
+
+MAX_ALL_NAMES = 1_000
+"""The same in all queries of a request."""
+
+MAX_TOLD = 1_000
+"""Letters of a question that its refusal and the log repeat."""
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _AUTH_SETTINGS = AuthSettings()
@@ -47,6 +58,7 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
         self._tls = tls
         self._authorization = Authorization(support, settings)
         self._analyzer = EndorsementAnalyzer(support)
+        self._workers = FairWorkers(1)
 
     async def Discover(self, request: pb.SignedRequest, context: _Context) -> pb.Response:
         """Answer every query of a request."""
@@ -59,7 +71,7 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
         signed = SignedData(
             request.payload, asked.authentication.client_identity, request.signature
         )
-        return pb.Response(results=[self._answer(query, signed) for query in asked.queries])
+        return pb.Response(results=[await self._answer(query, signed) for query in asked.queries])
 
     def _validated(self, request: pb.SignedRequest, context: _Context) -> pb.Request:
         try:
@@ -72,11 +84,12 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
             raise FastledgerError("access denied, client identity wasn't supplied")
         if len(asked.queries) > MAX_QUERIES:
             raise FastledgerError(f"{len(asked.queries)} queries, at most {MAX_QUERIES} at once")
+        _check_names(asked)
         if self._tls:
             _check_binding(asked.authentication.client_tls_cert_hash, context)
         return asked
 
-    def _answer(self, query: pb.Query, signed: SignedData) -> pb.QueryResult:
+    async def _answer(self, query: pb.Query, signed: SignedData) -> pb.QueryResult:
         try:
             if query.channel and not self._support.membership.has_channel(query.channel):
                 raise FastledgerError("the channel does not exist")
@@ -85,21 +98,28 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
             _logger.warning("query for channel %r refused: %s", query.channel, error)
             return _failed("access denied")
         try:
-            return self._dispatch(query)
+            return await self._dispatch(query, signed.identity)
         except FastledgerError as error:
             _logger.warning("query for channel %r failed: %s", query.channel, error)
             return _failed(str(error))
 
-    def _dispatch(self, query: pb.Query) -> pb.QueryResult:
-        kind = query.WhichOneof("query")
-        if query.channel and kind == "config_query":
-            return self._config(query.channel)
-        if query.channel and kind == "cc_query":
-            return self._endorsers(query.channel, query.cc_query.interests)
-        if query.channel and kind == "peer_query":
-            return self._peers_of(query.channel, query.peer_query.filter)
-        if not query.channel and kind == "local_peers":
-            return _members(self._by_organization({}))
+    async def _dispatch(self, query: pb.Query, client: bytes) -> pb.QueryResult:
+        """Answer a query, one piece of work at a time: the loop is everybody's."""
+        kind, channel, run = query.WhichOneof("query"), query.channel, self._workers.run
+        if channel and kind == "config_query":
+            return await run(client, lambda: self._config(channel))
+        if channel and kind == "cc_query":
+            interests = query.cc_query.interests
+            _check_interests(interests)
+            found = [
+                await run(client, partial(self._endorsers, channel, interest))
+                for interest in interests
+            ]
+            return pb.QueryResult(cc_query_res=pb.ChaincodeQueryResult(content=found))
+        if channel and kind == "peer_query":
+            return await run(client, lambda: self._peers_of(channel, query.peer_query.filter))
+        if not channel and kind == "local_peers":
+            return await run(client, lambda: _members(self._by_organization({})))
         raise FastledgerError("unknown or missing request type")
 
     def _config(self, channel_id: str) -> pb.QueryResult:
@@ -111,18 +131,14 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
         except FastledgerError as error:
             raise FastledgerError(f"failed fetching config for channel {channel_id}") from error
 
-    def _endorsers(self, channel_id: str, interests: Sequence[ChaincodeInterest]) -> pb.QueryResult:
-        _check_interests(interests)
-        found = []
-        for interest in interests:
-            try:
-                found.append(self._analyzer.peers_for_endorsement(channel_id, interest))
-            except FastledgerError as error:
-                _logger.error("no descriptor for %s: %s", _named(interest), error)
-                raise FastledgerError(
-                    f"failed constructing descriptor for {_named(interest)}"
-                ) from error
-        return pb.QueryResult(cc_query_res=pb.ChaincodeQueryResult(content=found))
+    def _endorsers(self, channel_id: str, interest: ChaincodeInterest) -> pb.EndorsementDescriptor:
+        try:
+            return self._analyzer.peers_for_endorsement(channel_id, interest)
+        except FastledgerError as error:
+            _logger.error("no descriptor for %s: %s", _named(interest), error)
+            raise FastledgerError(
+                f"failed constructing descriptor for {_named(interest)}"
+            ) from error
 
     def _peers_of(self, channel_id: str, interest: ChaincodeInterest) -> pb.QueryResult:
         peers = self._analyzer.authorized_peers(channel_id, interest)
@@ -176,6 +192,32 @@ def _check_binding(claimed: bytes, context: _Context) -> None:
         )
 
 
+def _check_names(asked: pb.Request) -> None:
+    """Bound what a request costs."""
+    names = 0
+    for query in asked.queries:
+        for interest in (*query.cc_query.interests, query.peer_query.filter):
+            names += _names(interest)
+    if names > MAX_ALL_NAMES:
+        raise FastledgerError(
+            f"{names} chaincodes, collections and policies, at most {MAX_ALL_NAMES} at once"
+        )
+
+
+def _names(interest: ChaincodeInterest) -> int:
+    calls = interest.chaincodes
+    # Many are not even looked at.
+    names = len(calls)
+    if names <= MAX_NAMES:
+        names += sum(len(call.collection_names) + len(call.key_policies) for call in calls)
+    if names > MAX_NAMES:
+        raise FastledgerError(
+            f"an interest names {names} chaincodes, collections and policies, at most {MAX_NAMES} "
+            "at once"
+        )
+    return names
+
+
 def _check_interests(interests: Sequence[ChaincodeInterest]) -> None:
     if not interests:
         raise FastledgerError("chaincode query must have at least one chaincode interest")
@@ -190,4 +232,5 @@ def _check_interests(interests: Sequence[ChaincodeInterest]) -> None:
 
 def _named(interest: ChaincodeInterest) -> str:
     """Write an interest as Fabric's errors do, as far as Go's text form is the same twice."""
-    return " ".join(f'chaincodes:{{name:"{call.name}"}}' for call in interest.chaincodes)
+    text = " ".join(f'chaincodes:{{name:"{call.name[:MAX_TOLD]}"}}' for call in interest.chaincodes)
+    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}…"

@@ -169,17 +169,36 @@ class Definitions:
             raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
         return found
 
+    def runs(self, channel: Channel, name: str) -> bool:
+        """Whether this peer has a chaincode that a channel defines, by either lifecycle."""
+        view = channel.ledger.view()
+        try:
+            if channel.has_lifecycle:
+                with suppress(FastledgerError):
+                    self._find(channel.id, name, view)
+                    return True
+            entry = view.get("lscc", name)
+            return entry is not None and self._has_legacy(entry.value)
+        finally:
+            view.close()
+
+    def _has_legacy(self, encoded: bytes) -> bool:
+        """Whether what lscc's table says of a chaincode is installed."""
+        data = ccprovider_pb2.ChaincodeData.FromString(encoded)
+        try:
+            return self._packages.legacy(data.name, data.version).id == data.id
+        except FastledgerError:
+            return False
+
     def runnable(self, channel: Channel) -> list[tuple[str, str]]:
         """Names and ids of a channel's chaincodes that are installed here, of both lifecycles."""
         found = [(name, known.ccid) for name, known in self.approved(channel)]
         view = channel.ledger.view()
         try:
             for _, _, key, state in view.range("lscc", "", ""):
-                if not key.endswith(COLLECTIONS_SUFFIX.encode()):
+                if not key.endswith(COLLECTIONS_SUFFIX.encode()) and self._has_legacy(state.value):
                     data = ccprovider_pb2.ChaincodeData.FromString(state.value)
-                    with suppress(FastledgerError):
-                        if self._packages.legacy(data.name, data.version).id == data.id:
-                            found.append((data.name, f"{data.name}:{data.version}"))
+                    found.append((data.name, f"{data.name}:{data.version}"))
         finally:
             view.close()
         return found

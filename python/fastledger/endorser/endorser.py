@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from fastledger.chaincode.context import TransactionContext
+from fastledger.comm import ServiceLimit
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser import response as responses
@@ -39,6 +40,7 @@ from fastledger.protos.peer import (
     proposal_pb2,
     proposal_response_pb2,
 )
+from fastledger.protoutil.proposal import creator_of
 from fastledger.protoutil.proposal_response import endorse, response_payload
 from fastledger.protoutil.signed_data import SignedData
 
@@ -198,6 +200,7 @@ class Endorser:
             simulator=simulator,
             signed_proposal=proposal.signed,
             proposal=proposal.proposal,
+            creator=proposal.creator,
         )
         modern = channel is None or channel.has_lifecycle
         try:
@@ -290,6 +293,7 @@ class Endorser:
             simulator=context.simulator,
             signed_proposal=context.signed_proposal,
             proposal=context.proposal,
+            creator=context.creator,
         )
         assert self._executor is not None  # noqa: S101 - _run has looked
         ccid = f"{chaincode.name}:{chaincode.version}"
@@ -317,9 +321,10 @@ def signed_data(proposal: UnpackedProposal) -> SignedData:
 class EndorserService(peer_pb2_grpc.EndorserServicer):
     """The gRPC face of the endorser."""
 
-    def __init__(self, endorser: Endorser) -> None:
-        """Serve an endorser."""
+    def __init__(self, endorser: Endorser, limit: ServiceLimit | None = None) -> None:
+        """Serve an endorser, within a limit of calls at a time."""
         self._endorser = endorser
+        self._limit = limit or ServiceLimit("/protos.Endorser", 0)
 
     async def ProcessProposal(
         self,
@@ -327,8 +332,9 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):
         context: "grpc.aio.ServicerContext[proposal_pb2.SignedProposal, proposal_response_pb2.ProposalResponse]",  # noqa: E501
     ) -> proposal_response_pb2.ProposalResponse:
         """Endorse."""
-        try:
-            return await self._endorser.process(request)
-        except FastledgerError as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
-            raise
+        async with self._limit.call(creator_of(request), context):
+            try:
+                return await self._endorser.process(request)
+            except FastledgerError as error:
+                await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+                raise

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from fastledger.common.errors import InputError
-from fastledger.endorser.proposal import ProposalInvalid
+from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
 from fastledger.protoutil.expiration import expires_at
@@ -20,7 +20,7 @@ from fastledger.protoutil.expiration import expires_at
 M = TypeVar("M", bound=Message)
 
 Filter = Callable[[SignedProposal], None]
-"""Raises ProposalInvalid to refuse a proposal."""
+"""Raises ProposalFiltered to refuse a proposal."""
 
 
 def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filter, ...]:
@@ -53,21 +53,21 @@ def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filt
 
 
 def check_expiration(signed: SignedProposal) -> None:
-    """Refuse a client whose certificate has ended; raises ProposalInvalid."""
+    """Refuse a client whose certificate has ended; raises ProposalFiltered."""
     header = _header(signed)
     signature = _parse(SignatureHeader, header.signature_header, "signature header")
     ends = expires_at(signature.creator)
     if ends is not None and time.time() > ends:
-        raise ProposalInvalid("proposal client identity expired")
+        raise ProposalFiltered("proposal client identity expired")
 
 
 def check_time(signed: SignedProposal, window_s: float) -> None:
-    """Refuse a proposal whose time is far from this peer's; raises ProposalInvalid."""
+    """Refuse a proposal whose time is far from this peer's; raises ProposalFiltered."""
     header = _parse(ChannelHeader, _header(signed).channel_header, "channel header")
     said = header.timestamp.seconds + header.timestamp.nanos / 1e9
     now = time.time()
     if abs(now - said) > window_s:
-        raise ProposalInvalid(
+        raise ProposalFiltered(
             f"request unauthorized due to incorrect timestamp {_rfc3339(header.timestamp.seconds)}"
             f", peer time {_rfc3339(now)}, peer.authentication.timewindow {_duration(window_s)}"
         )
@@ -82,7 +82,7 @@ def _parse(kind: type[M], encoded: bytes, name: str) -> M:
     try:
         return kind.FromString(encoded)
     except DecodeError as error:
-        raise ProposalInvalid(
+        raise ProposalFiltered(
             f"failed parsing {name}: error unmarshalling {kind.DESCRIPTOR.name}: {error}"
         ) from error
 

@@ -9,6 +9,8 @@
 
 import asyncio
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,16 +21,26 @@ from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import package as formats
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.common.errors import ChaincodeError, FastledgerError, InputError
+from fastledger.common.errors import ChaincodeError, FastledgerError, InputError, told
 from fastledger.protos.common import common_pb2
 from fastledger.protos.core import ccprovider_pb2
 from fastledger.protos.peer import chaincode_pb2, signed_cc_dep_spec_pb2
 
 _CACHED_PACKAGES = 64
 
+MAX_NAME_BYTES = 255
+"""Longest name of a file on Linux's file systems (``NAME_MAX``)."""
+
+_SUFFIX = ".tar.gz"
+_INSTALLED = re.compile(r"(.+)[.]([0-9a-f]{64})[.]tar[.]gz", re.DOTALL)
+
 
 class PackageMissing(FastledgerError):
     """A chaincode is not installed on this peer."""
+
+
+class PackageDamaged(FastledgerError):
+    """An installed package is not what was installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +135,11 @@ class PackageStore:
         """Use ``peer.fileSystemPath``."""
         self._legacy = folder / "chaincodes"
         self._lifecycle = folder / "lifecycle" / "chaincodes"
-        self._legacy.mkdir(parents=True, exist_ok=True)
-        self._lifecycle.mkdir(parents=True, exist_ok=True)
+        for kept in (self._legacy, self._lifecycle):
+            kept.mkdir(parents=True, exist_ok=True)
+            # Of a peer that died while it wrote.
+            for partial in kept.glob(f"{_PARTIAL}*"):
+                partial.unlink(missing_ok=True)
         self._read_legacy = lru_cache(_CACHED_PACKAGES)(self._parse_legacy_file)
 
     # 1.x.
@@ -133,15 +148,21 @@ class PackageStore:
         """Keep a 1.x package.
 
         Raises:
-            FastledgerError: One of this name and version is installed, be it the same.
+            FastledgerError: One of this name and version is installed, be it the same; or it cannot
+                be written.
         """
+        ccid = f"{package.name}:{package.version}"
         path = self._legacy / f"{package.name}.{package.version}"
-        if path.exists():
+        try:
+            if path.exists():
+                raise FastledgerError(
+                    f"error installing chaincode code {ccid}(chaincode {path} exists)"
+                )
+            _write(path, package.encoded)
+        except OSError as error:
             raise FastledgerError(
-                f"error installing chaincode code {package.name}:{package.version}"
-                f"(chaincode {path} exists)"
-            )
-        _write(path, package.encoded)
+                f"error installing chaincode code {ccid}({told(error)})"
+            ) from error
 
     def legacy(self, name: str, version: str) -> LegacyPackage:
         """Find an installed 1.x package.
@@ -152,7 +173,7 @@ class PackageStore:
         path = self._legacy / f"{name}.{version}"
         try:
             return self._read_legacy(path, path.stat().st_mtime_ns)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise PackageMissing(
                 f"cannot retrieve package for chaincode {name}/{version}, error open {path}: "
                 "no such file or directory"
@@ -161,6 +182,8 @@ class PackageStore:
     def all_legacy(self) -> Iterator[LegacyPackage]:
         """Read every installed 1.x package, by file name."""
         for path in sorted(self._legacy.iterdir()):
+            if path.name.startswith("."):
+                continue
             try:
                 yield self._read_legacy(path, path.stat().st_mtime_ns)
             except (FastledgerError, OSError):
@@ -171,63 +194,91 @@ class PackageStore:
 
     # 2.0 and later.
 
+    def check_name(self, label: str) -> None:
+        """See that a package of this label can be kept.
+
+        Raises:
+            FastledgerError: The name of its file would be too long.
+        """
+        most = MAX_NAME_BYTES - len(f".{'0' * 64}{_SUFFIX}")
+        if len(label.encode()) > most:
+            raise FastledgerError(
+                "could not save cc install package: error writing chaincode install package: file "
+                f"name too long: the label has {len(label.encode())} bytes, {most} are possible"
+            )
+
     def install(self, label: str, encoded: bytes) -> str:
         """Keep a package, and return its id.
 
+        A file that is there and is damaged is written again.
+
         Raises:
-            FastledgerError: It is installed.
+            FastledgerError: It cannot be written.
         """
         package_id = formats.package_id(label, encoded)
-        path = self._path(package_id)
-        if path.exists():
+        try:
+            _write(self._path(package_id), encoded)
+        except OSError as error:
             raise FastledgerError(
-                f"chaincode already successfully installed (package ID '{package_id}')"
-            )
-        _write(path, encoded)
+                "could not save cc install package: error writing chaincode install package: "
+                f"{told(error)}"
+            ) from error
         return package_id
 
+    def is_installed(self, package_id: str) -> bool:
+        """Whether a package is there, and is what its name says."""
+        try:
+            self.load(package_id)
+        except FastledgerError:
+            return False
+        return True
+
     def load(self, package_id: str) -> bytes:
-        """Read an installed package.
+        """Read an installed package, held against the hash in its name.
 
         Raises:
             PackageMissing: It is not installed.
+            PackageDamaged: The file is not what was installed.
         """
         try:
-            return self._path(package_id).read_bytes()
+            encoded = self._path(package_id).read_bytes()
         except (OSError, ValueError) as error:
             raise PackageMissing(f"chaincode install package '{package_id}' not found") from error
-
-    def remove(self, package_id: str) -> None:
-        """Forget a package that could not be built."""
-        self._path(package_id).unlink(missing_ok=True)
+        if sha256(encoded).hexdigest() != package_id.partition(":")[2]:
+            raise PackageDamaged(
+                f"chaincode install package '{package_id}' is damaged on this peer: its file has "
+                "another hash; install it again"
+            )
+        return encoded
 
     def installed(self) -> list[tuple[str, str]]:
         """Ids and labels of the installed packages, by id."""
-        found = []
-        for path in sorted(self._lifecycle.glob("*.tar.gz")):
-            label, _, digest = path.name.removesuffix(".tar.gz").rpartition(".")
-            if label and len(digest) == 64:
-                found.append((f"{label}:{digest}", label))
-        return found
+        names = (_INSTALLED.fullmatch(path.name) for path in sorted(self._lifecycle.iterdir()))
+        return [(f"{name[1]}:{name[2]}", name[1]) for name in names if name is not None]
+
+    def installed_legacy(self) -> list[str]:
+        """Ids of the installed 1.x packages: name and version."""
+        return [f"{one.name}:{one.version}" for one in self.all_legacy()]
 
     def _path(self, package_id: str) -> Path:
         label, _, digest = package_id.partition(":")
         if not digest or "/" in package_id or "\0" in package_id:
             return self._lifecycle / "no-such-package"
-        return self._lifecycle / f"{label}.{digest}.tar.gz"
+        return self._lifecycle / f"{label}.{digest}{_SUFFIX}"
 
     def code(self, ccid: str) -> ChaincodePackage:
         """Find the code of a chaincode by its id, of either lifecycle.
 
         Raises:
             PackageMissing: It is not installed.
+            PackageDamaged: The file is not what was installed.
             InputError: What is installed cannot be read.
         """
-        path = self._path(ccid)
-        if path.exists():
-            return formats.parse(path.read_bytes())
-        name, _, version = ccid.partition(":")
-        return formats.parse(self.legacy(name, version).spec.SerializeToString())
+        try:
+            return formats.parse_lifecycle(self.load(ccid))
+        except PackageMissing:
+            name, _, version = ccid.partition(":")
+            return formats.parse(self.legacy(name, version).spec.SerializeToString())
 
     async def package(self, ccid: str) -> ChaincodePackage:
         """Find the code of a chaincode for its launcher.
@@ -241,11 +292,20 @@ class PackageStore:
             raise ChaincodeError(str(error)) from error
 
 
+_PARTIAL = ".ccpackage."
+"""How files begin that are being written, as Fabric's do."""
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.tmp")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    with tempfile.NamedTemporaryFile(prefix=_PARTIAL, dir=path.parent, delete=False) as file:
+        partial = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            partial.chmod(0o644)
+            partial.rename(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise

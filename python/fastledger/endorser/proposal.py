@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from fastledger.common.errors import FastledgerError
+from fastledger.common.shorten import shortened
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp import identities_pb2
 from fastledger.protos.peer import chaincode_pb2, proposal_pb2
@@ -20,6 +21,10 @@ M = TypeVar("M", bound=Message)
 
 class ProposalInvalid(FastledgerError):
     """A proposal that no peer may look at any further: a gRPC error for the client."""
+
+
+class ProposalFiltered(ProposalInvalid):
+    """A proposal that does not come as far as the endorser; another peer's clock may be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def validate(
         if mspids is None or claimed in mspids:
             raise access_denied(proposal.channel_id, claimed) from error
         raise ProposalInvalid(
-            f"access denied: channel [{proposal.channel_id}] creator org unknown, "
+            f"access denied: channel [{shortened(proposal.channel_id)}] creator org unknown, "
             "creator is malformed"
         ) from error
     try:
@@ -147,7 +152,9 @@ def claimed_mspid(creator: bytes) -> str:
 
 def access_denied(channel_id: str, mspid: str) -> ProposalInvalid:
     """Refuse somebody, vaguely."""
-    return ProposalInvalid(f"access denied: channel [{channel_id}] creator org [{mspid}]")
+    return ProposalInvalid(
+        f"access denied: channel [{shortened(channel_id)}] creator org [{shortened(mspid)}]"
+    )
 
 
 def _check_headers(proposal: UnpackedProposal) -> None:
@@ -165,7 +172,7 @@ def _check_headers(proposal: UnpackedProposal) -> None:
     expected = transaction_id(signature.nonce, signature.creator)
     if header.tx_id != expected:
         raise ProposalInvalid(
-            f"incorrectly computed txid '{header.tx_id}' -- expected '{expected}'"
+            f"incorrectly computed txid '{shortened(header.tx_id)}' -- expected '{expected}'"
         )
     if not proposal.signed.proposal_bytes:
         raise ProposalInvalid("empty proposal bytes")

@@ -7,7 +7,9 @@ from typing import Protocol
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
 from fastledger.chaincode.simulator import TxSimulator as AnySimulator
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError, PolicyUnsatisfied, said_to_others
+from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definitions
@@ -22,6 +24,8 @@ from fastledger.protos.peer import (
     proposal_response_pb2,
 )
 from fastledger.protoutil.signed_data import SignedData
+
+_logger = log.get("endorser")
 
 Outcome = tuple[proposal_response_pb2.Response, chaincode_event_pb2.ChaincodeEvent | None]
 
@@ -112,9 +116,15 @@ class PeerServices:
     async def invoke_system(
         self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
     ) -> Outcome:
-        """Run a system chaincode."""
+        """Run a system chaincode; how it fails unforeseen says nothing of the peer's insides."""
         chaincode = self._system[context.namespace]
-        return await chaincode.invoke(context, list(chaincode_input.args))
+        try:
+            return await chaincode.invoke(context, list(chaincode_input.args))
+        except FastledgerError:
+            raise
+        except Exception as error:
+            _logger.exception("defect in system chaincode %s", context.namespace)
+            return response.failure(f"{context.namespace} failed: {said_to_others(error)}"), None
 
     def new_simulator(self, channel_id: str, tx_id: str) -> TxSimulator | None:
         """Begin a simulation on another channel, which a called chaincode may read."""

@@ -6,123 +6,191 @@ from who is there, discovery derives who else has to endorse. While the gateway'
 others, organisations' anchor peers are asked until the chaincode's policy holds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import grpc
-import grpc.aio
-from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.shorten import shortened
+from fastledger.gateway.answers import EndorserFailed, Response, ask
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
 from fastledger.gateway.plan import Endorser, Endorsers, Plan
+from fastledger.gateway.proposal import Unpacked, unpack
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
-from fastledger.protos.peer import (
-    peer_pb2_grpc,
-    proposal_pb2,
-    proposal_response_pb2,
-    transaction_pb2,
-)
-from fastledger.protoutil.proposal import payload_for_tx
+from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 from fastledger.protoutil.signed_data import SignedData
 
-Response = proposal_response_pb2.ProposalResponse
-ERROR_THRESHOLD = 400
+Code = grpc.StatusCode
+
+MAX_NAMES_BYTES = 512
+"""Of organisations that a client has named and nobody knows."""
+
+MAX_ORGANIZATIONS = 1_000
+"""Organisations that a client may name as endorsers: more than any channel has."""
 
 FAILED = "failed to endorse transaction, see attached details for more info"
 TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
+UNPROTECTED = (
+    "no endorsers found in the gateway's organization; retry specifying endorsing organization(s) "
+    "to protect transient data"
+)
 
 
 async def endorse(
-    peer: GatewayPeer, channel: GatewayChannel, request: pb.EndorseRequest
+    peer: GatewayPeer, request: pb.EndorseRequest, timeout_s: float
 ) -> common_pb2.Envelope:
     """Return the unsigned transaction with as many endorsements as it needs.
+
+    Args:
+        peer: The gateway's own peer.
+        request: The proposal, and the organisations that shall endorse it.
+        timeout_s: For one other peer to answer.
 
     Raises:
         GatewayFailed: A peer refuses, answers differ, or too few peers can be reached.
     """
-    asking = Asking(peer, channel, request.proposed_transaction)
+    proposal = request.proposed_transaction
+    if not proposal.proposal_bytes:
+        text = "the proposed transaction must contain a signed proposal"
+        raise GatewayFailed(Code.INVALID_ARGUMENT, text)
+    try:
+        asks = unpack(proposal)
+    except InputError as error:
+        raise GatewayFailed(Code.INVALID_ARGUMENT, str(error)) from error
     wanted = list(request.endorsing_organizations)
+    channel = peer.channel(asks.channel_id)
+    if channel is None:
+        raise _of_no_channel(asks, wanted)
+    asking = Asking(peer, channel, proposal, asks, timeout_s)
     if wanted:
-        return asking.assemble(await asking.of_organizations(wanted))
+        return _assemble(asks, await asking.of_organizations(wanted))
     first, answer = await asking.first()
-    return asking.assemble(await asking.others(first, answer))
+    return _assemble(asks, await asking.others(first, answer))
 
 
 class Asking:
     """One proposal, and whoever is asked to endorse it."""
 
     def __init__(
-        self, peer: GatewayPeer, channel: GatewayChannel, proposal: proposal_pb2.SignedProposal
+        self,
+        peer: GatewayPeer,
+        channel: GatewayChannel,
+        proposal: proposal_pb2.SignedProposal,
+        asks: Unpacked,
+        timeout_s: float,
     ) -> None:
         """Ask nobody yet."""
         self._peer = peer
         self._channel = channel
         self._proposal = proposal
-        self._chaincode = unpack(proposal).chaincode
+        self._asks = asks
+        self._timeout_s = timeout_s
         self._details: list[pb.ErrorDetail] = []
 
     async def of_organizations(self, wanted: list[str]) -> list[Response]:
         """Have one peer of each organisation endorse, as the client wants it."""
-        known = self._channel.endorsers(self._chaincode)
+        if len(wanted) > MAX_ORGANIZATIONS:
+            raise GatewayFailed(
+                Code.INVALID_ARGUMENT,
+                f"{len(wanted)} endorsing organizations, at most {MAX_ORGANIZATIONS} may be named",
+            )
+        known = self._channel.endorsers(self._asks.chaincode)
         groups = {}
         for mspid in wanted:
-            groups[mspid] = [one for one in known if one.mspid == mspid] or self._anchors(mspid)
+            groups[mspid] = [one for one in known if one.mspid == mspid] or self._unknown(mspid)
         missing = [mspid for mspid, endorsers in groups.items() if not endorsers]
         if missing:
-            raise GatewayFailed(
-                grpc.StatusCode.UNAVAILABLE,
-                f"failed to find any endorsing peers for org(s): {', '.join(missing)}",
-            )
+            raise _of_no_organization(missing)
         plan = Plan(Endorsers(groups, [dict.fromkeys(groups, 1)]), self._ask, self._tell)
         return await self._collected(plan)
 
+    def _unknown(self, mspid: str) -> Sequence[Endorser]:
+        """Who may have the chaincode in an organisation of which no peer is known."""
+        is_strange = mspid != self._peer.mspid and self._channel.defines(self._asks.chaincode)
+        return self._anchors(mspid) if is_strange else ()
+
     async def first(self) -> tuple[Endorser, Response]:
         """Have a peer of the own organisation endorse, or of another if the own has none."""
-        able = self._channel.endorsers(self._chaincode)
-        if able[0].mspid != self._peer.mspid and unpack(self._proposal).has_transient:
-            raise GatewayFailed(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                "no endorsers found in the gateway's organization; retry specifying endorsing "
-                "organization(s) to protect transient data",
-            )
-        for endorser in (one for one in able if one.mspid == able[0].mspid):
+        able = list(self._channel.endorsers(self._asks.chaincode))
+        own = [endorser for endorser in able if endorser.mspid == self._peer.mspid]
+        if not own and self._asks.has_transient:
+            raise GatewayFailed(Code.FAILED_PRECONDITION, UNPROTECTED)
+        for endorser in own or self._of_others(able):
             answer = await self._ask(endorser)
             if answer is not None:
                 return endorser, answer
-        if not self._channel.has_chaincode(self._chaincode):
-            raise _no_combination()
-        raise GatewayFailed(grpc.StatusCode.ABORTED, FAILED, self._details)
+        raise GatewayFailed(Code.ABORTED, FAILED, self._details)
+
+    def _of_others(self, able: Sequence[Endorser]) -> Sequence[Endorser]:
+        """The peers of one other organisation, where they can endorse what is asked."""
+        try:
+            self._channel.endorsers_for(self._of_chaincode())
+        except FastledgerError as error:
+            raise _no_combination(error) from error
+        return [endorser for endorser in able if endorser.mspid == able[0].mspid]
 
     async def others(self, first: Endorser, answer: Response) -> list[Response]:
         """Have those endorse whom the first answer calls for."""
         try:
-            plan = Plan(self._plan(answer), self._ask, self._tell)
+            endorsers = self._endorsers(answer)
         except FastledgerError as error:
             return await self._of_anchors(answer, error)
+        plan = Plan(endorsers, self._ask, self._tell)
         plan.count(first, answer)
         return await self._collected(plan)
 
-    def _plan(self, answer: Response) -> Endorsers:
+    def _endorsers(self, answer: Response) -> Endorsers:
+        """Find who has to endorse; what is transient goes to members of the collections alone."""
         interest = answer.interest
         if not interest.chaincodes:
             # Of a peer before 2.4, or nothing was read or written.
-            interest = proposal_response_pb2.ChaincodeInterest()
-            interest.chaincodes.add(name=self._chaincode)
-        return self._channel.endorsers_for(interest)
+            interest = self._of_chaincode()
+        if not self._asks.has_transient:
+            return self._channel.endorsers_for(interest)
+        cautious = proposal_response_pb2.ChaincodeInterest()
+        cautious.CopyFrom(interest)
+        protected: list[str] = []
+        for call in cautious.chaincodes:
+            if call.no_private_reads:
+                call.no_private_reads = False
+                protected.extend(call.collection_names)
+        try:
+            return self._channel.endorsers_for(cautious)
+        except FastledgerError:
+            if protected:
+                self._channel.endorsers_for(interest)
+                raise GatewayFailed(
+                    Code.FAILED_PRECONDITION,
+                    "requires endorsement from organisation(s) that are not in the distribution "
+                    f"policy of the private data collection(s): [{' '.join(protected)}]; retry "
+                    "specifying trusted endorsing organizations to protect transient data",
+                ) from None
+            raise
+
+    def _of_chaincode(self) -> proposal_response_pb2.ChaincodeInterest:
+        interest = proposal_response_pb2.ChaincodeInterest()
+        interest.chaincodes.add(name=self._asks.chaincode)
+        return interest
 
     async def _collected(self, plan: Plan) -> list[Response]:
         collected = await plan.collect()
         if collected is None:
-            raise GatewayFailed(grpc.StatusCode.ABORTED, TOO_FEW, self._details)
+            raise GatewayFailed(Code.ABORTED, TOO_FEW, self._details)
         return collected
 
     async def _of_anchors(self, answer: Response, why: FastledgerError) -> list[Response]:
         """Go from organisation to organisation until the chaincode's policy holds."""
+        if isinstance(why, GatewayFailed):
+            raise why
+        if not self._channel.defines(self._asks.chaincode):
+            raise _no_combination(why)
         collected = [answer]
         application = self._channel.bundle.application
-        for mspid in sorted(application.orgs if application else ()):
+        # Nobody has said who may see what is transient.
+        strangers = application.orgs if application and not self._asks.has_transient else ()
+        for mspid in sorted(strangers):
             if mspid != self._peer.mspid and not self._satisfied(collected):
                 for anchor in self._anchors(mspid):
                     another = await self._ask(anchor)
@@ -132,8 +200,8 @@ class Asking:
         if self._satisfied(collected):
             return collected
         if self._details:
-            raise GatewayFailed(grpc.StatusCode.ABORTED, TOO_FEW, self._details)
-        raise _no_combination() from why
+            raise GatewayFailed(Code.ABORTED, TOO_FEW, self._details)
+        raise _no_combination(why)
 
     def _anchors(self, mspid: str) -> list[Endorser]:
         """An organisation's anchor peers; they may be there although nobody has seen them."""
@@ -151,74 +219,48 @@ class Asking:
             )
             for one in collected
         ]
-        return self._channel.is_endorsed(self._chaincode, signed)
+        return self._channel.is_endorsed(self._asks.chaincode, signed)
 
     async def _ask(self, endorser: Endorser) -> Response | None:
         """Have a peer endorse; what it answers else is noted."""
         try:
-            answer = await process(self._peer, self._channel, endorser, self._proposal)
-        except (FastledgerError, grpc.aio.AioRpcError) as error:
-            self._tell(endorser, text_of(error))
+            return await ask(self._peer, self._channel, endorser, self._proposal, self._timeout_s)
+        except EndorserFailed as failure:
+            self._details.append(failure.detail)
             return None
-        if answer.response.status < ERROR_THRESHOLD:
-            return answer
-        message = f"chaincode response {answer.response.status}, {answer.response.message}"
-        self._tell(endorser, message)
-        return None
 
     def _tell(self, endorser: Endorser, message: str) -> None:
         self._details.append(
             pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=message)
         )
 
-    def assemble(self, collected: list[Response]) -> common_pb2.Envelope:
-        """Make the transaction that the client will sign.
 
-        Raises:
-            GatewayFailed: The answers differ.
-        """
-        return _assemble(self._proposal, collected)
-
-
-async def process(
-    peer: GatewayPeer,
-    channel: GatewayChannel,
-    endorser: Endorser,
-    proposal: proposal_pb2.SignedProposal,
-) -> Response:
-    """Have a peer process a proposal.
-
-    Raises:
-        FastledgerError: It refuses, or cannot be connected.
-        grpc.aio.AioRpcError: It refuses, or is gone.
-    """
-    if endorser.own:
-        return await peer.endorse(proposal)
-    stub = peer_pb2_grpc.EndorserStub(await channel.connect_peer(endorser.address))
-    try:
-        answer: Response = await stub.ProcessProposal(proposal)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
-            await channel.hang_up(endorser.address)
-        raise
-    return answer
-
-
-def _no_combination() -> GatewayFailed:
-    return GatewayFailed(
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "no combination of peers can be derived which satisfy the endorsement policy",
+def _of_no_channel(asks: Unpacked, wanted: Sequence[str]) -> GatewayFailed:
+    """Refuse a channel that the peer is not on: nobody there is known."""
+    if wanted:
+        return _of_no_organization(wanted)
+    if asks.has_transient:
+        return GatewayFailed(Code.FAILED_PRECONDITION, UNPROTECTED)
+    chaincode, channel_id = shortened(asks.chaincode), shortened(asks.channel_id)
+    return _no_combination(
+        f"No metadata was found for chaincode {chaincode} in channel {channel_id}"
     )
 
 
-def text_of(error: Exception) -> str:
-    """Say why a peer does not answer."""
-    return (error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)) or ""
+def _of_no_organization(missing: Sequence[str]) -> GatewayFailed:
+    names = shortened(", ".join(missing), MAX_NAMES_BYTES)
+    text = f"failed to find any endorsing peers for org(s): {names}"
+    return GatewayFailed(Code.UNAVAILABLE, text)
 
 
-def _assemble(
-    proposal: proposal_pb2.SignedProposal, collected: list[Response]
-) -> common_pb2.Envelope:
+def _no_combination(why: object) -> GatewayFailed:
+    return GatewayFailed(
+        Code.FAILED_PRECONDITION,
+        f"no combination of peers can be derived which satisfy the endorsement policy: {why}",
+    )
+
+
+def _assemble(asks: Unpacked, collected: Sequence[Response]) -> common_pb2.Envelope:
     """Make the transaction that the client will sign.
 
     Raises:
@@ -227,58 +269,20 @@ def _assemble(
     first = collected[0]
     if any(one.payload != first.payload for one in collected):
         raise GatewayFailed(
-            grpc.StatusCode.ABORTED,
+            Code.ABORTED,
             "failed to assemble transaction: ProposalResponsePayloads do not match",
         )
-    decoded = proposal_pb2.Proposal.FromString(proposal.proposal_bytes)
-    header = common_pb2.Header.FromString(decoded.header)
+    public = proposal_pb2.ChaincodeProposalPayload(input=asks.payload.input)
     action = transaction_pb2.ChaincodeActionPayload(
-        chaincode_proposal_payload=payload_for_tx(decoded.payload)
+        chaincode_proposal_payload=public.SerializeToString()
     )
     action.action.proposal_response_payload = first.payload
     action.action.endorsements.extend(one.endorsement for one in collected)
     transaction = transaction_pb2.Transaction()
     transaction.actions.add(
-        header=header.signature_header, payload=action.SerializeToString(deterministic=True)
+        header=asks.header.signature_header, payload=action.SerializeToString(deterministic=True)
     )
     payload = common_pb2.Payload(
-        header=header, data=transaction.SerializeToString(deterministic=True)
+        header=asks.header, data=transaction.SerializeToString(deterministic=True)
     )
     return common_pb2.Envelope(payload=payload.SerializeToString(deterministic=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Unpacked:
-    """What a gateway must know of a proposal.
-
-    Attributes:
-        channel_id: The channel that it is for.
-        chaincode: The chaincode that it calls.
-        has_transient: Whether it brings what only endorsers may see.
-    """
-
-    channel_id: str
-    chaincode: str
-    has_transient: bool
-
-
-def unpack(proposal: proposal_pb2.SignedProposal) -> Unpacked:
-    """Read a proposal.
-
-    Raises:
-        GatewayFailed: It is malformed.
-    """
-    try:
-        decoded = proposal_pb2.Proposal.FromString(proposal.proposal_bytes)
-        header = common_pb2.Header.FromString(decoded.header)
-        channel_header = common_pb2.ChannelHeader.FromString(header.channel_header)
-        extension = proposal_pb2.ChaincodeHeaderExtension.FromString(channel_header.extension)
-        payload = proposal_pb2.ChaincodeProposalPayload.FromString(decoded.payload)
-    except DecodeError as error:
-        raise GatewayFailed(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            f"failed to unpack transaction proposal: {error}",
-        ) from error
-    return Unpacked(
-        channel_header.channel_id, extension.chaincode_id.name, bool(payload.TransientMap)
-    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chaincode's events out of committed blocks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -8,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel
+from fastledger.gateway.permit import Permit
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.peer import (
@@ -19,51 +21,63 @@ from fastledger.protos.peer import (
 
 
 async def stream(
-    channel: GatewayChannel, asked: pb.ChaincodeEventsRequest
+    channel: GatewayChannel, asked: pb.ChaincodeEventsRequest, permit: Permit
 ) -> AsyncIterator[pb.ChaincodeEventsResponse]:
-    """Yield the events of every block that has any; ends with the client."""
+    """Yield the events of every block that has any; ends with the client, or its permit."""
     number = _start(channel, asked)
     after = asked.after_transaction_id
     while True:
-        await channel.wait(number + 1)
-        found = block_events(channel.block(number), asked.chaincode_id, after)
-        after = ""
+        if channel.height <= number:
+            await permit.wait(asyncio.ensure_future(channel.wait(number + 1)))
+        permit.evaluate()
+        # The past may be long and without a single event: others are served in between.
+        await asyncio.sleep(0)
+        found, after = block_events(channel.block(number), asked.chaincode_id, after)
         if found:
             yield pb.ChaincodeEventsResponse(events=found, block_number=number)
         number += 1
 
 
 def _start(channel: GatewayChannel, asked: pb.ChaincodeEventsRequest) -> int:
+    if asked.after_transaction_id:
+        number = channel.block_of(asked.after_transaction_id)
+        if number is not None:
+            return number
     match asked.start_position.WhichOneof("Type"):
-        case "oldest":
-            return 0
         case "specified":
             return asked.start_position.specified.number
-        case "newest":
-            return max(channel.height - 1, 0)
-        case None | "next_commit":
-            return channel.height
-    raise GatewayFailed(grpc.StatusCode.INVALID_ARGUMENT, "invalid start position type")
+        case "oldest" | "newest" as kind:
+            text = f"invalid start position type: *orderer.SeekPosition_{kind.title()}"
+            raise GatewayFailed(grpc.StatusCode.INVALID_ARGUMENT, text)
+    return channel.height
 
 
 def block_events(
     encoded: bytes, chaincode: str, after: str
-) -> list[chaincode_event_pb2.ChaincodeEvent]:
-    """Read a chaincode's events of valid transactions; those behind one, if it is named."""
+) -> tuple[list[chaincode_event_pb2.ChaincodeEvent], str]:
+    """Read a chaincode's events of valid transactions.
+
+    Args:
+        encoded: The block.
+        chaincode: Whose.
+        after: The transaction behind which they count; empty for all.
+
+    Returns:
+        The events, and the transaction that has not come yet.
+    """
     block = common_pb2.Block.FromString(encoded)
     codes = block.metadata.metadata[common_pb2.TRANSACTIONS_FILTER]
     found = []
-    skipping = bool(after)
     for envelope, code in zip(block.data.data, codes, strict=True):
         try:
             tx_id, event = _event(envelope)
         except (DecodeError, IndexError):
             continue
-        if skipping:
-            skipping = tx_id != after
+        if after:
+            after = "" if tx_id == after else after
         elif code == 0 and event is not None and event.chaincode_id == chaincode:
             found.append(event)
-    return found
+    return found, after
 
 
 def _event(envelope: bytes) -> tuple[str, chaincode_event_pb2.ChaincodeEvent | None]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
+from fastledger.common.errors import FastledgerError
 from fastledger.gateway.plan import Endorser, Endorsers
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
@@ -41,16 +42,25 @@ class GatewayChannel(Protocol):
         """Read a committed transaction's verdict."""
 
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
-        """Await the verdict of a transaction that is not committed yet."""
+        """Await the verdict of a transaction that is not committed yet.
 
-    def has_chaincode(self, name: str) -> bool:
-        """Whether the channel has a chaincode, its own or the system's."""
+        Whoever gives up waiting cancels the future.
+        """
+
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration; it is one future for all, which nobody cancels."""
+
+    def defines(self, chaincode: str) -> bool:
+        """Whether the channel itself has a policy for a chaincode; for the system's it has none."""
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy a chaincode's policy, as far as can be said here."""
 
-    def orderers(self) -> Sequence[str]:
-        """Addresses of the orderers."""
+    def block_of(self, tx_id: str) -> int | None:
+        """Number of the block that has a transaction; None when there is none."""
+
+    def orderers(self) -> Sequence[tuple[str, str]]:
+        """Addresses of the orderers, each with its organisation, if that is known."""
 
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
@@ -58,14 +68,11 @@ class GatewayChannel(Protocol):
     def connect_peer(self, address: str) -> Awaitable[GrpcChannel]:
         """Return the connection to another peer of the channel; it is shared, nobody closes it."""
 
-    async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
+    async def peer_failed(self, address: str) -> None:
+        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
-        """Who has a chaincode: peers of the own organisation first, then by their heights.
-
-        When nobody has it that is known, it is the gateway's own peer.
-        """
+        """Who has a chaincode: peers of the own organisation first, then by their heights."""
 
     def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
         """Who has to endorse what touches chaincodes, collections and keys.
@@ -73,6 +80,13 @@ class GatewayChannel(Protocol):
         Raises:
             FastledgerError: The peers that are known do not suffice.
         """
+
+
+class Unheard(FastledgerError):
+    """A proposal that the peer turned away before it looked at it.
+
+    To Fabric's gateway that is a peer which is not there: another one may listen.
+    """
 
 
 class GatewayPeer(Protocol):
@@ -90,7 +104,7 @@ class GatewayPeer(Protocol):
         """Find a channel that the peer has joined."""
 
     async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
-        """Endorse a proposal; raises when it is refused."""
+        """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""

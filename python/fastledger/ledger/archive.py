@@ -4,6 +4,7 @@
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 import zstandard
 
@@ -14,6 +15,10 @@ MAX_UNPACKED_BYTES = 64 << 30
 
 MAX_ENTRIES = 1_000_000
 """Most entries in an archive: that many blocks, one file each."""
+
+MAX_HEADER_BYTES = 1 << 20
+"""Most that stands before an entry's content: its header, and what a long name or attributes take.
+``tarfile`` keeps all of that in memory; Go's ``archive/tar`` has the same bound."""
 
 WINDOW_BYTES = 128 << 20
 """Largest window of a zstd frame, which is memory; what ``zstd --long`` takes by default."""
@@ -33,7 +38,9 @@ def unpack_blocks(archive: Path, folder: Path) -> None:
         with (
             archive.open("rb") as file,
             decompressor.stream_reader(file, read_across_frames=True) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as tar,
+            tarfile.open(
+                fileobj=cast("IO[bytes]", steps := _Steps(archive, stream)), mode="r|"
+            ) as tar,
         ):
             for count, member in enumerate(tar):
                 if count >= MAX_ENTRIES:
@@ -41,10 +48,35 @@ def unpack_blocks(archive: Path, folder: Path) -> None:
                 total += max(member.size, 0)
                 if total > MAX_UNPACKED_BYTES:
                     raise InputError(f"{archive}: unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+                steps.allow(max(member.size, 0))
                 if member.isfile() and can_hold_blocks(PurePosixPath(member.name).name):
                     _extract(tar, member, _inside(archive, folder, member.name))
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
         raise InputError(f"{archive}: not a readable .tar.zst: {error}") from error
+
+
+class _Steps:
+    """A stream of which each step may take so much, and no more."""
+
+    def __init__(self, archive: Path, stream: zstandard.ZstdDecompressionReader) -> None:
+        self._archive = archive
+        self._stream = stream
+        self.allow(0)
+
+    def allow(self, size: int) -> None:
+        """Let an entry's content be read, and the header of the next entry."""
+        # What tarfile reads ahead, and what fills the last block, is less than the header's bound.
+        self._left = size + 2 * MAX_HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Read on; raises InputError."""
+        if self._left <= 0:
+            raise InputError(
+                f"{self._archive}: an entry's header takes more than {MAX_HEADER_BYTES} bytes"
+            )
+        data = self._stream.read(size)
+        self._left -= len(data)
+        return data
 
 
 def can_hold_blocks(name: str) -> bool:

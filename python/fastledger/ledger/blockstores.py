@@ -4,7 +4,11 @@
 ::
 
     <location>/chains/<channel>/blockfile_NNNNNN
+    <location>/joined/<channel>                   empty: this orderer has blocks of the channel
     <location>/pendingops/remove/<channel>        being deleted; gone at the next start
+
+A channel that was joined and whose blocks are gone is damage. Only who has removed it, or never
+stored its first block, has it no more.
 
 ``<location>`` is ``FileLedger.Location``.
 """
@@ -14,7 +18,8 @@ from pathlib import Path
 
 from fastledger._core import BlockStore
 from fastledger.common import log
-from fastledger.common.errors import LedgerIo
+from fastledger.common.errors import LedgerCorrupted, LedgerIo
+from fastledger.ledger import room
 
 _logger = log.get("common.ledger.blockledger.file")
 
@@ -31,12 +36,16 @@ class Ledgers:
         Raises:
             LedgerIo: The folder cannot be used.
         """
+        self._location = location
         self._chains = location / "chains"
+        self._joined = location / "joined"
         self._removed = location / "pendingops" / "remove"
         try:
             self._chains.mkdir(parents=True, exist_ok=True)
             self._removed.mkdir(parents=True, exist_ok=True)
+            self._joined.mkdir(exist_ok=True)
             for left in self._removed.iterdir():
+                (self._joined / left.name).unlink(missing_ok=True)
                 shutil.rmtree(left)
         except OSError as error:
             raise LedgerIo(
@@ -45,8 +54,44 @@ class Ledgers:
             ) from error
 
     def channel_ids(self) -> list[str]:
-        """Return the channels that have a folder, by name."""
-        return sorted(path.name for path in self._chains.iterdir() if path.is_dir())
+        """Return the channels that have a folder, by name.
+
+        Raises:
+            LedgerCorrupted: The folder of one that was joined is gone.
+        """
+        found = {path.name for path in self._chains.iterdir() if path.is_dir()}
+        for name in sorted(path.name for path in self._joined.iterdir()):
+            if name not in found:
+                raise LedgerCorrupted(self.loss(name))
+        return sorted(found)
+
+    def knows(self, channel_id: str) -> bool:
+        """Whether this orderer has stored blocks of a channel."""
+        return (self._joined / channel_id).exists()
+
+    def know(self, channel_id: str) -> None:
+        """Remember that it has."""
+        (self._joined / channel_id).touch()
+
+    def loss(self, channel_id: str) -> str:
+        """Say what to do about a channel whose blocks are gone."""
+        folder = self._chains / channel_id
+        return (
+            f"{folder}: the blocks of channel {channel_id} are gone, which this orderer has joined;"
+            " copy them there from another orderer, or from a backup; to serve the channel no "
+            f"more, remove {self._joined / channel_id}"
+        )
+
+    def confusion(self, folder: str, channel_id: str) -> str:
+        """Say what to do about a folder with another channel's blocks: a copy, most often."""
+        return (
+            f"{self._chains / folder}: the blocks there are those of channel {channel_id}; every "
+            "folder there is a channel of its name, so move it elsewhere"
+        )
+
+    def is_full(self) -> bool:
+        """Whether the disk has no room."""
+        return room.is_full(self._location)
 
     def open(self, channel_id: str) -> BlockStore:
         """Open a channel's block files, or make them.
@@ -56,7 +101,7 @@ class Ledgers:
             LedgerCorrupted: They are damaged.
             LedgerIo: The disk failed.
         """
-        store = BlockStore.open(str(self._chains / channel_id))
+        store = BlockStore.open(str(self._chains / channel_id), known=self.knows(channel_id))
         if store.torn is not None:
             _logger.warning(
                 "%s: cut at %d, %d bytes of blocks dropped that a crash cut short", *store.torn
@@ -70,6 +115,7 @@ class Ledgers:
             return None
         target = self._removed / channel_id
         folder.rename(target)
+        (self._joined / channel_id).unlink(missing_ok=True)
         return target
 
     def remove(self, channel_id: str) -> None:

@@ -30,6 +30,7 @@ def open(
     durable: bool = True,
     verify_block_signatures: bool = True,
     allow_malformed: bool = False,
+    delivered: bool = False,
     engine: Engine = "auto",
 ) -> "Ledger":
     """Open a ledger, or begin one in an empty or missing folder.
@@ -49,6 +50,10 @@ def open(
         allow_malformed: Judge blocks with entries that are no well-formed envelopes, which
             today's Fabric refuses whole. Ledgers of peers older than the fix of CVE-2023-46132
             can hold them.
+        delivered: Blocks come from an orderer, so that verdicts and commit hashes in their metadata
+            mean nothing, as to a Fabric peer. Otherwise blocks may be a peer's copies: where that
+            peer judged by the rules of an older release of Fabric, its verdicts stand (see
+            :attr:`Commit.notes`), and a commit hash is computed where it computed one.
         engine: How conflicts are found: ``parallel``, ``sequential`` (the slow judge of the
             other), or ``auto``.
 
@@ -75,11 +80,16 @@ def open(
         durable=durable,
         verify_block_signatures=verify_block_signatures,
         allow_malformed=allow_malformed,
+        delivered=delivered,
         engine=engine,
     )
     if core.torn is not None:
         _logger.warning(
             "%s: cut at %d, %d bytes of blocks dropped whose writing a crash cut short", *core.torn
+        )
+    if core.rebuilt is not None:
+        _logger.warning(
+            "%s: state, history and index were made again from the blocks: %s", path, core.rebuilt
         )
     return Ledger(core)
 
@@ -286,3 +296,14 @@ class Ledger(QueryExecutor):
             84
         """
         return self._core.rebuild()
+
+    def reopen(self) -> int:
+        """Close the ledger and open it again, as after a crash: what broke it may be over.
+
+        Returns:
+            The height.
+
+        Raises:
+            FastledgerError: It cannot be opened yet; this may be tried again.
+        """
+        return self._core.reopen()

@@ -17,16 +17,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
-from fastledger.common.errors import LedgerIo
+from fastledger.common import log
+from fastledger.common.errors import LedgerCorrupted, LedgerIo
 from fastledger.ledger import pvtwritesets
+from fastledger.ledger.environment import open_environment, seal, unseal
 from fastledger.ledger.pvtindexes import PrivateIndexes
-from fastledger.ledger.pvtrules import KeepAll, Rules, agreed
+from fastledger.ledger.pvtrules import Holds, KeepAll, Rules, agreed, believe
 from fastledger.ledger.pvtwritesets import Version, WriteSets, collection_prefix
 from fastledger.ledger.results import Endorsed
 from fastledger.ledger.richquery import Entries, Index, tables
@@ -48,12 +50,19 @@ SAVEPOINT_BLOCKS = 64
 WAITING_BLOCKS = 20_000
 """Blocks after which nobody waits for a transaction (``transientstoreMaxBlockRetention``)."""
 
+_logger = log.get("pvtdatastorage")
+
 _Key = tuple[str, str, bytes]
 """Chaincode, collection and hash of a private key."""
 
 _ROW = struct.Struct(">QQI")
 _SAVEPOINT = b"height"
+_HEIGHT_BYTES = 8
 _NEVER = (1 << 64) - 1
+_HELP = (
+    "the blocks have no copy of private values: put a backup of the folder in its place, or remove "
+    "it, and the peer goes on without those that are gone"
+)
 _DATABASES = 4 + pvtwritesets.DATABASES + tables.DATABASES
 
 
@@ -68,26 +77,28 @@ class PrivateDataStore:
             rules: What is kept; without them everything of valid transactions.
 
         Raises:
+            LedgerCorrupted: The store is damaged.
             LedgerIo: The folder cannot be used.
         """
         try:
-            Path(path).mkdir(parents=True, exist_ok=True)
-            self._env = lmdb.open(fspath(path), map_size=MAP_BYTES, max_dbs=_DATABASES)
+            self._env = _open(Path(path))
             self._transient = self._env.open_db(b"transient")
             self._endorsed = self._env.open_db(b"endorsed")
             self._values = self._env.open_db(b"values")
             self._meta = self._env.open_db(b"meta")
             self._write_sets = WriteSets(self._env)
-            self._indexes = PrivateIndexes(self._env, self._rows, self._value)
-        except (OSError, lmdb.Error) as error:
+            self._indexes = PrivateIndexes(self._env, self._rows, self._row)
+            with self._env.begin() as txn:
+                height = _height_of(txn.get(_SAVEPOINT, db=self._meta))
+                self._note(txn)
+        except LedgerCorrupted as error:
+            raise LedgerCorrupted(f"{path}: {error}; {_HELP}") from error
+        except lmdb.Error as error:
             raise LedgerIo(f"{path}: the private data store cannot be opened: {error}") from error
         self._rules = rules or KeepAll()
         self._asked: deque[tuple[str, bytes, Future[None]]] = deque()
         self._writer = ThreadPoolExecutor(1, "private-data")
-        with self._env.begin() as txn:
-            stored = txn.get(_SAVEPOINT, db=self._meta)
-            self._note(txn)
-        self.height = int.from_bytes(stored, "big") if stored else 0
+        self.height = height
         """Blocks of which the private writes were applied."""
         self._saved = self.height
 
@@ -181,7 +192,16 @@ class PrivateDataStore:
         """
         if block < self.height:
             return
+        before = self.height
         self.height = block + 1
+        try:
+            self._apply(block, transactions)
+        except BaseException:
+            # Whoever tries again begins with this block.
+            self.height = before
+            raise
+
+    def _apply(self, block: int, transactions: Iterable[Endorsed]) -> None:
         effects = self._effects(transactions)
         due = self._next_expiry is not None and self._next_expiry <= block
         late = block % WAITING_BLOCKS == 0 and block > WAITING_BLOCKS
@@ -289,15 +309,29 @@ class PrivateDataStore:
         with self._env.begin() as txn:
             return self._row(txn, ns, coll, key)
 
-    def range(self, ns: str, coll: str, start: str, end: str) -> Iterator[tuple[str, bytes]]:
-        """Read the keys from ``start`` up to ``end``, an empty one meaning no bound."""
+    def range(
+        self, ns: str, coll: str, start: str, end: str, holds: Holds = believe
+    ) -> Iterator[tuple[str, bytes]]:
+        """Read the keys from ``start`` up to ``end``, an empty one meaning no bound.
+
+        Args:
+            ns: The chaincode.
+            coll: The collection.
+            start: The first key.
+            end: The key after the last one.
+            holds: Called with each key, value and version; raises for one that is not the
+                channel's.
+        """
         prefix, last = collection_prefix(ns, coll), end.encode()
         rows: list[tuple[bytes, bytes]] = []
         with self._env.begin() as txn:
-            for _, key, value in self._rows(txn, ns, coll, prefix + start.encode()[:KEY_BYTES]):
+            rows_from = prefix + start.encode()[:KEY_BYTES]
+            for row_key, key, value, version in self._rows(txn, ns, coll, rows_from):
                 if last and key[:KEY_BYTES] > last[:KEY_BYTES]:
                     break
                 if key >= start.encode() and (not last or key < last):
+                    _check_key(ns, coll, key.decode("utf-8", "replace"), row_key)
+                    holds(key, value, version)
                     rows.append((key, value))
         # Long keys of one beginning stand in the order of their hashes.
         rows.sort()
@@ -312,25 +346,26 @@ class PrivateDataStore:
             return self._write_sets.block(txn, block)
 
     def _row(self, txn: Any, ns: str, coll: str, key: str) -> tuple[bytes, Version] | None:
-        row = txn.get(_row_key(collection_prefix(ns, coll), key.encode()), db=self._values)
-        return None if row is None else _split(row)[1:]
-
-    def _value(self, txn: Any, ns: str, coll: str, key: str) -> bytes | None:
-        found = self._row(txn, ns, coll, key)
-        return None if found is None else found[0]
+        place = _row_key(collection_prefix(ns, coll), key.encode())
+        row = txn.get(place, db=self._values)
+        if row is None:
+            return None
+        found, value, version = _split(row)
+        if found != key.encode():
+            raise _damaged(ns, coll, key)
+        return value, version
 
     def _rows(
         self, txn: Any, ns: str, coll: str, start: bytes = b""
-    ) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Yield a collection's rows: their keys, private keys and values."""
+    ) -> Iterator[tuple[bytes, bytes, bytes, Version]]:
+        """Yield a collection's rows: their keys, private keys, values and versions."""
         prefix = collection_prefix(ns, coll)
         with txn.cursor(db=self._values) as cursor:
             rows = cursor.iternext() if cursor.set_range(start or prefix) else ()
             for row_key, row in rows:
                 if not bytes(row_key).startswith(prefix):
                     return
-                key, value, _ = _split(row)
-                yield bytes(row_key), key, value
+                yield bytes(row_key), *_split(row)
 
     # Indexes.
 
@@ -346,13 +381,39 @@ class PrivateDataStore:
         """The indexes of a collection."""
         return self._indexes.of(ns, coll)
 
-    def entries(self, ns: str, coll: str, index: Index) -> Entries | None:
-        """Open an index; None where it has no entries that can be used."""
-        return self._indexes.entries(ns, coll, index)
+    def entries(self, ns: str, coll: str, index: Index, holds: Holds = believe) -> Entries | None:
+        """Open an index; None where it has no entries that can be used; ``holds`` as in `range`."""
+        return self._indexes.entries(ns, coll, index, holds)
 
     def _save(self, txn: Any) -> None:
-        txn.put(_SAVEPOINT, self.height.to_bytes(8, "big"), db=self._meta)
+        height = self.height.to_bytes(_HEIGHT_BYTES, "big")
+        txn.put(_SAVEPOINT, seal(_SAVEPOINT, height), db=self._meta)
         self._saved = self.height
+
+
+def _open(folder: Path) -> lmdb.Environment:
+    """Open the environment; indexes that are damaged, or of an older form, are made again."""
+    try:
+        return _environment(folder, tables.NAMES)
+    except LedgerCorrupted as error:
+        damage = error
+    env = _environment(folder, ())
+    _logger.warning("indexes of private values are made again: %s", damage)
+    tables.drop(env)
+    return env
+
+
+def _environment(folder: Path, sealed: Sequence[str]) -> lmdb.Environment:
+    return open_environment(folder, map_bytes=MAP_BYTES, databases=_DATABASES, sealed=sealed)
+
+
+def _height_of(stored: bytes | None) -> int:
+    """Read a savepoint; a wrong one would pass over blocks."""
+    if stored is None:
+        return 0
+    # The first stores did not seal theirs.
+    plain = len(stored) == _HEIGHT_BYTES
+    return int.from_bytes(stored if plain else unseal(_SAVEPOINT, stored), "big")
 
 
 def _purges(public: bytes) -> Iterator[_Key]:
@@ -368,6 +429,18 @@ def _row_key(prefix: bytes, key: bytes) -> bytes:
     if len(key) <= KEY_BYTES:
         return prefix + key
     return prefix + key[:KEY_BYTES] + sha256(key).digest()
+
+
+def _check_key(ns: str, coll: str, key: str, row_key: bytes) -> None:
+    if _row_key(collection_prefix(ns, coll), key.encode()) != row_key:
+        raise _damaged(ns, coll, key)
+
+
+def _damaged(ns: str, coll: str, key: str) -> LedgerCorrupted:
+    return LedgerCorrupted(
+        f"the private value of key {key!r} in collection {coll} of {ns} is damaged on this peer: "
+        "what is stored is not what the channel agreed on"
+    )
 
 
 def _split(row: bytes) -> tuple[bytes, bytes, Version]:

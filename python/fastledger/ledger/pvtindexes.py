@@ -7,26 +7,29 @@ from typing import Any
 
 import lmdb
 
+from fastledger.ledger.pvtrules import Holds
+from fastledger.ledger.pvtwritesets import Version
 from fastledger.ledger.richquery import Entries, Index, IndexTables, StoredEntries
 
 ROWS_AT_ONCE = 1000
 """Rows that are indexed in one transaction while a new index is made."""
 
-Rows = Callable[[Any, str, str, bytes], Iterator[tuple[bytes, bytes, bytes]]]
-"""A collection's rows in a transaction, from a row's key on: that, the private key, the value."""
+Rows = Callable[[Any, str, str, bytes], Iterator[tuple[bytes, bytes, bytes, Version]]]
+"""A collection's rows in a transaction, from a row's key on: that, the private key, the value, and
+which transaction wrote it."""
 
-Value = Callable[[Any, str, str, str], bytes | None]
-"""A private value in a transaction."""
+Row = Callable[[Any, str, str, str], tuple[bytes, Version] | None]
+"""A private value in a transaction, and which transaction wrote it."""
 
 
 class PrivateIndexes:
     """The indexes of one store."""
 
-    def __init__(self, env: Any, rows: Rows, value: Value) -> None:
+    def __init__(self, env: Any, rows: Rows, row: Row) -> None:
         """Open the tables."""
         self._env = env
         self._rows = rows
-        self._value = value
+        self._row = row
         self._tables = IndexTables(env)
         self._made: dict[int, bytes] = {}
         """How far new spaces are, by their number."""
@@ -56,7 +59,7 @@ class PrivateIndexes:
             space = self._spaces[new[0].ns, new[0].coll]
             start = self._made.get(space.number, b"")
             rows = list(islice(self._rows(txn, space.ns, space.coll, start), ROWS_AT_ONCE))
-            for _, key, value in rows:
+            for _, key, value, _ in rows:
                 self._tables.put(txn, space, key.decode(), value)
             if len(rows) == ROWS_AT_ONCE:
                 self._made[space.number] = rows[-1][0]
@@ -69,7 +72,7 @@ class PrivateIndexes:
         space = self._spaces.get((ns, coll))
         return () if space is None else tuple(space.indexes.values())
 
-    def entries(self, ns: str, coll: str, index: Index) -> Entries | None:
+    def entries(self, ns: str, coll: str, index: Index, holds: Holds) -> Entries | None:
         """Open an index; None where it has no entries that can be used."""
         space = self._spaces.get((ns, coll))
         number = None if space is None else space.number_of(index)
@@ -81,6 +84,11 @@ class PrivateIndexes:
             return None
         if self._tables.height(txn, space) is None:
             return None
-        return StoredEntries(
-            self._tables, txn, number, index, lambda key: self._value(txn, ns, coll, key)
-        )
+
+        def value(key: str) -> bytes | None:
+            found = self._row(txn, ns, coll, key)
+            if found is not None:
+                holds(key.encode(), *found)
+            return None if found is None else found[0]
+
+        return StoredEntries(self._tables, txn, number, index, value)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from fastledger.common.errors import LedgerCorrupted
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 
@@ -51,7 +52,7 @@ class WriteSets:
     def collections(self, txn: Any) -> set[tuple[str, str]]:
         """Chaincodes and collections of which anything was ever written."""
         with txn.cursor(db=self._collections) as cursor:
-            return {_names(bytes(value)) for _, value in cursor}
+            return {_names(bytes(key), bytes(value)) for key, value in cursor}
 
     def put(
         self, txn: Any, version: Version, ns: str, coll: str, values: bytes, expiring: int | None
@@ -89,7 +90,11 @@ class WriteSets:
         prefix = collection_prefix(ns, coll)
         key = None
         for row, value in list(self._rows(txn, self._hashes, prefix + key_hash)):
-            key = value.decode()
+            key = value.decode("utf-8", "replace")
+            if sha256(value).digest() != key_hash:
+                raise LedgerCorrupted(
+                    f"a private key that a transaction purges is damaged: {key!r}"
+                )
             place = row[-_PLACE.size :]
             if _PLACE.unpack(place) <= version:
                 txn.delete(row, db=self._hashes)
@@ -128,7 +133,7 @@ class WriteSets:
                 yield Expired(ns, coll, _PLACE.unpack(place)[0], written)
 
     def _named(self, txn: Any, prefix: bytes) -> tuple[str, str]:
-        return _names(bytes(txn.get(prefix, db=self._collections)))
+        return _names(prefix, bytes(txn.get(prefix, db=self._collections) or b""))
 
     def _rows(self, txn: Any, table: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         with txn.cursor(db=table) as cursor:
@@ -144,8 +149,10 @@ def collection_prefix(ns: str, coll: str) -> bytes:
     return sha256(f"{ns}\0{coll}".encode()).digest()[:16]
 
 
-def _names(stored: bytes) -> tuple[str, str]:
-    ns, _, coll = stored.decode().partition("\0")
+def _names(prefix: bytes, stored: bytes) -> tuple[str, str]:
+    ns, _, coll = stored.decode("utf-8", "replace").partition("\0")
+    if collection_prefix(ns, coll) != prefix:
+        raise LedgerCorrupted(f"the names of a collection are damaged: {ns!r}, {coll!r}")
     return ns, coll
 
 

@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from os import fspath
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -25,7 +24,8 @@ import lmdb
 
 from fastledger import _core
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, LedgerIo
+from fastledger.common.errors import FastledgerError, LedgerCorrupted, LedgerIo
+from fastledger.ledger.environment import open_environment
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.results import endorsed_results
@@ -79,7 +79,12 @@ class QueryIndexes:
         self._ledger = ledger
         self._private = private
         self._deployed = deployed
-        self._open()
+        try:
+            self._open()
+        except LedgerCorrupted as error:
+            _logger.warning("indexes of %s are made again: %s", ledger.channel_id, error)
+            drop(folder)
+            self._open()
         if any((space.height or 0) > ledger.height for space in self._spaces.values()):
             # The disk lost blocks that were not synced.
             self._env.close()
@@ -95,17 +100,17 @@ class QueryIndexes:
 
     def _open(self) -> None:
         try:
-            self._folder.mkdir(exist_ok=True)
-            self._env = lmdb.open(
-                fspath(self._folder),
-                map_size=MAP_BYTES,
-                max_dbs=tables.DATABASES,
-                max_readers=MAX_READERS,
+            self._env = open_environment(
+                self._folder,
+                map_bytes=MAP_BYTES,
+                databases=tables.DATABASES,
+                readers=MAX_READERS,
+                sealed=tables.NAMES,
             )
             self._tables = IndexTables(self._env)
             with self._env.begin() as txn:
                 found = self._tables.spaces(txn)
-        except (OSError, lmdb.Error) as error:
+        except lmdb.Error as error:
             raise LedgerIo(f"{self._folder}: indexes cannot be opened: {error}") from error
         self._spaces = {ns: space for (ns, _), space in found.items()}
 

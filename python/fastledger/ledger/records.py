@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastledger._core import CommitResult
 from fastledger.common.codes import TxValidationCode
+from fastledger.protoutil.block import Block
 
 
 class Height(NamedTuple):
@@ -88,7 +89,7 @@ class Commit:
     header_hash: bytes
     data_hash: bytes
     commit_hash: bytes | None
-    """Absent for block 0."""
+    """Absent for block 0, and in the copies of peers whose ledger was begun before 1.4.1."""
 
     filter: bytes
     """The transactions filter: one validation code per transaction."""
@@ -98,6 +99,10 @@ class Commit:
 
     stored_commit_hash: bytes | None
     """The commit hash that the block carried when it came in."""
+
+    notes: tuple[str, ...]
+    """What an auditor should know of the block beside its verdicts: channels that it creates, and
+    verdicts that peers of its time came to by other rules than today's."""
 
     stage_ms: Mapping[str, float]
     """Milliseconds spent on the block in each stage of the pipeline, summed over threads."""
@@ -121,6 +126,23 @@ class Commit:
             filter=result.codes,
             stored_filter=result.stored_codes,
             stored_commit_hash=result.stored_commit_hash,
+            notes=tuple(result.notes),
             stage_ms=result.stage_ms,
             stage_cpu_ms=result.stage_cpu_ms,
+        )
+
+    @classmethod
+    def of_stored(cls, block: Block) -> "Commit":
+        """Say what became of a block that is in the ledger already."""
+        return cls(
+            number=block.number,
+            header_hash=block.header_hash,
+            data_hash=block.data_hash,
+            commit_hash=None,
+            filter=block.codes,
+            stored_filter=block.codes,
+            stored_commit_hash=None,
+            notes=(),
+            stage_ms={},
+            stage_cpu_ms={},
         )

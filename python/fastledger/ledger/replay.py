@@ -14,6 +14,9 @@ from fastledger.ledger.records import Commit
 from fastledger.ledger.sources import Source
 from fastledger.protoutil import block as blocks
 
+MAX_NOTES = 100
+"""Notes that are kept with their text; every block of an old ledger may bring some."""
+
 MAX_DIFFERENCES = 100
 """Differences that are kept with their text; one wrong block makes every later one differ."""
 
@@ -50,6 +53,18 @@ class Summary:
 
     compared: int = 0
     """Blocks that carried verdicts to compare with."""
+
+    without_commit_hash: int = 0
+    """Of these, block 0 left out, those without a commit hash: Fabric's peers have computed them
+    since 1.4.1, and only in ledgers begun since."""
+
+    older: int = 0
+    """Blocks of the source that are older than the snapshot the ledger began with: not judged."""
+
+    notes: list[str] = field(default_factory=list)
+    """The first MAX_NOTES of what an auditor should know of blocks beside their verdicts."""
+
+    note_count: int = 0
 
     differences: list[Difference] = field(default_factory=list)
     """The first MAX_DIFFERENCES of them."""
@@ -128,11 +143,15 @@ class Replay:
         summary.transactions += len(commit.filter)
         summary.codes.update(commit.filter)
         summary.stage_ms.update(commit.stage_ms)
+        summary.note_count += len(commit.notes)
+        room = MAX_NOTES - len(summary.notes)
+        summary.notes += [f"block {commit.number}: {note}" for note in commit.notes[:room]]
 
     def _compare(self, commit: Commit) -> None:
         stored_hash = commit.stored_commit_hash
         if commit.stored_filter is not None and (self._from_peer or stored_hash):
             self.summary.compared += 1
+            self.summary.without_commit_hash += not stored_hash and commit.number > 0
             self._compare_codes(commit.number, commit.stored_filter, commit.filter)
         if stored_hash and stored_hash != commit.commit_hash:
             self._differs(commit.number, None, _hashes("commit", stored_hash, commit.commit_hash))
@@ -145,6 +164,7 @@ class Replay:
             ours = self._ledger.block(theirs.number)
         except NotFound:
             # Older than the snapshot that the ledger began with.
+            self.summary.older += 1
             return
         number = theirs.number
         if theirs.header_hash != ours.header_hash:
@@ -152,7 +172,7 @@ class Replay:
         if theirs.codes and (self._from_peer or theirs.commit_hash):
             self.summary.compared += 1
             self._compare_codes(number, theirs.codes, ours.codes)
-        if theirs.commit_hash and theirs.commit_hash != ours.commit_hash:
+        if theirs.commit_hash and ours.commit_hash and theirs.commit_hash != ours.commit_hash:
             self._differs(number, None, _hashes("commit", theirs.commit_hash, ours.commit_hash))
 
     def _compare_codes(self, number: int, stored: bytes, ours: bytes) -> None:

@@ -5,11 +5,12 @@ Fabric: ``txmgr/tx_simulator.go`` and ``query_executor.go``. All reads are as of
 whatever is committed meanwhile, and none sees a write of the transaction itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fastledger import _core
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.ledger import richquery
 from fastledger.ledger.rwset import ReadWriteSet, Version, key_hash, metadata_entries
 from fastledger.ledger.scans import HistoryScan, PlainScan, QueryScan, RangeScan
@@ -82,10 +83,6 @@ class TxSimulator:
         """Read a key; None when it does not exist."""
         found = self._read(ns, key)
         return None if found is None else found.value
-
-    def get_state_multiple(self, ns: str, keys: Sequence[str]) -> list[bytes | None]:
-        """Read several keys, in their order."""
-        return [self.get_state(ns, key) for key in keys]
 
     def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
         """Read a key's metadata."""
@@ -168,15 +165,11 @@ class TxSimulator:
                 f"Public hash version = {_height(public)}, "
                 f"Private data version = {_height(private)}"
             )
+        if hashed is not None and found is not None:
+            _check_value(ns, coll, key.encode(), found[0], hashed.value)
         self._set.read_hash(ns, coll, key, public)
         self.private_reads.add((ns, coll))
         return None if found is None else found[0]
-
-    def get_private_data_multiple(
-        self, ns: str, coll: str, keys: Sequence[str]
-    ) -> list[bytes | None]:
-        """Read several private values, in the keys' order."""
-        return [self.get_private_data(ns, coll, key) for key in keys]
 
     def get_private_data_hash(self, ns: str, coll: str, key: str) -> bytes | None:
         """Read a private value's hash."""
@@ -213,20 +206,22 @@ class TxSimulator:
         """Read a range of a collection, in a transaction that writes nothing."""
         self._begin_private_query()
         self._check_collection(ns, coll)
-        rows = self._private.range(ns, coll, start, end) if self._private else iter(())
-        return PlainScan(rows)
+        if self._private is None:
+            return PlainScan(iter(()))
+        return PlainScan(self._private.range(ns, coll, start, end, self._holds(ns, coll)))
 
     def query_private(self, ns: str, coll: str, query: str) -> PlainScan:
         """Run a rich query over a collection, in a transaction that writes nothing."""
         self._begin_private_query()
         self._check_collection(ns, coll)
         store = self._private
+        holds = self._holds(ns, coll)
 
         def rows_from(start: str) -> Iterator[tuple[str, bytes]]:
-            return store.range(ns, coll, start, "") if store else iter(())
+            return store.range(ns, coll, start, "", holds) if store else iter(())
 
         def entries_of(index: richquery.Index) -> richquery.Entries | None:
-            return store.entries(ns, coll, index) if store else None
+            return store.entries(ns, coll, index, holds) if store else None
 
         indexes = store.indexes(ns, coll) if store else ()
         try:
@@ -270,6 +265,24 @@ class TxSimulator:
         found = self._view.get(ns, key)
         entries = metadata_entries(found.metadata) if found and found.metadata else {}
         self.written_metadata[ns, "", key] = entries
+
+    def _holds(self, ns: str, coll: str) -> Callable[[bytes, bytes, Version], None]:
+        """What holds the values of a collection against their hashes.
+
+        The store of private values may be behind the simulation's height, or ahead of it. A value
+        then is of another version, which is not this simulation's to judge.
+        """
+        behind = self._private is not None and self._private.height < self._view.height
+
+        def check(key: bytes, value: bytes, version: Version) -> None:
+            hashed = self._view.get_hash(ns, coll, sha256(key).digest())
+            same = hashed is not None and hashed.version == version
+            if hashed is not None and same:
+                _check_value(ns, coll, key, value, hashed.value)
+            elif not behind and version[0] < self._view.height:
+                raise _damaged(ns, coll, key)
+
+        return check
 
     def _write_private(self, ns: str, coll: str, key: str) -> None:
         self._check_collection(ns, coll)
@@ -329,6 +342,18 @@ class TxSimulator:
             raise SimulationError(
                 f"collection [{coll}] not defined in the collection config for chaincode [{ns}]"
             )
+
+
+def _check_value(ns: str, coll: str, key: bytes, value: bytes, value_hash: bytes) -> None:
+    if sha256(value).digest() != value_hash:
+        raise _damaged(ns, coll, key)
+
+
+def _damaged(ns: str, coll: str, key: bytes) -> LedgerCorrupted:
+    return LedgerCorrupted(
+        f"the private value of key {key.decode('utf-8', 'replace')!r} in collection {coll} of {ns} "
+        "is damaged on this peer: it does not have the hash that the channel agreed on"
+    )
 
 
 def _height(version: Version | None) -> str:

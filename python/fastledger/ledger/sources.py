@@ -8,6 +8,7 @@
     folder/peer_000.block, orderer_000.block the same, with the name of who gave them
     mychannel.block                          one block, or several with a length before each
     folder/blocks_peer/…, folder.tar.zst     a folder that holds one of these, also packed
+    ledgersData/…, chains/…                  what a node keeps around its channels' folders
 """
 
 import io
@@ -18,12 +19,14 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import zstandard
+from google.protobuf.message import DecodeError
 
 from fastledger.common.errors import InputError
 from fastledger.ledger import archive, framing
+from fastledger.protos.core.ledger.blkstorage_pb2 import bootstrappingSnapshotInfo
 
 _BLOCK_FILE = re.compile(r"blockfile_(\d{6})(?:\.zst)?")
 _NUMBERED = re.compile(r"(\d+)\.block")
@@ -32,6 +35,17 @@ _NAMED = re.compile(r"(.+)_(\d+)\.block")
 # A committed copy comes first: it carries the verdicts to compare with.
 _PREFERRED_FOLDERS = ("blocks_peer", "blocks_orderer")
 _PREFERRED_NAMES = ("peer", "orderer")
+# What stands between a node's data folder and its channels' block files: a peer has chains/chains.
+_NODE_FOLDERS = ("ledgersData", "chains")
+# A peer that joined by a snapshot leaves here what the snapshot's last block was.
+_ORIGIN_FILE = "bootstrappingSnapshot.info"
+
+
+class Origin(NamedTuple):
+    """The last block of the snapshot that a peer's block files go on from."""
+
+    number: int
+    header_hash: bytes
 
 
 class Source:
@@ -47,6 +61,9 @@ class Source:
 
         self.torn: str | None = None
         """Set after the last block when the last file ends inside another one."""
+
+        self.origin = _origin(self.files[0].parent) if self.files else None
+        """Set for block files of a peer that joined by a snapshot."""
 
         self._reader = reader
         self._cleanup = cleanup or ExitStack()
@@ -180,10 +197,24 @@ def _only_one(path: Path) -> Source:
     if choice:
         folders = ", ".join(entry.name for entry in choice)
         raise InputError(f"{path}: several folders in it have blocks, name one of them: {folders}")
+    for name in _NODE_FOLDERS:
+        if (path / name).is_dir():
+            return _folder(path / name)
     raise InputError(
         f"{path}: no blocks there; expected blockfile_NNNNNN or NNNNNN.block files, "
         "or a folder of them"
     )
+
+
+def _origin(folder: Path) -> Origin | None:
+    path = folder / _ORIGIN_FILE
+    try:
+        info = bootstrappingSnapshotInfo.FromString(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, DecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    return Origin(info.lastBlockNum, info.lastBlockHash)
 
 
 def _unpacked(path: Path) -> Source:

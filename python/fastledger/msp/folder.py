@@ -2,12 +2,14 @@
 """The folder of an MSP, as cryptogen and Fabric CA write it (Fabric: ``msp/configbuilder.go``)."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from fastledger.common import yaml_file
+from fastledger.common import goyaml
 from fastledger.common.errors import InputError
+from fastledger.common.gopaths import join
 from fastledger.common.gopem import first_block
+from fastledger.common.goyaml import key
 from fastledger.protos.msp.msp_config_pb2 import (
     FabricCryptoConfig,
     FabricMSPConfig,
@@ -20,14 +22,39 @@ CONFIG_FILE = "config.yaml"
 FABRIC = 0
 """``MSPConfig.type`` of X.509 MSPs."""
 
-_NODE_OUS = {
-    "client_ou_identifier": "ClientOUIdentifier",
-    "peer_ou_identifier": "PeerOUIdentifier",
-    "admin_ou_identifier": "AdminOUIdentifier",
-    "orderer_ou_identifier": "OrdererOUIdentifier",
-}
-
 _logger = logging.getLogger("msp")
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationalUnit:
+    """An organizational unit, and which authority must have certified it."""
+
+    certificate: str = key("Certificate", "")
+    """A path that begins at the MSP's folder; empty for any authority."""
+
+    identifier: str = key("OrganizationalUnitIdentifier", "")
+    """Its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOUs:
+    """By which units clients, peers, administrators and orderers are told apart."""
+
+    enable: bool = key("Enable", False)
+    client: OrganizationalUnit | None = key("ClientOUIdentifier", None)
+    peer: OrganizationalUnit | None = key("PeerOUIdentifier", None)
+    admin: OrganizationalUnit | None = key("AdminOUIdentifier", None)
+    orderer: OrganizationalUnit | None = key("OrdererOUIdentifier", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An MSP's ``config.yaml``."""
+
+    unit_identifiers: tuple[OrganizationalUnit | None, ...] = key(
+        "OrganizationalUnitIdentifiers", ()
+    )
+    node_ous: NodeOUs | None = key("NodeOUs", None)
 
 
 def load_msp_config(folder: Path | str, mspid: str) -> MSPConfig:
@@ -98,69 +125,54 @@ def pem_paths(folder: Path) -> dict[Path, bytes] | None:
     return found
 
 
-def _read_configuration(path: Path) -> dict[str, Any]:
+def _read_configuration(path: Path) -> Configuration:
     if not path.exists():
-        return {}
-    configuration = yaml_file.load(path)
-    if configuration is None:
-        return {}
-    if not isinstance(configuration, dict):
-        raise InputError(f"{path}: it holds no mapping; NodeOUs is expected at the top")
-    return configuration
+        return Configuration()
+    try:
+        return goyaml.load(path, Configuration)
+    except OSError as error:
+        raise InputError(f"failed loading configuration file at [{path}]: {error}") from error
 
 
-def _unit_identifiers(folder: Path, configuration: dict[str, Any]) -> list[FabricOUIdentifier]:
-    listed = configuration.get("OrganizationalUnitIdentifiers") or []
-    if not isinstance(listed, list):
-        raise InputError(f"{folder / CONFIG_FILE}: OrganizationalUnitIdentifiers is no list")
-    return [_unit_identifier(folder, entry) for entry in listed]
+def _unit_identifiers(folder: Path, configuration: Configuration) -> list[FabricOUIdentifier]:
+    return [_unit_identifier(folder, unit) for unit in configuration.unit_identifiers]
 
 
-def _unit_identifier(folder: Path, entry: Any) -> FabricOUIdentifier:
-    unit, certificate = _unit(folder, "OrganizationalUnitIdentifiers", entry)
-    path = folder / certificate
+def _unit_identifier(folder: Path, unit: OrganizationalUnit | None) -> FabricOUIdentifier:
+    if unit is None:
+        raise InputError(
+            f"{folder / CONFIG_FILE}: an entry of OrganizationalUnitIdentifiers is null"
+        )
+    path = join(folder, unit.certificate)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(
             f"failed loading OrganizationalUnit certificate at [{path}]: {error}"
         ) from error
-    return FabricOUIdentifier(certificate=content, organizational_unit_identifier=unit)
+    return FabricOUIdentifier(certificate=content, organizational_unit_identifier=unit.identifier)
 
 
-def _node_ous(folder: Path, configuration: dict[str, Any]) -> FabricNodeOUs | None:
-    section = configuration.get("NodeOUs") or {}
-    if not isinstance(section, dict):
-        raise InputError(f"{folder / CONFIG_FILE}: NodeOUs is no mapping")
-    enable = section.get("Enable", False)
-    if not isinstance(enable, bool):
-        raise InputError(f"{folder / CONFIG_FILE}: NodeOUs.Enable is {enable!r}, not true or false")
-    if not enable:
+def _node_ous(folder: Path, configuration: Configuration) -> FabricNodeOUs | None:
+    section = configuration.node_ous
+    if section is None or not section.enable:
         return None
     node_ous = FabricNodeOUs(enable=True)
-    for field, key in _NODE_OUS.items():
-        unit, certificate = _unit(folder, f"NodeOUs.{key}", section.get(key) or {})
-        if unit:
-            identifier = getattr(node_ous, field)
-            identifier.organizational_unit_identifier = unit
-            identifier.certificate = _optional_certificate(folder, certificate, key)
+    for kind in ("client", "peer", "admin", "orderer"):
+        unit: OrganizationalUnit | None = getattr(section, kind)
+        if unit is not None and unit.identifier:
+            identifier = getattr(node_ous, f"{kind}_ou_identifier")
+            identifier.organizational_unit_identifier = unit.identifier
+            identifier.certificate = _optional_certificate(folder, unit.certificate, kind)
     return node_ous
 
 
-def _unit(folder: Path, what: str, entry: Any) -> tuple[str, str]:
-    """Take an entry apart: the unit's name, and the path of the certificate that certifies it."""
-    if not isinstance(entry, dict):
-        raise InputError(f"{folder / CONFIG_FILE}: {what} is no mapping")
-    unit = entry.get("OrganizationalUnitIdentifier") or ""
-    return str(unit), str(entry.get("Certificate") or "")
-
-
-def _optional_certificate(folder: Path, certificate: str, key: str) -> bytes:
+def _optional_certificate(folder: Path, certificate: str, kind: str) -> bytes:
     if not certificate:
         return b""
-    path = folder / certificate
+    path = join(folder, certificate)
     try:
         return path.read_bytes()
     except OSError as error:
-        _logger.warning("Failed loading %s certificate at [%s]: [%s]", key, path, error)
+        _logger.warning("Failed loading %s OU certificate at [%s]: [%s]", kind, path, error)
         return b""

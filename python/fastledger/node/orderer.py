@@ -27,6 +27,7 @@ from fastledger.orderer.channelparticipation.restapi import (
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
+from fastledger.orderer.throttle import Throttle
 
 DEFAULT_LOCATION = "/var/hyperledger/production/orderer"
 STOP_GRACE_S = 0.2
@@ -90,6 +91,7 @@ class OrdererNode:
         """
         self.registrar.open(self._bootstrap)
         if self._operations:
+            self._operations.add_checker("ledger", self._check)
             await self._operations.start()
         if self._admin:
             await self._admin.start()
@@ -108,13 +110,19 @@ class OrdererNode:
         """Serve until SIGTERM or SIGINT."""
         await process.run(self)
 
+    async def _check(self) -> None:
+        self.registrar.check()
+
     def _service(self, tls: TlsConfig | None) -> AtomicBroadcast:
         window_s = self._config.duration("general.authentication.timeWindow")
+        mutual_tls = tls is not None and tls.require_client_cert
         return AtomicBroadcast(
             self.registrar,
             time_window_s=window_s or TIME_WINDOW_S,
-            mutual_tls=tls is not None and tls.require_client_cert,
+            mutual_tls=mutual_tls,
             check_expirations=self._check_expirations,
+            # Else anybody could make up clients, among whom the rate is divided.
+            throttle=_throttle(self._config) if mutual_tls else None,
         )
 
     def _admin_server(self) -> HttpServer | None:
@@ -141,6 +149,14 @@ def _limits(config: Config) -> ServerLimits:
             "general.keepalive.serverTimeout", defaults.keepalive_timeout_s
         ),
     )
+
+
+def _throttle(config: Config) -> Throttle | None:
+    """Make what ``General.Throttling`` asks for; a rate of 0 asks for nothing."""
+    rate = config.integer("general.throttling.rate", 0)
+    if rate <= 0:
+        return None
+    return Throttle(rate, config.duration("general.throttling.inactivityTimeout", 5))
 
 
 def _server_tls(config: Config, section: str) -> TlsConfig | None:

@@ -8,12 +8,14 @@
     operations.listenAddress      HTTP: health, version, log levels, metrics
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from fastledger.chaincode.listener import Listener
+from fastledger.chaincode.package import ChaincodePackage
 from fastledger.channelconfig import Bundle
-from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
+from fastledger.comm import GrpcServer, ServerLimits, ServiceLimit, TlsConfig
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
@@ -25,6 +27,7 @@ from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
 from fastledger.endorser.filters import Filter, filters
 from fastledger.endorser.indexfiles import IndexFiles
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
@@ -36,7 +39,7 @@ from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer_connector import OrdererConnector
-from fastledger.node.peer_chaincode import chaincode_support, is_dev_mode
+from fastledger.node.peer_chaincode import build_installed, chaincode_support, is_dev_mode
 from fastledger.node.peer_channels import PeerChannels
 from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
 from fastledger.node.peer_gateway import GatewayFace, Network
@@ -76,7 +79,7 @@ class PeerNode:
         check_msp_settings(config, "peer")
         self.signer = SigningIdentity.load(msp_folder, mspid)
         self._msp = load_msp(msp_folder, mspid)
-        packages = PackageStore(folder)
+        packages = self._packages = PackageStore(folder)
         definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
         self.channels = PeerChannels(
             folder,
@@ -86,6 +89,7 @@ class PeerNode:
             IndexFiles(packages, definitions),
         )
         definitions.installed.append(self.channels.installed)
+        self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
             self.channels,
@@ -115,6 +119,7 @@ class PeerNode:
             limits=_limits(config),
         )
         self._face: GatewayFace | None = None
+        self._building: asyncio.Task[None] | None = None
         self._add_services()
         self._listener = self._chaincode_listener()
         self._operations = Operations.from_config(config)
@@ -125,8 +130,13 @@ class PeerNode:
         services, channels, acl = self._services, self.channels, self._acl
         services.add("cscc", Cscc(channels, acl))
         services.add("qscc", Qscc(channels, acl))
-        services.add("lscc", Lscc(channels, acl, packages, definitions))
-        services.add("_lifecycle", LifecycleScc(channels, acl, packages, definitions, mspid))
+        installer = Installer(packages, definitions, self._build)
+        services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
+        lifecycle = LifecycleScc(channels, acl, packages, definitions, mspid, installer)
+        services.add("_lifecycle", lifecycle)
+
+    async def _build(self, ccid: str, package: ChaincodePackage | None = None) -> None:
+        await self._support.build(ccid, package)
 
     def _add_services(self) -> None:
         window_s = self._config.duration("peer.authentication.timewindow", TIME_WINDOW_S)
@@ -134,8 +144,9 @@ class PeerNode:
             self.channels.channel,
             time_window_s=window_s,
             mutual_tls=self._tls is not None and self._tls.require_client_cert,
+            limit=_service_limit(self._config, "/protos.Deliver"),
         )
-        endorser = EndorserService(self.endorser)
+        endorser = EndorserService(self.endorser, _service_limit(self._config, "/protos.Endorser"))
         admin = AdminService(self._msp)
         self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
@@ -166,6 +177,7 @@ class PeerNode:
             self._gossip.dialler,
             self.signer.mspid,
             config.string("peer.address"),
+            self._definitions.runs,
         )
         return GatewayFace(
             self.channels,
@@ -182,6 +194,7 @@ class PeerNode:
             face,
             endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
             broadcast_timeout_s=config.duration("peer.gateway.broadcastTimeout", 30),
+            limit=_service_limit(config, "/gateway.Gateway"),
         )
 
     @property
@@ -204,6 +217,7 @@ class PeerNode:
             await self._listener.start(self._chaincode_address())
         await self._server.start()
         self._gossip.start()
+        self._building = asyncio.create_task(build_installed(self._support, self._packages))
         _logger.info(
             "Started peer with ID=[%s], network ID=[%s], address=[%s]",
             self._config.string("peer.id"),
@@ -217,6 +231,9 @@ class PeerNode:
         await self._server.stop(STOP_GRACE_S)
         if self._listener:
             await self._listener.stop()
+        if self._building:
+            self._building.cancel()
+            await asyncio.wait({self._building})
         await self._support.stop()
         if self._face:
             await self._face.close()
@@ -233,6 +250,8 @@ class PeerNode:
         return None if channel is None else channel.bundle
 
     async def _check(self) -> None:
+        if lost := self.channels.lost():
+            raise RuntimeError("; ".join(lost))
         for channel_id in self.channels.channel_ids():
             channel = self.channels.channel(channel_id)
             if channel is not None:
@@ -273,7 +292,7 @@ _LIMITED = {
     "/protos.Deliver": "deliverService",
     "/gateway.Gateway": "gatewayService",
 }
-"""Services whose calls at a time core.yaml bounds (Fabric: ``node/grpc_limiters.go``)."""
+"""Services whose calls at a time core.yaml bounds, and by which key."""
 
 
 def _limits(config: Config) -> ServerLimits:
@@ -283,10 +302,19 @@ def _limits(config: Config) -> ServerLimits:
         keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
         keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
         concurrency={
-            service: config.integer(f"peer.limits.concurrency.{key}", 0)
-            for service, key in _LIMITED.items()
+            # The services themselves refuse whoever has used up what core.yaml says.
+            service: 2 * _concurrency(config, service)
+            for service in _LIMITED
         },
     )
+
+
+def _concurrency(config: Config, service: str) -> int:
+    return config.integer(f"peer.limits.concurrency.{_LIMITED[service]}", 0)
+
+
+def _service_limit(config: Config, service: str) -> ServiceLimit:
+    return ServiceLimit(service, _concurrency(config, service))
 
 
 def _server_tls(config: Config) -> TlsConfig | None:

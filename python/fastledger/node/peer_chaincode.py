@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
+from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S
 from fastledger.chaincode.launcher.dev import DevLauncher
 from fastledger.chaincode.launcher.docker import DockerConfig, DockerLauncher
 from fastledger.chaincode.launcher.external import ExternalLauncher
@@ -14,7 +15,7 @@ from fastledger.chaincode.launcher.sandbox import Kind
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common import log
 from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
+from fastledger.common.errors import ConfigInvalid, FastledgerError
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
 
@@ -45,14 +46,17 @@ def chaincode_support(
         address = config.string("peer.chaincodeListenAddress") or "127.0.0.1:7052"
         return ChaincodeSupport(services, DevLauncher(address), settings, dev_mode=True)
     connection = _connection(config, mspid)
-    builders = ExternalBuilders(folder / "externalBuilds", _builders(config), connection)
-    router = Router(
-        packages.package, _runtime(config, folder, connection), ExternalLauncher(), builders
+    builders = ExternalBuilders(
+        folder / "externalBuilds", _builders(config), connection, _install_timeout_s(config)
     )
+    runtime = _runtime(config, folder, connection, settings.execute_timeout_s)
+    router = Router(packages.package, runtime, ExternalLauncher(), builders)
     return ChaincodeSupport(services, router, settings)
 
 
-def _runtime(config: Config, folder: Path, connection: PeerConnection) -> PackageLauncher:
+def _runtime(
+    config: Config, folder: Path, connection: PeerConnection, execute_timeout_s: float
+) -> PackageLauncher:
     """What runs chaincode that no builder takes: sandboxed processes, or Docker."""
     runtime = config.string("chaincode.runtime", "process")
     if runtime == "process":
@@ -61,6 +65,8 @@ def _runtime(config: Config, folder: Path, connection: PeerConnection) -> Packag
                 folder=folder / "chaincodeBuilds",
                 mspid=connection.mspid,
                 sandbox=_sandbox(config),
+                build_timeout_s=_install_timeout_s(config),
+                execute_timeout_s=execute_timeout_s,
                 logging_level=config.string("chaincode.logging.level", "info"),
                 logging_shim=config.string("chaincode.logging.shim", "warning"),
             )
@@ -84,6 +90,27 @@ def _runtime(config: Config, folder: Path, connection: PeerConnection) -> Packag
         host_config=_host_config(config),
     )
     return DockerLauncher(docker, connection)
+
+
+def _install_timeout_s(config: Config) -> float:
+    """How long a build may take."""
+    timeout_s = config.duration("chaincode.installTimeout", DEFAULT_TIMEOUT_S)
+    if timeout_s <= 0:
+        raise config.invalid("chaincode.installTimeout", f"{timeout_s:g}s", "more than 0s")
+    return timeout_s
+
+
+async def build_installed(support: ChaincodeSupport, packages: PackageStore) -> None:
+    """Build what is installed and not built, one after the other (Fabric: ``custodian.go``).
+
+    What cannot be built is told in the log; who calls it hears of it again.
+    """
+    ids = [package_id for package_id, _ in packages.installed()]
+    for ccid in [*ids, *packages.installed_legacy()]:
+        try:
+            await support.build(ccid)
+        except FastledgerError as error:
+            _logger.warning("could not build chaincode '%s': %s", ccid, error)
 
 
 def _sandbox(config: Config) -> Kind:

@@ -12,11 +12,11 @@ from fastledger.committer.notifier import Notifier
 from fastledger.committer.puller import BlockPuller, Connector
 from fastledger.common import log
 from fastledger.common.codes import TxValidationCode
-from fastledger.common.errors import BlockRefused, NotFound
+from fastledger.common.errors import BlockRefused, LedgerCorrupted, NotFound
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import PeerRules
 from fastledger.endorser.indexfiles import IndexFiles
-from fastledger.ledger import kvledger
+from fastledger.ledger import kvledger, room
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.queryindexes import QueryIndexes
 from fastledger.ledger.records import Commit
@@ -52,6 +52,7 @@ class PeerChannel(Channel):
         """Take over an open ledger that is not empty."""
         channel_id = ledger.channel_id or ""
         bundle = _configuration(channel_id, ledger)
+        kept_private = _holds_anything(private_folder / "data.mdb")
         private = PrivateDataStore(private_folder, PeerRules(self, signer))
         super().__init__(channel_id, ledger, private, bundle)
         self._signer = signer
@@ -60,6 +61,13 @@ class PeerChannel(Channel):
         self.indexes = self.query_indexes
         self.first = _first_block(ledger)
         """Number of the first block that is there, or will be: older ones are in a snapshot."""
+        if not kept_private and ledger.height > self.first + 1:
+            _logger.warning(
+                "[%s] %s is gone or empty, and with it all private values of this peer; a backup "
+                "of it brings them back",
+                channel_id,
+                private_folder,
+            )
         self.notifier = Notifier(ledger.height)
         self.listeners: list[Callable[[int], None]] = []
         """Told of the number of every block when it is committed."""
@@ -70,7 +78,11 @@ class PeerChannel(Channel):
             self._committed,
             lambda refusal: self._refused(refusal),
             self._follow,
+            lambda: room.is_full(folder),
+            self._go_on,
         )
+        self._damage: LedgerCorrupted | None = None
+        """What is wrong with a block that somebody wanted to read, if anything was."""
         self._puller: BlockPuller | None = None
         self._pulling: asyncio.Task[None] | None = None
 
@@ -97,7 +109,11 @@ class PeerChannel(Channel):
 
     def block(self, number: int) -> bytes:
         """Read a block."""
-        return self.ledger.encoded_block(number)
+        try:
+            return self.ledger.encoded_block(number)
+        except LedgerCorrupted as error:
+            self._damage = error
+            raise
 
     # Growth.
 
@@ -129,6 +145,8 @@ class PeerChannel(Channel):
         """Return while the channel can go on; for /healthz."""
         if self._committer.failure is not None:
             raise RuntimeError(f"channel {self.id}: {self._committer.failure}")
+        if self._damage is not None:
+            raise RuntimeError(f"channel {self.id}: {self._damage}")
 
     async def _pull(self, puller: BlockPuller) -> None:
         async for block in puller.blocks(self._wanted):
@@ -149,9 +167,15 @@ class PeerChannel(Channel):
         if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):
             self.bundle = Bundle.from_block(block)
             _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
+            self.notifier.tell_configuration()
         self.notifier.tell(commit.number, verdicts(block, commit.filter))
         for listener in self.listeners:
             listener(commit.number)
+
+    def _go_on(self) -> None:
+        """Pull from the ledger's height on: what was pulled while the disk was full is dropped."""
+        if self._puller is not None:
+            self._puller.restart()
 
     def _refused(self, _refusal: BlockRefused) -> None:
         if self._puller is not None:
@@ -182,6 +206,10 @@ def _first_block(ledger: kvledger.Ledger) -> int:
     if _has(ledger, 0):
         return 0
     return bisect_left(range(ledger.height), True, key=lambda number: _has(ledger, number))
+
+
+def _holds_anything(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _has(ledger: kvledger.Ledger, number: int) -> bool:

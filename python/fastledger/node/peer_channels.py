@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
 from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
@@ -62,6 +62,8 @@ class PeerChannels:
     async def open(self) -> None:
         """Open every channel that was joined before; drop what a join left half done."""
         self._ledgers.mkdir(parents=True, exist_ok=True)
+        for lost in self.lost():
+            _logger.error("%s", lost)
         for folder in sorted(self._ledgers.iterdir()):
             if not folder.is_dir():
                 continue
@@ -69,11 +71,34 @@ class PeerChannels:
                 _logger.warning("channel %s is paused: it stays closed", folder.name)
                 continue
             channel = await asyncio.to_thread(self._open, folder)
+            if channel is None and (self._private / folder.name).exists():
+                raise LedgerCorrupted(
+                    f"{folder}: the blocks of channel {folder.name} are gone, which this peer has "
+                    "joined; put a backup of the folder there; or remove it, and join again"
+                )
             if channel is None:
                 _logger.warning("the join of channel %s was not finished: undone", folder.name)
                 shutil.rmtree(folder)
+            elif channel.channel_id != folder.name:
+                raise LedgerCorrupted(
+                    f"{folder}: the ledger there is that of channel {channel.channel_id}; every "
+                    "folder there is a channel of its name, so move it elsewhere"
+                )
             else:
                 self._start(channel)
+
+    def lost(self) -> list[str]:
+        """Say what to do about each channel whose ledger is gone, but not its private values."""
+        if not self._private.is_dir():
+            return []
+        joined = {folder.name for folder in self._ledgers.iterdir() if folder.is_dir()}
+        return [
+            f"channel {private.name} was joined, as {private} tells, but {self._ledgers}/"
+            f"{private.name} with its ledger is gone: put it back, or join the channel again, "
+            f"and its private values are kept; or remove {private}"
+            for private in sorted(self._private.iterdir())
+            if private.is_dir() and private.name not in joined
+        ]
 
     def installed(self) -> None:
         """Look for new indexes: a package was installed."""
@@ -81,7 +106,7 @@ class PeerChannels:
             channel.query_indexes.installed()
 
     def _open(self, folder: Path) -> kvledger.Ledger | None:
-        ledger = kvledger.open(folder)
+        ledger = kvledger.open(folder, delivered=True)
         if ledger.height:
             return ledger
         ledger.close()
@@ -116,7 +141,7 @@ class PeerChannels:
             self._start(ledger)
 
     def _create(self, folder: Path, block: bytes) -> kvledger.Ledger:
-        ledger = kvledger.open(folder)
+        ledger = kvledger.open(folder, delivered=True)
         try:
             ledger.commit(block)
         except BaseException:
@@ -143,7 +168,7 @@ class PeerChannels:
             channel_id = ledger.channel_id or ""
         self._check_new(channel_id)
         beginning.rename(self._ledgers / channel_id)
-        return kvledger.open(self._ledgers / channel_id)
+        return kvledger.open(self._ledgers / channel_id, delivered=True)
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):

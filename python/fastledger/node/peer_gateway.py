@@ -3,9 +3,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
+
+import grpc.aio
 
 from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
@@ -13,11 +15,13 @@ from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
 from fastledger.discovery.endorsement import EndorsementAnalyzer
-from fastledger.endorser.acl import AclProvider
+from fastledger.endorser.acl import AccessDenied, AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
 from fastledger.endorser.endorser import Endorser as OwnEndorser
 from fastledger.endorser.lifecycle import definition
+from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.endorser.states import ViewState
+from fastledger.gateway.peer import Unheard
 from fastledger.gateway.plan import Endorser, Endorsers, best_first
 from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
@@ -57,6 +61,7 @@ class Network:
         dialler: How to get there.
         mspid: The peer's own organisation.
         address: Where it is served itself.
+        runs: Whether the peer itself has a channel's chaincode.
     """
 
     gossip: GossipNode
@@ -64,6 +69,7 @@ class Network:
     dialler: GossipDialler
     mspid: str
     address: str
+    runs: Callable[[PeerChannel, str], bool]
 
 
 class GatewayView:
@@ -122,13 +128,29 @@ class GatewayView:
             return None
         return (found.code, found.version.block) if found.version.block < self.height else None
 
+    def reconfiguration(self) -> "asyncio.Future[None]":
+        """Await the next configuration."""
+        return self._channel.notifier.reconfiguration()
+
     def await_status(self, tx_id: str) -> "asyncio.Future[Status]":
         """Await a transaction."""
         return self._channel.notifier.status(tx_id)
 
-    def orderers(self) -> Sequence[str]:
-        """Addresses of the orderers."""
-        return self._overrides(self.bundle.orderer_addresses)
+    def block_of(self, tx_id: str) -> int | None:
+        """Number of the block that has a transaction; None when there is none."""
+        found = self.status_of(tx_id)
+        return None if found is None else found[1]
+
+    def orderers(self) -> Sequence[tuple[str, str]]:
+        """Addresses of the orderers, each with its organisation, if that is known."""
+        orderer = self.bundle.orderer
+        orgs = orderer.orgs.items() if orderer else ()
+        owners = {endpoint: mspid for mspid, org in orgs for endpoint in org.endpoints}
+        addresses = self.bundle.orderer_addresses
+        return [
+            (real, owners.get(address, ""))
+            for address, real in zip(addresses, self._overrides(addresses), strict=True)
+        ]
 
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
@@ -155,10 +177,16 @@ class GatewayView:
                 )
         return found
 
-    async def hang_up(self, address: str) -> None:
-        """Forget the connection to a peer that is gone."""
-        found = self._peers.pop(address, None)
-        if found is not None:
+    async def peer_failed(self, address: str) -> None:
+        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
+        found = self._peers.get(address)
+        if found is None:
+            return
+        try:
+            await found.connect(DIAL_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            if self._peers.get(address) is found:
+                del self._peers[address]
             await found.close()
 
     async def close(self) -> None:
@@ -169,7 +197,7 @@ class GatewayView:
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
         """Who has a chaincode: peers of the own organisation first, then by their heights."""
         made, found = self._having.get(chaincode, (0.0, ()))
-        if time.monotonic() - made > FRESH_S:
+        if not found or time.monotonic() - made > FRESH_S:
             found = self._find(chaincode)
             _keep(self._having, chaincode, found)
         return found
@@ -181,9 +209,9 @@ class GatewayView:
             for member in network.gossip.of_channel(self.id)
             if chaincode in SYSTEM_CHAINCODES
             or any(one.name == chaincode for one in member.properties.chaincodes)
+            # What it tells others of itself comes a moment later.
+            or (member.pki_id == network.gossip.own_id and network.runs(self._channel, chaincode))
         ]
-        if not members:
-            return (Endorser(network.gossip.own_id, network.address, network.mspid, own=True),)
         own = [one for one in members if one.mspid == network.mspid]
         others = [one for one in members if one.mspid != network.mspid]
         return (*best_first(own), *best_first(others))
@@ -218,9 +246,9 @@ class GatewayView:
         layouts = [dict(layout.quantities_by_group) for layout in descriptor.layouts]
         return Endorsers(groups, layouts)
 
-    def has_chaincode(self, name: str) -> bool:
-        """Whether the channel has a chaincode, its own or the system's."""
-        return name in SYSTEM_CHAINCODES or any(self._definitions(name))
+    def defines(self, chaincode: str) -> bool:
+        """Whether the channel itself has a policy for a chaincode; for the system's it has none."""
+        return chaincode == definition.NAMESPACE or any(self._definitions(chaincode))
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
         """Whether endorsements satisfy the policy of the chaincode that is called.
@@ -316,11 +344,19 @@ class GatewayFace:
             await view.close()
 
     async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
-        """Endorse a proposal; raises when it is refused."""
-        return await self._endorser.process(proposal)
+        """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
+        try:
+            return await self._endorser.process(proposal)
+        except ProposalFiltered as error:
+            raise Unheard(str(error)) from error
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:
         """Return when whoever signed may use a resource."""
+        if not channel_id:
+            raise AccessDenied(
+                "Invalid channel ID name during check policy on signed data. Name must be "
+                "different from nil."
+            )
         self._acl.check(resource, channel_id, signed)
 
 

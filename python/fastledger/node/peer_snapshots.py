@@ -50,7 +50,7 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
         for path in self._waiting.iterdir():
             channel = self._channels.channel(path.name)
             if channel is not None:
-                numbers = {int(line) for line in path.read_text().split()}
+                numbers = _block_numbers(path)
                 self._pending[channel.id] = {n for n in numbers if n >= channel.height}
                 self._listen(channel)
 
@@ -168,3 +168,16 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
     def _write(self, channel_id: str) -> None:
         numbers = "\n".join(map(str, sorted(self._pending.get(channel_id, set()))))
         (self._waiting / channel_id).write_text(numbers)
+
+
+def _block_numbers(path: Path) -> set[int]:
+    """Read for which blocks snapshots were asked for; what cannot be read is told and forgotten."""
+    try:
+        return {int(line) for line in path.read_text("ascii").split()}
+    except ValueError:
+        _logger.error(
+            "%s is damaged: the snapshot requests of channel %s are forgotten; submit them again",
+            path,
+            path.name,
+        )
+        return set()

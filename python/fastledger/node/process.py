@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node's process: how it shares the processor, and when it ends."""
+"""A node's process: how it shares the processor, how many descriptors it has, when it ends."""
 
 import asyncio
 import contextlib
+import faulthandler
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -30,7 +32,9 @@ class Node(Protocol):
 
 
 async def run(node: Node) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; a crash of the process itself is told in the log."""
+    faulthandler.enable()
+    take_descriptors()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,6 +47,17 @@ async def run(node: Node) -> None:
         finally:
             sharing.cancel()
             await node.stop()
+
+
+def take_descriptors() -> None:
+    """Have as many descriptors as the system allows, as every program in Go has.
+
+    The soft limit, usually 1,024, is for programs that use ``select``; each client takes one.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems refuse what they say that they allow.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _share() -> None:

@@ -78,9 +78,15 @@ class BlockWriter:
         """Make the next blocks and store them by one sync.
 
         Raises:
-            LedgerIo: The disk failed; the store must be opened again.
+            LedgerIo: The disk is full, then this may be tried again; or it failed, and the store
+                must be opened again.
         """
-        self._blocks.append([self._next(draft).SerializeToString() for draft in drafts])
+        before = self._number, self._header_hash, self._last_config
+        try:
+            self._blocks.append([self._next(draft).SerializeToString() for draft in drafts])
+        except BaseException:
+            self._number, self._header_hash, self._last_config = before
+            raise
 
     def _next(self, draft: Draft) -> Block:
         block = new_block(self._number + 1, self._header_hash, draft.envelopes)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A channel's orderer group, and what its capabilities switch on.
+"""A channel's orderer group, what its capabilities switch on, and what no orderer could run.
 
-Fabric: ``capabilities.OrdererProvider``.
+Fabric: ``capabilities.OrdererProvider``, ``multichannel.newLedgerResources``.
 """
 
 from fastledger.channelconfig import Bundle, Orderer
@@ -11,11 +11,41 @@ _LEVELS = ("V1_1", "V1_4_2", "V2_0")
 """From oldest to newest; a level brings all before it."""
 
 
+BLOCK_VALIDATION = "/Channel/Orderer/BlockValidation"
+"""The policy that a block's signatures must satisfy."""
+
+
 def orderer_of(bundle: Bundle) -> Orderer:
     """Return the orderer group, without which nothing is ordered; raises InputError."""
     if bundle.orderer is None:
         raise InputError("config does not contain orderer config")
     return bundle.orderer
+
+
+def check_capabilities(bundle: Bundle) -> None:
+    """Refuse capabilities that orderers of this version do not have.
+
+    Those of the application are for its peers to judge (Fabric: ``multichannel.checkResources``).
+
+    Raises:
+        InputError: One is not known.
+    """
+    for name in sorted(orderer_of(bundle).capabilities):
+        if name not in _LEVELS:
+            why = f"Orderer capability {name} is required but not supported"
+            raise InputError(f"config requires unsupported orderer capabilities: {why}: {why}")
+
+
+def check_block_policy(bundle: Bundle) -> None:
+    """Refuse a channel whose blocks nobody could verify.
+
+    Fabric's orderers look for the policy when they open a channel; that is too late.
+
+    Raises:
+        InputError: There is no policy for blocks.
+    """
+    if not bundle.has_policy(BLOCK_VALIDATION):
+        raise InputError(f"no policies in config block: {BLOCK_VALIDATION} is missing")
 
 
 class OrdererCapabilities:
@@ -32,16 +62,6 @@ class OrdererCapabilities:
         return self._level >= 0
 
     @property
-    def predictable_channel_template(self) -> bool:
-        """A new channel begins with all versions 0 and the system channel's mod_policy."""
-        return self._level >= 0
-
-    @property
     def consensus_type_migration(self) -> bool:
         """The kind of consensus may change, in maintenance."""
         return self._level >= 1
-
-    @property
-    def use_channel_creation_policy_as_admins(self) -> bool:
-        """The creation policy becomes the new application group's Admins policy."""
-        return self._level >= 2

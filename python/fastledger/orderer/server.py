@@ -11,12 +11,15 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from fastledger.comm import client_certificate
 from fastledger.common.errors import NotFound
+from fastledger.common.shorten import shortened
 from fastledger.deliver import BlockForm, DeliverHandler
 from fastledger.deliver.request import DeliverRequest
 from fastledger.orderer.broadcast import BroadcastHandler
 from fastledger.orderer.msgprocessor.filters import READERS, check_signature
 from fastledger.orderer.multichannel.registrar import Registrar
+from fastledger.orderer.throttle import Throttle
 from fastledger.protoutil.signed_data import SignedData
 
 SERVICE = "orderer.AtomicBroadcast"
@@ -34,8 +37,10 @@ class AtomicBroadcast:
         time_window_s: float,
         mutual_tls: bool = False,
         check_expirations: bool = True,
+        throttle: Throttle | None = None,
     ) -> None:
         """Serve the channels of a registrar."""
+        self._throttle = throttle
         self._registrar = registrar
         self._broadcast = BroadcastHandler(registrar)
         self._deliver = DeliverHandler(
@@ -57,6 +62,9 @@ class AtomicBroadcast:
     async def _serve_broadcast(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
     ) -> AsyncIterator[bytes]:
+        certificate = client_certificate(context)
+        if self._throttle is not None and certificate is not None:
+            requests = self._throttle.slowed(requests, certificate)
         async for response in self._broadcast.serve(requests, context.peer()):
             yield response
 
@@ -70,7 +78,7 @@ class AtomicBroadcast:
     def _may_read(self, request: DeliverRequest) -> None:
         support = self._registrar.channel(request.channel_id)
         if support is None:
-            raise NotFound(f"channel {request.channel_id} not found")
+            raise NotFound(f"channel {shortened(request.channel_id)} not found")
         envelope = request.envelope
         signed = SignedData(envelope.payload, request.creator, envelope.signature)
         check_signature(support.bundle, signed, READERS)

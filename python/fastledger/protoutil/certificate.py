@@ -61,12 +61,23 @@ def summary(pem: bytes) -> dict[str, Any] | None:
         return None
 
 
+def load(pem: bytes) -> x509.Certificate:
+    """Read a certificate of an identity, whose PEM named no type in Fabric 1.0.
+
+    Raises:
+        ValueError: It is none.
+    """
+    typed = pem.replace(b"-----BEGIN -----", b"-----BEGIN CERTIFICATE-----")
+    typed = typed.replace(b"-----END -----", b"-----END CERTIFICATE-----")
+    return x509.load_pem_x509_certificate(typed)
+
+
 def _load(pem: bytes) -> x509.Certificate | None:
     with warnings.catch_warnings():
         # Test networks hold certificates with a zero serial number; that is not our concern here.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
-            return x509.load_pem_x509_certificate(pem)
+            return load(pem)
         except (ValueError, UnsupportedAlgorithm):
             return None
 

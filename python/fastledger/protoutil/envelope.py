@@ -117,3 +117,11 @@ def signed_data(envelope: Envelope) -> SignedData:
     except DecodeError as error:
         raise InputError(f"GetSignatureHeaderFromBytes failed, err {error}") from error
     return SignedData(envelope.payload, header.creator, envelope.signature)
+
+
+def creator_of_envelope(envelope: Envelope) -> bytes:
+    """Say whose an envelope claims to be; empty where its headers do not decode."""
+    try:
+        return signed_data(envelope).identity
+    except InputError:
+        return b""

@@ -3,10 +3,10 @@
 
 from functools import lru_cache
 
-from cryptography import x509
 from google.protobuf.message import DecodeError
 
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
+from fastledger.protoutil.certificate import load
 
 CACHED_IDENTITIES = 4096
 """Identities whose end is remembered; clients come back with the same few."""
@@ -17,6 +17,6 @@ def expires_at(serialized: bytes) -> float | None:
     """Return the Unix time at which an identity ends; None for what is no X.509 identity."""
     try:
         pem = SerializedIdentity.FromString(serialized).id_bytes
-        return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+        return load(pem).not_valid_after_utc.timestamp()
     except (DecodeError, ValueError):
         return None

@@ -11,18 +11,25 @@ which it has one at a time. How messages get to the peer and to the right thread
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from google.protobuf.message import DecodeError
+
+from fastledger.protos.common.common_pb2 import Header, SignatureHeader
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeAdditionalParams,
     ChaincodeID,
     ChaincodeInput,
 )
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
+from fastledger.protos.peer.proposal_pb2 import Proposal
 from fastledger.shim.errors import ChaincodeFailed, PeerError
-from fastledger.shim.interface import ERROR, Chaincode, Response, error, unicode
+from fastledger.shim.interface import ERROR, MAX_TEXT, Chaincode, Response, error, unicode
+from fastledger.shim.memory import room_for
 from fastledger.shim.stub import ChaincodeStub
 
 WORKERS_VARIABLE = "FASTLEDGER_SHIM_WORKERS"
@@ -44,6 +51,55 @@ def workers() -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{WORKERS_VARIABLE} is {text!r}, it must be a positive number")
     return int(text)
+
+
+PATIENCE_VARIABLE = "FASTLEDGER_SHIM_PATIENCE_S"
+"""For how many seconds a peer waits for a transaction (its ``chaincode.executetimeout``)."""
+
+
+def patience_s() -> float:
+    """How long a transaction may have waited when it begins, as the environment says.
+
+    Raises:
+        ValueError: It says no positive number.
+    """
+    text = os.environ.get(PATIENCE_VARIABLE, "inf")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not seconds > 0:
+        raise ValueError(f"{PATIENCE_VARIABLE} is {text!r}, it must be a positive number")
+    return seconds
+
+
+class Waiting:
+    """A transaction that has come and has not begun."""
+
+    __slots__ = ("came", "message")
+
+    def __init__(self, message: ChaincodeMessage) -> None:
+        """It comes now."""
+        self.message = message
+        self.came = time.monotonic()
+
+
+def is_transaction(message: ChaincodeMessage) -> bool:
+    """Whether a message asks for a transaction to be run."""
+    return message.type in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT)
+
+
+NESTED = b"nested"
+"""Stands for the callers of transactions that a running one has called: it waits for them."""
+
+
+def _creator(message: ChaincodeMessage) -> bytes:
+    try:
+        proposal = Proposal.FromString(message.proposal.proposal_bytes)
+        header = Header.FromString(proposal.header)
+        return SignatureHeader.FromString(header.signature_header).creator
+    except DecodeError:
+        return b""
 
 
 class Link(Protocol):
@@ -73,6 +129,8 @@ class Conversation:
         self._chaincode = chaincode
         self._ccid = ccid
         self._link = link
+        self._patience_s = patience_s()
+        self._running: set[str] = set()
 
     def register(self) -> None:
         """Say who this is."""
@@ -80,11 +138,9 @@ class Conversation:
         self._link.send(ChaincodeMessage(type=ChaincodeMessage.REGISTER, payload=payload))
 
     def receive(self, message: ChaincodeMessage) -> None:
-        """Take a message from the peer that no request waits for; transactions run here."""
+        """Take a message from the peer that is no transaction, and that no request waits for."""
         kind = message.type
-        if kind in (ChaincodeMessage.TRANSACTION, ChaincodeMessage.INIT):
-            self._run(message)
-        elif kind == ChaincodeMessage.READY:
+        if kind == ChaincodeMessage.READY:
             self.params = ChaincodeAdditionalParams.FromString(message.payload)
         elif kind == ChaincodeMessage.KEEPALIVE:
             self._link.send(message)
@@ -104,27 +160,49 @@ class Conversation:
 
         Raises:
             PeerError: The peer refuses, or is gone.
+            ValueError: No message can hold the request.
+            MemoryError: The process has no memory for it now.
         """
-        answer = self._link.ask(
-            ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id)
-        )
+        with room_for(len(payload), "the request"):
+            answer = self._link.ask(
+                ChaincodeMessage(type=kind, payload=payload, txid=tx_id, channel_id=channel_id)
+            )
         if answer is None:
             raise PeerError("the peer has hung up")
         if answer.type == ChaincodeMessage.ERROR:
             raise PeerError(answer.payload.decode("utf-8", "replace"))
         return answer.payload
 
-    def _run(self, message: ChaincodeMessage) -> None:
-        try:
-            answer = self._answer(message)
-        except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
-            answer = ChaincodeMessage(
-                type=ChaincodeMessage.ERROR, payload=unicode(str(failure)).encode()
-            )
-        answer.txid, answer.channel_id = message.txid, message.channel_id
-        self._link.send(answer)
+    def caller(self, message: ChaincodeMessage) -> bytes:
+        """Whose transaction it is, as the peer has checked; empty where the peer itself calls."""
+        return NESTED if message.txid in self._running else _creator(message)
 
-    def _answer(self, message: ChaincodeMessage) -> ChaincodeMessage:
+    def run(self, waiting: Waiting) -> None:
+        """Run a transaction, unless the peer has stopped waiting for it, and send the answer."""
+        message = waiting.message
+        is_outer = message.txid not in self._running
+        self._running.add(message.txid)
+        try:
+            if time.monotonic() - waiting.came > self._patience_s:
+                raise TimeoutError(f"it has waited for more than {self._patience_s:g} s")
+            self._answer(message)
+        except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
+            self._send_error(message, str(failure))
+        finally:
+            if is_outer:
+                self._running.discard(message.txid)
+
+    def _send_error(self, message: ChaincodeMessage, text: str) -> None:
+        self._link.send(
+            ChaincodeMessage(
+                type=ChaincodeMessage.ERROR,
+                payload=unicode(text[:MAX_TEXT]).encode(),
+                txid=message.txid,
+                channel_id=message.channel_id,
+            )
+        )
+
+    def _answer(self, message: ChaincodeMessage) -> None:
         stub = ChaincodeStub(
             self,
             message.channel_id,
@@ -136,14 +214,28 @@ class Conversation:
         function = self._chaincode.init if is_init else self._chaincode.invoke
         response = run_safely(lambda: function(stub))
         if is_init and response.status >= ERROR:
-            return ChaincodeMessage(type=ChaincodeMessage.ERROR, payload=response.message.encode())
+            self._send_error(message, response.message)
+            return
         stub.finish_write_batch()
-        answer = ChaincodeMessage(
-            type=ChaincodeMessage.COMPLETED, payload=response.SerializeToString()
-        )
-        if stub.event is not None:
-            answer.chaincode_event.CopyFrom(stub.event)
-        return answer
+        try:
+            self._complete(message, response, stub.event)
+        except (ValueError, MemoryError) as failure:
+            self._complete(message, error(str(failure)), None)
+
+    def _complete(
+        self, message: ChaincodeMessage, response: Response, event: ChaincodeEvent | None
+    ) -> None:
+        size = len(response.payload) + len(response.message)
+        size += len(event.payload) + len(event.event_name) if event else 0
+        with room_for(size, "the answer"):
+            answer = ChaincodeMessage(
+                type=ChaincodeMessage.COMPLETED,
+                payload=response.SerializeToString(),
+                txid=message.txid,
+                channel_id=message.channel_id,
+                chaincode_event=event,
+            )
+            self._link.send(answer)
 
 
 def run_safely(function: Callable[[], Response]) -> Response:

@@ -5,6 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from fastledger.shim.memory import room_for
 
 if TYPE_CHECKING:
     from fastledger.shim.stub import ChaincodeStub
@@ -16,6 +17,9 @@ ERROR_THRESHOLD = 400
 """From here on peers do not endorse."""
 
 ERROR = 500
+
+MAX_TEXT = 1_000_000
+"""Letters of an error's message; it is for people, and goes into each log on its way."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -34,13 +38,19 @@ class Chaincode:
 
 
 def success(payload: bytes = b"") -> Response:
-    """Succeed with a payload."""
-    return Response(status=OK, payload=payload)
+    """Succeed with a payload.
+
+    Raises:
+        ValueError: No message can hold it.
+        MemoryError: The process has no memory for it now.
+    """
+    with room_for(len(payload), "the answer"):
+        return Response(status=OK, payload=payload)
 
 
 def error(message: str) -> Response:
-    """Fail with a message."""
-    return Response(status=ERROR, message=unicode(message))
+    """Fail with a message, of which the first million letters are told."""
+    return Response(status=ERROR, message=unicode(message[:MAX_TEXT]))
 
 
 def unicode(text: str) -> str:

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to the peer: a stream of the core for a chaincode that dials, queues for one that serves."""
 
+import sys
 import threading
 from queue import SimpleQueue
 
+from google.protobuf.message import DecodeError
+
 from fastledger._core import ChaincodeStream
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
-from fastledger.shim.conversation import ANSWERS, Conversation
+from fastledger.shim.conversation import (
+    ANSWERS,
+    Conversation,
+    Waiting,
+    is_transaction,
+)
+from fastledger.shim.turns import Turns
 
 
 class CoreLink:
@@ -28,13 +37,18 @@ class CoreLink:
 
 
 class Workers:
-    """Threads that take messages off a stream: one more than are busy, up to a limit."""
+    """Threads that take messages off a stream and run transactions, whose callers take turns.
+
+    There is one more than are busy, up to one more than may be: the stream is always read, so that
+    a transaction's place depends on its caller and not on how many came before.
+    """
 
     def __init__(self, stream: ChaincodeStream, conversation: Conversation, limit: int) -> None:
-        """Start none yet."""
+        """Start none yet; ``limit`` transactions may run at a time."""
         self._stream = stream
         self._conversation = conversation
-        self._limit = limit
+        self._limit = limit + 1
+        self._turns: Turns[Waiting] = Turns(limit)
         self._lock = threading.Lock()
         self._idle = 0
         self._threads: list[threading.Thread] = []
@@ -68,12 +82,28 @@ class Workers:
                 self._idle -= 1
             self._add()
             try:
-                self._conversation.receive(ChaincodeMessage.FromString(encoded))
+                self._receive(encoded)
             except BaseException as failure:  # noqa: BLE001 (raised by run)
                 self._failure = failure
                 self._stream.close()
             with self._lock:
                 self._idle += 1
+
+    def _receive(self, encoded: bytes) -> None:
+        try:
+            message = ChaincodeMessage.FromString(encoded)
+        except (DecodeError, MemoryError) as error:
+            # Too large for the memory that is left: the peer will time it out, others go on.
+            print(f"a message of {len(encoded)} bytes is lost: {error}", file=sys.stderr)  # noqa: T201
+            return
+        if not is_transaction(message):
+            self._conversation.receive(message)
+            return
+        self._turns.put(self._conversation.caller(message), Waiting(message))
+        while (turn := self._turns.take()) is not None:
+            caller, waiting = turn
+            self._conversation.run(waiting)
+            self._turns.done(caller)
 
 
 class QueueLink:

@@ -13,12 +13,18 @@ from fastledger.protos.peer.chaincode_shim_pb2_grpc import (
     ChaincodeServicer,
     add_ChaincodeServicer_to_server,
 )
-from fastledger.shim.conversation import Conversation, workers
+from fastledger.shim.conversation import (
+    Conversation,
+    Waiting,
+    is_transaction,
+    workers,
+)
 from fastledger.shim.interface import Chaincode
 from fastledger.shim.link import QueueLink
+from fastledger.shim.memory import MAX_MESSAGE_BYTES
 from fastledger.shim.runtime import read_file
+from fastledger.shim.turns import Turns
 
-MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -34,9 +40,8 @@ def serve(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str])
         SettingMissing: A key or certificate is not given.
         ConnectionError: The address cannot be had.
     """
-    pool = ThreadPoolExecutor(workers())
     server = grpc.server(ThreadPoolExecutor(_MAX_PEERS), options=_OPTIONS)
-    add_ChaincodeServicer_to_server(_Service(chaincode, ccid, pool), server)
+    add_ChaincodeServicer_to_server(_Service(chaincode, ccid, workers()), server)
     try:
         if env.get("CHAINCODE_TLS_DISABLED", "true").lower() != "false":
             server.add_insecure_port(address)
@@ -51,10 +56,12 @@ def serve(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str])
 class _Service(ChaincodeServicer):
     """What a peer dials."""
 
-    def __init__(self, chaincode: Chaincode, ccid: str, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, chaincode: Chaincode, ccid: str, limit: int) -> None:
         self._chaincode = chaincode
         self._ccid = ccid
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(limit)
+        # Each peer has its own callers; the workers are for all of them.
+        self._turns: Turns[tuple[Conversation, Waiting]] = Turns(limit)
 
     def Connect(
         self, request_iterator: Iterator[ChaincodeMessage], context: grpc.ServicerContext
@@ -66,8 +73,13 @@ class _Service(ChaincodeServicer):
         def read() -> None:
             try:
                 for message in request_iterator:
-                    if not link.is_answer(message):
-                        self._pool.submit(conversation.receive, message)
+                    if is_transaction(message):
+                        self._turns.put(
+                            conversation.caller(message), (conversation, Waiting(message))
+                        )
+                        self._begin()
+                    elif not link.is_answer(message):
+                        conversation.receive(message)
             except Exception as error:  # noqa: BLE001 (gRPC raises it bare when the peer is gone)
                 print(f"the peer has hung up: {error}", file=sys.stderr)  # noqa: T201
             finally:
@@ -76,6 +88,18 @@ class _Service(ChaincodeServicer):
         conversation.register()
         threading.Thread(target=read, daemon=True).start()
         return iter(link.outgoing.get, None)
+
+    def _begin(self) -> None:
+        while (turn := self._turns.take()) is not None:
+            self._pool.submit(self._run, *turn)
+
+    def _run(self, caller: bytes, work: tuple[Conversation, Waiting]) -> None:
+        conversation, waiting = work
+        try:
+            conversation.run(waiting)
+        finally:
+            self._turns.done(caller)
+            self._begin()
 
 
 def _credentials(env: Mapping[str, str]) -> grpc.ServerCredentials:

@@ -22,6 +22,7 @@ from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import Response
 from fastledger.shim import keys
 from fastledger.shim.iterators import Results
+from fastledger.shim.memory import check_size
 from fastledger.shim.private import PrivateData
 from fastledger.shim.proposal import ProposalFacts
 from fastledger.shim.writes import Writes
@@ -148,7 +149,7 @@ class ChaincodeStub(PrivateData):
         """Write a key.
 
         Raises:
-            ValueError: The key is empty.
+            ValueError: The key is empty, or no message can hold the value.
         """
         self._writes.put("", key, value)
 
@@ -236,10 +237,11 @@ class ChaincodeStub(PrivateData):
         """Set the event that clients get when the transaction is committed; the last one counts.
 
         Raises:
-            ValueError: The name is empty.
+            ValueError: The name is empty, or no message can hold the event.
         """
         if not name:
             raise ValueError("event name can not be empty string")
+        check_size(len(name) + len(payload), "the event")
         self.event = ChaincodeEvent(event_name=name, payload=payload)
 
     def invoke_chaincode(self, name: str, args: Sequence[bytes], channel: str = "") -> Response:
@@ -248,6 +250,7 @@ class ChaincodeStub(PrivateData):
         Raises:
             PeerError: It could not be called, or gave no answer.
         """
+        check_size(sum(map(len, args)), "the call")
         spec = ChaincodeSpec(
             chaincode_id=ChaincodeID(name=f"{name}/{channel}" if channel else name),
             input=ChaincodeInput(args=args),

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A transaction's writes: sent one by one, or collected and sent together."""
 
+from collections.abc import Iterator
+
 from google.protobuf.message import Message
 
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeAdditionalParams
 from fastledger.shim.iterators import Ask
+from fastledger.shim.memory import room_for
+
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+"""Values in one message; a single one may be larger."""
 
 Type = wire.ChaincodeMessage
 Record = wire.WriteRecord
@@ -24,10 +30,12 @@ class Writes:
         """Write a key."""
         if not key:
             raise ValueError("key must not be an empty string")
-        record = Record(key=key, value=value, collection=collection, type=Record.PUT_STATE)
-        if not self._collect(record):
-            put = wire.PutState(key=key, value=value, collection=collection)
-            self._send(Type.PUT_STATE, put)
+        with room_for(len(key) + len(value), "the value"):
+            record = Record(key=key, value=value, collection=collection, type=Record.PUT_STATE)
+            if self._collect(record):
+                return
+            put = wire.PutState(key=key, value=value, collection=collection).SerializeToString()
+        self._ask(Type.PUT_STATE, put)
 
     def delete(self, collection: str, key: str) -> None:
         """Delete a key."""
@@ -62,10 +70,24 @@ class Writes:
         """Send what was collected, and collect no more."""
         records = list((self._batch or {}).values())
         self._batch = None
-        step = self.params.max_size_write_batch
-        for start in range(0, len(records), step or 1):
-            batch = wire.WriteBatchState(rec=records[start : start + step])
-            self._send(Type.WRITE_BATCH_STATE, batch)
+        for batch in self._batches(records):
+            self._send(Type.WRITE_BATCH_STATE, wire.WriteBatchState(rec=batch))
+
+    def _batches(self, records: list[wire.WriteRecord]) -> Iterator[list[wire.WriteRecord]]:
+        """Divide records into as many as the peer takes at once, and a message holds."""
+        batch: list[wire.WriteRecord] = []
+        size = 0
+        for record in records:
+            more = len(record.value) + len(record.metadata.value)
+            if batch and (
+                len(batch) >= self.params.max_size_write_batch or size + more > MAX_BATCH_BYTES
+            ):
+                yield batch
+                batch, size = [], 0
+            batch.append(record)
+            size += more
+        if batch:
+            yield batch
 
     def _collect(self, record: wire.WriteRecord) -> bool:
         if self._batch is None:

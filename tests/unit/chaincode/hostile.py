@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chaincode that does what none should; packaged by the tests."""
 
+import ctypes
+import errno
+import mmap
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -33,6 +37,36 @@ class Hostile(shim.Contract):
         eaten = []
         while True:
             eaten.append(bytearray(64 * 1024 * 1024))
+
+    @shim.query
+    def Share(self, ctx: shim.Context, mebibytes: int) -> int:
+        """Touch memory that two processes could share, a mebibyte at a time."""
+        shared = []
+        for _ in range(mebibytes):
+            shared.append(mmap.mmap(-1, 1024 * 1024))
+            shared[-1].write(b"x" * 1024 * 1024)
+        return len(shared)
+
+    @shim.query
+    def Spread(self, ctx: shim.Context, processes: int, mebibytes: int) -> int:
+        """Use memory in many processes at once, in each less than a limit of one."""
+        code = f"b = b'x' * ({mebibytes} << 20); print(len(b), flush=True); input()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        started = [
+            subprocess.Popen([sys.executable, "-I", "-S", "-c", code], **pipes)
+            for _ in range(processes)
+        ]
+        done = sum(bool(process.stdout.readline()) for process in started)
+        for process in started:
+            process.kill()
+        return done
+
+    @shim.query
+    def Call(self, ctx: shim.Context, number: int, first: int, third: int) -> str:
+        """Make a system call; return its error's name."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.syscall(number, first, 0, third, 0, 0, 0)
+        return errno.errorcode.get(ctypes.get_errno(), "")
 
     @shim.query
     def Print(self, ctx: shim.Context) -> None:
@@ -70,6 +104,22 @@ class Hostile(shim.Contract):
     @shim.query
     def Big(self, ctx: shim.Context, size: int) -> bytes:
         return b"x" * size
+
+    @shim.query
+    def BigError(self, ctx: shim.Context, size: int) -> None:
+        raise ValueError("the message fit into a message: " + "x" * size)
+
+    @shim.transaction
+    def BigWrite(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.put_state("k", b"v" * size)
+
+    @shim.transaction
+    def BigEvent(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.set_event("e", b"v" * size)
+
+    @shim.transaction
+    def BigCall(self, ctx: shim.Context, size: int) -> None:
+        ctx.stub.invoke_chaincode("other", [b"v" * size])
 
     @shim.query
     def Raise(self, ctx: shim.Context) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Start
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
 from fastledger.common.errors import ChaincodeError
@@ -109,9 +109,6 @@ class Simulator:
     def get_state(self, ns, key):
         return self.ledger.state.get((ns, "", key))
 
-    def get_state_multiple(self, ns, keys):
-        return [self.get_state(ns, key) for key in keys]
-
     def set_state(self, ns, key, value):
         self.writes[(ns, "", key)] = value
 
@@ -141,9 +138,6 @@ class Simulator:
 
     def get_private_data(self, ns, coll, key):
         return self.ledger.state.get((ns, coll, key))
-
-    def get_private_data_multiple(self, ns, coll, keys):
-        return [self.get_private_data(ns, coll, key) for key in keys]
 
     def get_private_data_hash(self, ns, coll, key):
         value = self.ledger.state.get((ns, coll, key))
@@ -234,8 +228,8 @@ class PackageLauncherOf:
         self._launcher = launcher
         self._package = package
 
-    async def start(self, ccid: str, serve: Serve) -> Instance:
-        return await self._launcher.start(ccid, self._package, serve)
+    async def build(self, ccid: str, package: ChaincodePackage | None = None) -> Start:
+        return await self._launcher.build(ccid, package or self._package)
 
 
 class Endless:
@@ -317,6 +311,7 @@ def tx(
         simulator=simulator,
         signed_proposal=signed,
         proposal=proposal,
+        creator=signature.creator,
     )
 
 

@@ -2,6 +2,7 @@
 """The peer's end of the stream, against a chaincode that is played by the test."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +10,8 @@ import pytest
 from stand_in import Endless, Peer, Simulator, args, tx
 
 from fastledger.chaincode import context as contexts
+from fastledger.chaincode import handler as handlers
+from fastledger.chaincode import requests
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
@@ -62,7 +65,10 @@ class Played:
         self.instances: list[Endless] = []
         self.starts = 0
 
-    async def start(self, ccid, serve):
+    async def build(self, ccid, package=None):
+        return functools.partial(self._start, ccid)
+
+    async def _start(self, ccid, serve):
         self.starts += 1
         pipe = Pipe()
         self.pipes.append(pipe)
@@ -371,6 +377,68 @@ def test_a_transaction_may_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) ->
     played(test)
 
 
+def test_an_answer_that_no_message_holds_costs_the_request(monkeypatch) -> None:
+    """On the stream it would end that, and with it all the chaincode's transactions."""
+
+    async def test(scene: Scene) -> None:
+        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 100)
+        monkeypatch.setattr(requests, "MAX_MESSAGE_BYTES", 250)
+        state = scene.peer.ledgers["mychannel"].state
+        state["basic", "", "fits"], state["basic", "", "large"] = b"x" * 100, b"x" * 101
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="fits"))
+        assert (answer.type, answer.payload) == (T.RESPONSE, b"x" * 100)
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="large"))
+        assert (answer.type, b"101 bytes" in answer.payload) == (T.ERROR, True)
+        several = wire.GetStateMultiple(keys=["large", "large", "large"])
+        answer = await scene.ask(T.GET_STATE_MULTIPLE, several)
+        assert (answer.type, b"ask for fewer keys" in answer.payload) == (T.ERROR, True)
+
+    played(test)
+
+
+def test_an_input_that_no_message_holds_is_refused(monkeypatch) -> None:
+    async def test(scene: Scene) -> None:
+        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 1000)
+        with pytest.raises(ChaincodeError, match="at most 1000 fit into a message"):
+            await scene.support.invoke(tx(scene.peer), args("x" * 1000))
+
+    played(test)
+
+
+def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
+    async def test(scene: Scene) -> None:
+        def slow(kind: int, request) -> bool:
+            execution = contexts.Execution(scene.context, is_init=False)
+            return requests.may_take_long(kind, execution, request.SerializeToString())
+
+        def page(size: int) -> wire.GetStateByRange:
+            metadata = wire.QueryMetadata(pageSize=size).SerializeToString()
+            return wire.GetStateByRange(metadata=metadata)
+
+        assert not slow(T.GET_STATE_BY_RANGE, page(0))
+        assert not slow(T.GET_STATE_BY_RANGE, page(100))
+        assert slow(T.GET_STATE_BY_RANGE, page(100_000))
+        assert not slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 1000))
+        assert slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 100_000))
+        many = wire.WriteBatchState(rec=[wire.WriteRecord(key="k")] * 100_000)
+        assert slow(T.WRITE_BATCH_STATE, many)
+        for key in range(300):
+            scene.peer.ledgers["mychannel"].state["basic", "", f"{key:03}"] = b"v"
+        answer = await scene.ask(T.GET_STATE_BY_RANGE, page(250))
+        assert len(wire.QueryResponse.FromString(answer.payload).results) == 250
+
+    played(test)
+
+
+def test_a_query_longer_than_any_is_not_parsed() -> None:
+    async def test(scene: Scene) -> None:
+        query = wire.GetQueryResult(query="x" * (requests.MAX_QUERY_LETTERS + 1))
+        answer = await scene.ask(T.GET_QUERY_RESULT, query)
+        assert (answer.type, b"at most 1000000 are read" in answer.payload) == (T.ERROR, True)
+
+    played(test)
+
+
 def test_garbage_in_a_request_costs_the_request() -> None:
     async def test(scene: Scene) -> None:
         for kind in range(8, 26):
@@ -569,6 +637,60 @@ def test_too_many_transactions_are_refused() -> None:
     asyncio.run(run())
 
 
+def test_whoever_uses_the_limit_up_keeps_out_himself_only() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(max_transactions=4))
+        greedy = [await scene.begin(tx(scene.peer, certificate=b"A"), "f") for _ in range(4)]
+        with pytest.raises(ChaincodeError, match="executes 4 transactions already"):
+            await scene.support.invoke(tx(scene.peer, certificate=b"A"), args("f"))
+        for name in (b"B", b"C"):
+            other = tx(scene.peer, certificate=name)
+            served = await scene.begin(other, "f")
+            scene.complete(context=other)
+            assert (await served)[0].status == 200
+        for one in greedy:
+            one.cancel()
+        await scene.support.stop()
+
+    asyncio.run(run())
+
+
+def test_what_a_client_gives_up_still_counts_until_it_is_answered() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(max_transactions=2))
+        given_up = []
+        for _ in range(2):
+            context = tx(scene.peer)
+            task = await scene.begin(context, "f")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            given_up.append(context)
+        with pytest.raises(ChaincodeError, match="executes 2 transactions already"):
+            await scene.support.invoke(tx(scene.peer), args("f"))
+        # What it reads and writes now is for nobody.
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"), given_up[0])
+        assert (answer.type, b"no ledger context" in answer.payload) == (T.ERROR, True)
+        scene.complete(context=given_up[0])
+        context = tx(scene.peer)
+        served = await scene.begin(context, "f")
+        scene.complete(context=context)
+        assert (await served)[0].status == 200
+        await scene.support.stop()
+
+    asyncio.run(run())
+
+
+def test_a_chaincode_that_loops_for_whoever_gave_up_is_replaced() -> None:
+    async def run() -> None:
+        scene = Scene(ChaincodeConfig(execute_timeout_s=1, overdue_grace_s=0.1))
+        lost = await scene.begin(tx(scene.peer), "loop")
+        lost.cancel()
+        await asyncio.wait_for(scene.launcher.instances[0].ended.wait(), 10)
+        assert scene.support._registry.get(CCID) is None
+
+    asyncio.run(run())
+
+
 def test_a_chaincode_that_dies_is_started_again() -> None:
     async def run() -> None:
         scene = Scene()
@@ -618,10 +740,10 @@ def test_one_launch_serves_all_who_wait() -> None:
 
 
 def test_unsolicited_chaincode_is_taken_in_dev_mode_only() -> None:
-    async def run(dev_mode: bool) -> asyncio.Queue:
+    async def run(dev_mode: bool, name: str = "mycc:1.0") -> asyncio.Queue:
         support = ChaincodeSupport(Peer(), Played(), dev_mode=dev_mode)
         pipe = Pipe()
-        pipe.send(T.REGISTER, ChaincodeID(name="mycc:1.0"))
+        pipe.send(T.REGISTER, ChaincodeID(name=name))
         pipe.hang_up()
         await support.serve(pipe)
         return pipe.to_chaincode
@@ -631,3 +753,5 @@ def test_unsolicited_chaincode_is_taken_in_dev_mode_only() -> None:
     first = answers.get_nowait()
     assert first.SerializeToString() == b"\x08\x02"
     assert answers.get_nowait().type == T.READY
+    for name in ("qscc", "qscc:1.0"):
+        assert asyncio.run(run(dev_mode=True, name=name)).empty()

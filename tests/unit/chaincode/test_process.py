@@ -2,7 +2,9 @@
 """Chaincode processes: what they can reach, and what it costs when they misbehave."""
 
 import asyncio
+import contextlib
 import json
+import platform
 import shutil
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from stand_in import PackageLauncherOf, Peer, args, tx
 
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
-from fastledger.chaincode.launcher import sandbox
+from fastledger.chaincode.launcher import cgroups, memory, sandbox, seccomp
 from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.launcher.sandbox import Kind, ResourceLimits
 from fastledger.chaincode.services import EndorsementInfo
@@ -75,8 +77,9 @@ def run(
             ChaincodeConfig(execute_timeout_s=timeout_s, startup_timeout_s=60, overdue_grace_s=0.2),
         )
 
-        async def call(*arguments: str):
-            return (await support.invoke(tx(peer, "hostile"), args(*arguments)))[0]
+        async def call(*arguments: str, who: bytes | None = None):
+            context = tx(peer, "hostile", certificate=who)
+            return (await support.invoke(context, args(*arguments)))[0]
 
         try:
             await test(call)
@@ -144,6 +147,23 @@ def test_a_loop_times_out_and_the_next_transaction_is_served(tmp_path: Path) -> 
     run(tmp_path, test, timeout_s=1.5)
 
 
+def test_whoever_sleeps_on_all_workers_delays_nobody_else(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = [asyncio.ensure_future(call("Sleep", "60", who=b"A")) for _ in range(150)]
+        given_up = [asyncio.ensure_future(call("Sleep", "60", who=b"B")) for _ in range(50)]
+        await asyncio.sleep(0)
+        for one in given_up:
+            one.cancel()
+        for _ in range(20):
+            assert (await call("Fine", who=b"C")).payload == b"fine"
+        assert not any(one.done() for one in asleep)
+        for one in asleep:
+            one.cancel()
+
+    run(tmp_path, test, timeout_s=30)
+
+
 def test_death_is_one_transactions(tmp_path: Path) -> None:
     async def test(call) -> None:
         for _ in range(2):
@@ -161,6 +181,62 @@ def test_memory_is_limited(tmp_path: Path) -> None:
         assert (await call("Fine")).payload == b"fine"
 
     run(tmp_path, test, limits=ResourceLimits(memory_bytes=512 * 1024 * 1024))
+
+
+counted_together = pytest.mark.parametrize(
+    "grouped",
+    [
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not cgroups.available(), reason="the kernel gives this user no control groups"
+            ),
+        ),
+        False,
+    ],
+    ids=["control groups", "watched"],
+)
+
+
+@counted_together
+@pytest.mark.parametrize(
+    "attack",
+    [("Share", "400"), ("Spread", "8", "60")],
+    ids=["shared memory", "many processes"],
+)
+def test_memory_of_all_processes_is_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grouped: bool, attack: tuple[str, ...]
+) -> None:
+    if not grouped:
+        monkeypatch.setattr(cgroups, "make", lambda *_: None)
+        monkeypatch.setattr(memory, "INTERVAL_S", 0.02)
+
+    async def test(call) -> None:
+        # Of several processes the kernel may end the largest alone.
+        with contextlib.suppress(ChaincodeError):
+            assert int((await call(*attack)).payload) < int(attack[1])
+        assert (await call("Fine")).payload == b"fine"
+
+    run(tmp_path, test, timeout_s=60, limits=ResourceLimits(memory_bytes=256 * 1024 * 1024))
+
+
+@confined
+def test_system_calls_are_those_of_a_container(tmp_path: Path, kind: Kind) -> None:
+    machine = seccomp._MACHINES[platform.machine()]
+    vsock, alg, packet, netlink = 40, 38, 17, 16
+
+    async def test(call) -> None:
+        for name, number in (machine.refused | seccomp._EVERYWHERE).items():
+            assert (await call("Call", str(number), "0", "0")).payload == b"EPERM", name
+        assert (await call("Call", str(seccomp._CLONE3), "0", "0")).payload == b"ENOSYS"
+        assert (await call("Call", "1000", "0", "0")).payload == b"ENOSYS"
+        new_user = 0x10000000
+        assert (await call("Call", str(machine.clone), str(new_user), "0")).payload == b"EPERM"
+        for family, protocol in ((vsock, 0), (alg, 0), (packet, 0), (netlink, 9)):
+            made = await call("Call", str(machine.socket), str(family), str(protocol))
+            assert made.payload == b"EPERM", family
+
+    run(tmp_path, test, kind=kind)
 
 
 def test_processes_are_limited(tmp_path: Path) -> None:
@@ -182,14 +258,53 @@ def test_floods_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run(tmp_path, test)
 
 
-def test_an_answer_larger_than_any_message_is_one_transactions(tmp_path: Path) -> None:
+TOO_LARGE = 101 * 1024 * 1024
+
+
+@pytest.mark.parametrize("function", ["Big", "BigError", "BigWrite", "BigEvent", "BigCall"])
+def test_what_no_message_holds_is_one_transactions(tmp_path: Path, function: str) -> None:
+    """Several at a time, and those of others that are in flight meanwhile."""
+
     async def test(call) -> None:
-        with pytest.raises(ChaincodeError):
-            await call("Big", str(101 * 1024 * 1024))
-        await asyncio.sleep(0.3)
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "3", who=b"other"))
+        answers = await asyncio.gather(*(call(function, str(2 * TOO_LARGE)) for _ in range(3)))
+        for answer in answers:
+            assert answer.status == 500
+            assert "fit into a message" in answer.message or "memory" in answer.message.lower()
+        assert (await call("Fine")).payload == b"fine"
+        assert (await asleep).status == 200
+
+    run(tmp_path, test, timeout_s=60)
+
+
+def test_large_answers_for_which_there_is_no_memory_are_refused(tmp_path: Path) -> None:
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "5", who=b"other"))
+        large = [call("Big", str(60 * 1024 * 1024)) for _ in range(12)]
+        answers = await asyncio.gather(*large)
+        assert {answer.status for answer in answers} <= {200, 500}
+        assert any(answer.status == 200 for answer in answers)
+        assert all("memory" in answer.message.lower() for answer in answers if answer.status == 500)
+        assert (await asleep).status == 200
         assert (await call("Fine")).payload == b"fine"
 
-    run(tmp_path, test)
+    limits = ResourceLimits(memory_bytes=768 * 1024 * 1024)
+    run(tmp_path, test, timeout_s=60, limits=limits)
+
+
+def test_an_input_that_no_message_holds_is_one_transactions(tmp_path: Path) -> None:
+    """A chaincode gets its input twice: once more in the proposal."""
+
+    async def test(call) -> None:
+        await call("Fine")
+        asleep = asyncio.ensure_future(call("Sleep", "2", who=b"other"))
+        with pytest.raises(ChaincodeError, match="fit into a message"):
+            await call("Fine", "x" * TOO_LARGE)
+        assert (await asleep).status == 200
+
+    run(tmp_path, test, timeout_s=60)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +338,12 @@ def test_the_entry_may_be_told(tmp_path: Path) -> None:
         assert (await call("Fine")).payload == b"fine"
 
     run(tmp_path, test, files=files)
+
+
+@pytest.mark.skipif(not _works(Kind.NAMESPACES), reason="namespaces do not work here")
+def test_tools_off_the_path_of_people_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    assert sandbox._problem.__wrapped__(Kind.NAMESPACES) is None
 
 
 def test_without_any_sandbox_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from fastledger.cli.network.answers import Answer, disagreement
+from fastledger.cli.network.answers import Answer, disagreement, unable
 from fastledger.common.errors import RpcFailed
 from fastledger.node.network.plan import Plan
 from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRead, KVRWSet, KVWrite, Version
@@ -80,6 +80,14 @@ def test_who_refused_and_who_did_not() -> None:
     assert said(endorsed(b"1"), gone)[1] == (
         "Org2MSP (peer0.org2.example.com): rpc error: code = Unavailable desc = connection lost"
     )
+
+
+def test_whose_failure_it_was() -> None:
+    peers = ProposalResponse(response=Response(status=500, message="could not launch"))
+    contracts = ProposalResponse(response=Response(status=500, message="no"), payload=b"run")
+    assert unable(NODES, [peers, contracts]) == [NODES[0]]
+    missing = ProposalResponse(response=Response(status=404, message="no such asset"))
+    assert unable(NODES, [missing, RpcFailed("Unavailable", "gone")]) == []
 
 
 def test_a_value_is_shown_up_to_a_length() -> None:

@@ -121,7 +121,8 @@ def test_an_invalid_transaction_fails_as_in_2_5(user: Path, nodes) -> None:
     nodes.code = 10
     done = peer(*INVOKE, "-o", nodes.address, "--waitForEvent=true")
     assert done.exit_code == 1
-    assert "transaction invalidated with status (ENDORSEMENT_POLICY_FAILURE)" in done.stderr
+    why = "transaction invalidated with status (ENDORSEMENT_POLICY_FAILURE)"
+    assert f"{why} - proposal response: <nil>" in done.stderr
 
 
 def test_a_failed_invoke_sends_nothing_step_089(user: Path, nodes) -> None:

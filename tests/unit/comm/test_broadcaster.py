@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one Broadcast stream: answers in order, refusals, lost streams."""
+"""Broadcast streams: one envelope at a time on each, refusals, lost streams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +26,7 @@ class Orderer:
 
     def __init__(self) -> None:
         self.streams = 0
+        self.refused = 0
         self.taken: list[bytes] = []
 
     async def __call__(
@@ -38,10 +39,12 @@ class Orderer:
             if envelope == b"garbage":
                 await context.write(b"\xff\xff")
                 continue
+            if envelope == b"end":
+                return
             if envelope == b"twice":
                 await context.write(answer(Status.SUCCESS))
             if envelope == b"bad":
-                await asyncio.sleep(0.05)
+                self.refused += 1
                 await context.write(answer(Status.BAD_REQUEST, b"it is bad"))
                 return
             self.taken.append(envelope)
@@ -64,48 +67,99 @@ async def ordering(serve: Serve) -> AsyncIterator[Broadcaster]:
     await server.stop()
 
 
-def test_many_share_a_stream() -> None:
+def test_a_stream_serves_one_envelope_after_another() -> None:
+    async def run() -> None:
+        orderer = Orderer()
+        async with ordering(orderer) as to:
+            for number in range(20):
+                assert (await to.send(b"%d" % number)).info == str(number)
+            assert orderer.streams == 1
+
+    asyncio.run(run())
+
+
+def test_many_at_once_are_all_answered(monkeypatch) -> None:
+    monkeypatch.setattr(broadcaster, "MAX_STREAMS", 50)
+
     async def run() -> None:
         orderer = Orderer()
         async with ordering(orderer) as to:
             envelopes = [b"%d" % number for number in range(1000)]
             answers = await asyncio.gather(*map(to.send, envelopes))
             assert [one.info.encode() for one in answers] == envelopes
-            assert (orderer.taken, orderer.streams) == (envelopes, 1)
+            assert sorted(orderer.taken) == sorted(envelopes)
+            assert orderer.streams <= 50
 
     asyncio.run(run())
 
 
-def test_what_stood_behind_a_refused_one_is_sent_again() -> None:
+@pytest.mark.parametrize("junk", [b"bad", b"lost", b"garbage", b"end"])
+def test_nobody_fails_with_what_others_send(junk: bytes) -> None:
+    """However many envelopes end their streams, the others are answered, and ordered once."""
+
     async def run() -> None:
         orderer = Orderer()
         async with ordering(orderer) as to:
-            envelopes = [b"1", b"bad", b"2", b"3", b"bad", b"4"]
-            answers = await asyncio.gather(*map(to.send, envelopes), return_exceptions=True)
-            refused = [one for one in answers if getattr(one, "status", 0) == Status.BAD_REQUEST]
-            assert all(one.info == "it is bad" for one in refused)
-            assert sorted(orderer.taken)[:3] == [b"1", b"2", b"3"]
-            # Whoever was behind two refusals is told; it can be sent once more.
-            assert (await to.send(b"5")).status == Status.SUCCESS
-            assert len(orderer.taken) == len(set(orderer.taken))
+            honest = [b"%d" % number for number in range(200)]
+            sent = [one for each in honest for one in (junk, each, junk)]
+            answers = await asyncio.gather(*map(to.send, sent), return_exceptions=True)
+            for envelope, got in zip(sent, answers, strict=True):
+                if envelope != junk:
+                    assert isinstance(got, BroadcastResponse), got
+                    assert (got.status, got.info.encode()) == (Status.SUCCESS, envelope)
+                elif junk == b"bad":
+                    assert isinstance(got, BroadcastResponse), got
+                    assert got.info == "it is bad"
+                else:
+                    assert isinstance(got, StreamLost)
+            assert sorted(orderer.taken) == sorted(honest)
 
     asyncio.run(run())
 
 
-def test_a_stream_that_is_lost_leaves_open_what_became_of_it() -> None:
+def test_whoever_gives_up_takes_only_the_own_stream_along() -> None:
+    async def run() -> None:
+        waiting = asyncio.Event()
+
+        async def serve(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+            async for envelope in requests:
+                if envelope == b"slow":
+                    waiting.set()
+                    await asyncio.Event().wait()
+                await context.write(answer(Status.SUCCESS, envelope))
+
+        async with ordering(serve) as to:
+            slow = asyncio.ensure_future(to.send(b"slow"))
+            await waiting.wait()
+            before = asyncio.ensure_future(to.send(b"before"))
+            slow.cancel()
+            assert (await before).info == "before"
+            assert (await to.send(b"after")).info == "after"
+
+    asyncio.run(run())
+
+
+def test_a_lost_answer_leaves_open_what_became_of_the_transaction() -> None:
+    async def run() -> None:
+        async with ordering(Orderer()) as to:
+            with pytest.raises(StreamLost, match=r"gone.*may have been ordered") as lost:
+                await to.send(b"lost")
+            assert isinstance(lost.value.__cause__, grpc.aio.AioRpcError)
+            with pytest.raises(StreamLost, match="may have been ordered"):
+                await to.send(b"garbage")
+
+    asyncio.run(run())
+
+
+def test_what_never_left_is_told_apart() -> None:
     async def run() -> None:
         orderer = Orderer()
         async with ordering(orderer) as to:
-            for envelope in (b"lost", b"garbage", b"twice"):
-                before = orderer.streams
-                sent = [to.send(envelope), to.send(b"behind")]
-                first, second = await asyncio.gather(*sent, return_exceptions=True)
-                assert isinstance(first, StreamLost) or envelope == b"twice"
-                assert isinstance(second, StreamLost) or envelope == b"twice"
-                if envelope == b"lost":
-                    assert isinstance(first.__cause__, grpc.aio.AioRpcError)
-                assert (await to.send(b"next")).status == Status.SUCCESS
-                assert orderer.streams >= before
+            assert (await to.send(b"1")).status == Status.SUCCESS
+        # The orderer has gone; the connection is closed.
+        with pytest.raises(FastledgerError) as failed:
+            await to.send(b"2")
+        assert not isinstance(failed.value, StreamLost)
 
     asyncio.run(run())
 

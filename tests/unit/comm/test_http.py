@@ -3,6 +3,7 @@
 
 import asyncio
 import gc
+import gzip
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
@@ -185,6 +186,9 @@ def test_heads_and_bodies_have_a_largest_size() -> None:
             endless = b"10000\r\n" + bytes(0x10000) + b"\r\n"
             chunked = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
             assert " 413 " in await ask(port, chunked + endless * 4)
+            bomb = gzip.compress(bytes(64 << 20))
+            packed = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: "
+            assert " 413 " in await ask(port, packed + b"%d\r\n\r\n" % len(bomb) + bomb)
             assert await ask(port) == "HTTP/1.1 200 OK"
 
     asyncio.run(run())

@@ -2,9 +2,12 @@
 """What an orderer may send."""
 
 import asyncio
+import logging
 
+import grpc.aio
 import pytest
 
+from fastledger.committer import puller
 from fastledger.committer.notifier import Notifier
 from fastledger.committer.puller import StreamEnded, block_of
 from fastledger.common.codes import TxValidationCode
@@ -53,3 +56,75 @@ def test_waiters_learn_of_blocks_and_transactions() -> None:
         assert not notifier.awaits
 
     asyncio.run(story())
+
+
+class Orderer:
+    """Connects to itself, and sends one block on each stream."""
+
+    certificate_hash = b""
+
+    async def connect(self, _address: str) -> "Orderer":
+        return self
+
+    def stream_stream(self, _method: str):
+        return Call
+
+    async def close(self) -> None:
+        pass
+
+
+class Call:
+    def __init__(self) -> None:
+        self._left = [DeliverResponse(block=Block()).SerializeToString()]
+
+    async def write(self, request: bytes) -> None:
+        pass
+
+    async def read(self) -> object:
+        return self._left.pop() if self._left else grpc.aio.EOF
+
+    def cancel(self) -> None:
+        pass
+
+
+class Signer:
+    serialized = b"peer"
+
+    def sign(self, message: bytes) -> bytes:
+        return message
+
+
+def test_an_orderer_whose_block_does_not_hold_is_asked_less_and_less(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The height is what counts: a block that came and was refused is no progress."""
+    pauses: list[float] = []
+    height = 5
+
+    async def sleep(pause: float) -> None:
+        pauses.append(pause)
+
+    async def wanted() -> int:
+        return height
+
+    async def story() -> None:
+        nonlocal height
+        monkeypatch.setattr(puller.asyncio, "sleep", sleep)
+        orderers = puller.BlockPuller("channel", lambda: ["orderer:1"], Signer(), Orderer())
+        blocks = orderers.blocks(wanted)
+        for _ in range(30):
+            await anext(blocks)
+            orderers.reject()
+        assert pauses == sorted(pauses)
+        assert pauses[-1] == puller.MAX_PAUSE_S
+        height = 6
+        await anext(blocks)
+        await anext(blocks)
+        assert pauses[-1] == puller.FIRST_PAUSE_S
+        await blocks.aclose()
+
+    with caplog.at_level(logging.INFO, "peer.blocksprovider"):
+        asyncio.run(story())
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("does not hold" in line for line in said) == 1
+    assert sum("pulling blocks" in line for line in said) == 2

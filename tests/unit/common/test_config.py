@@ -61,12 +61,14 @@ def test_the_environment_overrides(tmp_path: Path) -> None:
         CORE_PEER_ADDRESS="peer1:8051",
         CORE_PEER_TLS_ENABLED="false",
         CORE_PEER_LOCALMSPID="",
+        CORE_CHAINCODE_EXECUTETIMEOUT="",
         CORE_PEER_TLS_CLIENTROOTCAS_FILES="[a.crt, b.crt]",
         CORE_CHAINCODE_EXTERNALBUILDERS='[{"name": "mine", "path": "/p"}]',
     )
     assert read.string("peer.address") == "peer1:8051"
     assert read.boolean("peer.tls.enabled") is False
-    assert read.string("peer.localMspId") == "Org1MSP"
+    assert read.string("peer.localMspId") == ""
+    assert read.duration("chaincode.executetimeout", 30) == 30
     assert read.strings("peer.tls.clientRootCAs.files") == ["a.crt", "b.crt"]
     assert [entry["name"] for entry in read.entries("chaincode.externalBuilders")] == ["mine"]
 

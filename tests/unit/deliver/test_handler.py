@@ -127,6 +127,19 @@ def test_blocks_that_a_snapshot_holds_are_not_found(start, stop, expected) -> No
     assert run(answers(serve(chain, request(seek(start, stop))))) == expected
 
 
+def test_a_long_range_leaves_room_for_others_between_its_blocks() -> None:
+    async def test() -> None:
+        reading = asyncio.ensure_future(answers(serve(Chain(100), request(seek(0, 99)))))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert await reading == [*range(100), "SUCCESS"]
+        assert turns > 100
+
+    run(test())
+
+
 def test_the_newest_block_is_awaited_when_a_snapshot_holds_all() -> None:
     async def walk() -> list[int | str]:
         chain = Chain(4)

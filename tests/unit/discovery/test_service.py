@@ -20,6 +20,7 @@ from fastledger.discovery.service import DiscoveryService
 from fastledger.discovery.support import Metadata
 from fastledger.msp import SigningIdentity
 from fastledger.policies import from_string
+from fastledger.protos.common.policies_pb2 import SignaturePolicy, SignaturePolicyEnvelope
 from fastledger.protos.discovery import protocol_pb2 as pb
 from fastledger.protos.gossip.message_pb2 import Chaincode, Envelope, Properties
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
@@ -240,6 +241,84 @@ def test_requests_without_structure_are_refused(peer: Peer, cast: Cast) -> None:
     too_many = [pb.Query()] * (services.MAX_QUERIES + 1)
     with pytest.raises(FastledgerError, match="at most"):
         ask(peer, signer, *too_many)
+
+
+def test_what_a_request_asks_for_is_bounded(peer: Peer, cast: Cast) -> None:
+    signer, most = cast.signer(1, "User1"), services.MAX_NAMES
+    listing = pb.Query(channel=CHANNEL)
+    listing.peer_query.filter.chaincodes.extend([ChaincodeCall(name="cc")] * (most + 1))
+    policies = [from_string(EITHER)] * most
+    for query in (
+        about(*[ChaincodeCall(name="cc")] * (most + 1)),
+        about(ChaincodeCall(name="cc", collection_names=["c"] * most)),
+        about(ChaincodeCall(name="cc", key_policies=policies)),
+        listing,
+    ):
+        with pytest.raises(FastledgerError, match=f"at most {most} at once"):
+            ask(peer, signer, query)
+    (answer,) = ask(peer, signer, about(*[ChaincodeCall(name="cc")] * most))
+    assert answer.WhichOneof("result") == "cc_query_res"
+    several = pb.Query(channel=CHANNEL, cc_query=pb.ChaincodeQuery())
+    for _ in range(services.MAX_QUERIES):
+        several.cc_query.interests.add().chaincodes.add(name="cc")
+    at_once = services.MAX_ALL_NAMES // services.MAX_QUERIES
+    answers = ask(peer, signer, *[several] * at_once)
+    assert all(one.WhichOneof("result") == "cc_query_res" for one in answers)
+    with pytest.raises(FastledgerError, match=f"at most {services.MAX_ALL_NAMES} at once"):
+        ask(peer, signer, *[several] * (at_once + 1))
+
+
+def test_refusals_do_not_repeat_all_that_was_asked(peer: Peer, cast: Cast) -> None:
+    signer = cast.signer(1, "User1")
+    for calls in ([ChaincodeCall(name="x" * 100_000)], [ChaincodeCall(name="n" * 99)] * 99):
+        (result,) = ask(peer, signer, about(*calls))
+        assert result.error.content.startswith("failed constructing descriptor for chaincodes:")
+        assert len(result.error.content) < services.MAX_TOLD + 100
+
+
+def test_keys_policies_that_cost_much_are_refused(peer: Peer, cast: Cast) -> None:
+    never = SignaturePolicy(n_out_of=SignaturePolicy.NOutOf(n=2, rules=[SignaturePolicy()]))
+    leaf = SignaturePolicy(signed_by=0)
+    identities = from_string(BOTH).identities
+    for rules in ([never] * 40, [leaf] * 400):
+        rule = SignaturePolicy(n_out_of=SignaturePolicy.NOutOf(n=len(rules) // 2, rules=rules))
+        policy = SignaturePolicyEnvelope(rule=rule, identities=identities)
+        call = ChaincodeCall(name="cc", key_policies=[policy] * 99)
+        varied = ChaincodeCall(name="cc")
+        for number in range(99):
+            one = varied.key_policies.add()
+            one.CopyFrom(policy)
+            one.version = number
+        for each in (call, varied):
+            (result,) = ask(peer, cast.signer(1, "User1"), about(each))
+            assert result.WhichOneof("result") in ("error", "cc_query_res")
+    (result,) = ask(peer, cast.signer(1, "User1"), about(varied))
+    assert result.WhichOneof("result") == "error"
+
+
+def test_whoever_asks_much_delays_nobody_else(peer: Peer, cast: Cast) -> None:
+    """The answer to one who asks little comes before most of what another asks for."""
+    service = DiscoveryService(peer, tls=False)
+    order: list[str] = []
+    much = [about(ChaincodeCall(name="cc"))] * 100
+    little = about(ChaincodeCall(name="cc"))
+
+    async def asking(name: str, place: int, *queries: pb.Query) -> None:
+        signer = cast.signer(place, "User1")
+        authentication = pb.AuthInfo(client_identity=signer.serialized)
+        payload = pb.Request(authentication=authentication, queries=queries).SerializeToString()
+        request = pb.SignedRequest(payload=payload, signature=signer.sign(payload))
+        await service.Discover(request, Call())
+        order.append(name)
+
+    async def run() -> None:
+        greedy = [asyncio.ensure_future(asking("much", 1, *much)) for _ in range(10)]
+        await asyncio.sleep(0)
+        await asking("little", 2, little)
+        await asyncio.gather(*greedy)
+
+    asyncio.run(run())
+    assert order[0] == "little"
 
 
 def test_a_request_is_of_its_connection(peer: Peer, cast: Cast) -> None:

@@ -3,13 +3,18 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from google.protobuf.message import DecodeError
 
 import corpora
 from corpora import Corpus
+from fastledger.common.errors import LedgerCorrupted
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.pvtrules import were_written
 from fastledger.ledger.rangequery import RangeResults
 from fastledger.ledger.results import Endorsed
 from fastledger.ledger.rwset import ReadWriteSet
@@ -247,3 +252,100 @@ def test_a_rich_query_reads_what_it_returns() -> None:
     assert [(read.key, read.version.block_num) for read in reads] == [("b", 1), ("d", 3)]
     with pytest.raises(SimulationError):
         simulator.query("cc", "no query")
+
+
+class Agreed:
+    """A view of a state that has the hashes of one private key."""
+
+    height = 10
+
+    def __init__(self, **values: bytes) -> None:
+        self._hashes = {
+            hashlib.sha256(key.encode()).digest(): hashlib.sha256(value).digest()
+            for key, value in values.items()
+        }
+
+    def get_hash(self, ns: str, coll: str, key: bytes) -> SimpleNamespace | None:
+        found = self._hashes.get(key)
+        return None if found is None else SimpleNamespace(value=found, version=(7, 0), metadata=b"")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def private(tmp_path: Path):
+    """A store with two private values, that of block 7 and of 8; it has seen all blocks."""
+    store = PrivateDataStore(tmp_path / "private")
+    for number, key in ((7, "k"), (8, "later")):
+        built = ReadWriteSet()
+        built.write_private("cc", "c", key, b"value")
+        public, values = built.build()
+        store.endorse(key, values)
+        store.apply(number, [Endorsed(0, key, public)])
+    store.skip(10)
+    yield store
+    store.close()
+
+
+READS = {
+    "get": lambda simulator: simulator.get_private_data("cc", "c", "k"),
+    "range": lambda simulator: list(simulator.get_private_range("cc", "c", "", "l")),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_private_value_is_held_against_its_hash(private, read: str) -> None:
+    whole = TxSimulator(Agreed(k=b"value"), "tx", private=private)
+    assert READS[read](whole) in (b"value", [("k", b"value")])
+    changed = TxSimulator(Agreed(k=b"other value"), "tx", private=private)
+    with pytest.raises(LedgerCorrupted, match="key 'k' in collection c of cc is damaged"):
+        READS[read](changed)
+
+
+def test_a_private_key_that_the_channel_does_not_know_is_damage(private) -> None:
+    simulator = TxSimulator(Agreed(k=b"value"), "tx", private=private)
+    with pytest.raises(LedgerCorrupted, match="key 'later'"):
+        list(simulator.get_private_range("cc", "c", "", ""))
+
+
+def test_a_store_that_is_elsewhere_than_the_simulation_is_no_damage(private) -> None:
+    """A value of a block that the simulation does not see, or a deletion yet to come."""
+    view = Agreed(k=b"value")
+    view.height = 8
+    simulator = TxSimulator(view, "tx", private=private)
+    assert len(list(simulator.get_private_range("cc", "c", "", ""))) == 2
+    view = Agreed(k=b"value")
+    view.height = 20
+    simulator = TxSimulator(view, "tx", private=private)
+    assert len(list(simulator.get_private_range("cc", "c", "", ""))) == 2
+
+
+def test_write_sets_are_held_against_their_block() -> None:
+    built = ReadWriteSet()
+    for key in ("a", "b"):
+        built.write_private("cc", "c", key, b"value")
+    built.write_private("cc", "c", "gone", b"")
+    public, values = built.build()
+    kept = rwset_pb2.TxPvtReadWriteSet.FromString(values).ns_pvt_rwset[0].collection_pvt_rwset[0]
+    assert were_written(public, "cc", "c", kept.rwset)
+    trimmed = kv_rwset_pb2.KVRWSet.FromString(kept.rwset)
+    del trimmed.writes[0]
+    assert were_written(public, "cc", "c", trimmed.SerializeToString())
+    assert not were_written(public, "cc", "other", kept.rwset)
+    written = {(w.key, w.value, w.is_delete) for w in trimmed.writes} | {("a", b"value", False)}
+    refused = 0
+    for at in range(len(kept.rwset)):
+        changed = bytearray(kept.rwset)
+        changed[at] ^= 1
+        found = kv_rwset_pb2.KVRWSet()
+        try:
+            found.ParseFromString(bytes(changed))
+        except DecodeError:
+            assert not were_written(public, "cc", "c", bytes(changed))
+            continue
+        # A change can also take a write away, as a purge does.
+        held = all((w.key, w.value, w.is_delete) in written for w in found.writes)
+        assert were_written(public, "cc", "c", bytes(changed)) == held, at
+        refused += not held
+    assert refused > 10

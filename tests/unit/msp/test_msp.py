@@ -234,11 +234,15 @@ def test_units_need_their_certificate(folder: Path, ca: Authority) -> None:
     ("text", "reason"),
     [
         ("NodeOUs: [", "YAML"),
-        ("- a", "holds no mapping"),
-        ("NodeOUs: 7", "NodeOUs is no mapping"),
-        ("NodeOUs: {Enable: maybe}", "'maybe', not true or false"),
-        ("NodeOUs: {Enable: true, PeerOUIdentifier: 7}", "PeerOUIdentifier is no mapping"),
-        ("OrganizationalUnitIdentifiers: 7", "is no list"),
+        ("- a", "line 1: the document: expected a mapping, found a list"),
+        ("NodeOUs: 7", "line 1: NodeOUs: expected a mapping, found '7'"),
+        ("NodeOUs: {Enable: maybe}", "NodeOUs.Enable: expected true or false .*, found 'maybe'"),
+        (
+            "NodeOUs: {Enable: true, PeerOUIdentifier: 7}",
+            "NodeOUs.PeerOUIdentifier: expected a mapping",
+        ),
+        ("OrganizationalUnitIdentifiers: 7", "OrganizationalUnitIdentifiers: expected a list"),
+        ("OrganizationalUnitIdentifiers: [~]", "an entry of OrganizationalUnitIdentifiers is null"),
     ],
 )
 def test_a_bad_configuration_is_named(folder: Path, text: str, reason: str) -> None:

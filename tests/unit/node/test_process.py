@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def test_the_transport_of_a_busy_node_interrupts_nobody(monkeypatch) -> None:
         await running
 
     asyncio.run(run())
+
+
+def test_a_node_has_as_many_descriptors_as_the_system_allows() -> None:
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), most))
+        process.take_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))

@@ -9,6 +9,7 @@ import pytest
 from fastledger._core import BlockStore, block_header
 from fastledger.common.errors import LedgerIo
 from fastledger.orderer.blockwriter import BlockWriter, Draft, consenter_metadata
+from fastledger.orderer.multichannel import writequeue
 from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block, LastConfig, Metadata, SignatureHeader
 from fastledger.protoutil.blocks import last_config_index, new_block
@@ -110,3 +111,83 @@ def test_nothing_follows_what_could_not_be_written() -> None:
         queue.close()
 
     asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
+
+
+def test_a_full_disk_is_waited_for_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writequeue, "RETRY_S", 0.001)
+    written: list[bytes] = []
+
+    class Full:
+        is_full = True
+
+        def write(self, drafts: list[Draft]) -> None:
+            if self.is_full:
+                raise LedgerIo("no space left")
+            written.extend(draft.envelopes[0] for draft in drafts)
+
+    async def story() -> None:
+        disk = Full()
+        failures: list[Exception] = []
+        told = asyncio.Event()
+        room = asyncio.Event()
+
+        def fail(error: Exception) -> None:
+            failures.append(error)
+            told.set()
+
+        queue = WriteQueue("channel", disk, 1, fail, lambda: disk.is_full, room.set)  # type: ignore[arg-type]
+        queue.put(Draft([b"a"]))
+        await told.wait()
+        queue.put(Draft([b"b"]))
+        assert (queue.height, room.is_set(), len(failures)) == (1, False, 1)
+        disk.is_full = False
+        await queue.drained(0)
+        assert room.is_set()
+        assert (queue.height, written) == (3, [b"a", b"b"])
+        queue.close()
+
+    asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
+
+
+def test_who_stops_does_not_wait_for_room() -> None:
+    class Full:
+        def write(self, drafts: list[Draft]) -> None:
+            raise LedgerIo("no space left")
+
+    async def story() -> None:
+        told = asyncio.Event()
+        queue = WriteQueue("channel", Full(), 1, lambda _: told.set(), lambda: True)  # type: ignore[arg-type]
+        queue.put(Draft([b"a"]))
+        await told.wait()
+        queue.give_up()
+        with pytest.raises(LedgerIo):
+            await queue.drained(0)
+        queue.close()
+
+    asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
+
+
+def test_a_group_that_could_not_be_written_is_made_again_as_it_was(store: BlockStore) -> None:
+    class Once:
+        height = 1
+
+        def __init__(self) -> None:
+            self.groups: list[list[bytes]] = []
+
+        def block(self, number: int) -> bytes:
+            return store.block(number)
+
+        def append(self, blocks: list[bytes]) -> None:
+            self.groups.append(blocks)
+            if len(self.groups) == 1:
+                raise LedgerIo("no space left")
+
+    blocks = Once()
+    writer = BlockWriter(blocks, Signer())
+    drafts = [Draft([b"a"]), Draft([b"config"], is_config=True)]
+    with pytest.raises(LedgerIo):
+        writer.write(drafts)
+    writer.write(drafts)
+    headers = [[Block.FromString(block).header for block in group] for group in blocks.groups]
+    assert headers[0] == headers[1]
+    assert last_config_index(Block.FromString(blocks.groups[1][1])) == 2

@@ -19,6 +19,7 @@ def bundle(state: str, kind: str, metadata: bytes = b"", capability: str = "V2_0
         consensus_type=kind,
         consensus_metadata=metadata,
         capabilities=frozenset({capability}),
+        orgs={},
     )
     return SimpleNamespace(orderer=values)
 
@@ -55,7 +56,7 @@ BATCH = "Orderer/=BatchSize"
     [
         (bundle(NORMAL, "solo"), bundle(NORMAL, "solo")),
         (bundle(NORMAL, "kafka"), bundle(MAINTENANCE, "kafka")),
-        (bundle(MAINTENANCE, "kafka"), bundle(MAINTENANCE, "etcdraft", b"consenters")),
+        (bundle(MAINTENANCE, "kafka"), bundle(MAINTENANCE, "solo")),
         (bundle(MAINTENANCE, "etcdraft", b"m"), bundle(NORMAL, "etcdraft", b"m")),
         (bundle(NORMAL, "etcdraft", b"one"), bundle(NORMAL, "etcdraft", b"two")),
         (bundle(NORMAL, "solo", capability="V1_1"), bundle(NORMAL, "solo", capability="V1_1")),

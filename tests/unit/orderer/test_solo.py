@@ -9,7 +9,7 @@ import pytest
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Draft
 from fastledger.orderer.consensus.chain import ChainHalted
-from fastledger.orderer.consensus.single import SingleConsenterChain
+from fastledger.orderer.consensus.etcdraft.chain import SingleConsenterChain
 from fastledger.orderer.consensus.solo import SoloChain
 from fastledger.orderer.errors import Rejected
 from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata

@@ -78,6 +78,53 @@ def test_deep_and_wide_policies_cost_little() -> None:
         satisfied_by(SignaturePolicyEnvelope(rule=deep, identities=identities))
 
 
+def n_out_of(n: int, *rules: SignaturePolicy) -> SignaturePolicy:
+    return SignaturePolicy(n_out_of=SignaturePolicy.NOutOf(n=n, rules=rules))
+
+
+LEAF = SignaturePolicy(signed_by=0)
+NEVER = n_out_of(2, LEAF)
+
+
+@pytest.mark.parametrize(
+    ("rule", "ways"),
+    [
+        (n_out_of(20, *[NEVER] * 40), 0),
+        (n_out_of(20, *[NEVER] * 20, *[LEAF] * 20), 1),
+        (n_out_of(2**31 - 1, LEAF), 0),
+        (n_out_of(2, n_out_of(20, *[NEVER] * 40), LEAF, LEAF), 1),
+        (n_out_of(20, *[LEAF] * 40), inquire.MAX_COMBINATIONS),
+    ],
+    ids=["none of many", "one of many", "more than there are", "inside", "many"],
+)
+def test_policies_with_very_many_combinations_cost_little(rule: SignaturePolicy, ways: int) -> None:
+    """Tried one after another, the combinations of 20 of 40 take years."""
+    identities = from_string("OR('A.member')").identities
+    policy = SignaturePolicyEnvelope(rule=rule, identities=identities)
+    assert len(satisfied_by(policy)) == ways
+
+
+def test_policies_that_cost_too_much_are_refused() -> None:
+    identities = from_string("OR('A.member')").identities
+    wide = SignaturePolicyEnvelope(rule=n_out_of(200, *[LEAF] * 400), identities=identities)
+    with pytest.raises(InputError, match="too many ways"):
+        satisfied_by(wide)
+    assert len(satisfied_by(wide, most=300)) == 300
+    several = inquire.Budget(300 * 200 * 3)
+    with pytest.raises(InputError, match="too many ways"):
+        for _ in range(4):
+            satisfied_by(wide, most=300, budget=several)
+
+
+def test_many_policies_are_merged() -> None:
+    orgs = ", ".join(f"'{letter}.member'" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    found = satisfied_by(from_string(f"OutOf(13, {orgs})"), most=inquire.MAX_MERGED)
+    for count in (2, 3, 10, 1000):
+        merged = merge([found] * count)
+        assert merged
+        assert set(merged) <= set(found)
+
+
 def test_a_member_is_covered_by_any_role() -> None:
     member = satisfied_by(from_string("OR('A.member')"))
     peer = satisfied_by(from_string("OR('A.peer')"))

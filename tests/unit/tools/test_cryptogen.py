@@ -268,8 +268,17 @@ def test_exit_codes_and_texts(arguments: list[str], exit_code: int, text: str) -
         ("PeerOrgs: [3]", r"PeerOrgs\[0\]: expected a mapping"),
         ("PeerOrgs: [{Domain: [x]}]", "Domain: expected text"),
         ("PeerOrgs: [{Template: {Count: many}}]", "Count: expected a whole number"),
-        ("PeerOrgs: [{Template: {Count: 1, Hostname: '{{.Foo}}'}}]", "no field Foo, only"),
-        ("PeerOrgs: [{Specs: [{CommonName: '{{if .X}}'}]}]", "only {{.Field}} can be filled in"),
+        (
+            "PeerOrgs: [{Template: {Count: 1, Hostname: '{{.Foo}}'}}]",
+            "can't evaluate field Foo in type main.HostnameData; there are Prefix, Index, Domain",
+        ),
+        ("PeerOrgs: [{Specs: [{CommonName: '{{if .X}}'}]}]", "unexpected EOF"),
+        ("PeerOrgs: [{Specs: [{CommonName: '{{nope}}'}]}]", "function 'nope' not defined"),
+        ("PeerOrgs: [{EnableNodeOUs: maybe}]", "line 1: PeerOrgs.0..EnableNodeOUs: expected true"),
+        ("PeerOrgs: [{Template: {Count: 1.5}}]", "Count: expected a whole number of 64 bits"),
+        ("PeerOrgs: [{Users: {Count: 100001}}]", "Users.Count is 100001, at most 100000"),
+        ("---\n", "the document is null, it must be a mapping"),
+        ("a: 1\nb: 2\na: 3", 'line 3: mapping key "a" already defined at line 1'),
     ],
 )
 def test_what_is_wrong_is_named(text: str, problem: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ The contract is Fabric's: ``bin/detect SRC METADATA``, ``bin/build SRC METADATA 
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -17,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastledger.chaincode.launcher.builds import cached
+from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S, Builds, Recipe
 from fastledger.chaincode.launcher.connection import parse_connection
 from fastledger.chaincode.launcher.external import dial
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.launcher.output import Output
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.common.errors import ChaincodeError
+from fastledger.common.errors import ChaincodeError, InputError, told
 
 log = logging.getLogger(__name__)
 
@@ -65,44 +66,37 @@ class ExternalBuilders:
     """All configured builders."""
 
     def __init__(
-        self, folder: Path, builders: Sequence[Builder], connection: PeerConnection
+        self,
+        folder: Path,
+        builders: Sequence[Builder],
+        connection: PeerConnection,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        """Keep builds under ``folder``."""
-        self._folder = folder
+        """Keep builds under ``folder``; each may take so long."""
+        self._builds = Builds(folder, timeout_s, closed=False)
         self._builders = builders
         self._connection = connection
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance | None:
-        """Build, release and run, or dial; None when no builder detects the package.
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start | None:
+        """Detect, build and release; None when no builder detects the package.
 
         Raises:
-            ChaincodeError: A builder took the package and failed.
+            ChaincodeError: The code cannot be unpacked, or a builder took it and failed.
         """
         if not self._builders:
             return None
         with tempfile.TemporaryDirectory(prefix="fastledger-build-") as scratch:
-            source, metadata = Path(scratch, "src"), Path(scratch, "metadata")
-            source.mkdir()
-            metadata.mkdir()
-            await asyncio.to_thread(package.unpack, source)
-            (metadata / "metadata.json").write_bytes(package.metadata)
-            builder = await self._detect(source, metadata)
+            context = Path(scratch)
+            known = await self._builds.sound(ccid, package.digest)
+            builder = next((one for one in self._builders if one.name == known), None)
+            if builder is None:
+                await asyncio.to_thread(_unpack, package, context)
+                builder = await self._detect(context / "src", context / "metadata")
             if builder is None:
                 return None
-
-            async def build(folder: Path) -> None:
-                (folder / "bld").mkdir()
-                (folder / "release").mkdir()
-                await _run(builder, "build", source, metadata, folder / "bld")
-                if builder.program("release").is_file():
-                    await _run(builder, "release", folder / "bld", folder / "release")
-
-            info = json.dumps({"builder_name": builder.name, "code": package.digest})
-            folder = await cached(self._folder, ccid, info, build)
-        server = folder / "release" / SERVER_FILE
-        if server.is_file():
-            return await dial(ccid, parse_connection(server.read_bytes(), str(server)), serve)
-        return await _start(builder, ccid, folder / "bld", self._connection)
+            make = functools.partial(_build, builder, package, context)
+            folder = await self._builds.get(ccid, Recipe(builder.name, package.digest, make))
+        return functools.partial(_start_or_dial, builder, ccid, folder, self._connection)
 
     async def _detect(self, source: Path, metadata: Path) -> Builder | None:
         for builder in self._builders:
@@ -113,6 +107,44 @@ class ExternalBuilders:
             else:
                 return builder
         return None
+
+
+def _unpack(package: ChaincodePackage, context: Path) -> None:
+    source, metadata = context / "src", context / "metadata"
+    source.mkdir()
+    metadata.mkdir()
+    try:
+        package.unpack(source)
+    except InputError as error:
+        raise ChaincodeError(f"could not create build context: {error}") from error
+    (metadata / "metadata.json").write_bytes(package.metadata)
+
+
+async def _build(builder: Builder, package: ChaincodePackage, context: Path, folder: Path) -> None:
+    source = context / "src"
+    if not source.is_dir():
+        await asyncio.to_thread(_unpack, package, context)
+    built, release = folder / "bld", folder / "release"
+    built.mkdir()
+    release.mkdir()
+    try:
+        await _run(builder, "build", source, context / "metadata", built)
+    except ChaincodeError as error:
+        raise ChaincodeError(f"external builder failed to build: {error}") from error
+    if builder.program("release").is_file():
+        try:
+            await _run(builder, "release", built, release)
+        except ChaincodeError as error:
+            raise ChaincodeError(f"external builder failed to release: {error}") from error
+
+
+async def _start_or_dial(
+    builder: Builder, ccid: str, folder: Path, connection: PeerConnection, serve: Serve
+) -> Instance:
+    server = folder / "release" / SERVER_FILE
+    if server.is_file():
+        return await dial(ccid, parse_connection(server.read_bytes(), SERVER_FILE.name), serve)
+    return await _start(builder, ccid, folder / "bld", connection)
 
 
 async def _run(builder: Builder, name: str, *arguments: Path) -> None:
@@ -127,7 +159,8 @@ async def _run(builder: Builder, name: str, *arguments: Path) -> None:
         raise
     if status:
         raise ChaincodeError(
-            f"external builder '{builder.name}' failed: {name} exited with {status}\n{output.last}"
+            f"external builder '{builder.name}' failed: exit status {status}"
+            + (f"; its {name} printed:\n{output.last}" if output.last else "")
         )
 
 
@@ -146,7 +179,7 @@ async def _spawn(
         )
     except OSError as error:
         raise ChaincodeError(
-            f"external builder '{builder.name}': cannot run {builder.program(name)}: {error}"
+            f"external builder '{builder.name}' failed: cannot run its {name}: {told(error)}"
         ) from error
 
 
@@ -184,7 +217,7 @@ class _Session:
 
     async def wait(self) -> str:
         status = await self._process.wait()
-        return f"the builder's run program exited with {status}\n{self._output.last}".strip()
+        return self._output.ending("the builder's run program", status)
 
     async def stop(self) -> None:
         if self._process.returncode is None:

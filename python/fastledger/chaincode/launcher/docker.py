@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fastledger.chaincode.launcher.builder import PeerConnection
+from fastledger.chaincode.launcher.cause import Cause, ending
 from fastledger.chaincode.launcher.docker_engine import Engine
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.common.errors import ChaincodeError, Unsupported
+from fastledger.common.errors import ChaincodeError
 
 LABEL = "org.hyperledger.fabric"
 LAST_LINES = 20
@@ -127,25 +128,33 @@ class DockerLauncher:
         self._connection = connection
         self._engine = Engine(config.endpoint)
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance:
-        """Build the image if it is not there, and start a container.
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start:
+        """Build the image if it is not there.
 
         Raises:
             ChaincodeError: No engine, no base image, or a step of the build failed.
         """
-        del serve  # Containers dial the peer's chaincode address, where everybody may.
-        name = container_name(self._config, ccid)
-        await asyncio.to_thread(self._start, ccid, name, package)
-        return _Container(self._engine, name)
-
-    def _start(self, ccid: str, name: str, package: ChaincodePackage) -> None:
         language = LANGUAGES.get(package.type)
         if language is None:
-            raise Unsupported(f"chaincode of type {package.type!r} is not run in Docker")
+            raise ChaincodeError(f"chaincode of type {package.type!r} is not run in Docker")
         image = image_name(self._config, ccid)
+        await asyncio.to_thread(self._build, ccid, image, package, language)
+
+        async def start(serve: Serve) -> Instance:
+            """Start a container, which dials the peer's chaincode address, where everybody may."""
+            del serve
+            name = container_name(self._config, ccid)
+            await asyncio.to_thread(self._start, ccid, name, image, language)
+            return _Container(self._engine, name)
+
+        return start
+
+    def _build(self, ccid: str, image: str, package: ChaincodePackage, language: Language) -> None:
         if not self._engine.image_exists(image):
             labels = {f"{LABEL}.chaincode.type": package.type.upper(), f"{LABEL}.ccid": ccid}
             self._engine.build(image, self._build_context(package, language), labels)
+
+    def _start(self, ccid: str, name: str, image: str, language: Language) -> None:
         # A container that an earlier peer left has the name.
         self._engine.remove(name)
         address = self._connection.address
@@ -174,7 +183,7 @@ class DockerLauncher:
                 f"no base image is configured for chaincode of type {package.type}; set "
                 f"chaincode.{package.type}.runtime"
             )
-        files = {f"code/{name}": content for name, _, content in package.files()}
+        files = {f"code/{name}": b"".join(entry.chunks()) for name, entry in package.files()}
         files["Dockerfile"] = f"FROM {base}\n{language.dockerfile}".encode()
         return _tar(files)
 
@@ -226,7 +235,10 @@ class _Container:
             said = self._engine.last_output(self._name, LAST_LINES)
         except ChaincodeError as error:
             return str(error)
-        return f"the container exited with {status}" + (f"; it printed:\n{said}" if said else "")
+        cause = Cause()
+        for line in said.splitlines():
+            cause.look(line)
+        return ending("the container", status, cause.text, said)
 
     async def stop(self) -> None:
         await asyncio.to_thread(self._engine.remove, self._name)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chaincode that was started or dialled."""
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastledger.chaincode.stream import Stream
@@ -21,3 +22,7 @@ class Instance(Protocol):
 
     async def stop(self) -> None:
         """End it, and free what it held; harmless when it has ended."""
+
+
+Start = Callable[[Serve], Awaitable[Instance]]
+"""Starts, or dials, what is built; raises ChaincodeError when that cannot be."""

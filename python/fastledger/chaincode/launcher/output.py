@@ -6,6 +6,8 @@ import logging
 import time
 from collections import deque
 
+from fastledger.chaincode.launcher.cause import Cause, ending
+
 MAX_LINE_BYTES = 4096
 """Longer lines are cut."""
 
@@ -25,6 +27,7 @@ class Output:
         """Log to ``chaincode.<name>``."""
         self._log = logging.getLogger(f"chaincode.{name}")
         self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._cause = Cause()
         self._second = 0
         self._lines = 0
         self._dropped = 0
@@ -33,6 +36,10 @@ class Output:
     def last(self) -> str:
         """The end of what was printed."""
         return "\n".join(self._last)
+
+    def ending(self, what: str, status: int, cause: str = "") -> str:
+        """Say how the program that printed this ended, see :func:`ending`; a known cause wins."""
+        return ending(what, status, cause or self._cause.text, self.last)
 
     async def follow(self, reader: asyncio.StreamReader) -> None:
         """Read until the process closes its end."""
@@ -49,6 +56,7 @@ class Output:
     def _print(self, line: bytes) -> None:
         text = line[:MAX_LINE_BYTES].decode("utf-8", "replace").rstrip()
         self._last.append(text)
+        self._cause.look(text)
         second = int(time.monotonic())
         if second != self._second:
             self._tell_dropped()

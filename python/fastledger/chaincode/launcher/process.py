@@ -7,7 +7,6 @@ any certificate, and nothing else of the peer can be reached.
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -15,9 +14,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastledger.chaincode.launcher import relay
-from fastledger.chaincode.launcher.builds import cached
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher import cgroups, memory, relay
+from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S, Builds, Recipe
+from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.launcher.output import Output
 from fastledger.chaincode.launcher.sandbox import (
     SOCKET_NAME,
@@ -32,6 +31,7 @@ from fastledger.chaincode.launcher.sandbox import (
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.platforms import Program, platform_of
+from fastledger.shim.conversation import PATIENCE_VARIABLE
 
 STOP_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
@@ -50,6 +50,12 @@ class ProcessConfig:
     mspid: str = ""
     sandbox: Kind = Kind.AUTO
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    build_timeout_s: float = DEFAULT_TIMEOUT_S
+    """``chaincode.installTimeout``."""
+
+    execute_timeout_s: float = 30.0
+    """``chaincode.executetimeout``: our shim does not begin what has waited for longer."""
+
     logging_level: str = "info"
     """``chaincode.logging.level``."""
 
@@ -63,31 +69,36 @@ class ProcessLauncher:
     def __init__(self, config: ProcessConfig) -> None:
         """Nothing is built or started yet."""
         self._config = config
+        self._builds = Builds(config.folder, config.build_timeout_s)
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance:
-        """Build if need be, and start.
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start:
+        """Build if need be.
 
         Raises:
             ChaincodeError: No sandbox, a tool is missing, or the build failed.
         """
         kind = await asyncio.to_thread(choose, self._config.sandbox)
-        platform = platform_of(package)
+        platform = await asyncio.to_thread(platform_of, package)
 
-        async def build(folder: Path) -> None:
+        async def make(folder: Path) -> None:
             await asyncio.to_thread(package.unpack, folder)
             await platform.build(package, folder)
 
-        name = type(platform).__name__.lower()
-        info = json.dumps({"builder_name": name, "code": package.digest})
-        folder = await cached(self._config.folder, ccid, info, build)
-        process = _Process(ccid, package.label)
-        try:
-            await process.listen(serve)
-            await process.run(kind, self._config, folder, platform.program(package, folder))
-        except BaseException:
-            await process.stop()
-            raise
-        return process
+        recipe = Recipe(type(platform).__name__.lower(), package.digest, make)
+        folder = await self._builds.get(ccid, recipe)
+        program = platform.program(package, folder, self._config.limits.memory_bytes)
+
+        async def start(serve: Serve) -> Instance:
+            process = _Process(ccid, package.label)
+            try:
+                await process.listen(serve)
+                await process.run(kind, self._config, folder, program)
+            except BaseException:
+                await process.stop()
+                raise
+            return process
+
+        return start
 
 
 class _Process:
@@ -101,6 +112,8 @@ class _Process:
         self._process: asyncio.subprocess.Process | None = None
         self._output = Output(label)
         self._following: asyncio.Task[None] | None = None
+        self._group: cgroups.Group | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def listen(self, serve: Serve) -> None:
         self._listener = Listener(serve, expected_ccid=self._ccid)
@@ -112,7 +125,11 @@ class _Process:
             # Nobody else may connect: whoever does is this chaincode.
             for path in (self._folder, self._folder / SOCKET_NAME):
                 os.chown(path, jail.uid, jail.uid)
+        limits = config.limits
+        self._group = await asyncio.to_thread(cgroups.make, limits.memory_bytes, limits.processes)
+        joining = self._group.joining() if self._group else []
         self._process = await asyncio.create_subprocess_exec(
+            *joining,
             *command(kind, jail),
             cwd=folder,
             env=dict(jail.env),
@@ -123,6 +140,9 @@ class _Process:
         )
         if self._process.stdout is not None:
             self._following = asyncio.create_task(self._output.follow(self._process.stdout))
+        if self._group is None and limits.memory_bytes:
+            watching = memory.watch(self._process.pid, limits.memory_bytes)
+            self._watching = asyncio.create_task(watching)
 
     async def wait(self) -> str:
         if self._process is None:
@@ -132,8 +152,13 @@ class _Process:
             # A grandchild may hold the pipe open.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._following), STOP_GRACE_S)
-        said = f"; it printed:\n{self._output.last}" if self._output.last else ""
-        return f"the process exited with {status}{said}"
+        cause = "its memory was used up" if self._out_of_memory() else ""
+        return self._output.ending("the process", status, cause)
+
+    def _out_of_memory(self) -> bool:
+        if self._group is not None:
+            return self._group.ran_out_of_memory()
+        return self._watching is not None and self._watching.done()
 
     async def stop(self) -> None:
         process = self._process
@@ -146,8 +171,11 @@ class _Process:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, 9)
                 await process.wait()
-        if self._following is not None:
-            self._following.cancel()
+        for task in (self._following, self._watching):
+            if task is not None:
+                task.cancel()
+        if self._group is not None:
+            await asyncio.to_thread(self._group.remove)
         if self._listener is not None:
             await self._listener.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -181,6 +209,7 @@ def _jail(
         "CORE_PEER_ADDRESS": address,
         "CORE_PEER_TLS_ENABLED": "false",
         "CORE_PEER_LOCALMSPID": config.mspid,
+        PATIENCE_VARIABLE: f"{config.execute_timeout_s:g}",
         "CORE_CHAINCODE_LOGGING_LEVEL": config.logging_level,
         "CORE_CHAINCODE_LOGGING_SHIM": config.logging_shim,
         **program.env,

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from fastledger.chaincode.launcher.builder import ExternalBuilders
 from fastledger.chaincode.launcher.external import ExternalLauncher
-from fastledger.chaincode.launcher.instance import Instance, Serve
+from fastledger.chaincode.launcher.instance import Start
 from fastledger.chaincode.package import ChaincodePackage
+from fastledger.common.errors import ChaincodeError, FastledgerError
 
 PackageProvider = Callable[[str], Awaitable[ChaincodePackage]]
 """Finds an installed package by chaincode id; raises ChaincodeError when it is not installed."""
@@ -17,10 +18,10 @@ SERVICE_TYPES = frozenset({"ccaas", "external"})
 
 
 class PackageLauncher(Protocol):
-    """Starts chaincode from its package: processes, or Docker containers."""
+    """Runs chaincode from its package: processes, or Docker containers."""
 
-    async def start(self, ccid: str, package: ChaincodePackage, serve: Serve) -> Instance:
-        """Build if need be, and start."""
+    async def build(self, ccid: str, package: ChaincodePackage) -> Start:
+        """Build if need be, and say how to start it; raises ChaincodeError."""
 
 
 class Router:
@@ -46,17 +47,33 @@ class Router:
         self._external = external
         self._builders = builders
 
-    async def start(self, ccid: str, serve: Serve) -> Instance:
-        """Start or dial a chaincode.
+    async def build(self, ccid: str, package: ChaincodePackage | None = None) -> Start:
+        """Build a chaincode if need be, and return what starts it.
+
+        Args:
+            ccid: The chaincode.
+            package: Its package; the installed one when None.
 
         Raises:
             ChaincodeError: It cannot be; the text says why.
         """
-        package = await self._packages(ccid)
+        if package is None:
+            package = await self._packages(ccid)
+        try:
+            return await self._build(ccid, package)
+        except ChaincodeError:
+            raise
+        except FastledgerError as error:
+            raise ChaincodeError(str(error)) from error
+
+    async def _build(self, ccid: str, package: ChaincodePackage) -> Start:
         if self._builders is not None:
-            instance = await self._builders.start(ccid, package, serve)
-            if instance is not None:
-                return instance
+            try:
+                start = await self._builders.build(ccid, package)
+            except FastledgerError as error:
+                raise ChaincodeError(f"external builder failed: {error}") from error
+            if start is not None:
+                return start
         if package.type in SERVICE_TYPES:
-            return await self._external.start(ccid, package, serve)
-        return await self._runtime.start(ccid, package, serve)
+            return await self._external.build(ccid, package)
+        return await self._runtime.build(ccid, package)

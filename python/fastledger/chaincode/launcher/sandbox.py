@@ -8,8 +8,12 @@ files                  only what is listed here   only what is listed here
 network                none but its own loopback  none but its own loopback
 other processes        invisible                  invisible
 privileges             none, and none to gain     none, and none to gain
-memory, files, threads limited                    limited
+system calls           those of a container       those of a container
+files, threads         limited                    limited
 ====================== ========================== ============================================
+
+Memory and processes are limited for all of a chaincode's processes together by `cgroups`, or, where
+those cannot be had, by `memory`, and for each process besides.
 
 Where the peer is root, every chaincode gets a user id of its own, which owns nothing: for root the
 kernel lifts the limit of processes, in whatever namespace. Where it is not, the sandbox is a user
@@ -22,12 +26,14 @@ import enum
 import os
 import shutil
 import subprocess
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from fastledger.chaincode.launcher import seccomp
 from fastledger.common.errors import ChaincodeError
 
 _SYSTEM = (
@@ -130,11 +136,13 @@ def socket_path(kind: Kind, jail: Jail) -> str:
 def command(kind: Kind, jail: Jail) -> list[str]:
     """The command line that runs a process confined; ``kind`` is not AUTO."""
     limits = _prlimit(jail.limits)
+    if kind is Kind.NONE:
+        return [*limits, *jail.argv]
+    jail = replace(jail, readonly=[*jail.readonly, *_FILTER_NEEDS])
+    confined = [*_drop(jail), *_FILTER, *jail.argv]
     if kind is Kind.BUBBLEWRAP:
-        return [*limits, *_bubblewrap(jail), "--", *_drop(jail), *jail.argv]
-    if kind is Kind.NAMESPACES:
-        return [*limits, *_namespaces(jail), *_drop(jail), *jail.argv]
-    return [*limits, *jail.argv]
+        return [*limits, *_bubblewrap(jail), "--", *confined]
+    return [*limits, *_namespaces(jail), *confined]
 
 
 @cache
@@ -144,7 +152,7 @@ def _problem(kind: Kind) -> str | None:
         return None
     tools = {Kind.BUBBLEWRAP: ("bwrap",), Kind.NAMESPACES: ("unshare", "mount", "chroot")}[kind]
     for tool in (*tools, "prlimit", "setpriv"):
-        if shutil.which(tool) is None:
+        if _found(tool) is None:
             return f"{tool} is not installed"
     jail = Jail(["/bin/true"], {}, Path("/usr"), Path("/usr"), uid=user_of("trial"))
     try:
@@ -162,8 +170,20 @@ _FIRST_UID = 1_900_000_000
 _UIDS = 100_000_000
 
 
+_ADMINISTRATORS = "/usr/sbin:/sbin"
+"""Where Debian keeps some of the tools, off the path of people."""
+
+_PYTHON = Path(sys.executable).resolve()
+_FILTER = [str(_PYTHON), "-I", "-S", str(Path(seccomp.__file__))]
+_FILTER_NEEDS = [_PYTHON, Path(sys.base_prefix), Path(seccomp.__file__)]
+
+
+def _found(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{_ADMINISTRATORS}")
+
+
 def _tool(name: str) -> str:
-    return shutil.which(name) or name
+    return _found(name) or name
 
 
 def _prlimit(limits: ResourceLimits) -> list[str]:
@@ -255,8 +275,8 @@ def _mount_point(jail: Jail) -> Path:
 
 def _tree(jail: Jail, root: Path) -> str:
     """The shell commands that make the tree; what is bound cannot be written to."""
-    lines = [f"mount -t tmpfs -o mode=0755,size=1m tmpfs {root}"]
-    if shutil.which("ip"):
+    lines = [f"PATH=$PATH:{_ADMINISTRATORS}", f"mount -t tmpfs -o mode=0755,size=1m tmpfs {root}"]
+    if _found("ip"):
         # For runtimes that dial a relay of their own over TCP.
         lines.append("ip link set lo up")
     size = f",size={jail.limits.tmp_bytes}" if jail.limits.tmp_bytes else ""

@@ -30,7 +30,7 @@ def platform_of(package: ChaincodePackage) -> Platform:
     """
     platform = PLATFORMS.get(package.type)
     if platform is not None or package.type in ("", "undefined"):
-        names = {name for name, _, _ in package.files()}
+        names = {name for name, _ in package.files()}
         if platform is not None and platform.detect(names):
             return platform
         for candidate in PLATFORMS.values():

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chaincode in Java on fabric-chaincode-java, packaged with its jar."""
 
+import asyncio
+import zipfile
+import zlib
 from pathlib import Path
 
 from fastledger.chaincode.package import ChaincodePackage
@@ -19,21 +22,54 @@ class Java:
 
     async def build(self, package: ChaincodePackage, folder: Path) -> None:
         """Look for the jar: Gradle and Maven run the package's own code, so nothing is built."""
-        if not (folder / "src" / _JAR).is_file():
+        jar = folder / "src" / _JAR
+        if not jar.is_file():
             raise ChaincodeError(
                 f"{package.label!r} has no src/{_JAR}, and a process builds no Java; package the "
                 "jar, or run the chaincode in Docker or as a service (ccaas)"
             )
+        await asyncio.to_thread(_check, jar)
 
-    def program(self, package: ChaincodePackage, folder: Path) -> Program:
-        """``java -jar``."""
+    def program(self, package: ChaincodePackage, folder: Path, memory_bytes: int) -> Program:
+        """``java -jar``, told how much memory there is: it would take the machine's for its own."""
         del package
         java = find_tool("java", "chaincode of type java needs it")
         home = Path(java).resolve().parent.parent
+        # As in a container of that size: a quarter of it is the largest heap.
+        memory = (f"-XX:MaxRAM={memory_bytes}",) if memory_bytes else ()
+        jar = str(folder / "src" / _JAR)
         return Program(
-            argv=(java, "-jar", str(folder / "src" / _JAR), "--peerAddress", "{address}"),
+            argv=(java, *memory, "-jar", jar, "--peerAddress", "{address}"),
             readonly=(home, *_settings(home)),
         )
+
+
+def _check(jar: Path) -> None:
+    """See that ``java -jar`` finds a main class in a jar.
+
+    Raises:
+        ChaincodeError: It is no jar, or names none.
+    """
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            if archive.getinfo(_MANIFEST).file_size > _MAX_MANIFEST_BYTES:
+                raise ChaincodeError(f"src/{_JAR}: {_MANIFEST} is too large")
+            manifest = archive.read(_MANIFEST)
+    except KeyError:
+        manifest = b""
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError) as error:
+        raise ChaincodeError(f"src/{_JAR} is no jar: {error}") from error
+    names = (line.partition(b":")[0].strip().lower() for line in manifest.splitlines())
+    if b"main-class" not in names:
+        raise ChaincodeError(
+            f"src/{_JAR} names no Main-Class in its manifest; package the jar that has the shim "
+            "and everything else in it (Gradle's shadowJar, Maven's shade plugin)"
+        )
+
+
+_MANIFEST = "META-INF/MANIFEST.MF"
+_MAX_MANIFEST_BYTES = 1024 * 1024
+"""A signed jar lists its files there."""
 
 
 def _settings(home: Path) -> set[Path]:

@@ -2,15 +2,17 @@
 """What a platform does, and the tools that build with."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.common.errors import ChaincodeError
+from fastledger.common.errors import ChaincodeError, told
 
 MAX_BUILD_OUTPUT = 4096
 """Bytes of a failed build's output that are shown: its end."""
@@ -44,8 +46,14 @@ class Platform(Protocol):
             ChaincodeError: A tool is missing or failed.
         """
 
-    def program(self, package: ChaincodePackage, folder: Path) -> Program:
+    def program(self, package: ChaincodePackage, folder: Path, memory_bytes: int) -> Program:
         """Say how to run what was built.
+
+        Args:
+            package: The package.
+            folder: Where it was built.
+            memory_bytes: How much memory the process will have, which runtimes with a heap of
+                their own do not see; 0 when there is no limit.
 
         Raises:
             ChaincodeError: It cannot be found.
@@ -68,25 +76,48 @@ def find_tool(name: str, why: str) -> str:
 
 
 async def run_tool(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> None:
-    """Run a build step.
+    """Run a build step; whatever it started ends with it.
 
     Raises:
-        ChaincodeError: It failed; the text ends with its output.
+        ChaincodeError: It failed; the text ends with its output, as Fabric's does.
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
     try:
-        output, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ChaincodeError(f"cannot run {Path(argv[0]).name}: {told(error)}") from error
+    try:
+        output = await _end_of(process.stdout) if process.stdout else b""
+        await process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     if process.returncode:
-        text = output[-MAX_BUILD_OUTPUT:].decode("utf-8", "replace").strip()
-        raise ChaincodeError(f"{' '.join(argv)} failed with {process.returncode}:\n{text}")
+        # Where the peer keeps its builds is nobody else's affair.
+        text = output.decode("utf-8", "replace").replace(f"{cwd}/", "").replace(str(cwd), ".")
+        raise ChaincodeError(
+            f"{Path(argv[0]).name} {_step(argv)} failed: Error returned from build: "
+            f'{process.returncode} "{text}"'
+        )
+
+
+def _step(argv: Sequence[str]) -> str:
+    """The subcommand of a tool: ``build`` of ``go build -o …``, ``pip`` of ``python -m pip …``."""
+    return next((word for word in argv[1:] if not word.startswith("-")), "")
+
+
+async def _end_of(reader: asyncio.StreamReader) -> bytes:
+    """Read to the end, and keep the end."""
+    kept = b""
+    while chunk := await reader.read(MAX_BUILD_OUTPUT):
+        kept = (kept + chunk)[-MAX_BUILD_OUTPUT:]
+    return kept

@@ -10,9 +10,11 @@ Without it the module is ``src/chaincode.py``, or the only one there is, and the
 chaincode in it. What ``src/requirements.txt`` asks for is installed from wheels.
 """
 
+import asyncio
 import compileall
 import sys
 import tomllib
+import traceback
 from pathlib import Path
 
 import fastledger
@@ -33,7 +35,7 @@ class Python:
     async def build(self, package: ChaincodePackage, folder: Path) -> None:
         """Install what is required, and compile ahead: the sandbox is read-only."""
         source = folder / "src"
-        entry(source, package.label)
+        _check(source, entry(source, package.label))
         requirements = source / "requirements.txt"
         if requirements.is_file() and _asks_for_something(requirements):
             await run_tool(
@@ -43,10 +45,11 @@ class Python:
                 ],
                 source,
             )
-        compileall.compile_dir(source, quiet=2)
+        await asyncio.to_thread(compileall.compile_dir, source, quiet=2)
 
-    def program(self, package: ChaincodePackage, folder: Path) -> Program:
+    def program(self, package: ChaincodePackage, folder: Path, memory_bytes: int) -> Program:
         """``python -m fastledger.shim start`` on the entry."""
+        del memory_bytes  # Python asks the system for what it needs, and raises MemoryError.
         source = folder / "src"
         ours = Path(fastledger.__file__).parent
         return Program(
@@ -55,6 +58,8 @@ class Python:
                 "PYTHONPATH": f"{source}:{folder / _DEPENDENCIES}",
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONUNBUFFERED": "1",
+                # Else the core's allocator reserves a gigabyte at once, which the limit counts.
+                "MIMALLOC_ARENA_EAGER_COMMIT": "0",
             },
             readonly=(ours, Path(sys.prefix), Path(sys.base_prefix)),
             unix_socket=True,
@@ -86,6 +91,23 @@ def entry(source: Path, label: str) -> str:
             '[tool.fastledger] chaincode = "module:Class" in a pyproject.toml beside it'
         )
     return modules[0]
+
+
+def _check(source: Path, told: str) -> None:
+    """Compile the entry's module, which runs none of it.
+
+    Raises:
+        ChaincodeError: It has an error of syntax.
+    """
+    module = told.partition(":")[0].replace(".", "/")
+    for name in (f"{module}.py", f"{module}/__init__.py"):
+        file = source / name
+        if file.is_file():
+            try:
+                compile(file.read_bytes(), f"src/{name}", "exec", dont_inherit=True)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                lines = traceback.format_exception_only(error)
+                raise ChaincodeError("".join(lines).strip()) from error
 
 
 def _asks_for_something(requirements: Path) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastledger.common.durations import parse_duration
-from fastledger.common.errors import FastledgerError
+from fastledger.common.durations import format_duration, parse_duration
+from fastledger.common.errors import FastledgerError, InputError
 
 if TYPE_CHECKING:
     from fastledger.client.target import Target
@@ -75,23 +75,22 @@ class Settings:
         Raises:
             FastledgerError: It cannot be used.
         """
-        import yaml
+        from fastledger.cli.discover.saved import load
 
         try:
-            content = yaml.safe_load(read(file)) or {}
-            tls, signer = content.get("tlsconfig") or {}, content.get("signerconfig") or {}
-            found = Settings(
-                mspid=str(signer.get("mspid") or ""),
-                user_cert=str(signer.get("identitypath") or ""),
-                user_key=str(signer.get("keypath") or ""),
-                tls_ca=str(tls.get("peercacertpath") or ""),
-                tls_cert=str(tls.get("certpath") or ""),
-                tls_key=str(tls.get("keypath") or ""),
-                timeout=str(tls.get("timeout") or "0s"),
-            )
-        except (yaml.YAMLError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise FastledgerError(f"error unmarshalling YAML file {file}: {reason}") from error
+            saved = load(read(file), file)
+        except InputError as error:
+            raise FastledgerError(f"error unmarshalling YAML file {file}: {error}") from error
+        tls, signer = saved.tls, saved.signer
+        found = Settings(
+            mspid=signer.mspid,
+            user_cert=signer.identity_path,
+            user_key=signer.key_path,
+            tls_ca=tls.peer_ca_cert_path,
+            tls_cert=tls.cert_path,
+            tls_key=tls.key_path,
+            timeout=format_duration(tls.timeout),
+        )
         found.check()
         return found
 

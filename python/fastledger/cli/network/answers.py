@@ -21,6 +21,7 @@ _RACED = "the peers read different versions, while another transaction was commi
 _DIFFERENT = "the peers endorsed different results; a chaincode must be deterministic:"
 _NONE = "nothing"
 _ERROR = 400
+_FAILED = 500
 
 
 class Disagreement(NamedTuple):
@@ -61,6 +62,20 @@ def _refusal(answer: Answer) -> str:
     if answer.response.status >= _ERROR or not answer.HasField("endorsement"):
         return f"status {answer.response.status}: {answer.response.message}"
     return ""
+
+
+def unable(nodes: Sequence[Node], answers: Sequence[Answer]) -> list[Node]:
+    """Return the peers that could not run the chaincode, rather than the chaincode refused.
+
+    A chaincode that was run leaves a payload, whatever it said; Fabric's gateway goes by that, too.
+    """
+    return [
+        node
+        for node, answer in zip(nodes, answers, strict=True)
+        if isinstance(answer, ProposalResponse)
+        and answer.response.status == _FAILED
+        and not answer.payload
+    ]
 
 
 def _differences(nodes: Sequence[Node], responses: Sequence[ProposalResponse]) -> Disagreement:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fastledger.cli.command import INCONSISTENT, LiveCommand
-from fastledger.cli.network.answers import disagreement
+from fastledger.cli.network.answers import disagreement, unable
 from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
@@ -179,18 +179,21 @@ async def _endorsed(
     answers = await session.ask_each(signer, nodes, proposed)
     problem = disagreement(nodes, answers)
     if problem:
-        text = problem.text + _hint(plan, name, problem.text)
+        text = problem.text + _hint(plan, name, problem.text, unable(nodes, answers))
         raise (Raced if problem.raced else Refused)(text)
     return Endorsement(proposed, tuple(a for a in answers if isinstance(a, ProposalResponse)))
 
 
-def _hint(plan: Plan, chaincode: str, text: str) -> str:
+def _hint(plan: Plan, chaincode: str, text: str, failed: Sequence[Node]) -> str:
     """Return what this network knows beyond the peers' words."""
     if f"chaincode {chaincode} not found" in text:
         names = ", ".join(deployed(plan)) or "none"
         return f"\nchaincodes of this network: {names}; --chaincode NAME calls another one"
     if plan.watch and _BY_HAND in text:
         return "\nfastledger up --watch runs it, and shows what is wrong with it"
+    if failed:
+        names = ", ".join(node.name for node in failed)
+        return f"\nthe chaincode was not asked: {names} could not run it, see fastledger logs"
     return ""
 
 

@@ -182,18 +182,22 @@ def down(directory: Path | None, clean: bool) -> None:
 @click.command(cls=LiveCommand)
 @DIRECTORY
 def status(directory: Path | None) -> None:
-    """Show the nodes, and how many blocks they have. Exit code 1: one does not run."""
+    """Show the nodes, and how many blocks they have. Exit code 1: one does not run, or go on."""
     plan = network(directory)
     from fastledger.cli.network.heights import heights
+    from fastledger.node.network.health import ailments
 
     known = asyncio.run(heights(plan))
+    reasons = asyncio.run(ailments(plan.nodes))
     for node in plan.nodes:
         process = processes.running(node.folder)
         state = f"running, pid {process.pid}" if process else "stopped"
         height = known.get(node.name)
         blocks = f", {height} blocks of {plan.channel}" if height is not None else ""
         click.echo(f"{node.name:28} {node.address:16} {state}{blocks}")
-    if not all(processes.running(node.folder) for node in plan.nodes):
+        if node.name in reasons:
+            click.echo(f"  cannot go on: {reasons[node.name]}")
+    if reasons or not all(processes.running(node.folder) for node in plan.nodes):
         raise SystemExit(1)
 
 

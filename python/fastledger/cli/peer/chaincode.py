@@ -11,6 +11,7 @@ from fastledger.cli.peer.arguments import chaincode_args, transient_map
 from fastledger.cli.peer.cobra import DURATION, CobraCommand, UsageFailed, options
 from fastledger.cli.peer.connections import (
     PEER_OPTIONS,
+    NotCommitted,
     PeerFlags,
     connected,
     ordering_service,
@@ -78,16 +79,24 @@ async def invoke(ordering: OrdererFlags, wait: bool, wait_timeout: float, **valu
             raise InputError(
                 f"could not assemble transaction: {error} - proposal response: {one_line(first)}"
             ) from error
-        await submit(
-            orderer,
-            envelope,
-            peers,
-            settings,
-            channel_id=channel_id,
-            tx_id=answer.tx_id,
-            wait_s=wait_timeout if wait else None,
-            logger=LOGGER,
-        )
+        try:
+            await submit(
+                orderer,
+                envelope,
+                peers,
+                settings,
+                channel_id=channel_id,
+                tx_id=answer.tx_id,
+                wait_s=wait_timeout if wait else None,
+                logger=LOGGER,
+            )
+        except NotCommitted as error:
+            raise InputError(f"{error} - proposal response: <nil>") from error
+        except FastledgerError as error:
+            raise InputError(
+                f"error sending transaction for invoke: {error} - proposal response: "
+                f"{one_line(first)}"
+            ) from error
     result = one_line(_result(first.payload)).rstrip()
     _logger.info("Chaincode invoke successful. result: %s", result)
 

@@ -5,18 +5,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
+from fastledger.cli.peer import connection_profile
 from fastledger.cli.peer.cobra import options
+from fastledger.cli.peer.connection_profile import Channel, ConnectionProfile
 from fastledger.cli.peer.settings import OrdererFlags, Settings
 from fastledger.client.endorsement import call
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer, commit_everywhere
 from fastledger.client.target import Target
-from fastledger.common import log, yaml_file
+from fastledger.common import log
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, ProposalRefused, RpcFailed
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType
@@ -83,7 +84,7 @@ class PeerFlags:
     def _addresses(self, channel_id: str) -> tuple[Sequence[str], Sequence[str]]:
         if not self.connection_profile:
             return self.peer_addresses, self.tls_root_cert_files
-        profile = _read_profile(self.connection_profile)
+        profile = connection_profile.load(self.connection_profile)
         if self.target_peer:
             names = [self.target_peer]
         elif not channel_id:
@@ -91,32 +92,21 @@ class PeerFlags:
                 "--targetPeer must be specified for channel-less operation using connection profile"
             )
         else:
-            channel = (profile.get("channels") or {}).get(channel_id) or {}
-            peers = channel.get("peers") or {}
-            names = [name for name, what in peers.items() if (what or {}).get("endorsingPeer")]
-            if not peers:
+            channel = profile.channels.get(channel_id, Channel())
+            names = [name for name, peer in channel.peers.items() if peer.endorsing_peer]
+            if not channel.peers:
                 return self.peer_addresses, self.tls_root_cert_files
         return _of_profile(profile, names)
 
 
-def _read_profile(file: str) -> dict[str, Any]:
-    try:
-        profile = yaml_file.load(Path(file))
-    except (OSError, FastledgerError) as error:
-        raise InputError(f"error reading connection profile {file}: {error}") from error
-    if not isinstance(profile, dict):
-        raise InputError(f"error reading connection profile {file}: no mapping")
-    return profile
-
-
-def _of_profile(profile: dict[str, Any], names: list[str]) -> tuple[list[str], list[str]]:
+def _of_profile(profile: ConnectionProfile, names: list[str]) -> tuple[list[str], list[str]]:
     addresses, roots = [], []
     for name in names:
-        peer = (profile.get("peers") or {}).get(name)
-        if not peer:
+        peer = profile.peers.get(name)
+        if peer is None:
             raise InputError(f"peer '{name}' doesn't have associated peer config")
-        addresses.append(str(peer.get("url", "")).partition("://")[2] or str(peer.get("url", "")))
-        roots.append(str((peer.get("tlsCACerts") or {}).get("path", "")))
+        addresses.append(peer.address)
+        roots.append(peer.tls_ca_certs.path)
     return addresses, roots
 
 
@@ -177,6 +167,10 @@ async def _orderer_of_channel(settings: Settings, channel_id: str, peers: Sequen
     return addresses[0]
 
 
+class NotCommitted(InputError):
+    """A transaction was ordered, but is not known to be committed and valid."""
+
+
 async def submit(
     orderer: Orderer,
     envelope: Envelope,
@@ -191,7 +185,8 @@ async def submit(
     """Send a transaction, and wait until the peers have committed it when ``wait_s`` says so.
 
     Raises:
-        InputError: It was not committed in time, or is invalid.
+        FastledgerError: The orderer did not take it.
+        NotCommitted: It was not committed in time, or is invalid.
     """
     if wait_s is None:
         await orderer.broadcast(envelope)
@@ -201,7 +196,7 @@ async def submit(
         await orderer.broadcast(envelope)
         commits = await commit_everywhere(streams, tx_id, wait_s)
     except TimeoutError:
-        raise InputError("timed out waiting for txid on all peers") from None
+        raise NotCommitted("timed out waiting for txid on all peers") from None
     finally:
         for stream in streams:
             stream.cancel()
@@ -211,4 +206,4 @@ async def submit(
         log.get(logger).info(status, tx_id, code_name(code), where)
     for _, code in commits:
         if code != VALID:
-            raise InputError(f"transaction invalidated with status ({code_name(code)})")
+            raise NotCommitted(f"transaction invalidated with status ({code_name(code)})")

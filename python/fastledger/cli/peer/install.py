@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.cli.peer.cobra import CobraCommand, UsageFailed, options
 from fastledger.cli.peer.connections import PEER_OPTIONS, PeerFlags, connected
+from fastledger.cli.peer.lifecycle.installed import tell_building
 from fastledger.cli.peer.lscc import (
     LOGGER,
     LSCC,
@@ -21,6 +22,7 @@ from fastledger.cli.peer.packaging import source_code
 from fastledger.cli.peer.prototext import one_line
 from fastledger.cli.peer.settings import OrdererFlags, load_settings, orderer_options
 from fastledger.client.endorsement import SUCCESS, endorse, invocation
+from fastledger.client.progress import while_told
 from fastledger.common import log
 from fastledger.common.errors import InputError, RpcFailed
 from fastledger.msp import SigningIdentity
@@ -59,7 +61,8 @@ async def install(
     async with connected(targets, "install") as peers:
         spec = invocation(LSCC, [b"install", package], language=ChaincodeSpec.GOLANG)
         try:
-            answer = await endorse(peers, settings.signer, "", spec)
+            asked = endorse(peers, settings.signer, "", spec)
+            answer = await while_told(asked, tell_building)
         except RpcFailed as error:
             raise InputError(f"error endorsing chaincode install: {error}") from error
     response = answer.responses[0].response

@@ -5,17 +5,17 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from fastledger.chaincode import package as formats
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definitions, read_legacy
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle import functions, serializer
 from fastledger.endorser.lifecycle.definition import (
     DEFINITION,
@@ -37,13 +37,6 @@ from fastledger.protos.peer.lifecycle import lifecycle_pb2 as pb
 NAME = re.compile(r"[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*")
 VERSION = re.compile(r"[A-Za-z0-9_.+-]+")
 _RESERVED = ("cscc", "escc", "lscc", "qscc", "vscc")
-
-
-class Installed(Protocol):
-    """Builds what was installed, so that its first transaction need not wait."""
-
-    async def __call__(self, package_id: str) -> None:
-        """Build; raises when it cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +77,7 @@ class LifecycleScc:
         packages: PackageStore,
         definitions: Definitions,
         mspid: str,
-        installed: Installed | None = None,
+        installer: Installer,
     ) -> None:
         """Serve the peer of an organisation."""
         self._channels = channels
@@ -92,7 +85,7 @@ class LifecycleScc:
         self._packages = packages
         self._definitions = definitions
         self._mspid = mspid
-        self._built = installed
+        self._installer = installer
         self._functions: dict[str, tuple[type[Message], Callable[..., Awaitable[Message]]]] = {
             "InstallChaincode": (pb.InstallChaincodeArgs, self._install),
             "QueryInstalledChaincode": (pb.QueryInstalledChaincodeArgs, self._query_installed),
@@ -163,25 +156,8 @@ class LifecycleScc:
     # What is installed.
 
     async def _install(self, _: Invocation, args: pb.InstallChaincodeArgs) -> Message:
-        try:
-            package = await asyncio.to_thread(formats.parse, args.chaincode_install_package)
-            if args.chaincode_install_package[:2] != b"\x1f\x8b":
-                raise InputError("it is no gzipped tar")
-        except InputError as error:
-            raise FastledgerError(
-                f"could not parse as a chaincode install package: {error}"
-            ) from error
-        package_id = await asyncio.to_thread(
-            self._packages.install, package.label, args.chaincode_install_package
-        )
-        if self._built is not None:
-            try:
-                await self._built(package_id)
-            except FastledgerError as error:
-                self._packages.remove(package_id)
-                raise FastledgerError(f"could not build chaincode: {error}") from error
-        self._definitions.forget()
-        return pb.InstallChaincodeResult(label=package.label, package_id=package_id)
+        package_id, label = await self._installer.install(args.chaincode_install_package)
+        return pb.InstallChaincodeResult(label=label, package_id=package_id)
 
     async def _query_installed(
         self, _: Invocation, args: pb.QueryInstalledChaincodeArgs

@@ -12,7 +12,11 @@ from fastledger.protos.common import policies_pb2
 from fastledger.protos.msp import msp_principal_pb2
 from fastledger.protos.peer import collection_pb2
 
-NAME = re.compile(r"[A-Za-z0-9-]+([A-Za-z0-9_-]+)*")
+NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]*")
+"""What Fabric's ``[A-Za-z0-9-]+([A-Za-z0-9_-]+)*`` matches; Python would try all its partitions."""
+
+MAX_COLLECTIONS = 5_000
+"""Collections of a chaincode: each costs some microseconds in which a peer does nothing else."""
 
 MAX_POLICY_DEPTH = 64
 """Nesting of a member policy's rules; sound ones have one level."""
@@ -32,6 +36,7 @@ def check_legacy(encoded: bytes, name: str, version: str, channel: Channel) -> N
         raise FastledgerError(
             f"invalid collection configuration supplied for chaincode {name}:{version}"
         ) from error
+    _check_count(package)
     for config in package.config:
         try:
             if not config.HasField("static_collection_config"):
@@ -51,12 +56,20 @@ def check(
     Raises:
         FastledgerError: Something is wrong.
     """
+    _check_count(package)
     proposed = [_static(config) for config in package.config]
     seen: set[str] = set()
     for collection in proposed:
         _check_one(collection, seen, channel)
     if committed is not None and committed.config:
         _check_continues(proposed, [_static(config) for config in committed.config])
+
+
+def _check_count(package: collection_pb2.CollectionConfigPackage) -> None:
+    if len(package.config) > MAX_COLLECTIONS:
+        raise FastledgerError(
+            f"{len(package.config)} collections, a chaincode may have {MAX_COLLECTIONS}"
+        )
 
 
 def _static(config: collection_pb2.CollectionConfig) -> Collection:

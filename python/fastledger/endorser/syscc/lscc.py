@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chaincode lifecycle of 1.x (``core/scc/lscc``): its state is namespace ``lscc``."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common.errors import FastledgerError, InputError, PolicyUnsatisfied
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
@@ -17,6 +18,7 @@ from fastledger.endorser.definitions import (
     Definitions,
     read_legacy,
 )
+from fastledger.endorser.installer import Installer
 from fastledger.endorser.packages import (
     LegacyPackage,
     PackageMissing,
@@ -56,12 +58,14 @@ class Lscc:
         acl: AclProvider,
         packages: PackageStore,
         definitions: Definitions,
+        installer: Installer,
     ) -> None:
         """Serve a peer with its packages."""
         self._channels = channels
         self._acl = acl
         self._packages = packages
         self._definitions = definitions
+        self._installer = installer
         self._functions: Mapping[
             str, Callable[[TransactionContext, str, list[bytes]], Awaitable[Outcome]]
         ] = {
@@ -95,15 +99,19 @@ class Lscc:
         if len(args) < 2:
             return _wrong_count(args), None
         self._check("lscc/Install", "", context, f"access denied for [{function}]")
-        package = parse_legacy(args[1])
+        try:
+            package = await asyncio.to_thread(parse_legacy, args[1])
+        except InputError as error:
+            raise FastledgerError(
+                "could not unmarshal chaincode package to CDS or SignedCDS"
+            ) from error
         _check_name(package.name)
         _check_version(package.version)
         if package.name in _RESERVED:
             raise FastledgerError(
                 f"cannot install: {package.name} is the name of a system chaincode"
             )
-        self._packages.install_legacy(package)
-        self._definitions.forget()
+        await self._installer.install_legacy(package)
         return response.success(b"OK"), None
 
     async def _deploy(

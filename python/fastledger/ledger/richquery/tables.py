@@ -8,6 +8,8 @@
     index-documents  <space><document's id>       the entries that the document has
     index-entries    <index><values><id>          where the id begins; the key itself if it was cut
 
+All records are sealed: a changed byte is found when the environment is opened, or the record read.
+
 A space is a chaincode's public state, or one of its collections. LMDB's keys are short. Of one that
 is too long the beginning stands there, and a hash: entries of one beginning are put in order when
 they are read.
@@ -22,12 +24,14 @@ from heapq import merge
 from typing import Any
 
 from fastledger.common import log
+from fastledger.ledger.environment import seal, unseal
 from fastledger.ledger.richquery.conditions import BEHIND
 from fastledger.ledger.richquery.documents import parse_document
 from fastledger.ledger.richquery.indexes import Index, parse_index
 from fastledger.ledger.richquery.query import QueryInvalid
 
-DATABASES = 3
+NAMES = "index-spaces", "index-documents", "index-entries"
+DATABASES = len(NAMES)
 """Named databases that the tables need of their environment."""
 
 _HEAD = 475
@@ -73,9 +77,9 @@ class IndexTables:
 
     def __init__(self, env: Any) -> None:
         """Open or make the tables."""
-        self._spaces = env.open_db(b"index-spaces")
-        self._documents = env.open_db(b"index-documents")
-        self._entries = env.open_db(b"index-entries")
+        self._spaces, self._documents, self._entries = (
+            env.open_db(name.encode()) for name in NAMES
+        )
 
     # Definitions.
 
@@ -85,13 +89,13 @@ class IndexTables:
         with txn.cursor(db=self._spaces) as cursor:
             for key, value in cursor:
                 if len(bytes(key)) == _SPACE_BYTES:
-                    space = _decode(bytes(value))
+                    space = _decode(unseal(bytes(key), bytes(value)))
                     found[space.ns, space.coll] = replace(space, height=self.height(txn, space))
         return found
 
     def height(self, txn: Any, space: Space) -> int | None:
         """Read which blocks a space follows; None if it is being made, or is another one now."""
-        stored = txn.get(_space_key(space.ns, space.coll) + _HEIGHT, db=self._spaces)
+        stored = _get(txn, self._spaces, _space_key(space.ns, space.coll) + _HEIGHT)
         if stored is None:
             return None
         height, last = _FOLLOWED.unpack(stored)
@@ -100,7 +104,7 @@ class IndexTables:
     def follow(self, txn: Any, space: Space, height: int) -> Space:
         """Write which blocks a space follows."""
         row = _space_key(space.ns, space.coll) + _HEIGHT
-        txn.put(row, _FOLLOWED.pack(height, space.last), db=self._spaces)
+        _put(txn, self._spaces, row, _FOLLOWED.pack(height, space.last))
         return replace(space, height=height)
 
     def define(self, txn: Any, ns: str, coll: str, files: Mapping[str, bytes]) -> Space | None:
@@ -109,8 +113,8 @@ class IndexTables:
         As in CouchDB an index replaces that of the same design document and name, and the indexes
         of packages before stay. A bad definition is told in the log.
         """
-        stored = txn.get(_space_key(ns, coll), db=self._spaces)
-        old = _decode(bytes(stored)) if stored else None
+        stored = _get(txn, self._spaces, _space_key(ns, coll))
+        old = _decode(stored) if stored else None
         space = old or Space(ns, coll, self._next(txn), {}, {})
         indexes, kept = dict(space.indexes), dict(space.files)
         for name, (path, content, index) in _definitions(ns, files).items():
@@ -127,7 +131,7 @@ class IndexTables:
             return None
         self.clear(txn, space)
         changed = replace(space, indexes=indexes, files=kept, height=None)
-        txn.put(_space_key(ns, coll), _encode(changed), db=self._spaces)
+        _put(txn, self._spaces, _space_key(ns, coll), _encode(changed))
         return changed
 
     def clear(self, txn: Any, space: Space) -> None:
@@ -144,9 +148,9 @@ class IndexTables:
                 cursor.delete()
 
     def _next(self, txn: Any) -> int:
-        stored = txn.get(_LAST_NUMBER, db=self._spaces)
+        stored = _get(txn, self._spaces, _LAST_NUMBER)
         number = int.from_bytes(stored, "big") + 1 if stored else 1
-        txn.put(_LAST_NUMBER, number.to_bytes(4, "big"), db=self._spaces)
+        _put(txn, self._spaces, _LAST_NUMBER, number.to_bytes(4, "big"))
         return number
 
     # Entries.
@@ -154,15 +158,15 @@ class IndexTables:
     def put(self, txn: Any, space: Space, key: str, value: bytes | None) -> None:
         """Make a document's entries those of its new value; None where there is none any more."""
         row = _cut(_NUMBER.pack(space.number), key.encode())
-        stored = txn.get(row, db=self._documents)
-        old = set(_split(bytes(stored))) if stored else set()
+        stored = _get(txn, self._documents, row)
+        old = set(_split(stored)) if stored else set()
         new = dict(self._entries_of(space, key, value))
         for entry in old - new.keys():
             txn.delete(entry, db=self._entries)
         for entry in new.keys() - old:
-            txn.put(entry, new[entry], db=self._entries)
+            _put(txn, self._entries, entry, new[entry])
         if new:
-            txn.put(row, b"".join(_LENGTH.pack(len(e)) + e for e in new), db=self._documents)
+            _put(txn, self._documents, row, b"".join(_LENGTH.pack(len(e)) + e for e in new))
         elif old:
             txn.delete(row, db=self._documents)
 
@@ -206,11 +210,12 @@ class IndexTables:
         with txn.cursor(db=self._entries) as cursor:
             rows = _backwards(cursor, prefix + last) if reverse else _from(cursor, prefix + first)
             for key, value in rows:
-                entry, row = bytes(key), bytes(value)
+                entry = bytes(key)
                 place = entry[_NUMBER.size :]
                 beyond = place[:_HEAD] < first if reverse else place[:_HEAD] > last
                 if beyond or not entry.startswith(prefix):
                     return
+                row = unseal(entry, bytes(value))
                 (start,) = _NUMBER.unpack_from(row)
                 yield place, row[_NUMBER.size :] or place, start
 
@@ -264,6 +269,23 @@ class StoredEntries:
             values = self._index.key(document) if document is not None else None
             if values is not None and lower <= (place := values + key.encode()) < upper:
                 yield place, key
+
+
+def drop(env: Any) -> None:
+    """Forget all indexes of an environment, whatever is left of them."""
+    tables = [env.open_db(name.encode()) for name in NAMES]
+    with env.begin(write=True) as txn:
+        for table in tables:
+            txn.drop(table, delete=False)
+
+
+def _get(txn: Any, table: Any, key: bytes) -> bytes | None:
+    stored = txn.get(key, db=table)
+    return None if stored is None else unseal(key, bytes(stored))
+
+
+def _put(txn: Any, table: Any, key: bytes, value: bytes) -> None:
+    txn.put(key, seal(key, value), db=table)
 
 
 def _from(cursor: Any, start: bytes) -> Any:

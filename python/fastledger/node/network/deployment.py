@@ -8,12 +8,14 @@ organizations approve at once.
 import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fastledger.chaincode import package as packages
 from fastledger.chaincode.platforms.python import entry
 from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
+from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.node.network.plan import Node, Org, Plan
@@ -27,6 +29,9 @@ ADMIN = "Admin"
 LIFECYCLE = "_lifecycle"
 WARM_UP = b"org.hyperledger.fabric:GetMetadata"
 VALID = 0
+
+Say = Callable[[str], None]
+"""Takes a line of progress."""
 
 _DEPLOYED = "chaincodes.json"
 _DEFINED = ("policy", "collections")
@@ -193,12 +198,23 @@ async def join_peer(session: Session, org: Org, node: Node) -> None:
     await call(peer, signer, "cscc", [b"JoinChain", block], header_type=HeaderType.CONFIG)
 
 
-async def install(session: Session, org: Org, node: Node, content: bytes) -> None:
-    """Give a peer the package, unless it has it."""
+async def install(
+    session: Session, org: Org, node: Node, content: bytes, say: Say | None = None
+) -> None:
+    """Give a peer the package, unless it has it; say that it is being built while it is."""
     args = lb.InstallChaincodeArgs(chaincode_install_package=content)
     spec = invocation(LIFECYCLE, [b"InstallChaincode", args.SerializeToString()])
     signer = session.identity(org, ADMIN)
-    answer = await endorse([await session.peer(node)], signer, "", spec)
+
+    def tell(seconds: float) -> None:
+        if say is not None:
+            plan = session.plan
+            say(
+                f"{node.name} builds chaincode {plan.chaincode} {plan.version} ({plan.language}): "
+                f"{seconds:.0f} s so far"
+            )
+
+    answer = await while_told(endorse([await session.peer(node)], signer, "", spec), tell)
     response = answer.responses[0].response
     if response.status != SUCCESS and "already successfully installed" not in response.message:
         raise FastledgerError(f"{node.name} does not install the chaincode: {response.message}")
@@ -286,14 +302,19 @@ async def _warm_up(session: Session, org: Org, peer: Node) -> None:
     answer = await session.endorse(session.identity(org, ADMIN), [peer], name, [WARM_UP])
     message = answer.responses[0].response.message
     if _NOT_LAUNCHED in message:
-        last_line = message.strip().splitlines()[-1].strip()
         raise FastledgerError(
-            f"chaincode {name} does not start at {peer.name}: {last_line} (all of it: fastledger "
-            f"logs {peer.name}); the network is up, correct the sources and call up again"
+            f"chaincode {name} does not start at {peer.name}: {_reason(message)} (all of it: "
+            f"fastledger logs {peer.name}); the network is up, mend that and call up again"
         )
 
 
-async def deploy(session: Session, content: bytes) -> Plan:
+def _reason(message: str) -> str:
+    """Why a chaincode was not launched, without the way to it and without what it printed."""
+    told = message.partition(_NOT_LAUNCHED)[2].partition("; it printed:")[0]
+    return told.partition(": ")[2].strip() or told.strip()
+
+
+async def deploy(session: Session, content: bytes, say: Say | None = None) -> Plan:
     """Install, approve and commit the plan's chaincode, given its package.
 
     Returns:
@@ -307,7 +328,7 @@ async def deploy(session: Session, content: bytes) -> Plan:
     if not plan.watch:
         await asyncio.gather(
             *(
-                install(session, org, peer, content)
+                install(session, org, peer, content, say)
                 for org in plan.organization
                 for peer in org.peers
             )

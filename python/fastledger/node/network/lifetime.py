@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastledger.common.errors import (
@@ -17,18 +17,17 @@ from fastledger.common.errors import (
 from fastledger.node.network import (
     channel,
     deployment,
+    health,
     identities,
     processes,
     profiles,
     settings,
 )
+from fastledger.node.network.deployment import Say
 from fastledger.node.network.plan import HOST, STATE_FOLDER, Node, Plan
 from fastledger.node.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
-
-Say = Callable[[str], None]
-"""Takes a line of progress."""
 
 
 async def up(plan: Plan, say: Say) -> Plan:
@@ -60,17 +59,42 @@ async def _up(plan: Plan, say: Say) -> Plan:
     started = start(plan)
     async with Session(plan) as session:
         await session.until_up(plan.nodes)
+        started += await _restart_ailing(session, plan, started, say)
         say(f"nodes are running: {', '.join(node.name for node in started) or 'all of them'}")
         if content:
             await deployment.join_all(session)
             say(f"channel {plan.channel} is joined by all")
-            plan = await deployment.deploy(session, content)
+            plan = await deployment.deploy(session, content, say)
             say(f"chaincode {plan.chaincode} {plan.version} is committed")
         plan.save()
         if not plan.watch:
             await deployment.warm_up(session)
             say(f"chaincode {plan.chaincode} {plan.version} is running")
+    await _check_health(plan)
     return plan
+
+
+async def _restart_ailing(
+    session: Session, plan: Plan, started: list[Node], say: Say
+) -> list[Node]:
+    """Start nodes again that ran before and cannot go on; return them."""
+    before = [node for node in plan.nodes if node not in started]
+    reasons = await health.ailments(before)
+    ailing = [node for node in before if node.name in reasons]
+    for node in ailing:
+        say(f"{node.name} cannot go on, and is started again: {reasons[node.name]}")
+    processes.stop([node.folder for node in ailing])
+    again = start(plan)
+    await session.until_up(again)
+    return again
+
+
+async def _check_health(plan: Plan) -> None:
+    """Raise when the network only seems to be up."""
+    reasons = await health.ailments(plan.nodes)
+    if reasons:
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise FastledgerError(f"the nodes run, but not all can go on: {told}")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 """The nodes' processes: started detached, known by pid files, ended by pid.
 
 A pid file holds the pid and when that process began, in the kernel's ticks since boot. A pid that
-was given to another process since then has another beginning, and is left alone.
+was given to another process since then has another beginning, and is left alone. It also says where
+in the log the process began to write: what stands before is none of its words.
 """
 
 import json
@@ -27,7 +28,10 @@ _START_FIELD = 19
 _THREADS_FIELD = 17
 """Place of ``num_threads``, counted likewise."""
 
-LOG_TAIL_BYTES = 4096
+LOG_TAIL_BYTES = 16384
+
+_FATAL = "Fatal Python error"
+"""How the words of a process begin that a signal ended; where it was stands behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def launch(folder: Path, command: list[str], env: dict[str, str]) -> Process:
     """Start any program so."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
+        said = log.tell()
         child = subprocess.Popen(  # noqa: S603 - our own program
             command,
             cwd=folder,
@@ -64,7 +69,7 @@ def launch(folder: Path, command: list[str], env: dict[str, str]) -> Process:
     # Whoever waits for a detached child gets no warning that it still runs.
     child.returncode = 0
     process = Process(child.pid, _beginning(child.pid) or "")
-    content = json.dumps({"pid": process.pid, "began": process.began})
+    content = json.dumps({"pid": process.pid, "began": process.began, "log": said})
     (folder / "pid").write_text(content + "\n", "utf-8")
     return process
 
@@ -96,20 +101,25 @@ def stop(folders: list[Path]) -> list[Path]:
 
 
 def check(node: Node) -> None:
-    """Raise when a node's process has ended, with the last line of its log."""
+    """Raise when a node's process has ended, with the last thing that it said."""
     if running(node.folder) is None:
         log = node.folder / "log"
-        raise FastledgerError(f"{node.name} ended; its log {log} ends with: {_last_line(log)}")
+        said = _last_line(node.folder)
+        how = f"its log {log} ends with: {said}" if said else f"it wrote nothing to its log {log}"
+        raise FastledgerError(f"{node.name} ended; {how}")
 
 
-def _last_line(log: Path) -> str:
+def _last_line(folder: Path) -> str:
+    """The last line that the folder's process wrote, or what it died of, if that is there."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+        began = int(json.loads((folder / "pid").read_text("utf-8")).get("log", 0))
+        with (folder / "log").open("rb") as file:
+            file.seek(max(began, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
+    except (OSError, ValueError):
         return ""
-    return lines[-1] if lines else ""
+    fatal = [line for line in lines if line.startswith(_FATAL)]
+    return (fatal or lines or [""])[-1]
 
 
 def _signal(process: Process, number: signal.Signals) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastledger.channelconfig import Orderer
 from fastledger.common.errors import Unsupported
 from fastledger.orderer.consensus.chain import Chain, ChainSupport
-from fastledger.orderer.consensus.single import SingleConsenterChain, check_consenters
+from fastledger.orderer.consensus.etcdraft.chain import SingleConsenterChain, check_consenters
 from fastledger.orderer.consensus.solo import SoloChain
 
 

@@ -85,6 +85,11 @@ class SoloChain:
     def _check_running(self) -> None:
         if not self._running:
             raise ChainHalted(f"channel {self._support.channel_id} takes no messages: it is halted")
+        if self.errored.is_set():
+            # What was taken before waits for the disk; more would only fill the memory.
+            raise ChainHalted(
+                f"channel {self._support.channel_id} takes no messages: no block can be written"
+            )
 
     def _set_timer(self) -> None:
         if self._cutter.pending and self._timer is None:

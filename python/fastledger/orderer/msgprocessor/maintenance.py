@@ -6,7 +6,9 @@ maintenance only, and entering or leaving maintenance goes with no other change.
 """
 
 from fastledger.channelconfig import Bundle
+from fastledger.common.errors import InputError
 from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
+from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import decode, open_envelope
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -18,7 +20,7 @@ from fastledger.protos.common.configtx_pb2 import (
 
 NORMAL = "STATE_NORMAL"
 PERMITTED_TARGETS = frozenset({"solo", "kafka", "etcdraft", "BFT"})
-"""Kinds of consensus that some Fabric migrates to; whether we can run one is judged elsewhere."""
+"""Kinds of consensus that some Fabric migrates to; whether we can run one is judged after that."""
 
 
 def check_maintenance(current: Bundle, following: Bundle, envelope: ConfigEnvelope) -> None:
@@ -68,6 +70,10 @@ def _check_type_change(current: Bundle, following: Bundle) -> None:
         raise Rejected(f"{attempt}, but next config ConsensusType.State is not in maintenance mode")
     if after.consensus_type not in PERMITTED_TARGETS:
         raise Rejected(f"{attempt}, transition not supported")
+    try:
+        rules_of(following).check_migration(current, following)
+    except InputError as error:
+        raise Rejected(str(error)) from error
 
 
 def _check_only_consensus_type(envelope: ConfigEnvelope) -> None:

@@ -4,8 +4,14 @@
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import FastledgerError
-from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
+from fastledger.common.errors import FastledgerError, InputError
+from fastledger.orderer.capabilities import (
+    OrdererCapabilities,
+    check_block_policy,
+    check_capabilities,
+    orderer_of,
+)
+from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.batch import PolicyBatch
 from fastledger.orderer.msgprocessor.filters import (
@@ -35,7 +41,7 @@ class Channel(Protocol):
     def bundle(self) -> Bundle:
         """The configuration in effect."""
 
-    def check_resources(self, bundle: Bundle) -> None:
+    def check_supported(self, bundle: Bundle) -> None:
         """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
 
 
@@ -85,13 +91,17 @@ class StandardChannel:
         try:
             encoded = bundle.propose_update(message.encoded)
             following = bundle.apply(encoded)
-            self._channel.check_resources(following)
+            check_successor(bundle, following)
         except FastledgerError as error:
             raise Rejected(f"{with_context}: {error}") from error
         config = signed_envelope(
             HeaderType.CONFIG, self.channel_id, encoded, self._signer
         ).SerializeToString()
         self._check_result(bundle, following, config, encoded)
+        try:
+            self._channel.check_supported(following)
+        except FastledgerError as error:
+            raise Rejected(f"{with_context}: {error}") from error
         return config, bundle.sequence
 
     def process_config(self, encoded: bytes) -> tuple[bytes, int]:
@@ -142,3 +152,24 @@ class StandardChannel:
                 "config update for existing channel did not pass maintenance checks: "
                 f"config transaction inspection failed: {error}"
             ) from error
+
+
+def check_successor(current: Bundle, following: Bundle) -> None:
+    """Refuse a configuration that other orderers could not go on with, or its own consensus.
+
+    Fabric: ``ChainSupport.ProposeConfigUpdate``.
+
+    Raises:
+        InputError: It may not follow the current one.
+    """
+    try:
+        check_capabilities(following)
+        check_block_policy(following)
+    except InputError as error:
+        raise InputError(f"config update is not compatible: {error}") from error
+    try:
+        rules_of(current).check_update(current, following)
+    except InputError as error:
+        raise InputError(
+            f"consensus metadata update for channel config update is invalid: {error}"
+        ) from error

@@ -8,13 +8,13 @@ channel asks for a new one: the answer is an ORDERER_TRANSACTION that holds its 
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import FastledgerError
-from fastledger.orderer.capabilities import orderer_of
+from fastledger.common.errors import FastledgerError, InputError
+from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
+from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import ChannelDoesNotExist, MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.maintenance import NORMAL
 from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
 from fastledger.orderer.msgprocessor.standard import Channel, StandardChannel
-from fastledger.orderer.msgprocessor.template import channel_template
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Payload
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
 from fastledger.protoutil.envelope import signed_envelope
@@ -76,9 +76,7 @@ class SystemChannel(StandardChannel):
 
     def _first_config(self, bundle: Bundle, message: OrdererMessage) -> bytes:
         try:
-            template = channel_template(bundle, message)
-        except Rejected:
-            raise
+            template = bundle.channel_template(message.encoded)
         except FastledgerError as error:
             raise Rejected(str(error)) from error
         try:
@@ -90,9 +88,21 @@ class SystemChannel(StandardChannel):
                 f"template configuration: {error}"
             ) from error
         try:
-            self._channel.check_resources(template.apply(encoded))
+            channel = template.apply(encoded)
         except FastledgerError as error:
             raise Rejected(f"config does not validly parse: {error}") from error
+        try:
+            check_capabilities(channel)
+            check_block_policy(channel)
+        except InputError as error:
+            raise Rejected(f"config update is not compatible: {error}") from error
+        try:
+            rules_of(bundle).check_new_channel(bundle, channel)
+            self._channel.check_supported(channel)
+        except FastledgerError as error:
+            raise Rejected(
+                f"consensus metadata update for channel creation is invalid: {error}"
+            ) from error
         return encoded
 
     def _check_creation(self, bundle: Bundle) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
+from fastledger.common.errors import LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, Draft, consenter_metadata
 from fastledger.orderer.capabilities import orderer_of
@@ -44,6 +45,7 @@ class ChainSupport:
         consenters: Consenters,
         processors: Processors,
         make_channel: ChannelMaker,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
         """Go on with a channel that has blocks.
 
@@ -56,11 +58,20 @@ class ChainSupport:
         last = Block.FromString(blocks.block(blocks.height - 1))
         self.bundle = Bundle.from_block(blocks.block(last_config_index(last)))
         self.channel_id: str = self.bundle.channel_id
-        self.check_resources(self.bundle)
+        self.check_supported(self.bundle)
         consenter = consenters.of(self.orderer)
         self._writes = WriteQueue(
-            self.channel_id, BlockWriter(blocks, signer), blocks.height, self._fail
+            self.channel_id,
+            BlockWriter(blocks, signer),
+            blocks.height,
+            self._fail,
+            is_full,
+            self._go_on,
         )
+        self.failure: Exception | None = None
+        """Why no block is written, if none is."""
+        self.damage: Exception | None = None
+        """What is wrong with a block that somebody wanted to read, if anything was."""
         self.processor = processors(self)
         self.chain = consenter.chain(self, consenter_metadata(last))
         self.relation = consenter.relation
@@ -111,7 +122,11 @@ class ChainSupport:
         """Return an encoded block."""
         block = self._recent.get(number)
         if block is None:
-            block = self._blocks.block(number)
+            try:
+                block = self._blocks.block(number)
+            except LedgerCorrupted as error:
+                self.damage = error
+                raise
             if number >= self.height - RECENT_BLOCKS:
                 self._recent[number] = block
                 self._recent.pop(number - RECENT_BLOCKS, None)
@@ -168,9 +183,10 @@ class ChainSupport:
 
     # What the rules ask.
 
-    def check_resources(self, bundle: Bundle) -> None:
-        """Refuse a configuration that this orderer cannot run."""
-        check_supported(bundle, self._consenters)
+    def check_supported(self, bundle: Bundle) -> None:
+        """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
+        values = orderer_of(bundle)
+        self._consenters.of(values).check(bundle.channel_id, values)
 
     # What the registrar asks.
 
@@ -181,6 +197,7 @@ class ChainSupport:
 
     async def halt(self) -> None:
         """Take no more messages, write what was taken, close the block files."""
+        self._writes.give_up()
         try:
             await self.chain.halt()
         finally:
@@ -189,11 +206,11 @@ class ChainSupport:
 
     def _fail(self, error: Exception) -> None:
         self.status = "failed"
+        self.failure = error
         self.chain.errored.set()
         _logger.critical("[channel: %s] halted: %s", self.channel_id, error)
 
-
-def check_supported(bundle: Bundle, consenters: Consenters) -> None:
-    """Refuse a configuration that this orderer cannot run; raises Unsupported, or InputError."""
-    values = orderer_of(bundle)
-    consenters.of(values).check(bundle.channel_id, values)
+    def _go_on(self) -> None:
+        self.status = "active"
+        self.failure = None
+        self.chain.errored.clear()

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
 from fastledger.ledger.blockstores import BlockStore, Ledgers
+from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
 from fastledger.orderer.msgprocessor.system import SystemChannel
-from fastledger.orderer.multichannel.chainsupport import ChainSupport, check_supported
+from fastledger.orderer.multichannel.chainsupport import ChainSupport
 from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil.blocks import last_config_index, new_block
 from fastledger.protoutil.signer import Signer
@@ -122,7 +124,11 @@ class Registrar:
         for channel_id in self._ledgers.channel_ids():
             self._reopen(channel_id)
         if bootstrap is not None and not self._channels:
-            self._begin(Bundle.from_block(bootstrap), bootstrap)
+            system = Bundle.from_block(bootstrap)
+            check_capabilities(system)
+            check_block_policy(system)
+            rules_of(system).check_config(system)
+            self._begin(system, bootstrap)
         for channel in self._channels.values():
             channel.support.start()
         _logger.info(
@@ -165,6 +171,21 @@ class Registrar:
         if kind == HeaderType.ORDERER_TRANSACTION:
             raise Rejected("message is of type that is no longer supported")
         return support, kind == HeaderType.CONFIG_UPDATE
+
+    def check(self) -> None:
+        """Return while every channel can go on; for /healthz.
+
+        Raises:
+            FastledgerError: Some cannot; the text says which, and why.
+        """
+        failed = [
+            f"channel {channel.support.channel_id}: {reason}"
+            for channel in self._channels.values()
+            for reason in (channel.support.failure, channel.support.damage)
+            if reason is not None
+        ]
+        if failed:
+            raise FastledgerError("; ".join(failed))
 
     @property
     def channels_count(self) -> int:
@@ -220,7 +241,7 @@ class Registrar:
         self._check_removal(bundle.channel_id)
         if bundle.channel_id in self._channels:
             raise ChannelAlreadyExists
-        check_supported(bundle, self._consenters)
+        _check_join(bundle)
         number = Block.FromString(block).header.number
         if number:
             raise InputError(
@@ -292,19 +313,27 @@ class Registrar:
 
     def _reopen(self, channel_id: str) -> None:
         store = self._ledgers.open(channel_id)
+        if store.height == 0 and self._ledgers.knows(channel_id):
+            store.close()
+            raise LedgerCorrupted(self._ledgers.loss(channel_id))
         if store.height == 0:
             _logger.warning("Channel '%s' has an empty ledger, removing it", channel_id)
             store.close()
             self._ledgers.remove(channel_id)
             return
-        self._serve(store)
+        support = self._serve(store)
+        if support.channel_id != channel_id:
+            raise LedgerCorrupted(self._ledgers.confusion(channel_id, support.channel_id))
+        self._ledgers.know(channel_id)
 
     def _begin(self, bundle: Bundle, genesis: bytes) -> ChainSupport:
         store = self._ledgers.open(bundle.channel_id)
         try:
             if store.height == 0:
                 store.append([genesis])
-            return self._serve(store)
+            support = self._serve(store)
+            self._ledgers.know(bundle.channel_id)
+            return support
         except FastledgerError:
             store.close()
             self._ledgers.remove(bundle.channel_id)
@@ -312,7 +341,12 @@ class Registrar:
 
     def _serve(self, store: BlockStore) -> ChainSupport:
         support = ChainSupport(
-            store, self._signer, self._consenters, self._processor, self._make_channel
+            store,
+            self._signer,
+            self._consenters,
+            self._processor,
+            self._make_channel,
+            self._ledgers.is_full,
         )
         self._channels[support.channel_id] = _Channel(support, store)
         if support.bundle.consortiums is not None:
@@ -331,3 +365,26 @@ class Registrar:
         if bundle.channel_id not in self._channels:
             self._begin(bundle, genesis).start()
             _logger.info("Created and started new channel %s", bundle.channel_id)
+
+
+def _check_join(bundle: Bundle) -> None:
+    """Refuse what no orderer could run, whether this one could or not."""
+    try:
+        orderer_of(bundle)
+        check_capabilities(bundle)
+    except InputError as error:
+        raise InputError(
+            "failed creating ledger resources: error checking bundle for channel: "
+            f"{bundle.channel_id}: {error}"
+        ) from error
+    try:
+        check_block_policy(bundle)
+    except InputError as error:
+        raise InputError(f"failed creating ledger resources: {error}") from error
+    try:
+        rules_of(bundle).check_config(bundle)
+    except InputError as error:
+        raise InputError(
+            "failed to determine cluster membership from join-block: failed to validate config "
+            f"metadata of ordering config: {error}"
+        ) from error

@@ -3,13 +3,18 @@
 
 While one group of blocks is written and synced, the drafts that come in gather; they are the next
 group, with one sync for all. Readers see a block when it is durable, not before.
+
+A full disk is waited for, with everything that was taken; any other failure is for good.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fastledger.common import log
+from fastledger.common.errors import LedgerIo
+from fastledger.ledger.room import RETRY_S
 from fastledger.orderer.blockwriter import BlockWriter, Draft
 
 _logger = log.get("orderer.common.multichannel")
@@ -24,8 +29,22 @@ class WriteQueue:
         writer: BlockWriter,
         height: int,
         on_failure: Callable[[Exception], None],
+        is_full: Callable[[], bool] = lambda: False,
+        on_room: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin with block ``height``; ``on_failure`` learns why nothing is written any more."""
+        """Go on with a channel.
+
+        Args:
+            channel_id: Its name.
+            writer: The end of its chain.
+            height: Number of the next block.
+            on_failure: Learns why nothing is written, for good or while the disk is full.
+            is_full: Whether the disk is.
+            on_room: Learns that it is not any more, and that what waited is written.
+        """
+        self._is_full = is_full
+        self._on_room = on_room
+        self._closing = asyncio.Event()
         self._writer = writer
         self._channel_id = channel_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"blocks-{channel_id}")
@@ -71,17 +90,21 @@ class WriteQueue:
         if self._failure is not None:
             raise self._failure
 
+    def give_up(self) -> None:
+        """Wait for a full disk no longer."""
+        self._closing.set()
+
     def close(self) -> None:
         """End the thread, once what was handed over is written."""
+        self.give_up()
         self._thread.shutdown(wait=True)
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting and self._failure is None:
             group, self._waiting = self._waiting, []
             self._writing = len(group)
             try:
-                await loop.run_in_executor(self._thread, self._writer.write, group)
+                await self._write(group)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may follow
                 _logger.critical("[channel: %s] cannot append: %s", self._channel_id, error)
                 self._failure = error
@@ -92,3 +115,34 @@ class WriteQueue:
             async with self._written:
                 self._written.notify_all()
         self._task = None
+
+    async def _write(self, group: Sequence[Draft]) -> None:
+        """Write a group of blocks, once there is room for it."""
+        loop = asyncio.get_running_loop()
+        waited = False
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, self._writer.write, group)
+            except LedgerIo as error:
+                if self._closing.is_set() or not await asyncio.to_thread(self._is_full):
+                    raise
+                if not waited:
+                    _logger.critical(
+                        "[channel: %s] the disk is full; waiting for room: %s",
+                        self._channel_id,
+                        error,
+                    )
+                    self._on_failure(error)
+                waited = True
+                await self._room()
+            else:
+                if waited:
+                    _logger.info("[channel: %s] there is room again", self._channel_id)
+                    self._on_room()
+                return
+
+    async def _room(self) -> None:
+        """Return when the disk has room, or nobody waits for it any more."""
+        while not self._closing.is_set() and await asyncio.to_thread(self._is_full):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), RETRY_S)

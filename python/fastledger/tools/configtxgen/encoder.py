@@ -5,7 +5,9 @@ Fabric: ``internal/configtxgen/encoder``.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -21,6 +23,7 @@ from fastledger.protos.orderer.etcdraft import configuration_pb2 as raft_config
 from fastledger.protos.orderer.smartbft import configuration_pb2 as bft_config
 from fastledger.protos.peer import configuration_pb2 as peer_config
 from fastledger.tools.configtxgen import policy
+from fastledger.tools.configtxgen.policy import Defaults
 from fastledger.tools.configtxgen.profile import (
     Application,
     BftConsenter,
@@ -36,6 +39,8 @@ ORDERER_ADMINS = "/Channel/Orderer/Admins"
 HASHING_ALGORITHM = "SHA256"
 BLOCK_DATA_HASHING_WIDTH = 0xFFFFFFFF
 """A Merkle tree so wide that it is one hash."""
+
+_NO_DEFAULTS = Defaults(are_made_up=False)
 
 V3_0 = "V3_0"
 """The channel capability with which orderers belong to organisations alone."""
@@ -57,7 +62,8 @@ def channel_group(profile: Profile) -> ConfigGroup:
         OSError: A certificate that it names cannot be read.
     """
     group = ConfigGroup(mod_policy=policy.ADMINS)
-    policy.add_policies(group, profile.policies, policy.implicit_meta_defaults(), "channel group")
+    defaults = policy.Defaults(profile.is_of_1_x)
+    policy.add_policies(group, profile.policies, defaults.of_group(), "channel group")
     add_value(group, "HashingAlgorithm", common_config.HashingAlgorithm(name=HASHING_ALGORITHM))
     add_value(
         group,
@@ -71,13 +77,27 @@ def channel_group(profile: Profile) -> ConfigGroup:
         add_value(group, "Consortium", common_config.Consortium(name=profile.consortium))
     _add_capabilities(group, profile.capabilities)
     if profile.orderer is not None:
-        made = _orderer_group(profile.orderer, profile.capabilities)
+        with _while("could not create orderer group"):
+            made = _orderer_group(profile.orderer, profile.capabilities, defaults)
         group.groups["Orderer"].CopyFrom(made)
     if profile.application is not None:
-        group.groups["Application"].CopyFrom(_application_group(profile.application))
+        with _while("could not create application group"):
+            made = _application_group(profile.application, defaults)
+        group.groups["Application"].CopyFrom(made)
     if profile.consortiums is not None:
-        group.groups["Consortiums"].CopyFrom(_consortiums_group(profile.consortiums))
+        with _while("could not create consortiums group"):
+            made = _consortiums_group(profile.consortiums, defaults)
+        group.groups["Consortiums"].CopyFrom(made)
     return group
+
+
+@contextmanager
+def _while(doing: str) -> Iterator[None]:
+    """Say in errors what was being done."""
+    try:
+        yield
+    except FastledgerError as error:
+        raise InputError(f"{doing}: {error}") from error
 
 
 def _add_capabilities(group: ConfigGroup, capabilities: Mapping[str, bool]) -> None:
@@ -90,7 +110,9 @@ def _add_capabilities(group: ConfigGroup, capabilities: Mapping[str, bool]) -> N
     add_value(group, "Capabilities", value)
 
 
-def _orderer_group(orderer: Orderer, channel_capabilities: Mapping[str, bool]) -> ConfigGroup:
+def _orderer_group(
+    orderer: Orderer, channel_capabilities: Mapping[str, bool], defaults: Defaults
+) -> ConfigGroup:
     is_v3 = channel_capabilities.get(V3_0, False)
     if orderer.orderer_type == "BFT" and not is_v3:
         raise InputError("orderer type BFT must be used with V3_0 channel capability")
@@ -100,9 +122,13 @@ def _orderer_group(orderer: Orderer, channel_capabilities: Mapping[str, bool]) -
             f"{orderer.addresses}"
         )
     group = ConfigGroup(mod_policy=policy.ADMINS)
-    writers = policy.implicit_meta(ImplicitMetaPolicy.ANY, policy.WRITERS)
-    defaults = policy.implicit_meta_defaults() | {policy.BLOCK_VALIDATION: writers}
-    policy.add_policies(group, orderer.policies, defaults, "orderer group")
+    policy.add_policies(
+        group,
+        orderer.policies,
+        defaults.of_orderer_group(),
+        "orderer group",
+        (policy.BLOCK_VALIDATION, *policy.REQUIRED),
+    )
     size = orderer_config.BatchSize(**dataclasses.asdict(orderer.batch_size))
     add_value(group, "BatchSize", size)
     timeout = orderer_config.BatchTimeout(timeout=format_duration(orderer.batch_timeout))
@@ -115,7 +141,8 @@ def _orderer_group(orderer: Orderer, channel_capabilities: Mapping[str, bool]) -
     )
     add_value(group, "ConsensusType", consensus)
     for organization in orderer.organizations:
-        made = orderer_org_group(organization, channel_capabilities)
+        with _while("failed to create orderer org"):
+            made = orderer_org_group(organization, channel_capabilities, defaults)
         group.groups[organization.name].CopyFrom(made)
     return group
 
@@ -165,18 +192,18 @@ def _bft_consenter(consenter: BftConsenter) -> common_config.Consenter:
     )
 
 
-def _certificate(path: str, what: str, consenter: str) -> bytes:
+def _certificate(path: str | bytes | None, what: str, consenter: str) -> bytes:
+    shown = os.fsdecode(path or "")
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        reason = f"open {path}: {error.strerror}"
+        return Path(shown).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = f"open {shown}: {error.strerror if isinstance(error, OSError) else error}"
         raise InputError(f"cannot load {what} for consenter {consenter}: {reason}") from error
 
 
-def _application_group(application: Application) -> ConfigGroup:
+def _application_group(application: Application, defaults: Defaults) -> ConfigGroup:
     group = ConfigGroup(mod_policy=policy.ADMINS)
-    defaults = policy.implicit_meta_defaults()
-    policy.add_policies(group, application.policies, defaults, "application group")
+    policy.add_policies(group, application.policies, defaults.of_group(), "application group")
     if application.acls:
         acls = peer_config.ACLs()
         for name, reference in application.acls.items():
@@ -184,26 +211,39 @@ def _application_group(application: Application) -> ConfigGroup:
         add_value(group, "ACLs", acls)
     _add_capabilities(group, application.capabilities)
     for organization in application.organizations:
-        group.groups[organization.name].CopyFrom(application_org_group(organization))
+        with _while("failed to create application org"):
+            made = application_org_group(organization, defaults)
+        group.groups[organization.name].CopyFrom(made)
     return group
 
 
-def application_org_group(organization: Organization) -> ConfigGroup:
+def application_org_group(
+    organization: Organization, defaults: Defaults = _NO_DEFAULTS
+) -> ConfigGroup:
     """Build the group of an organisation with peers."""
-    group = _org_group(organization, "application")
+    where = f"application org group {organization.name}"
+    group = _org_group(organization, where, defaults)
     if organization.anchor_peers and not organization.skip_as_foreign:
         peers = peer_config.AnchorPeers()
         for anchor in organization.anchor_peers:
-            peers.anchor_peers.add(host=anchor.host, port=anchor.port)
+            peers.anchor_peers.add(host=anchor.host, port=_int32(anchor.port))
         add_value(group, "AnchorPeers", peers)
     return group
 
 
+def _int32(number: int) -> int:
+    """Cut a number as Go converts it to 32 bits."""
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
 def orderer_org_group(
-    organization: Organization, channel_capabilities: Mapping[str, bool]
+    organization: Organization,
+    channel_capabilities: Mapping[str, bool],
+    defaults: Defaults = _NO_DEFAULTS,
 ) -> ConfigGroup:
     """Build the group of an organisation with orderers."""
-    group = _org_group(organization, "orderer")
+    where = f"orderer org group '{organization.name}'"
+    group = _org_group(organization, where, defaults)
     if organization.skip_as_foreign:
         return group
     if organization.orderer_endpoints:
@@ -217,7 +257,7 @@ def orderer_org_group(
     return group
 
 
-def _org_group(organization: Organization, kind: str) -> ConfigGroup:
+def _org_group(organization: Organization, where: str, defaults: Defaults) -> ConfigGroup:
     group = ConfigGroup(mod_policy=policy.ADMINS)
     if organization.skip_as_foreign:
         return group
@@ -225,30 +265,34 @@ def _org_group(organization: Organization, kind: str) -> ConfigGroup:
         raise Unsupported(f"{organization.name}: MSP type {organization.msp_type}; only bccsp is")
     try:
         config = load_msp_config(Path(organization.msp_dir), organization.id)
-    except (FastledgerError, OSError) as error:
+    except (FastledgerError, OSError, ValueError) as error:
         raise InputError(
             f"1 - Error loading MSP configuration for org: {organization.name}: {error}"
         ) from error
     members_are_admins = organization.admin_principal != "Role.ADMIN"
-    defaults = policy.organization_defaults(organization.id, members_are_admins=members_are_admins)
-    where = f"{kind} org group {organization.name}"
-    policy.add_policies(group, organization.policies, defaults, where)
+    made_up = defaults.of_organization(organization.id, members_are_admins=members_are_admins)
+    policy.add_policies(group, organization.policies, made_up, where)
     add_value(group, "MSP", config)
     return group
 
 
-def _consortiums_group(consortiums: Mapping[str, Consortium]) -> ConfigGroup:
+def _consortiums_group(consortiums: Mapping[str, Consortium], defaults: Defaults) -> ConfigGroup:
     group = ConfigGroup(mod_policy=ORDERER_ADMINS)
     policy.set_policy(group, policy.ADMINS, policy.accept_all(), ORDERER_ADMINS)
     for name, consortium in consortiums.items():
-        group.groups[name].CopyFrom(_consortium_group(consortium.organizations))
+        with _while(f"failed to create consortium {name}"):
+            made = _consortium_group(consortium.organizations, defaults)
+        group.groups[name].CopyFrom(made)
     return group
 
 
-def _consortium_group(organizations: Iterable[Organization]) -> ConfigGroup:
+def _consortium_group(organizations: Iterable[Organization], defaults: Defaults) -> ConfigGroup:
     group = ConfigGroup(mod_policy=ORDERER_ADMINS)
     for organization in organizations:
-        group.groups[organization.name].CopyFrom(_org_group(organization, "consortiums"))
+        where = f"consortiums org group '{organization.name}'"
+        with _while("failed to create consortium org"):
+            made = _org_group(organization, where, defaults)
+        group.groups[organization.name].CopyFrom(made)
     creation = policy.implicit_meta(ImplicitMetaPolicy.ANY, policy.ADMINS)
     add_value(group, "ChannelCreationPolicy", creation, ORDERER_ADMINS)
     return group

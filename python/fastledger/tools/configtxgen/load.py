@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastledger.common import log, yaml_file
+from fastledger.common import log, viperutil
 from fastledger.common.durations import format_duration, parse_duration
 from fastledger.common.errors import InputError, NotFound
+from fastledger.common.goyaml import refuse_nulls
 from fastledger.tools.configtxgen.profile import (
     BatchSize,
     BftConsenter,
@@ -21,14 +22,13 @@ from fastledger.tools.configtxgen.profile import (
     SmartBft,
     TopLevel,
 )
-from fastledger.tools.configtxgen.settings import section
 
 logger = log.get("common.tools.configtxgen.localconfig")
 
 SYSTEM_FOLDER = "/etc/hyperledger/fabric"
 
 DEFAULT_ORDERER_TYPE = "solo"
-DEFAULT_BATCH_TIMEOUT_S = 2.0
+DEFAULT_BATCH_TIMEOUT = parse_duration("2s")
 DEFAULT_BATCH_SIZE = BatchSize(
     max_message_count=500,
     absolute_max_bytes=10 * 1024 * 1024,
@@ -81,6 +81,7 @@ def load_profile(name: str, folder: str = "", environ: Mapping[str, str] | None 
             f"Could not find profile: {name}. Please make sure that FABRIC_CFG_PATH or -configPath "
             "is set to a path which contains configtx.yaml with the specified profile"
         )
+    refuse_nulls(profile, f"{file}: Profiles.{name}")
     _complete(profile, file.parent)
     logger.info("Loaded configuration: %s", file)
     return profile
@@ -89,9 +90,11 @@ def load_profile(name: str, folder: str = "", environ: Mapping[str, str] | None 
 def load_top_level(folder: str = "", environ: Mapping[str, str] | None = None) -> TopLevel:
     """Read the file for its own organisations; see :func:`load_profile`."""
     file, top = _read(folder, os.environ if environ is None else environ)
+    refuse_nulls(top.organizations, f"{file}: Organizations")
     for organization in top.organizations:
         _complete_organization(organization, file.parent)
     if top.orderer is not None:
+        refuse_nulls(top.orderer, f"{file}: Orderer")
         _complete_orderer(top.orderer, file.parent)
     logger.info("Loaded configuration: %s", file)
     return top
@@ -107,22 +110,7 @@ def _read(folder: str, environ: Mapping[str, str]) -> tuple[Path, TopLevel]:
             "Could not find configtx.yaml. Please make sure that FABRIC_CFG_PATH or -configPath is "
             f"set to a path which contains configtx.yaml; looked in {', '.join(folders)}"
         )
-    content = yaml_file.load(file)
-    if not isinstance(content, dict | None):
-        raise InputError(f"{file}: expected a mapping")
-    sections = dict.fromkeys(("Orderer", "Application", "Channel", "Organizations"))
-    overridden = _overridden(sections | (content or {}), "CONFIGTX", environ)
-    return file, section(TopLevel)(overridden, str(file))
-
-
-def _overridden(values: Mapping[Any, Any], prefix: str, environ: Mapping[str, str]) -> Any:
-    """Put the environment's values in place of the file's; lists are as they are."""
-    result: dict[Any, Any] = {}
-    for key, value in values.items():
-        variable = f"{prefix}_{key}".upper().replace(".", "_")
-        value = environ.get(variable) or value
-        result[key] = _overridden(value, variable, environ) if isinstance(value, dict) else value
-    return result
+    return file, viperutil.load(file, TopLevel, "CONFIGTX", environ)
 
 
 def _complete(profile: Profile, folder: Path) -> None:
@@ -150,9 +138,9 @@ def _complete_organization(organization: Organization, folder: Path) -> None:
 def _complete_orderer(orderer: Orderer, folder: Path) -> None:
     _fill(orderer, "orderer_type", DEFAULT_ORDERER_TYPE, "Orderer.OrdererType")
     if not orderer.batch_timeout:
-        shown = format_duration(DEFAULT_BATCH_TIMEOUT_S)
+        shown = format_duration(DEFAULT_BATCH_TIMEOUT)
         logger.info("Orderer.BatchTimeout unset, setting to %s", shown)
-        orderer.batch_timeout = DEFAULT_BATCH_TIMEOUT_S
+        orderer.batch_timeout = DEFAULT_BATCH_TIMEOUT
     for field, key in (
         ("max_message_count", "MaxMessageCount"),
         ("absolute_max_bytes", "AbsoluteMaxBytes"),
@@ -239,8 +227,11 @@ def _check_consenter(consenter: RaftConsenter | BftConsenter, kind: str) -> None
 
 
 def _locate(target: Any, folder: Path, *fields: str) -> None:
+    """Let paths begin at the folder; what is no text in the file is bytes to Go, and a path too."""
     for field in fields:
-        setattr(target, field, str(folder / getattr(target, field)))
+        path = getattr(target, field)
+        located = os.path.normpath(folder / os.fsdecode(path))
+        setattr(target, field, os.fsencode(located) if isinstance(path, bytes) else located)
 
 
 _TYPES: dict[str, Callable[[Orderer, Path], None]] = {

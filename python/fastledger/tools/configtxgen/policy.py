@@ -2,6 +2,7 @@
 """The policies of a configuration's groups."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError
@@ -25,36 +26,44 @@ READERS = "Readers"
 WRITERS = "Writers"
 BLOCK_VALIDATION = "BlockValidation"
 
-_REQUIRED = (ADMINS, READERS, WRITERS)
+REQUIRED = (ADMINS, READERS, WRITERS)
+"""What every group's policies must have among them."""
+
+MadeUp = Mapping[str, policies_pb2.Policy] | None
+"""Policies that stand in where a file has none; None where it must have them."""
 
 
 def add_policies(
     group: ConfigGroup,
-    policies: Mapping[str, profile.Policy],
-    defaults: Mapping[str, policies_pb2.Policy],
+    policies: Mapping[str, profile.Policy] | None,
+    made_up: MadeUp,
     where: str,
+    required: Sequence[str] = REQUIRED,
 ) -> None:
     """Set a group's policies.
 
     Args:
         group: Changed in place.
         policies: What the profile says.
-        defaults: What stands in where it says nothing, as in Fabric 1.x.
+        made_up: What stands in where it says nothing.
         where: What errors and warnings call the group.
+        required: Which must be there.
 
     Raises:
         InputError: A policy cannot be read, or one that every group needs is missing.
     """
-    if not policies:
+    if not policies and made_up is not None:
         logger.warning(
             "Default policy emission is deprecated, please include policy specifications for the "
             "%s in configtx.yaml",
             where,
         )
-        for name, policy in defaults.items():
+        for name, policy in made_up.items():
             set_policy(group, name, policy)
         return
-    for name in _REQUIRED if BLOCK_VALIDATION not in defaults else (BLOCK_VALIDATION, *_REQUIRED):
+    if policies is None:
+        raise InputError(f"error adding policies to {where}: no policies defined")
+    for name in required:
         if name not in policies:
             raise InputError(f"error adding policies to {where}: no {name} policy defined")
     for name, described in policies.items():
@@ -122,22 +131,40 @@ def accept_all() -> policies_pb2.Policy:
     return signature(_out_of(0, []))
 
 
-def implicit_meta_defaults() -> dict[str, policies_pb2.Policy]:
-    """Return Fabric 1.x's policies of a group of groups."""
-    return {
-        ADMINS: implicit_meta(ImplicitMetaPolicy.MAJORITY, ADMINS),
-        READERS: implicit_meta(ImplicitMetaPolicy.ANY, READERS),
-        WRITERS: implicit_meta(ImplicitMetaPolicy.ANY, WRITERS),
-    }
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The policies that configtxgen made up before Fabric 2.0, where a file has none.
 
+    Attributes:
+        are_made_up: Whether they are, as for channels of Fabric 1.x; for others a file must have
+            its policies.
+    """
 
-def organization_defaults(
-    mspid: str, *, members_are_admins: bool
-) -> dict[str, policies_pb2.Policy]:
-    """Return Fabric 1.x's policies of an organisation."""
-    member = _signed_by_role(mspid, MSPRole.MEMBER)
-    admin = member if members_are_admins else _signed_by_role(mspid, MSPRole.ADMIN)
-    return {ADMINS: admin, READERS: member, WRITERS: member}
+    are_made_up: bool
+
+    def of_group(self) -> MadeUp:
+        """Return those of a group of groups."""
+        if not self.are_made_up:
+            return None
+        return {
+            ADMINS: implicit_meta(ImplicitMetaPolicy.MAJORITY, ADMINS),
+            READERS: implicit_meta(ImplicitMetaPolicy.ANY, READERS),
+            WRITERS: implicit_meta(ImplicitMetaPolicy.ANY, WRITERS),
+        }
+
+    def of_orderer_group(self) -> MadeUp:
+        """Return those of the orderers' group."""
+        common = self.of_group()
+        writers = implicit_meta(ImplicitMetaPolicy.ANY, WRITERS)
+        return None if common is None else {**common, BLOCK_VALIDATION: writers}
+
+    def of_organization(self, mspid: str, *, members_are_admins: bool) -> MadeUp:
+        """Return those of an organisation."""
+        if not self.are_made_up:
+            return None
+        member = _signed_by_role(mspid, MSPRole.MEMBER)
+        admin = member if members_are_admins else _signed_by_role(mspid, MSPRole.ADMIN)
+        return {ADMINS: admin, READERS: member, WRITERS: member}
 
 
 def _signed_by_role(mspid: str, role: MSPRole.MSPRoleType.ValueType) -> policies_pb2.Policy:

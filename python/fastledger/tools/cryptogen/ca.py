@@ -220,15 +220,20 @@ def _public_point(key: PrivateKey) -> bytes:
 
 
 def _name(
-    spec: NodeSpec, common_name: str, *, organization: str = "", units: Sequence[str] = ()
+    spec: NodeSpec,
+    common_name: str,
+    *,
+    organization: str | None = None,
+    units: Sequence[str] = (),
 ) -> bytes:
+    organizations = () if organization is None else (organization,)
     attributes: list[tuple[str, Sequence[str]]] = [
         (_COUNTRY, (spec.country or "US",)),
         (_PROVINCE, (spec.province or "California",)),
         (_LOCALITY, (spec.locality or "San Francisco",)),
         (_STREET_ADDRESS, (spec.street_address,)),
         (_POSTAL_CODE, (spec.postal_code,)),
-        (_ORGANIZATION, (organization,)),
+        (_ORGANIZATION, organizations),
         (_ORGANIZATIONAL_UNIT, (spec.organizational_unit, *units)),
         (_COMMON_NAME, (common_name,)),
     ]
@@ -236,7 +241,7 @@ def _name(
         *(
             der.set_of(*(der.sequence(der.oid(kind), der.text(value)) for value in given))
             for kind, values in attributes
-            if (given := [value for value in values if value])
+            if (given := [value for value in values if value or kind == _ORGANIZATION])
         )
     )
 
@@ -259,12 +264,25 @@ def _basic_constraints(*, is_ca: bool) -> bytes:
     return _extension("2.5.29.19", der.sequence(*((der.true(),) if is_ca else ())), critical=True)
 
 
+def _address(text: str) -> bytes:
+    """Return an IP address's bytes; Go knows no zones, and writes mapped addresses short.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if "%" in text:
+        raise ValueError(text)
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).packed
+
+
 def _alternative_names(sans: Sequence[str]) -> bytes:
     # Go writes the DNS names first, whatever their order in the file.
     names, addresses = [], []
     for san in sans:
         try:
-            addresses.append(der.element(0x87, ipaddress.ip_address(san).packed))
+            addresses.append(der.element(0x87, _address(san)))
         except ValueError:
             if not san.isascii():
                 raise InputError(f"SANS: {san!r} is neither an address nor an ASCII name") from None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.common.errors import InputError
-from fastledger.tools.cryptogen.ca import CertificateAuthority
+from fastledger.common.gopaths import join
+from fastledger.tools.cryptogen.ca import CertificateAuthority, generate_key
 from fastledger.tools.cryptogen.msp import (
     NodeType,
     certificate_name,
@@ -36,7 +37,7 @@ class _Organization:
     def write_nodes(self, place: str, nodes: Iterable[NodeSpec], kind: NodeType) -> None:
         """Write the nodes that are not there yet."""
         for node in nodes:
-            folder = self.folder / place / node.common_name
+            folder = join(self.folder, place, node.common_name)
             if folder.exists():
                 continue
             ous = self.spec.enable_node_ous
@@ -51,8 +52,8 @@ class _Organization:
         if self.spec.enable_node_ous:
             return
         admin = self.spec.admin.common_name
-        certificate = self.folder / "users" / admin / "msp/signcerts" / certificate_name(admin)
-        target = msp / "admincerts" / certificate.name
+        certificate = join(self.folder, "users", admin, "msp/signcerts", certificate_name(admin))
+        target = join(msp, "admincerts", certificate_name(admin))
         if target.exists():
             return
         if not certificate.exists():
@@ -61,9 +62,18 @@ class _Organization:
         target.parent.mkdir(parents=True)
         shutil.copyfile(certificate, target)
 
+    def appoint_stand_in(self) -> None:
+        """Make somebody the MSP's administrator whose key nobody has, as cryptogen does.
+
+        It stays where the organisation is made again and its administrator is there already.
+        """
+        name = self.sign_ca.name
+        certificate = self.sign_ca.sign(generate_key(self.spec.ca.public_key_algorithm), name)
+        join(self.folder, "msp/admincerts", certificate_name(name)).write_bytes(certificate)
+
     def appoint_admin_of_nodes(self) -> None:
         for node in self.spec.nodes:
-            self.appoint_admin(self.folder / _nodes_folder(self.kind) / node.common_name / "msp")
+            self.appoint_admin(join(self.folder, _nodes_folder(self.kind), node.common_name, "msp"))
 
 
 def generate(config: Config, output: Path, say: Say) -> None:
@@ -95,10 +105,12 @@ def _generate(spec: OrgSpec, network: Path, kind: NodeType, say: Say) -> None:
         authority = CertificateAuthority.create(spec.ca, spec.domain, name)
         (folder / place).mkdir(parents=True, exist_ok=True)
         write_key(folder / place / "priv_sk", authority.key)
-        (folder / place / certificate_name(name)).write_bytes(authority.certificate)
+        join(folder, place, certificate_name(name)).write_bytes(authority.certificate)
         authorities.append(authority)
     organization = _Organization(spec, folder, kind, *authorities)
     write_verifying_msp(folder / "msp", *authorities, node_ous=spec.enable_node_ous)
+    if not spec.enable_node_ous:
+        organization.appoint_stand_in()
     organization.write_peers_or_orderers()
     users = spec.users if kind is NodeType.PEER else ()
     organization.write_nodes("users", (*users, spec.admin), NodeType.CLIENT)
@@ -122,7 +134,7 @@ def _extend(spec: OrgSpec, network: Path, kind: NodeType, say: Say) -> None:
 
 
 def _folder(spec: OrgSpec, network: Path, kind: NodeType) -> Path:
-    return network / f"{kind.value}Organizations" / spec.domain
+    return join(network, f"{kind.value}Organizations", spec.domain)
 
 
 def _nodes_folder(kind: NodeType) -> str:

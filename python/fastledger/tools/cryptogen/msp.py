@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folders that cryptogen writes: an organisation's MSP, and a node's ``msp`` and ``tls``."""
 
+import json
+import re
 from enum import Enum
 from pathlib import Path
 
+from fastledger.common.gopaths import join
 from fastledger.tools.cryptogen.ca import (
     CLIENT_AUTH,
     DIGITAL_SIGNATURE,
@@ -51,9 +54,9 @@ def write_verifying_msp(
     """
     for name in ("admincerts", "cacerts", "tlscacerts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    ca_file = Path("cacerts", certificate_name(sign_ca.name))
-    (folder / ca_file).write_bytes(sign_ca.certificate)
-    (folder / "tlscacerts" / certificate_name(tls_ca.name)).write_bytes(tls_ca.certificate)
+    ca_file = f"cacerts/{certificate_name(sign_ca.name)}"
+    join(folder, ca_file).write_bytes(sign_ca.certificate)
+    join(folder, "tlscacerts", certificate_name(tls_ca.name)).write_bytes(tls_ca.certificate)
     if node_ous:
         (folder / "config.yaml").write_text(_node_ous(ca_file))
 
@@ -77,9 +80,9 @@ def write_local_msp(
     write_key(msp / "keystore" / "priv_sk", key)
     units = (kind.value,) if node_ous else ()
     certificate = sign_ca.sign(key, name, organizational_units=units)
-    (msp / "signcerts" / certificate_name(name)).write_bytes(certificate)
+    join(msp, "signcerts", certificate_name(name)).write_bytes(certificate)
     if not node_ous:
-        (msp / "admincerts" / certificate_name(name)).write_bytes(certificate)
+        join(msp, "admincerts", certificate_name(name)).write_bytes(certificate)
 
     key = generate_key(node.public_key_algorithm)
     write_key(tls / f"{kind.tls_name}.key", key)
@@ -94,6 +97,14 @@ def write_local_msp(
     (tls / "ca.crt").write_bytes(tls_ca.certificate)
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9._/@+-]+")
+"""A path that needs no quotes in YAML."""
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
 _UNITS = (
     ("Client", NodeType.CLIENT),
     ("Peer", NodeType.PEER),
@@ -102,10 +113,10 @@ _UNITS = (
 )
 
 
-def _node_ous(ca_file: Path) -> str:
+def _node_ous(ca_file: str) -> str:
     lines = ["NodeOUs:", "    Enable: true"]
     for name, kind in _UNITS:
         lines.append(f"    {name}OUIdentifier:")
-        lines.append(f"        Certificate: {ca_file}")
+        lines.append(f"        Certificate: {_scalar(ca_file)}")
         lines.append(f"        OrganizationalUnitIdentifier: {kind.value}")
     return "\n".join((*lines, ""))

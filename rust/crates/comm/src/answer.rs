@@ -1,25 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The server's end of calls.
+//!
+//! ```text
+//!  headers ──admit──▶ asking ──first message──▶ told ──status──▶ over
+//!             │         │                         │
+//!             └ refused └ taken back, or stalled: nobody was told
+//! ```
+//!
+//! Whoever answers is told of a call that asks once when it has asked, and of any other call at once.
 
-use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_core::Stream;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use rustc_hash::FxHashMap;
-use tokio::task::AbortHandle;
-use tonic::{Status, Streaming};
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 
+use crate::asking::Asking;
 use crate::call::{Call, Outgoing, Sending};
-use crate::events::{Events, Happened};
+use crate::events::Happened;
+use crate::exchange::{framed, room};
+use crate::host::{Host, Visit};
+use crate::incoming::Incoming;
 use crate::memory::{Held, Memory};
+use crate::waiting::Place;
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// How often it is looked whether a client that takes nothing is the only one a call waits for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The calls under way, by number, and what waits to be sent by all of them.
-#[derive(Default)]
 pub(crate) struct Calls {
     calls: Mutex<FxHashMap<u64, Arc<Call>>>,
     unsent: Arc<Memory>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { calls: Mutex::default(), unsent: Arc::new(Memory::new(usize::MAX)) }
+    }
 }
 
 impl Calls {
@@ -32,64 +58,243 @@ impl Calls {
     }
 }
 
-/// The answer to a call as gRPC wants it. When it is dropped, the call is over.
-pub(crate) struct Answer {
-    id: u64,
-    call: Arc<Call>,
-    sending: Sending,
-    over: bool,
-    incoming: AbortHandle,
-    calls: Arc<Calls>,
-}
-
-impl Answer {
-    /// Begins a call: whoever answers is told, and its messages are read.
-    pub(crate) fn begin(
-        id: u64,
-        begun: Happened,
-        messages: Streaming<Bytes>,
-        received: Arc<Held>,
-        calls: &Arc<Calls>,
-        events: &Arc<Events>,
-    ) -> Self {
-        let (call, sending) = Call::new(id, &calls.unsent, received, events);
-        calls.lock().insert(id, Arc::clone(&call));
-        call.tell([begun]);
-        let incoming = tokio::spawn(read(messages, Arc::clone(&call))).abort_handle();
-        Self { id, call, sending, over: false, incoming, calls: Arc::clone(calls) }
+/// Answers a call.
+pub(crate) async fn answer(visit: Visit, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let (asked, stream) = request.into_parts();
+    let mut reply = Reply { respond, stream: None };
+    if let Err(refused) = check(&asked) {
+        return reply.refuse_http(refused);
+    }
+    let admitted = match Admitted::new(&visit.host) {
+        Ok(admitted) => admitted,
+        Err(status) => return reply.end(&status),
+    };
+    let held = Arc::new(Held::new(Arc::clone(&visit.guest.received)));
+    let place = Arc::new(Place::new(visit.guest.id, Arc::clone(&held)));
+    let incoming = Incoming::new(stream, Arc::clone(&held), visit.host.limits.max_message_bytes);
+    let path = asked.uri.path().to_owned();
+    let asks_once = visit.host.is_asked_once(&path);
+    let encoding = asked.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()).map(str::to_owned);
+    let asking = Asking::new(incoming, &visit, &place, asks_once, encoding);
+    let ended = tokio::select! {
+        ended = talk(&mut reply, &visit, path, asking, admitted, &place, held) => ended,
+        () = place.yielded() => Err(Ended::With(Status::resource_exhausted(
+            "the server needs the place of a call that waits for its client; try again later",
+        ))),
+    };
+    match ended {
+        Ok(()) | Err(Ended::Gone) => {}
+        Err(Ended::With(status)) => reply.end(&status),
     }
 }
 
-/// Messages, and at the end a status unless it is success.
-impl Stream for Answer {
-    type Item = Result<Bytes, Status>;
+/// Why a call does not go on.
+pub(crate) enum Ended {
+    /// Its client has gone.
+    Gone,
+    With(Status),
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::With(status)
+    }
+}
+
+/// A call is a POST of gRPC messages (`doc/PROTOCOL-HTTP2.md` of gRPC).
+fn check(asked: &request::Parts) -> Result<(), StatusCode> {
+    if asked.method != Method::POST {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let kind = asked.headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    if !kind.starts_with(GRPC.as_bytes()) {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    Ok(())
+}
+
+/// That a call was let in. It counts here until it is told of, and then until its end was taken.
+struct Admitted(Arc<Host>);
+
+impl Admitted {
+    fn new(host: &Arc<Host>) -> Result<Self, Status> {
+        let open = host.untold.fetch_add(1, Ordering::AcqRel) + host.events.open();
+        let admitted = Self(Arc::clone(host));
+        if open >= host.limits.max_all_calls && !host.waiting.give_way() {
+            return Err(Status::resource_exhausted("the server has too many calls under way; try again later"));
         }
-        Poll::Ready(match ready!(self.sending.poll(context)) {
-            Some(Outgoing::Message(message)) => Some(Ok(message)),
-            Some(Outgoing::End(status)) => {
-                self.over = true;
-                status.map(Err)
-            }
-            None => None,
-        })
+        Ok(admitted)
     }
 }
 
-impl Drop for Answer {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        self.incoming.abort();
-        self.calls.lock().remove(&self.id);
+        self.0.untold.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Receives and sends until the call is over.
+async fn talk(
+    reply: &mut Reply,
+    visit: &Visit,
+    path: String,
+    mut asking: Asking,
+    admitted: Admitted,
+    place: &Arc<Place>,
+    held: Arc<Held>,
+) -> Result<(), Ended> {
+    let host = &visit.host;
+    let first = if asking.asks_once() {
+        Some(asking.first(reply).await?)
+    } else {
+        reply.begin()?;
+        asking.listen().await;
+        None
+    };
+    host.guests.turn(&visit.guest).await;
+    let (call, mut sending) = Call::new(host.next_call(), &host.calls.unsent, held, &host.events);
+    let begun = Happened::Begun { path, peer: Arc::clone(&visit.peer), certificates: Arc::clone(&visit.certificates) };
+    let _told = Told::new(host, &call, begun, first);
+    drop(admitted);
+    let receiving = async {
+        match call.read(&mut asking).await {
+            Ok(()) => call.tell([Happened::HalfClosed]),
+            Err(status) => call.finish(Some(status)),
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = send(reply, &mut sending, &call, host, place) => ended,
+        never = receiving => never,
+    }
+}
+
+/// That a call was told of; when it is dropped, the call is over.
+struct Told<'a> {
+    host: &'a Host,
+    call: &'a Call,
+}
+
+impl<'a> Told<'a> {
+    fn new(host: &'a Host, call: &'a Arc<Call>, begun: Happened, first: Option<Bytes>) -> Self {
+        host.calls.lock().insert(call.id(), Arc::clone(call));
+        match first {
+            None => call.tell([begun]),
+            Some(message) => call.tell_first(begun, message),
+        }
+        Self { host, call }
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.host.calls.lock().remove(&self.call.id());
         self.call.tell([Happened::Ended]);
     }
 }
 
-async fn read(messages: Streaming<Bytes>, call: Arc<Call>) {
-    match call.read(messages).await {
-        Ok(()) => call.tell([Happened::HalfClosed]),
-        Err(status) => call.finish(Some(status)),
+/// Sends what is queued, as fast as the client takes it, to the end.
+async fn send(
+    reply: &mut Reply,
+    sending: &mut Sending,
+    call: &Call,
+    host: &Host,
+    place: &Arc<Place>,
+) -> Result<(), Ended> {
+    loop {
+        let outgoing = std::future::poll_fn(|context| match reply.poll_gone(context) {
+            Poll::Ready(()) => Poll::Ready(Err(Ended::Gone)),
+            Poll::Pending => sending.poll(context).map(Ok),
+        });
+        match outgoing.await? {
+            Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, host, place).await?,
+            Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
+            Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
+            None => return Err(Ended::Gone),
+        }
     }
+}
+
+async fn send_message(
+    reply: &mut Reply,
+    mut message: Bytes,
+    call: &Call,
+    host: &Host,
+    place: &Arc<Place>,
+) -> Result<(), Ended> {
+    let to = reply.begin()?;
+    let mut waits = None;
+    while !message.is_empty() {
+        let until = Instant::now() + host.limits.message_timeout;
+        let room = loop {
+            let look = if waits.is_some() { until } else { Instant::now() + LOOK };
+            match timeout_at(look, room(to, message.len())).await {
+                Ok(None) => return Err(Ended::Gone),
+                Ok(Some(room)) => break room.map_err(|_| Ended::Gone)?,
+                Err(_) if waits.is_some() => {
+                    return Err(Ended::With(Status::deadline_exceeded("the answer was not taken in time")));
+                }
+                // Until then it was others that the call waited for, too.
+                Err(_) if call.is_finished() => waits = Some(host.waiting.wait(place)),
+                Err(_) => {}
+            }
+        };
+        to.send_data(message.split_to(room.min(message.len())), false).map_err(|_| Ended::Gone)?;
+        if let Some(waits) = &mut waits {
+            waits.again();
+        }
+    }
+    Ok(())
+}
+
+/// What goes back to the client.
+pub(crate) struct Reply {
+    respond: SendResponse<Bytes>,
+    stream: Option<SendStream<Bytes>>,
+}
+
+impl Reply {
+    /// Sends the headers, unless that was done; then messages may follow.
+    fn begin(&mut self) -> Result<&mut SendStream<Bytes>, Ended> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.respond.send_response(head(), false).map_err(|_| Ended::Gone)?,
+        };
+        Ok(self.stream.insert(stream))
+    }
+
+    /// Whether the client has taken the call back, or gone.
+    pub(crate) fn poll_gone(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
+        match &mut self.stream {
+            Some(stream) => stream.poll_reset(context).map(|_| ()),
+            None => self.respond.poll_reset(context).map(|_| ()),
+        }
+    }
+
+    /// Ends the call with a status. Where that fails, the client has gone.
+    fn end(&mut self, status: &Status) {
+        let mut trailers = HeaderMap::new();
+        if status.add_header(&mut trailers).is_err() {
+            return self.respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+        if let Some(stream) = &mut self.stream {
+            drop(stream.send_trailers(trailers));
+        } else {
+            let mut response = head();
+            response.headers_mut().extend(trailers);
+            drop(self.respond.send_response(response, true));
+        }
+    }
+
+    fn refuse_http(&mut self, status: StatusCode) {
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        drop(self.respond.send_response(response, true));
+    }
+}
+
+fn head() -> Response<()> {
+    let mut response = Response::new(());
+    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
+    response
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A call under way, seen from either end: what comes in, and what goes out.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tonic::{Code, Status, Streaming};
+use tonic::Status;
 
 use crate::events::{Events, Happened};
 use crate::memory::{Held, Memory, PREFIX_BYTES};
@@ -43,6 +44,7 @@ pub(crate) struct Call {
     sender_waits: AtomicBool,
     unread: AtomicUsize,
     read: Notify,
+    finished: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -63,6 +65,7 @@ impl Call {
             sender_waits: AtomicBool::new(false),
             unread: AtomicUsize::new(0),
             read: Notify::new(),
+            finished: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -87,7 +90,13 @@ impl Call {
 
     /// Ends what is sent after what is queued; for a server, without a status for success.
     pub(crate) fn finish(&self, status: Option<Status>) {
+        self.finished.store(true, Ordering::Release);
         drop(self.outgoing.send(Outgoing::End(status)));
+    }
+
+    /// Whether what is queued is all that will be sent.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
     }
 
     /// Says that a message of so many bytes was taken.
@@ -100,13 +109,27 @@ impl Call {
     }
 
     /// Tells of the other end's messages, no faster than they are taken, until it has no more.
-    pub(crate) async fn read(&self, mut messages: impl Messages) -> Result<(), Status> {
+    pub(crate) async fn read(&self, messages: &mut impl Messages) -> Result<(), Status> {
         loop {
-            self.room().await;
+            tokio::select! {
+                biased;
+                () = self.room() => {}
+                kept = messages.keep() => match kept? {},
+            }
             let Some(message) = messages.next().await? else { return Ok(()) };
-            self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+            self.count(&message);
             self.tell([Happened::Message(message)]);
         }
+    }
+
+    /// Tells of a call and its first message.
+    pub(crate) fn tell_first(&self, begun: Happened, message: Bytes) {
+        self.count(&message);
+        self.tell([begun, Happened::Message(message)]);
+    }
+
+    fn count(&self, message: &Bytes) {
+        self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
     }
 
     /// Tells whoever talks what happened.
@@ -151,18 +174,7 @@ impl Sending {
 pub(crate) trait Messages: Send {
     /// Waits for a message; none when there are no more.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Status>> + Send;
-}
 
-impl Messages for Streaming<Bytes> {
-    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
-        self.message().await.map_err(named_as_elsewhere)
-    }
-}
-
-/// Other gRPC implementations call a message over the limit exhausted resources.
-fn named_as_elsewhere(status: Status) -> Status {
-    match status.code() {
-        Code::OutOfRange => Status::resource_exhausted(status.message()),
-        _ => status,
-    }
+    /// Takes in what comes while no message is wanted; it ends only with an error.
+    fn keep(&mut self) -> impl Future<Output = Result<Infallible, Status>> + Send;
 }

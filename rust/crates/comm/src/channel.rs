@@ -15,7 +15,7 @@ use crate::call::{Call, Messages, Sending};
 use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
 use crate::events::{Event, Events, Happened};
-use crate::exchange::{Incoming, begin, converse, framed};
+use crate::exchange::{Answer, begin, converse, framed};
 use crate::link::Link;
 use crate::memory::{Held, Memory};
 use crate::runtime::runtime;
@@ -40,8 +40,8 @@ impl Hub {
     pub fn new() -> Result<Self, CommError> {
         let shared = Shared {
             events: Arc::new(Events::new()?),
-            received: Arc::default(),
-            unsent: Arc::default(),
+            received: Arc::new(Memory::new(MAX_HELD_BYTES)),
+            unsent: Arc::new(Memory::new(usize::MAX)),
             next: AtomicU64::new(0),
         };
         Ok(Self(Arc::new(shared)))
@@ -113,7 +113,7 @@ impl Channel {
             let (response, stream) = begin(&mut server, link.target.uri(&path)?, timeout)?;
             let receiving = async {
                 match incoming(response, &mine, &link.limits).await? {
-                    Some(messages) => mine.read(messages).await,
+                    Some(mut messages) => mine.read(&mut messages).await,
                     None => Ok(()),
                 }
             };
@@ -227,12 +227,12 @@ impl Drop for End {
     }
 }
 
-async fn incoming(response: ResponseFuture, call: &Call, limits: &ClientLimits) -> Result<Option<Incoming>, Status> {
-    Incoming::begin(response, Arc::clone(&call.received), limits.max_message_bytes, MAX_HELD_BYTES).await
+async fn incoming(response: ResponseFuture, call: &Call, limits: &ClientLimits) -> Result<Option<Answer>, Status> {
+    Answer::begin(response, Arc::clone(&call.received), limits.max_message_bytes).await
 }
 
 /// The message of an answer that must have exactly one.
-async fn only(mut messages: Incoming) -> Result<Bytes, Status> {
+async fn only(mut messages: Answer) -> Result<Bytes, Status> {
     let message = messages.next().await?.ok_or_else(no_message)?;
     match messages.next().await? {
         None => Ok(message),

@@ -19,9 +19,9 @@ use tonic::Status;
 use crate::call::Messages;
 use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
-use crate::exchange::{Incoming, begin, converse, framed};
+use crate::exchange::{Answer, begin, converse, framed};
 use crate::link::Link;
-use crate::memory::Held;
+use crate::memory::{Held, Memory};
 use crate::runtime::runtime;
 use crate::tls::ClientTls;
 
@@ -73,8 +73,8 @@ impl ClientStream {
             let talk = async {
                 let (response, stream) = begin(&mut server, uri?, None)?;
                 let receiving = async {
-                    let held = Arc::new(Held::new(Arc::default()));
-                    match Incoming::begin(response, held, max_message_bytes, usize::MAX).await? {
+                    let held = Arc::new(Held::new(Arc::new(Memory::new(usize::MAX))));
+                    match Answer::begin(response, held, max_message_bytes).await? {
                         Some(messages) => read(messages, &sharing).await,
                         None => Ok(()),
                     }
@@ -148,7 +148,7 @@ impl Shared {
     }
 }
 
-async fn read(mut messages: Incoming, shared: &Shared) -> Result<(), Status> {
+async fn read(mut messages: Answer, shared: &Shared) -> Result<(), Status> {
     while let Some(message) = messages.next().await? {
         let key = (shared.route)(&message);
         let mut state = shared.lock();

@@ -14,12 +14,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::Status;
 
 use crate::error::CommError;
-use crate::heard::Heard;
+use crate::heard::{Heard, Hearing};
 use crate::listener::Connection;
 use crate::tls::{ClientTls, connector};
 
-/// Largest header block of an answer: an error's text and details.
-const MAX_HEADER_BYTES: u32 = 1 << 20;
+/// Largest header block of an answer, as Go's clients have it. A larger one ends its call; one that is larger by far
+/// ends the connection with all its calls, so this is far above what an honest server sends.
+const MAX_HEADER_BYTES: u32 = 16 << 20;
 
 /// What a server may have on the way that was not read yet: of a call, of all calls of a connection. Whoever reads one
 /// call slowly must not hold up the others.
@@ -109,7 +110,7 @@ impl Target {
         limits: &ClientLimits,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<SendRequest<Bytes>, String> {
-        let (stream, speaks_http2, last) = Heard::new(self.open().await?);
+        let (stream, Hearing { speaks_http2, last, patience }) = Heard::server(self.open().await?);
         let handshake = Builder::new()
             .initial_window_size(WINDOW_BYTES.0)
             .initial_connection_window_size(WINDOW_BYTES.1)
@@ -134,6 +135,7 @@ impl Target {
             tokio::select! {
                 _ = connection => {}
                 () = watch => {}
+                () = patience.lost() => {}
                 () = until => {}
             }
         });

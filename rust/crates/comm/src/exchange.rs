@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, SendStream};
 use http::{HeaderMap, Request, StatusCode, Uri, header};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::call::{Messages, Outgoing, Sending};
+use crate::incoming::Incoming;
 use crate::memory::{Held, PREFIX_BYTES};
 
 /// Trailer with an encoded `google.rpc.Status`.
@@ -81,12 +82,17 @@ async fn send(mut to: SendStream<Bytes>, messages: impl Stream<Item = Bytes>) ->
     let mut messages = pin!(messages);
     while let Some(mut message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
         while !message.is_empty() {
-            to.reserve_capacity(message.len());
-            let Some(room) = std::future::poll_fn(|context| to.poll_capacity(context)).await else { return Ok(()) };
+            let Some(room) = room(&mut to, message.len()).await else { return Ok(()) };
             to.send_data(message.split_to(room?.min(message.len())), false)?;
         }
     }
     to.send_data(Bytes::new(), true)
+}
+
+/// Waits until the other end takes some of so many bytes; none when it takes nothing any more.
+pub(crate) async fn room(to: &mut SendStream<Bytes>, bytes: usize) -> Option<Result<usize, h2::Error>> {
+    to.reserve_capacity(bytes);
+    std::future::poll_fn(|context| to.poll_capacity(context)).await
 }
 
 /// A client has sent all when its messages end.
@@ -102,21 +108,14 @@ impl Stream for Sending {
 }
 
 /// The messages of an answer.
-pub(crate) struct Incoming {
-    stream: RecvStream,
-    part: BytesMut,
-    received: Arc<Held>,
-    max_message_bytes: usize,
-    max_held_bytes: usize,
-}
+pub(crate) struct Answer(Incoming);
 
-impl Incoming {
+impl Answer {
     /// Waits for the answer's begin; none when it ends there, and well.
     pub(crate) async fn begin(
         response: ResponseFuture,
         received: Arc<Held>,
         max_message_bytes: usize,
-        max_held_bytes: usize,
     ) -> Result<Option<Self>, Status> {
         let (head, stream) = response.await.map_err(|error| lost(&error))?.into_parts();
         if head.headers.contains_key("grpc-status") {
@@ -126,51 +125,28 @@ impl Incoming {
         if head.status != StatusCode::OK || !kind.starts_with(b"application/grpc") {
             return Err(no_grpc(head.status));
         }
-        Ok(Some(Self { stream, part: BytesMut::new(), received, max_message_bytes, max_held_bytes }))
-    }
-
-    /// Cuts a message off what has come.
-    fn cut(&mut self) -> Result<Option<Bytes>, Status> {
-        let [compressed, length @ ..] = match self.part.first_chunk::<PREFIX_BYTES>() {
-            Some(prefix) => *prefix,
-            None => return Ok(None),
-        };
-        if compressed != 0 {
-            return Err(Status::internal("the server compressed a message, which it was not told to do"));
-        }
-        let length = u32::from_be_bytes(length) as usize;
-        if length > self.max_message_bytes {
-            let most = self.max_message_bytes;
-            let text = format!("Received message larger than max ({length} vs. {most})");
-            return Err(Status::resource_exhausted(text));
-        }
-        if self.part.len() < PREFIX_BYTES + length {
-            return Ok(None);
-        }
-        self.part.advance(PREFIX_BYTES);
-        Ok(Some(self.part.split_to(length).freeze()))
+        Ok(Some(Self(Incoming::new(stream, received, max_message_bytes))))
     }
 }
 
-impl Messages for Incoming {
+impl Messages for Answer {
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
-            if let Some(message) = self.cut()? {
+            if let Some(message) = self.0.cut()? {
                 return Ok(Some(message));
             }
-            let Some(data) = self.stream.data().await else {
-                let trailers = self.stream.trailers().await.map_err(|error| lost(&error))?;
-                told(trailers.unwrap_or_default())?;
-                if self.part.is_empty() {
-                    return Ok(None);
+            if !self.0.more().await? {
+                told(self.0.trailers().await?)?;
+                if self.0.is_torn() {
+                    return Err(Status::internal("the server ended the call within a message"));
                 }
-                return Err(Status::internal("the server ended the call within a message"));
-            };
-            let data = data.map_err(|error| lost(&error))?;
-            self.received.receive(data.len(), self.max_held_bytes)?;
-            self.stream.flow_control().release_capacity(data.len()).map_err(|error| lost(&error))?;
-            self.part.extend_from_slice(&data);
+                return Ok(None);
+            }
         }
+    }
+
+    async fn keep(&mut self) -> Result<Infallible, Status> {
+        self.0.keep().await
     }
 }
 

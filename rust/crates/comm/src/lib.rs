@@ -8,24 +8,30 @@
 //! event loop in Python, takes all that have come.
 
 mod answer;
+mod asking;
 mod call;
 mod channel;
 mod client;
-mod codec;
 mod dial;
 mod error;
 mod events;
 mod exchange;
+mod frames;
+mod guests;
 mod heard;
+mod host;
+mod incoming;
 mod linger;
 mod link;
 mod listener;
 mod memory;
+mod patience;
 mod preface;
 mod runtime;
 mod server;
 mod tls;
 mod trust;
+mod waiting;
 
 pub use channel::{Channel, Hub, OutgoingCall};
 pub use client::{ClientStream, Route};

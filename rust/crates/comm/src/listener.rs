@@ -14,48 +14,6 @@ use crate::error::CommError;
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// Writes of a connection that has another one inside, in its field `connection`.
-macro_rules! writes_through {
-    ($outer:ty) => {
-        impl tokio::io::AsyncWrite for $outer {
-            fn poll_write(
-                mut self: std::pin::Pin<&mut Self>,
-                context: &mut std::task::Context<'_>,
-                from: &[u8],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut self.connection).poll_write(context, from)
-            }
-
-            fn poll_flush(
-                mut self: std::pin::Pin<&mut Self>,
-                context: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut self.connection).poll_flush(context)
-            }
-
-            fn poll_shutdown(
-                mut self: std::pin::Pin<&mut Self>,
-                context: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<std::io::Result<()>> {
-                std::pin::Pin::new(&mut self.connection).poll_shutdown(context)
-            }
-
-            fn poll_write_vectored(
-                mut self: std::pin::Pin<&mut Self>,
-                context: &mut std::task::Context<'_>,
-                from: &[std::io::IoSlice<'_>],
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                std::pin::Pin::new(&mut self.connection).poll_write_vectored(context, from)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                self.connection.is_write_vectored()
-            }
-        }
-    };
-}
-pub(crate) use writes_through;
-
 /// A socket that listens.
 pub(crate) enum Listener {
     Tcp(TcpListener),

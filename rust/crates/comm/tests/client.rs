@@ -558,3 +558,55 @@ fn empty_messages_do_not_pile_up() {
     }
     until(|| client.hub.drain(), |event| matches!(event.happened, Happened::Message(_)));
 }
+
+#[test]
+fn an_error_of_megabytes_is_one_calls_only() {
+    const LONG: usize = 5 << 20;
+    let runtime = Runtime::new().unwrap();
+    let port = serving(&runtime, |request, mut respond| async move {
+        let mut incoming = request.into_body();
+        let mut body = respond.send_response(grpc(), false).unwrap();
+        let Some(Ok(first)) = incoming.data().await else { return };
+        if first.ends_with(b"refuse") {
+            let text = http::HeaderValue::from_bytes(&vec![b'a'; LONG]).unwrap();
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from_static("2"));
+            trailers.insert("grpc-message", text);
+            drop(body.send_trailers(trailers));
+            return;
+        }
+        while let Some(Ok(data)) = incoming.data().await {
+            drop(body.send_data(data, false));
+        }
+    });
+    let client = Client::new(port, ClientLimits::default());
+    let other = client.converse();
+    assert!(other.send(b"begin"));
+    for _ in 0..2 {
+        let (_, status) = client.end_of(&client.ask(b"refuse"));
+        assert_eq!((status.code(), status.message().len()), (Code::Unknown, LONG));
+    }
+    assert!(other.send(b"still there"));
+    until(|| client.hub.drain(), |event| matches!(&event.happened, Happened::Message(got) if got == "still there"));
+}
+
+#[test]
+fn a_server_that_floods_is_hung_up_on() {
+    let runtime = Runtime::new().unwrap();
+    let (listener, port) = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    };
+    let flooding = runtime.spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], b"12345678"].concat().repeat(1_000);
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+        let mut reading = stream.try_clone().unwrap();
+        std::thread::spawn(move || while reading.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {});
+        while stream.write_all(&ping).is_ok() {}
+    });
+    let client = Client::new(port, ClientLimits::default());
+    assert_eq!(client.code_of(&client.ask(b"ping")), Code::Unavailable);
+    runtime.block_on(flooding).unwrap();
+}

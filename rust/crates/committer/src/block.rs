@@ -13,6 +13,7 @@ use fastledger_wire::common::metadata_slot;
 use fastledger_wire::{Hash, Height, TxValidationCode};
 
 use crate::checked::{Checked, Chunk};
+use crate::era::Era;
 use crate::error::Refusal;
 use crate::incoming::{self, Incoming};
 use crate::invocation::Rules;
@@ -30,6 +31,10 @@ pub(crate) const CONFIG_KEY: StateKey<'static> =
 /// bad entries would be many times its size.
 const MAX_EXPLANATIONS_BYTES: usize = 4 << 20;
 
+/// Most transactions of a block of which it is told that an older release judged them otherwise; a block may consist of
+/// them.
+const MAX_ERA_NOTES: usize = 10;
+
 /// What the checks of a whole block ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockRules {
@@ -37,6 +42,8 @@ pub(crate) struct BlockRules {
     pub signatures: bool,
     /// Whether entries that are not well-formed envelopes are judged rather than refused with the block.
     pub allow_malformed: bool,
+    /// See [`crate::Options::delivered`].
+    pub delivered: bool,
 }
 
 /// The last block, which the next one must continue.
@@ -67,8 +74,8 @@ pub(crate) fn check_block(
         return Err(Refusal::DataHash { found: header.data_hash.to_vec(), expected: data_hash.to_vec() });
     }
     let Some(config) = config else { return Ok(()) };
-    if incoming.metadata_slots() < metadata_slot::COUNT {
-        return Err(Refusal::Metadata(incoming.metadata_slots()));
+    if incoming.metadata_slots() == 0 {
+        return Err(Refusal::Incomplete("metadata"));
     }
     let found = incoming.data().first().copied().and_then(incoming::channel_id);
     if !rules.allow_malformed || found.is_some() {
@@ -98,9 +105,25 @@ pub(crate) struct Judged<'a> {
     pub history: Vec<HistoryWrite<'a>>,
     /// The new configuration, an encoded `ConfigEnvelope` and its transaction.
     pub config: Option<(u32, &'a [u8])>,
+    /// Channels that a system channel creates: transactions, and encoded envelopes with the first configuration.
+    pub creations: Vec<(u32, &'a [u8])>,
 }
 
 impl Judged<'_> {
+    /// Where other verdicts of the same block are not these: transaction, theirs, ours.
+    fn differences<'j>(
+        &'j self,
+        other: &'j Self,
+    ) -> impl Iterator<Item = (usize, TxValidationCode, TxValidationCode)> + 'j {
+        let pairs = self.codes.iter().zip(&other.codes).enumerate();
+        pairs.filter(|(_, (ours, theirs))| ours != theirs).map(|(index, (ours, theirs))| (index, *theirs, *ours))
+    }
+
+    /// Whether these are the verdicts, one byte each.
+    fn has_codes(&self, codes: &[u8]) -> bool {
+        self.codes.iter().map(|code| *code as u8).eq(codes.iter().copied())
+    }
+
     /// The reasons as the ledger keeps them, a JSON array; empty when every transaction is valid. The first ones, if
     /// they are more than [`MAX_EXPLANATIONS_BYTES`].
     pub(crate) fn explanations(&self) -> Vec<u8> {
@@ -166,17 +189,53 @@ impl Mvcc {
     }
 }
 
+/// A block whose entries were checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    pub number: u64,
+    pub chunks: &'a [Chunk],
+}
+
+/// Judges a peer's copy of a block: by today's rules, or where these do not come to the stored verdicts, by those of the
+/// newest era that do. `notes` gets what today's rules would have said.
+pub(crate) fn judge_copy<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
+    block: Block<'a>,
+    stored: &[u8],
+    world: &World<'_, S, I>,
+    timings: &mut Timings,
+    notes: &mut Vec<String>,
+) -> Result<Judged<'a>, S::Error> {
+    let rules = Rules::of(world.config);
+    let today = judge(block, rules, world, timings)?;
+    if today.has_codes(stored) || stored.len() != today.codes.len() {
+        return Ok(today);
+    }
+    for era in Era::older(world.config) {
+        let judged = judge(block, Rules { era, ..rules }, world, timings)?;
+        if judged.has_codes(stored) {
+            notes.extend(today.differences(&judged).take(MAX_ERA_NOTES).map(|(index, then, now)| {
+                format!(
+                    "transaction {index} is {then} by the rules of Fabric {}; peers of today say {now}",
+                    era.releases()
+                )
+            }));
+            return Ok(judged);
+        }
+    }
+    Ok(today)
+}
+
 /// Judges a block's transactions.
 pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
-    number: u64,
-    chunks: &'a [Chunk],
+    Block { number, chunks }: Block<'a>,
+    rules: Rules,
     world: &World<'_, S, I>,
     timings: &mut Timings,
 ) -> Result<Judged<'a>, S::Error> {
     let watch = Stopwatch::start();
     let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(Chunk::borrow_dependent).collect();
     let mut verdicts = Verdicts::new(checked.len());
-    let mut judge = Judge::new(world.config, world.state);
+    let mut judge = Judge::new(world.config, rules, world.state);
     let mut accepted = Vec::with_capacity(checked.len());
     for (index, checked) in (0u32..).zip(checked) {
         match judge.judge(checked, world.tx_ids) {
@@ -185,7 +244,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
             Err(Stop::Broken(error)) => return Err(error),
         }
     }
-    across_transactions(&accepted, Rules::of(world.config), &mut verdicts);
+    across_transactions(&accepted, rules, &mut verdicts);
     accepted.retain(|(index, _)| verdicts.is_valid(*index));
     timings.count(Stage::Policy, watch.spent());
     let watch = Stopwatch::start();
@@ -226,7 +285,7 @@ fn across_transactions(accepted: &[(u32, Accepted<'_, '_>)], rules: Rules, verdi
         duplicate_ids(accepted, verdicts);
     }
     if !rules.v2_0_validation {
-        upgraded_chaincodes(accepted, verdicts);
+        upgraded_chaincodes(accepted, rules, verdicts);
     }
 }
 
@@ -235,7 +294,7 @@ fn endorser_transactions<'s, 't, 'a>(
 ) -> impl Iterator<Item = (u32, &'t EndorserTransaction<'a>)> + use<'s, 't, 'a> {
     accepted.iter().filter_map(|(index, accepted)| match accepted {
         Accepted::Endorser(tx, _) => Some((*index, *tx)),
-        Accepted::Config(_) => None,
+        _ => None,
     })
 }
 
@@ -252,11 +311,11 @@ fn duplicate_ids(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) 
 }
 
 /// `invalidTXsForUpgradeCC`: of several upgrades the last one stands, and nothing else of an upgraded chaincode does.
-fn upgraded_chaincodes(accepted: &[(u32, Accepted<'_, '_>)], verdicts: &mut Verdicts) {
+fn upgraded_chaincodes(accepted: &[(u32, Accepted<'_, '_>)], rules: Rules, verdicts: &mut Verdicts) {
     let conflict = |text| Invalid::rule(TxValidationCode::ChaincodeVersionConflict, text);
     let mut upgrades: HashMap<&str, u32> = HashMap::new();
     for (index, tx) in endorser_transactions(accepted) {
-        let Some(Upgrade { name, version }) = lscc::upgraded_chaincode(tx) else { continue };
+        let Some(Upgrade { name, version }) = lscc::upgraded_chaincode(tx, rules) else { continue };
         if let Some(earlier) = upgrades.insert(name, index) {
             let text = format!("transaction {index} of this block upgrades chaincode {name:?} to {version:?}");
             verdicts.invalid(earlier, conflict(text));
@@ -283,7 +342,7 @@ fn concurrency<'a, S: StateReader, I>(
         .iter()
         .filter_map(|(index, accepted)| match accepted {
             Accepted::Endorser(_, rwset) => Some(Transaction { rwset, index: *index }),
-            Accepted::Config(_) => None,
+            _ => None,
         })
         .collect();
     let outcome = world.mvcc.validate(number, &transactions, world.state)?;
@@ -291,7 +350,11 @@ fn concurrency<'a, S: StateReader, I>(
     let mut batch = outcome.batch;
     let config = accepted.iter().rev().find_map(|(index, accepted)| match accepted {
         Accepted::Config(envelope) => Some((*index, *envelope)),
-        Accepted::Endorser(..) => None,
+        _ => None,
+    });
+    let creations = accepted.iter().filter_map(|(index, accepted)| match accepted {
+        Accepted::ChannelCreation(envelope) => Some((*index, *envelope)),
+        _ => None,
     });
     if let Some((index, envelope)) = config {
         batch.insert(config_update(number, index, envelope));
@@ -313,7 +376,8 @@ fn concurrency<'a, S: StateReader, I>(
         verdicts.invalid(index, Invalid { code: conflict.code(), reason: Arc::new(conflict_reason(conflict)) });
     }
     verdicts.reasons.sort_by_key(|(index, _)| *index);
-    Ok(Judged { codes: verdicts.codes, reasons: verdicts.reasons, batch, history, config })
+    let creations = creations.collect();
+    Ok(Judged { codes: verdicts.codes, reasons: verdicts.reasons, batch, history, config, creations })
 }
 
 /// The write of a configuration transaction.
@@ -353,6 +417,7 @@ mod tests {
             batch: UpdateBatch::default(),
             history: Vec::new(),
             config: None,
+            creations: Vec::new(),
         }
     }
 

@@ -39,6 +39,10 @@ pub struct Options {
     /// Whether entries that are not well-formed envelopes are judged instead of refused with their block: for ledgers
     /// of peers older than the fix of CVE-2023-46132.
     pub allow_malformed: bool,
+    /// Whether blocks come from an orderer, so that the verdicts and commit hashes in their metadata mean nothing.
+    /// Otherwise blocks may be a peer's copies: then they keep the verdicts of the release that committed them, where that
+    /// judged otherwise than today's, and have a commit hash where that peer gave them one.
+    pub delivered: bool,
     /// Whether concurrency control runs the slow judge instead of the parallel product; their verdicts are the same.
     pub sequential_mvcc: bool,
     /// How signatures are verified.
@@ -56,6 +60,7 @@ impl Default for Options {
             blocks_ahead: MAX_BLOCKS_AHEAD,
             verify_block_signatures: true,
             allow_malformed: false,
+            delivered: false,
             sequential_mvcc: false,
             verifier: VerifierOptions::default(),
             durable: true,
@@ -73,8 +78,11 @@ pub struct CommitResult {
     pub header_hash: Hash,
     /// Hash of its data.
     pub data_hash: Hash,
-    /// The commit hash, none for block 0.
+    /// The commit hash, none for block 0 and in ledgers that were begun before 1.4.1.
     pub commit_hash: Option<Hash>,
+    /// What an auditor should know of the block beside its verdicts: channels that it creates, rules of an older release
+    /// by which it was judged.
+    pub notes: Vec<String>,
     /// One code for each transaction.
     pub codes: Vec<TxValidationCode>,
     /// The transactions filter that the block came with; empty for none.
@@ -110,6 +118,7 @@ pub struct Channel {
     results: Receiver<Outcome>,
     threads: Vec<JoinHandle<()>>,
     torn: Option<TornTail>,
+    rebuilt: Option<String>,
 }
 
 impl Channel {
@@ -123,6 +132,7 @@ impl Channel {
         let blocks = ledger.blocks(recovery.replay.start)?;
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
+        channel.rebuilt = recovery.rebuilding;
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -132,8 +142,11 @@ impl Channel {
         let workers = if options.workers == 0 { cores } else { options.workers };
         let verifier = Arc::new(Verifier::new(options.verifier));
         let config = CurrentConfig::default();
-        let rules =
-            BlockRules { signatures: options.verify_block_signatures, allow_malformed: options.allow_malformed };
+        let rules = BlockRules {
+            signatures: options.verify_block_signatures,
+            allow_malformed: options.allow_malformed,
+            delivered: options.delivered,
+        };
         let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
         let committer = on_deep_stack(|| {
             Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)
@@ -161,6 +174,7 @@ impl Channel {
             results,
             threads,
             torn: None,
+            rebuilt: None,
         })
     }
 
@@ -182,6 +196,12 @@ impl Channel {
     #[must_use]
     pub fn torn(&self) -> Option<&TornTail> {
         self.torn.as_ref()
+    }
+
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[must_use]
+    pub fn rebuilt(&self) -> Option<&str> {
+        self.rebuilt.as_deref()
     }
 
     /// The ledger, for reading.

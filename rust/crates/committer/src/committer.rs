@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use fastledger_crypto::Verifier;
-use fastledger_identity::ChannelConfig;
+use fastledger_identity::{ChannelConfig, IdentityError};
 use fastledger_ledger::{Appended, CommittedBlock, Ledger, LedgerError, Location, View};
 use fastledger_mvcc::{commit_hash, update_bytes};
 use fastledger_wire::common::{Metadata, metadata_slot};
@@ -15,10 +15,12 @@ use crate::block::{self as judging, BlockRules, Judged, Mvcc, Tip, World};
 use crate::channel::{CommitResult, CurrentConfig};
 use crate::checked::Chunk;
 use crate::collections;
+use crate::era::Era;
 use crate::error::{CommitError, Refusal};
 use crate::flusher::Flusher;
 use crate::genesis::{self, Genesis};
 use crate::incoming::Incoming;
+use crate::invocation::Rules;
 use crate::judge::TxIdIndex;
 use crate::pipeline::{Checks, InFlight};
 use crate::stored_config;
@@ -35,6 +37,15 @@ pub(crate) enum Intent {
     Replay(Location),
 }
 
+/// How a block is to be gone about.
+struct Task {
+    intent: Intent,
+    /// See [`Committer::is_copy`].
+    is_copy: bool,
+    /// Whether no other block waits behind it.
+    idle: bool,
+}
+
 /// What the committer's thread owns.
 pub(crate) struct Committer {
     ledger: Arc<Ledger>,
@@ -43,6 +54,8 @@ pub(crate) struct Committer {
     verifier: Arc<Verifier>,
     rules: BlockRules,
     mvcc: Mvcc,
+    /// Whether what comes in may still be a peer's copies: no block without verdicts has come yet.
+    copies: bool,
     /// Where records are put together; kept because a fresh one of some megabytes costs as much as filling it.
     record: Vec<u8>,
     /// After the last block that was judged, which in a replay is not the last one stored.
@@ -65,8 +78,9 @@ impl Committer {
             header_hash: savepoint.map(|savepoint| savepoint.tip.header_hash),
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
-        let mut committer =
-            Self { ledger, flusher, config, verifier, rules, mvcc, record: Vec::new(), tip, commit_hash };
+        let copies = !rules.delivered;
+        let record = Vec::new();
+        let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, copies, record, tip, commit_hash };
         if let Some(stored) = stored_config::load(&committer.ledger, &committer.ledger.view()?)? {
             committer.put_in_force(stored);
         }
@@ -87,10 +101,14 @@ impl Committer {
         let config = self.current();
         judging::check_block(incoming, &self.tip, &checks.data_hash, config.as_deref(), self.rules, &self.verifier)
             .map_err(refused)?;
+        let is_copy = self.is_copy(incoming, intent);
         let outcome = match &config {
             None => self.begin(incoming, &checks, intent),
-            Some(config) => self.go_on(incoming, &checks, config, intent, idle),
+            Some(config) => self.go_on(incoming, &checks, config, Task { intent, is_copy, idle }),
         };
+        if outcome.is_ok() && intent == Intent::Commit {
+            self.copies = is_copy;
+        }
         if idle {
             self.flusher.flush_soon();
         }
@@ -100,6 +118,13 @@ impl Committer {
     /// The number of the next block.
     pub(crate) fn height(&self) -> u64 {
         self.tip.height
+    }
+
+    /// Whether the block is a peer's copy, which has that peer's verdicts in its metadata. What an orderer puts in their
+    /// place, nobody looks at; so a copy is only what follows copies.
+    fn is_copy(&self, incoming: &Incoming, intent: Intent) -> bool {
+        let is_stored = matches!(intent, Intent::Replay(_));
+        is_stored || self.copies && !incoming.metadata()[metadata_slot::TRANSACTIONS_FILTER].is_empty()
     }
 
     fn current(&self) -> Option<Arc<ChannelConfig>> {
@@ -116,7 +141,7 @@ impl Committer {
             .map_err(|refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) })?;
         let view = self.ledger.view()?;
         let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
-        let block = Outcome { judged, tx_ids, commit_hash: None };
+        let block = Outcome { judged, tx_ids, commit_hash: None, notes: Vec::new() };
         let result = self.conclude(incoming, checks, block, &view, intent, checks.timings)?;
         if intent != Intent::Judge {
             self.put_in_force(config);
@@ -129,8 +154,7 @@ impl Committer {
         incoming: &Incoming,
         checks: &Checks,
         config: &Arc<ChannelConfig>,
-        intent: Intent,
-        idle: bool,
+        Task { intent, is_copy, idle }: Task,
     ) -> Result<CommitResult, CommitError> {
         let refused = |refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) };
         if let Some((index, text)) = &incoming.malformed {
@@ -139,21 +163,24 @@ impl Committer {
         let view = self.ledger.view()?;
         let world = World { config, state: &view, tx_ids: &LedgerTxIds(&view), mvcc: self.mvcc.beside(idle) };
         let mut timings = checks.timings;
-        let judged = judging::judge(incoming.number, &checks.chunks, &world, &mut timings)?;
-        let next = match judged.config {
-            None => None,
-            Some((index, envelope)) => Some(
-                config
-                    .apply(envelope)
-                    .map_err(|error| refused(Refusal::Config { index: index as usize, text: error.to_string() }))?,
-            ),
+        let block = judging::Block { number: incoming.number, chunks: &checks.chunks };
+        let mut notes = Vec::new();
+        let judged = if is_copy {
+            let stored = incoming.metadata()[metadata_slot::TRANSACTIONS_FILTER];
+            judging::judge_copy(block, stored, &world, &mut timings, &mut notes)?
+        } else {
+            judging::judge(block, Rules::of(config), &world, &mut timings)?
         };
+        let as_1_0_0 = (is_copy || !self.rules.delivered) && Era::older(config).any(|era| era == Era::V1_0);
+        let next = next_config(config, &judged, as_1_0_0, &mut notes).map_err(refused)?;
+        note_created_channels(config, &judged, as_1_0_0, &mut notes).map_err(refused)?;
         let watch = Stopwatch::start();
         let codes: Vec<u8> = judged.codes.iter().map(|code| *code as u8).collect();
-        let commit_hash = commit_hash(&codes, &update_bytes(&judged.batch), self.commit_hash.as_ref());
+        let updates = || update_bytes(&judged.batch);
+        let commit_hash = self.commit_hash(incoming, is_copy, &codes, updates, &mut notes);
         timings.count(Stage::Mvcc, watch.spent());
         let tx_ids = tx_ids(checks, &codes);
-        let block = Outcome { judged, tx_ids, commit_hash: Some(commit_hash) };
+        let block = Outcome { judged, tx_ids, commit_hash, notes };
         let result = self.conclude(incoming, checks, block, &view, intent, timings)?;
         if let Some(next) = next
             && intent != Intent::Judge
@@ -161,6 +188,36 @@ impl Committer {
             self.put_in_force(next);
         }
         Ok(result)
+    }
+
+    /// The commit hash, which have (`kvLedger.commit`) block 1 and what follows a block that has one: a ledger that was
+    /// begun before 1.4.1 has none, and does not come to any by an upgrade of its peer.
+    ///
+    /// A copy has one where its peer gave it one. If that is the first and not that of block 1, what went before may be
+    /// unknown; then it is believed.
+    fn commit_hash(
+        &self,
+        incoming: &Incoming,
+        is_copy: bool,
+        codes: &[u8],
+        updates: impl FnOnce() -> Vec<u8>,
+        notes: &mut Vec<String>,
+    ) -> Option<Hash> {
+        let metadata = incoming.metadata();
+        let stored = if is_copy { stored_commit_hash(&metadata) } else { &[] };
+        let has_one = if is_copy { !stored.is_empty() } else { incoming.number == 1 || self.commit_hash.is_some() };
+        if !has_one {
+            return None;
+        }
+        let computed = commit_hash(codes, &updates(), self.commit_hash.as_ref());
+        let begins = incoming.number > 1 && self.commit_hash.is_none();
+        match Hash::try_from(stored) {
+            Ok(stored) if begins && stored != computed => {
+                notes.push("its commit hash is believed: that of the block before is not known".to_owned());
+                Some(stored)
+            }
+            _ => Some(computed),
+        }
     }
 
     fn conclude(
@@ -198,6 +255,7 @@ impl Committer {
             data_hash: checks.data_hash,
             commit_hash: outcome.commit_hash,
             codes: outcome.judged.codes,
+            notes: outcome.notes,
             stored_codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(),
             stored_commit_hash: stored_commit_hash(&metadata).to_vec(),
             timings,
@@ -212,12 +270,20 @@ impl Committer {
         location: Location,
     ) -> Result<Appended, CommitError> {
         let metadata = incoming.metadata();
-        let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
-        if stored != outcome.codes() {
-            return Err(CommitError::Replay { number: incoming.number, what: "verdicts" });
+        let differs = |what: String| Err(CommitError::Replay { number: incoming.number, what });
+        let (stored, ours) = (metadata[metadata_slot::TRANSACTIONS_FILTER], outcome.codes());
+        if stored.len() != ours.len() {
+            return differs(format!("it has {} verdicts for {} transactions", stored.len(), ours.len()));
+        }
+        if let Some(index) = (0..ours.len()).find(|index| stored[*index] != ours[*index]) {
+            let name = |code: u8| {
+                TxValidationCode::from_number(code).map_or_else(|| code.to_string(), |code| code.name().to_owned())
+            };
+            let (stored, ours) = (name(stored[index]), name(ours[index]));
+            return differs(format!("transaction {index} is stored as {stored}, but it is {ours}"));
         }
         if stored_commit_hash(&metadata) != outcome.commit_hash.as_ref().map_or([].as_slice(), |hash| hash) {
-            return Err(CommitError::Replay { number: incoming.number, what: "commit hash" });
+            return differs("it is stored with another commit hash than follows from its verdicts".to_owned());
         }
         let tip = fastledger_ledger::ChainTip {
             number: incoming.number,
@@ -251,6 +317,8 @@ struct Outcome<'a> {
     /// Indexed id and code of every transaction.
     tx_ids: Vec<(Cow<'a, str>, u8)>,
     commit_hash: Option<Hash>,
+    /// See [`CommitResult::notes`].
+    notes: Vec<String>,
 }
 
 impl Outcome<'_> {
@@ -273,7 +341,59 @@ impl Outcome<'_> {
     }
 }
 
-fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
+/// The configuration after the block, if it brings one; `as_1_0_0` also takes what only 1.0.0 took.
+fn next_config(
+    config: &ChannelConfig,
+    judged: &Judged<'_>,
+    as_1_0_0: bool,
+    notes: &mut Vec<String>,
+) -> Result<Option<ChannelConfig>, Refusal> {
+    let Some((index, envelope)) = judged.config else { return Ok(None) };
+    let refused = |error: IdentityError| Refusal::Config { index: index as usize, text: error.to_string() };
+    let next = match config.apply(envelope) {
+        Err(error) if as_1_0_0 => {
+            let next = config.apply_as_1_0_0(envelope).map_err(|_| refused(error.clone()))?;
+            notes.push(taken_by_1_0_0(index, &error));
+            next
+        }
+        applied => applied.map_err(refused)?,
+    };
+    next.supported_by_peers().map(Some).map_err(refused)
+}
+
+/// Tells of the channels that the block creates; a creation against the rules refuses the block.
+fn note_created_channels(
+    config: &ChannelConfig,
+    judged: &Judged<'_>,
+    as_1_0_0: bool,
+    notes: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    for (index, envelope) in &judged.creations {
+        let refused = |error: IdentityError| Refusal::Creation { index: *index as usize, text: error.to_string() };
+        let channel = match config.created_channel(envelope) {
+            Err(error) if as_1_0_0 => {
+                let channel = config.created_channel_as_1_0_0(envelope).map_err(|_| refused(error.clone()))?;
+                notes.push(taken_by_1_0_0(*index, &error));
+                channel
+            }
+            created => created.map_err(refused)?,
+        };
+        let members = channel.application().map_or_else(Vec::new, |application| application.mspids());
+        notes.push(format!(
+            "transaction {index} creates channel {:?} of consortium {:?} with {}",
+            channel.channel_id(),
+            channel.consortium(),
+            if members.is_empty() { "no members".to_owned() } else { members.join(", ") },
+        ));
+    }
+    Ok(())
+}
+
+fn taken_by_1_0_0(index: u32, error: &IdentityError) -> String {
+    format!("transaction {index} is a configuration that Fabric 1.0.0 took; every release since refuses it: {error}")
+}
+
+pub(crate) fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
     Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).map_or(&[], |stored| stored.value)
 }
 

@@ -67,12 +67,13 @@ struct Satisfied<'a> {
 
 impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
     /// Checks every write in Fabric's order: public values and metadata, then hashed values, then hashed metadata.
-    pub(crate) fn check(&self, writes: Option<&NsRwSet<'a>>) -> Result<(), Failure<S::Error>> {
+    pub(crate) fn check<'w>(&self, writes: impl Iterator<Item = &'w NsRwSet<'a>>) -> Result<(), Failure<S::Error>>
+    where
+        'a: 'w,
+    {
         let mut satisfied = Satisfied::default();
-        if let Some(writes) = writes {
-            for (collection, key) in written_keys(writes) {
-                self.key(collection, key, &mut satisfied)?;
-            }
+        for (collection, key) in writes.flat_map(written_keys) {
+            self.key(collection, key, &mut satisfied)?;
         }
         if !satisfied.any {
             self.chaincode_policy(&mut satisfied)?;
@@ -268,7 +269,7 @@ mod tests {
         let writes = [vec![write("k"); 500], vec![write("l")], vec![write("k"); 500]].concat();
         let public = KvRwSet { writes, ..KvRwSet::default() };
         with_check(&state, |check| {
-            assert!(check.check(Some(&NsRwSet { namespace: "cc", public, collections: Vec::new() })).is_ok());
+            assert!(check.check([NsRwSet { namespace: "cc", public, collections: Vec::new() }].iter()).is_ok());
             assert_eq!(state.asked.load(Relaxed), 2);
         });
     }

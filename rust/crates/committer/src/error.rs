@@ -22,7 +22,7 @@ pub enum Refusal {
     #[error("it has no {0}")]
     Incomplete(&'static str),
     /// Not the next block of this ledger.
-    #[error("the ledger expects block {expected}")]
+    #[error("the ledger expects block {expected}{}", beginning(*expected))]
     Number {
         /// Height of the ledger.
         expected: u64,
@@ -43,9 +43,6 @@ pub enum Refusal {
         /// Computed.
         expected: Vec<u8>,
     },
-    /// Fewer slots than Fabric gives every block.
-    #[error("it has {0} metadata slots instead of {count}", count = fastledger_wire::common::metadata_slot::COUNT)]
-    Metadata(usize),
     /// An entry is not exactly one envelope.
     #[error("entry {index} is not a well-formed envelope: {text}")]
     Malformed {
@@ -65,6 +62,14 @@ pub enum Refusal {
     /// The orderers' signatures do not satisfy the channel's policy.
     #[error("its orderer signatures are not sufficient: {0}")]
     Signatures(String),
+    /// A channel's creation that the system channel's rules reject.
+    #[error("transaction {index} creates a channel against the rules: {text}")]
+    Creation {
+        /// Index of the transaction.
+        index: usize,
+        /// Why.
+        text: String,
+    },
     /// A configuration that the channel's rules reject.
     #[error("transaction {index} is a configuration that cannot be applied: {text}")]
     Config {
@@ -73,6 +78,14 @@ pub enum Refusal {
         /// Why.
         text: String,
     },
+}
+
+/// What to do where the blocks before are nowhere.
+fn beginning(expected: u64) -> &'static str {
+    match expected {
+        0 => "; where a channel's blocks begin later, its ledger began with a snapshot: restore that first",
+        _ => "",
+    }
 }
 
 /// Why a block was not committed.
@@ -91,12 +104,12 @@ pub enum CommitError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// A block of the ledger's own files is judged otherwise than when it was committed.
-    #[error("block {number} of the ledger's block files now gets other {what} than it is stored with")]
+    #[error("block {number} of the ledger's block files is not judged as it was: {what}")]
     Replay {
         /// The block.
         number: u64,
         /// What differs.
-        what: &'static str,
+        what: String,
     },
     /// A block was written, but not brought to stable storage.
     #[error("the block may not survive a power cut: {0}")]

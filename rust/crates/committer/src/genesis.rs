@@ -26,7 +26,9 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
     }
     let data = incoming.data();
     let (channel_id, envelope) = config_of(data[0]).ok_or_else(|| refuse("it cannot be decoded".to_owned()))?;
-    let config = ChannelConfig::from_envelope(channel_id, envelope).map_err(|error| refuse(error.to_string()))?;
+    let config = ChannelConfig::from_envelope(channel_id, envelope)
+        .and_then(ChannelConfig::supported_by_peers)
+        .map_err(|error| refuse(error.to_string()))?;
     let mut batch = UpdateBatch::default();
     batch.insert(config_update(0, 0, envelope));
     let judged = Judged {
@@ -35,12 +37,13 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
         batch,
         history: Vec::new(),
         config: Some((0, envelope)),
+        creations: Vec::new(),
     };
     Ok(Genesis { config, judged, tx_id: Entry::parse(data[0]).indexed_tx_id.into_owned() })
 }
 
 /// Channel and `ConfigEnvelope` of a configuration transaction; neither creator nor signature is needed here.
-fn config_of(entry: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn config_of(entry: &[u8]) -> Option<(&str, &[u8])> {
     use fastledger_wire::Message;
     use fastledger_wire::common::{ChannelHeader, Envelope, Payload};
     let envelope = Envelope::decode(entry).ok()?;

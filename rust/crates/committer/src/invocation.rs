@@ -10,13 +10,15 @@ use fastledger_wire::rwset::{NsRwSet, TxRwSet};
 use fastledger_wire::{Message, TxValidationCode};
 
 use crate::definitions::LSCC;
+use crate::era::Era;
 use crate::transaction::EndorserTransaction;
 use crate::verdict::Invalid;
 
-/// The application capabilities that decide how invocations are judged.
+/// What decides how invocations are judged: the application's capabilities, and whose peers judge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of Fabric's ApplicationCapabilities")]
-pub struct Rules {
+pub(crate) struct Rules {
+    pub era: Era,
     pub v1_1_validation: bool,
     pub v1_2_validation: bool,
     pub v1_3_validation: bool,
@@ -27,10 +29,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules of a channel's configuration.
+    /// Today's rules under a channel's configuration.
     pub(crate) fn of(config: &ChannelConfig) -> Self {
         let capabilities = config.application().map(|application| application.capabilities).unwrap_or_default();
         Self {
+            era: Era::Today,
             v1_1_validation: capabilities.v1_1_validation,
             v1_2_validation: capabilities.v1_2_validation,
             v1_3_validation: capabilities.v1_3_validation,
@@ -113,7 +116,7 @@ fn guarded_namespaces<'a>(rwset: &TxRwSet<'a>, rules: Rules, own: Option<&'a str
     let mut seen = HashSet::new();
     let mut namespaces = Vec::from_iter(own);
     for namespace in &rwset.namespaces {
-        if !seen.insert(namespace.namespace) {
+        if !seen.insert(namespace.namespace) && !rules.era.allows_namespaces_twice() {
             let text = format!("namespace {:?} stands twice in the read-write set", namespace.namespace);
             return Err(Invalid::rule(TxValidationCode::IllegalWriteset, text));
         }

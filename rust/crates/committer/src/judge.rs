@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use fastledger_identity::{ChannelConfig, Identity, Signers};
 use fastledger_mvcc::{StateKey, StateReader};
+use fastledger_wire::common::header_type;
 use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
 
@@ -37,6 +38,10 @@ pub(crate) enum Accepted<'t, 'a> {
     Config(&'a [u8]),
     /// What an endorsed transaction reads and writes.
     Endorser(&'t EndorserTransaction<'a>, &'t TxRwSet<'a>),
+    /// A channel that the system channel creates: an encoded envelope with its first configuration.
+    ChannelCreation(&'a [u8]),
+    /// Nothing that the ledger's state would show.
+    ResourceUpdate,
 }
 
 /// How judging ends short of acceptance.
@@ -64,8 +69,8 @@ pub(crate) struct Judge<'j, 'a, S> {
 
 impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     /// Begins a block; `state` is what was committed before it.
-    pub(crate) fn new(config: &'j ChannelConfig, state: &'j S) -> Self {
-        Self { config, rules: Rules::of(config), state, definitions: HashMap::new(), changed_policies: HashSet::new() }
+    pub(crate) fn new(config: &'j ChannelConfig, rules: Rules, state: &'j S) -> Self {
+        Self { config, rules, state, definitions: HashMap::new(), changed_policies: HashSet::new() }
     }
 
     /// Judges the next transaction.
@@ -75,11 +80,18 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         index: &impl TxIdIndex<Error = S::Error>,
     ) -> Result<Accepted<'t, 'a>, Stop<S::Error>> {
         let signed = checked.entry.signed.as_ref().map_err(Clone::clone)?;
+        self.known_type(signed.channel_header.r#type)?;
         if let Err(text) = &checked.creator {
             return Err(Invalid::rule(TxValidationCode::BadCreatorSignature, text.clone()).into());
         }
         let tx = match signed.body.as_ref().map_err(Clone::clone)? {
             Body::Config(envelope) => return Ok(Accepted::Config(envelope)),
+            Body::ChannelCreation(envelope) => {
+                self.may_create_channels(checked)?;
+                return Ok(Accepted::ChannelCreation(envelope));
+            }
+            Body::ResourceUpdate => return self.resource_update(),
+            Body::Token => return Err(unsupported(TxValidationCode::UnknownTxType, "a FabToken transaction").into()),
             Body::Endorser(tx) => &**tx,
         };
         if index.contains(tx.tx_id).map_err(Stop::Broken)? {
@@ -103,6 +115,36 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             self.changed_policies.extend(endorsement::metadata_keys(namespace));
         }
         Ok(Accepted::Endorser(tx, invocation.rwset))
+    }
+
+    /// Part of `validateChannelHeader`. Peers never see a system channel, where alone channels are created.
+    fn known_type(&self, r#type: i32) -> Result<(), Invalid> {
+        let creates_channel = r#type == header_type::ORDERER_TRANSACTION && self.config.consortiums().is_some();
+        if creates_channel || self.rules.era.knows_type(r#type) {
+            return Ok(());
+        }
+        let text = format!("header type {type} has no place in a block of this channel");
+        Err(Invalid::rule(TxValidationCode::BadCommonHeader, text))
+    }
+
+    /// An orderer signs what it makes of a request, and asks itself whether it may write (`SigFilter`).
+    fn may_create_channels(&self, checked: &Checked<'a>) -> Result<(), Invalid> {
+        let creator: Vec<_> = checked.creator.iter().cloned().collect();
+        let policies = ["/Channel/Writers", "/Channel/Orderer/Writers"];
+        let mut writers = policies.into_iter().filter_map(|path| self.config.policy(path));
+        if writers.any(|policy| policy.is_satisfied_by(&creator)) {
+            return Ok(());
+        }
+        let text = "the creator satisfies neither /Channel/Writers nor /Channel/Orderer/Writers of the system channel";
+        Err(Invalid::rule(TxValidationCode::BadCreatorSignature, text))
+    }
+
+    fn resource_update<'t>(&self) -> Result<Accepted<'t, 'a>, Stop<S::Error>> {
+        let capabilities = self.config.application().map(|application| application.capabilities).unwrap_or_default();
+        if capabilities.resources_tree {
+            return Ok(Accepted::ResourceUpdate);
+        }
+        Err(unsupported(TxValidationCode::UnsupportedTxPayload, "an update of the peers' resources").into())
     }
 
     fn v20(&mut self, invocation: &Invocation<'_, 'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
@@ -156,6 +198,10 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         checked: &Checked<'a>,
     ) -> Result<(), Stop<S::Error>> {
         let name = invocation.chaincode;
+        if !self.rules.era.knows_all_system_chaincodes() && name != LSCC && !never_invokable(name) {
+            let text = format!("system chaincode {name:?} is not defined on this channel");
+            return Err(Invalid::rule(TxValidationCode::InvalidOtherReason, text).into());
+        }
         if never_invokable(name) {
             let text = format!("system chaincode {name:?} cannot be invoked");
             return Err(Invalid::rule(TxValidationCode::IllegalWriteset, text).into());
@@ -196,7 +242,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             definition,
             endorsers,
         };
-        let writes = invocation.rwset.namespaces.iter().find(|writes| writes.namespace == namespace);
+        let writes = invocation.rwset.namespaces.iter().filter(|writes| writes.namespace == namespace);
         check.check(writes).map_err(|failure| match failure {
             Failure::Unendorsed(unendorsed) => Stop::Invalid(policy_failure(namespace, unendorsed)),
             Failure::Broken(error) => Stop::Broken(error),
@@ -233,6 +279,8 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         }
         let found = if self.rules.v2_0_validation {
             Definition::find(self.state, name)
+        } else if is_system_chaincode(name) && self.rules.era.knows_all_system_chaincodes() {
+            Ok(Ok(Definition::SystemChaincode))
         } else {
             Definition::find_legacy(self.state, name)
         };
@@ -252,6 +300,10 @@ fn only_own_writes(invocation: &Invocation<'_, '_>) -> Result<(), Invalid> {
         }
         None => Ok(()),
     }
+}
+
+fn unsupported(code: TxValidationCode, what: &str) -> Invalid {
+    Invalid::rule(code, format!("{what}, which no channel takes"))
 }
 
 fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {

@@ -9,11 +9,11 @@
 //! | `transaction`, `well_formed` | `core/common/validation` | entries are taken apart |
 //! | `checked` | `msp`, `bccsp` | identities are looked up, signatures verified |
 //! | `block` | `internal/peer/gossip/mcs.go` | hash chain and orderers' signatures |
-//! | `judge`, `invocation`, `endorsement`, `lscc` | `core/committer/txvalidator` | duplicates, definitions, policies |
+//! | `judge`, `era`, `invocation`, `endorsement`, `lscc` | `core/committer/txvalidator` | duplicates, definitions, policies |
 //! | `fastledger_mvcc` | `core/ledger/kvledger/txmgmt` | reads against versions |
 //! | `committer`, `flusher` | `core/ledger/kvledger` | block file, state, history, indexes |
 //!
-//! [`Channel`] is the face of it all. "This transaction is invalid" is a code in a [`CommitResult`]; "this block may not
+//! [`Channel`] is the face of it all, [`Excerpt`] that of blocks whose beginning is missing. "This transaction is invalid" is a code in a [`CommitResult`]; "this block may not
 //! be taken" and "this machine failed" are [`CommitError`]s.
 
 #![forbid(unsafe_code)]
@@ -26,7 +26,9 @@ mod committer;
 mod definitions;
 mod durable;
 mod endorsement;
+mod era;
 mod error;
+mod excerpt;
 mod flusher;
 mod gate;
 mod genesis;
@@ -44,6 +46,7 @@ mod well_formed;
 
 pub use channel::{Channel, CommitResult, Options};
 pub use error::{CommitError, Refusal};
+pub use excerpt::{Examined, Excerpt};
 pub use incoming::MAX_BLOCK_BYTES;
 pub use timings::{Spent, Stage, Timings};
 pub use verdict::{EndorsementOutcome, KeyName, Reason};

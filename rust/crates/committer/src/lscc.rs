@@ -99,9 +99,9 @@ pub(crate) fn validate_invocation<L: Lookup>(
 }
 
 /// The chaincode that a valid transaction upgrades (`getUpgradeTxInstance` of `txvalidator/v14`), so that in its block
-/// every other transaction of that chaincode is a `CHAINCODE_VERSION_CONFLICT`. Fabric sees no upgrades but those of
-/// Go chaincode here.
-pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>) -> Option<Upgrade<'a>> {
+/// every other transaction of that chaincode is a `CHAINCODE_VERSION_CONFLICT`. Since 1.3 Fabric sees no upgrades but
+/// those of Go chaincode here.
+pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>, rules: Rules) -> Option<Upgrade<'a>> {
     let invoked = transaction.header_extension.as_ref().ok()?.chaincode_id.as_ref()?;
     if invoked.name != LSCC {
         return None;
@@ -110,7 +110,14 @@ pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>) -> O
     let [b"upgrade", _channel, deployment, ..] = arguments.as_slice() else { return None };
     let spec = ChaincodeDeploymentSpec::decode(deployment).ok()?.chaincode_spec?;
     let id = spec.chaincode_id?;
-    (spec.r#type == chaincode_type::GOLANG).then_some(Upgrade { name: id.name, version: id.version })
+    let seen = match spec.r#type {
+        chaincode_type::GOLANG => true,
+        chaincode_type::NODE | chaincode_type::CAR | chaincode_type::JAVA => {
+            rules.era.sees_upgrades_of_every_language()
+        }
+        _ => false,
+    };
+    seen.then_some(Upgrade { name: id.name, version: id.version })
 }
 
 /// The key in namespace `lscc` of a chaincode's collections (`privdata.BuildCollectionKVSKey`).
@@ -137,7 +144,7 @@ enum Function {
 /// What the client asked of LSCC.
 struct Invocation<'a> {
     function: Function,
-    /// Of the chaincode; it is well-formed, so it stands unquoted in texts.
+    /// Of the chaincode; it is well-formed (but in old eras), so it stands unquoted in texts.
     name: &'a str,
     version: &'a str,
     /// Encoded `CollectionConfigPackage`.
@@ -164,13 +171,13 @@ impl<'a> Invocation<'a> {
         if arguments.len() > most {
             return Err(format!("{} arguments, but lscc takes at most {most}", arguments.len()));
         }
-        let (name, version) = deployed_chaincode(deployment)?;
+        let (name, version) = deployed_chaincode(deployment, rules)?;
         Ok(Self { function, name, version, collections: arguments.get(COLLECTIONS_ARGUMENT).copied() })
     }
 }
 
 /// Name and version that a `ChaincodeDeploymentSpec` gives the chaincode.
-fn deployed_chaincode(deployment: &[u8]) -> Result<(&str, &str), String> {
+fn deployed_chaincode(deployment: &[u8], rules: Rules) -> Result<(&str, &str), String> {
     let deployment = ChaincodeDeploymentSpec::decode(deployment)
         .map_err(|error| format!("the chaincode deployment spec does not decode: {error}"))?;
     let spec = deployment.chaincode_spec.ok_or("the chaincode deployment spec has no chaincode spec")?;
@@ -178,6 +185,9 @@ fn deployed_chaincode(deployment: &[u8]) -> Result<(&str, &str), String> {
     match spec.r#type {
         chaincode_type::GOLANG | chaincode_type::NODE | chaincode_type::CAR | chaincode_type::JAVA => {}
         other => return Err(format!("chaincode of type {other} cannot be deployed")),
+    }
+    if rules.era.allows_any_chaincode_name() {
+        return Ok((id.name, id.version));
     }
     if !is_chaincode_name(id.name) {
         return Err(format!("{:?} is no chaincode name", id.name));

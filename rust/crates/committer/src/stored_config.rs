@@ -27,7 +27,10 @@ pub(crate) fn load(ledger: &Ledger, view: &View) -> Result<Option<ChannelConfig>
             None => return Err(CommitError::StoredConfig("there is none".to_owned())),
         },
     };
-    config.map(Some).map_err(|error| CommitError::StoredConfig(error.to_string()))
+    config
+        .and_then(ChannelConfig::supported_by_peers)
+        .map(Some)
+        .map_err(|error| CommitError::StoredConfig(error.to_string()))
 }
 
 /// Configurations do not hold their channel's name: it stands in block 0, or in the snapshot that the ledger began from.

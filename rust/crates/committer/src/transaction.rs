@@ -53,6 +53,12 @@ pub enum Body<'a> {
     Config(&'a [u8]),
     /// An endorsed transaction.
     Endorser(Box<EndorserTransaction<'a>>),
+    /// A new channel, to an orderer's system channel: an encoded envelope with its first configuration.
+    ChannelCreation(&'a [u8]),
+    /// An update of the peers' own configuration, to peers of 1.1.
+    ResourceUpdate,
+    /// A transaction of `FabToken`, which peers of 1.4 recognized and never took.
+    Token,
 }
 
 /// An endorsed transaction whose structure and proposal hash are right.
@@ -175,7 +181,10 @@ impl<'a> Draft<'a> {
         let proposal = self.proposal.and_then(|proposal| Some((digests.next()?, proposal.expected)));
         let Some(computed) = computed else { return self.entry };
         if let Ok(signed) = &mut self.entry.signed
-            && signed.channel_header.r#type == header_type::ENDORSER_TRANSACTION
+            && matches!(
+                signed.channel_header.r#type,
+                header_type::ENDORSER_TRANSACTION | header_type::TOKEN_TRANSACTION
+            )
             && let Err(invalid) = check_hashes(signed.channel_header.tx_id, &computed, proposal)
         {
             signed.body = Err(invalid);
@@ -204,7 +213,7 @@ fn check_hashes(tx_id: &str, computed: &Hash, proposal: Option<(Hash, &[u8])>) -
     }
 }
 
-/// `validateCommonHeader`.
+/// `validateCommonHeader` but for the type, of which it depends on channel and release whether it is known.
 fn common_header<'a>(
     channel_header: Result<ChannelHeader<'a>, DecodeError>,
     signature_header: Result<SignatureHeader<'a>, DecodeError>,
@@ -212,10 +221,6 @@ fn common_header<'a>(
     let bad = |text: String| Invalid::rule(TxValidationCode::BadCommonHeader, text);
     let channel_header = channel_header.map_err(|error| bad(format!("channel header: {error}")))?;
     let signature_header = signature_header.map_err(|error| bad(format!("signature header: {error}")))?;
-    match channel_header.r#type {
-        header_type::CONFIG | header_type::CONFIG_UPDATE | header_type::ENDORSER_TRANSACTION => {}
-        other => return Err(bad(format!("header type {other} has no place in a block"))),
-    }
     if channel_header.epoch != 0 {
         return Err(bad(format!("epoch {} instead of 0", channel_header.epoch)));
     }
@@ -247,6 +252,9 @@ fn body<'a>(
         header_type::ENDORSER_TRANSACTION => endorser_transaction(header, channel_header, data, proposal)
             .map(|transaction| Body::Endorser(Box::new(transaction)))
             .map_err(|text| Invalid::rule(TxValidationCode::InvalidEndorserTransaction, text)),
+        header_type::ORDERER_TRANSACTION => Ok(Body::ChannelCreation(data)),
+        header_type::PEER_RESOURCE_UPDATE => Ok(Body::ResourceUpdate),
+        header_type::TOKEN_TRANSACTION => Ok(Body::Token),
         _ => Err(Invalid::rule(TxValidationCode::UnsupportedTxPayload, "a CONFIG_UPDATE is for orderers only")),
     }
 }

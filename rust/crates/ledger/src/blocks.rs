@@ -10,6 +10,7 @@ use crate::error::{LedgerError, Result};
 use crate::ledger::{Chain, Ledger};
 use crate::record::{self, ChainTip};
 use crate::recovery;
+use crate::store;
 use crate::stream::{BlockStream, Checks, StoredBlock};
 use crate::tail::BlockEntry;
 use crate::values::TxLocation;
@@ -79,7 +80,7 @@ impl Ledger {
     }
 
     /// Where a block stands.
-    fn entry(&self, number: u64) -> Result<BlockEntry> {
+    pub(crate) fn entry(&self, number: u64) -> Result<BlockEntry> {
         {
             let chain = self.chain();
             if number < chain.first() || number >= chain.height() {
@@ -108,12 +109,17 @@ impl Ledger {
         Ok(Some(ChainTip { number: before, header_hash, previous_hash: None }))
     }
 
-    fn read_block(&self, number: u64, entry: &BlockEntry) -> Result<StoredBlock> {
+    /// Reads a block, which must be what was stored: header, data and metadata.
+    pub(crate) fn read_block(&self, number: u64, entry: &BlockEntry) -> Result<StoredBlock> {
         let file = BlockFile::open(&self.chains(), entry.location.file)?;
         let record = file.record(&entry.location)?;
         let header_hash = record::header(&record).map(|header| hash::header_hash(&header));
         if header_hash != Ok(entry.header_hash) {
             return Err(self.damage(&entry.location, format!("block {number} does not stand there any more")));
+        }
+        record::check(&record).map_err(|reason| self.damage(&entry.location, reason))?;
+        if entry.seal.is_some_and(|seal| seal != store::seal(&[], &record)) {
+            return Err(self.damage(&entry.location, format!("the metadata of block {number} is not what was stored")));
         }
         Ok(StoredBlock { number, location: entry.location, record })
     }

@@ -12,14 +12,15 @@
 use std::sync::Arc;
 
 use fastledger_wire::encode;
-use heed::{PutFlags, RwTxn};
+use heed::RwTxn;
 use rustc_hash::FxHashSet;
 
 use crate::changes::{Change, Keep};
 use crate::error::Result;
 use crate::layer::{Kind, Layer};
-use crate::lmdb::{Lmdb, Store, Stores};
+use crate::lmdb::{Lmdb, Stores};
 use crate::staged::StagedBlock;
+use crate::store::Store;
 use crate::tail::BlockEntry;
 use crate::values::Savepoint;
 
@@ -85,22 +86,22 @@ impl Merge {
 /// Writes consecutive blocks, and a slice of the merge that is under way.
 pub(crate) fn write(
     lmdb: &Lmdb,
-    blocks: &[Arc<StagedBlock>],
+    blocks: &[(Arc<StagedBlock>, BlockEntry)],
     namespaces: &FxHashSet<String>,
     merge: Option<&mut Merge>,
 ) -> Result<()> {
-    let journal: Vec<_> = blocks.iter().map(|block| block.layer.encode()).collect();
+    let journal: Vec<_> = blocks.iter().map(|(block, _)| block.layer.encode()).collect();
     // Twice what comes in goes out, so that a merge ends before the next one must begin.
-    let budget = MIN_SLICE + 2 * blocks.iter().map(|block| block.layer.changes()).sum::<usize>();
+    let budget = MIN_SLICE + 2 * blocks.iter().map(|(block, _)| block.layer.changes()).sum::<usize>();
     let mut merged_to = None;
     lmdb.write(|txn, stores| {
-        for (block, changes) in blocks.iter().zip(&journal) {
-            put_block(txn, stores, block, changes)?;
+        for ((block, entry), changes) in blocks.iter().zip(&journal) {
+            put_block(txn, stores, block, entry, changes)?;
         }
-        if blocks.iter().any(|block| !block.metadata_namespaces.is_empty()) {
+        if blocks.iter().any(|(block, _)| !block.metadata_namespaces.is_empty()) {
             put_namespaces(txn, stores, namespaces)?;
         }
-        if let Some(last) = blocks.last() {
+        if let Some((last, _)) = blocks.last() {
             put_savepoint(txn, stores, &last.savepoint)?;
         }
         merged_to = merge.as_ref().map(|merge| merge.write_slice(txn, stores, budget)).transpose()?;
@@ -123,7 +124,7 @@ pub(crate) fn apply<'a>(
         if deleted {
             store.delete(txn, key)?;
         } else if keep == Keep::First {
-            store.get_or_put_with_flags(txn, PutFlags::empty(), key, value)?;
+            store.put_new(txn, key, value)?;
         } else {
             store.put(txn, key, value)?;
         }
@@ -131,18 +132,21 @@ pub(crate) fn apply<'a>(
     Ok(())
 }
 
-fn put_block(txn: &mut RwTxn<'_>, stores: &Stores, block: &StagedBlock, changes: &[u8]) -> heed::Result<()> {
-    let tip = block.tip();
-    let number = tip.number.to_be_bytes();
-    stores.journal.put_with_flags(txn, PutFlags::APPEND, &number, changes)?;
-    if let Some(location) = block.savepoint.location {
-        let mut entry = Vec::new();
-        BlockEntry { location, header_hash: tip.header_hash }.encode(&mut entry);
-        stores.blocks.put_with_flags(txn, PutFlags::APPEND, &number, &entry)?;
-        stores.meta.put(txn, &file_end(location.file), &location.end().to_be_bytes())?;
-    }
+fn put_block(
+    txn: &mut RwTxn<'_>,
+    stores: &Stores,
+    block: &StagedBlock,
+    entry: &BlockEntry,
+    changes: &[u8],
+) -> heed::Result<()> {
+    let number = block.tip().number.to_be_bytes();
+    stores.journal.append(txn, &number, changes)?;
+    let mut encoded = Vec::new();
+    entry.encode(&mut encoded);
+    stores.blocks.append(txn, &number, &encoded)?;
+    stores.meta.put(txn, &file_end(entry.location.file), &entry.location.end().to_be_bytes())?;
     if !block.explanations.is_empty() {
-        stores.explanations.put_with_flags(txn, PutFlags::APPEND, &number, &block.explanations)?;
+        stores.explanations.append(txn, &number, &block.explanations)?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::ops::Index;
 
 use crate::changes::{Changes, Keep};
 use crate::error::Result;
-use crate::lmdb::{Store, Stores};
+use crate::lmdb::Stores;
+use crate::store::Store;
 
 /// A store whose changes are kept in memory and in the journal for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The layers over the stores: what the journal holds, in memory.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -41,7 +42,8 @@ impl Layers {
         let txn = lmdb.read()?;
         let mut layers = Self::default();
         let mut next = None;
-        for pair in lmdb.stores.journal.iter(&txn).map_err(|e| lmdb.read_error(e))? {
+        let rows = lmdb.stores.journal.from(&txn, Bound::Unbounded).map_err(|e| lmdb.read_error(e))?;
+        for pair in rows {
             let (key, changes) = pair.map_err(|e| lmdb.read_error(e))?;
             let block = key.try_into().map(u64::from_be_bytes).ok();
             let block = block.filter(|block| next.is_none_or(|next| next == *block));

@@ -20,6 +20,7 @@ use crate::recent::Recent;
 use crate::record::{self, ChainTip};
 use crate::recovery::{self, Recovery};
 use crate::staged::StagedBlock;
+use crate::store;
 use crate::tail::BlockEntry;
 use crate::values::Savepoint;
 use crate::view::View;
@@ -268,7 +269,8 @@ impl Ledger {
         let location = writer.append(record)?;
         let mut chain = self.chain_mut();
         chain.tip = Some(tip);
-        chain.unindexed.push_back(BlockEntry { location, header_hash: tip.header_hash });
+        let seal = Some(store::seal(&[], record));
+        chain.unindexed.push_back(BlockEntry { location, header_hash: tip.header_hash, seal });
         Ok(Appended { tip, location })
     }
 
@@ -314,7 +316,8 @@ impl Ledger {
         };
         let Some(last) = blocks.last() else { return Ok(()) };
         self.sync()?;
-        flush::write(&self.lmdb, &blocks, &namespaces, merge.as_mut())?;
+        let indexed = self.with_entries(&blocks)?;
+        flush::write(&self.lmdb, &indexed, &namespaces, merge.as_mut())?;
         self.chain_mut().indexed(last.tip().number);
         let merged;
         {
@@ -333,6 +336,21 @@ impl Ledger {
             self.recent.forget(merged.layer());
         }
         self.bring_layers_together(usize::from(merge.is_some()))
+    }
+
+    /// Blocks with their entries of the index. One that was found when the ledger was opened is read once more, for
+    /// the checksum.
+    fn with_entries(&self, blocks: &[Arc<StagedBlock>]) -> Result<Vec<(Arc<StagedBlock>, BlockEntry)>> {
+        let mut found = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            let number = block.tip().number;
+            let mut entry = self.entry(number)?;
+            if entry.seal.is_none() {
+                entry.seal = Some(store::seal(&[], &self.read_block(number, &entry)?.record));
+            }
+            found.push((Arc::clone(block), entry));
+        }
+        Ok(found)
     }
 
     /// Once layers take more memory than allowed, the older half of them is merged into the stores.

@@ -18,9 +18,8 @@ use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, With
 
 use crate::error::{IoContext, LedgerError, Result};
 use crate::gate::{Gate, Pass};
-
-/// A store of the environment.
-pub(crate) type Store = heed::Database<'static, Bytes, Bytes>;
+use crate::pages;
+use crate::store::Store;
 
 /// Read transactions that may be open at once.
 const MAX_READERS: u32 = 1022;
@@ -102,6 +101,7 @@ impl Lmdb {
     /// The caller holds the ledger's lock: LMDB itself would let a second process in.
     pub(crate) fn open(path: &Path, map_bytes: usize) -> Result<Self> {
         fs::create_dir_all(path).context("create folder", path)?;
+        pages::check_environment(path, &|_| true).map_err(|what| damaged(path, what))?;
         allocate_lock_file(&path.join("lock.mdb"))?;
         let env = open_env(path, map_bytes).map_err(|source| error("open", path, source))?;
         let gate = Arc::new(Gate::default());
@@ -199,12 +199,19 @@ impl Lmdb {
     }
 
     pub(crate) fn damaged(&self, what: impl Into<String>) -> LedgerError {
-        LedgerError::DamagedDerived { path: self.path.clone(), what: what.into() }
+        damaged(&self.path, what)
     }
 
     pub(crate) fn read_error(&self, source: heed::Error) -> LedgerError {
-        error("read", &self.path, source)
+        match source {
+            heed::Error::Decoding(what) => self.damaged(what.to_string()),
+            source => error("read", &self.path, source),
+        }
     }
+}
+
+fn damaged(path: &Path, what: impl Into<String>) -> LedgerError {
+    LedgerError::DamagedDerived { path: path.to_path_buf(), what: what.into() }
 }
 
 fn error(action: &'static str, path: &Path, source: heed::Error) -> LedgerError {
@@ -284,7 +291,7 @@ fn open_stores(env: &heed::Env<WithoutTls>, path: &Path) -> Result<Stores> {
         explanations,
         journal,
         meta,
-    ] = stores;
+    ] = stores.map(Store);
     Ok(Stores {
         state,
         history,

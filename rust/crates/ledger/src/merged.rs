@@ -54,8 +54,7 @@ impl<'t> Merged<'t> {
         let bound = stored::lower_bound(from);
         // LMDB has no empty keys, and looks none up.
         let start = if bound.is_empty() { Bound::Unbounded } else { Bound::Included(bound) };
-        let range = kind.store(&lmdb.stores).range(txn, &(start, Bound::Unbounded));
-        let rows = range.map_err(|source| lmdb.read_error(source))?;
+        let rows = kind.store(&lmdb.stores).from(txn, start).map_err(|source| lmdb.read_error(source))?;
         let stored = rows.map(|pair| pair.map(|(key, value)| Change { key, value, deleted: false }));
         let layers = layers.iter().rev().map(|layer| &layer[kind]).filter(|changes| changes.len() > 0);
         let mut all: Vec<Rows<'t>> = layers.map(|changes| Box::new(changes.from(bound).map(Ok)) as Rows<'t>).collect();

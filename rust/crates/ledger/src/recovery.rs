@@ -25,7 +25,7 @@ use crate::lock::LedgerLock;
 use crate::recent::Recent;
 use crate::record::{self, ChainTip};
 use crate::snapshot;
-use crate::tail::{self, Tail, TornTail};
+use crate::tail::{self, Keeper, Tail, TornTail};
 use crate::values::Savepoint;
 use crate::writer::sync_dir;
 
@@ -36,7 +36,7 @@ pub(crate) const CHAINS: &str = "chains";
 pub(crate) const DERIVED: &str = "derived";
 
 /// Version of what [`crate::keys`] and [`crate::values`] describe; other versions are rebuilt.
-const FORMAT: &[u8] = &[1];
+const FORMAT: &[u8] = &[2];
 
 const FORMAT_KEY: &[u8] = b"format";
 
@@ -78,7 +78,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let origin = read_savepoint(&lmdb, ORIGIN)?.map(|origin| origin.tip);
     let tip = flushed.map(|savepoint| savepoint.tip);
     let start = flushed.and_then(|savepoint| savepoint.location).map_or((0, 0), |last| (last.file, last.end()));
-    let tail = tail::scan(&chains, start, tip)?;
+    let tail = tail::scan(&chains, Keeper::Peer, start, tip)?;
     cut(&tail)?;
     let recovery = Recovery {
         replay: height(tip)..height(tail.tip),

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{IoContext, LedgerError, Result};
 
-const NAME: &str = "synced";
+/// Its name.
+pub(crate) const NAME: &str = "synced";
 
 /// The mark, open for setting it.
 #[derive(Debug)]

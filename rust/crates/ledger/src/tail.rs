@@ -18,6 +18,7 @@ use fastledger_wire::{Hash, encode};
 use crate::blockfile::{self, BlockFile, Frame, Location};
 use crate::error::{LedgerError, Result};
 use crate::record::{self, ChainTip, HEAD_BYTES, MIN_RECORD_BYTES};
+use crate::store::SEAL_BYTES;
 use crate::synced;
 
 /// A block that the block files hold.
@@ -25,6 +26,8 @@ use crate::synced;
 pub(crate) struct BlockEntry {
     pub(crate) location: Location,
     pub(crate) header_hash: Hash,
+    /// Checksum of the record, once it has been looked at.
+    pub(crate) seal: Option<[u8; SEAL_BYTES]>,
 }
 
 /// What a crash left behind: the start of a record, or blocks that were not synced and of which the first is damaged.
@@ -37,6 +40,33 @@ pub struct TornTail {
     /// How many bytes were cut off.
     pub bytes: u64,
 }
+
+/// Who keeps block files, and so what may be cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// Has its blocks from orderers, and gets one that it has lost again.
+    Peer,
+    /// Made its blocks: when one is gone that was given to a peer, another one would get its number.
+    Orderer {
+        /// Whether it has kept these very files before, so that there must be a mark of what was synced.
+        known: bool,
+    },
+}
+
+/// Blocks that an orderer's mark can be behind after a power loss, with room to spare: one group that is written at
+/// once has at most 32. A mark that is further behind is not the one that stood there.
+const MAX_BEHIND: u64 = 64;
+
+/// What says so.
+const MARK: &str = "by the length of the file synced beside it";
+
+/// What an orderer can do about blocks that are gone.
+const HELP: &str = "an orderer cannot do without it, as it would give its number to another block: copy the channel's \
+    block files from another orderer, or from a backup, into this folder, and remove the file sums";
+
+/// What a peer can do about blocks that are gone.
+const HELP_PEER: &str = "copy the channel's block files from another peer, or from a backup, into this folder; or delete \
+    the channel's folder, and join it again";
 
 /// What follows a known block in the block files.
 #[derive(Debug)]
@@ -51,6 +81,7 @@ pub(crate) struct Tail {
     start: Option<ChainTip>,
     /// The number of blocks that are known to be on stable storage, if that is known.
     synced: Option<u64>,
+    keeper: Keeper,
 }
 
 /// How a file's chain of records stops.
@@ -69,16 +100,16 @@ enum Stop {
 /// that of every block that is not known to be synced.
 ///
 /// Data hashes of the others are not: whoever reads those blocks checks them.
-pub(crate) fn scan(dir: &Path, start: (u32, u64), tip: Option<ChainTip>) -> Result<Tail> {
+pub(crate) fn scan(dir: &Path, keeper: Keeper, start: (u32, u64), tip: Option<ChainTip>) -> Result<Tail> {
     let files = blockfile::count(dir)?;
-    let mut tail = Tail { blocks: Vec::new(), tip, torn: None, start: tip, synced: synced::height(dir)? };
+    let mut tail = Tail { blocks: Vec::new(), tip, torn: None, start: tip, synced: synced::height(dir)?, keeper };
     let (first, mut offset) = start;
     for number in first..files {
         let file = BlockFile::open(dir, number)?;
         let stop = tail.scan_file(&file, offset)?;
         let is_last = !later_bytes(dir, number + 1, files)?;
         if is_last && let Some(offset) = tail.drop_unsynced(&file, &stop)? {
-            return Ok(tail.cut(&file, offset));
+            return tail.cut(&file, offset);
         }
         match stop {
             Stop::End => offset = 0,
@@ -91,7 +122,7 @@ pub(crate) fn scan(dir: &Path, start: (u32, u64), tip: Option<ChainTip>) -> Resu
             }
         }
     }
-    tail.check_last(dir, files)
+    tail.check_last(dir, files)?.check_end(dir, files)
 }
 
 impl Tail {
@@ -108,7 +139,7 @@ impl Tail {
                 .and_then(|header| record::follow(self.tip.as_ref(), &header));
             match next {
                 Ok(tip) => {
-                    self.blocks.push(BlockEntry { location, header_hash: tip.header_hash });
+                    self.blocks.push(BlockEntry { location, header_hash: tip.header_hash, seal: None });
                     self.tip = Some(tip);
                     offset = location.end();
                 }
@@ -170,22 +201,57 @@ impl Tail {
         };
     }
 
-    /// Notes what is to be cut off.
-    fn cut(mut self, file: &BlockFile, offset: u64) -> Self {
+    /// Notes what is to be cut off, unless nobody could bring it back.
+    fn cut(mut self, file: &BlockFile, offset: u64) -> Result<Self> {
+        self.may_lack().map_err(|reason| file.damage(offset, reason))?;
         let torn = TornTail { path: file.path.clone(), offset, bytes: file.size - offset };
         self.torn = Some((file.number, torn));
-        self
+        Ok(self)
+    }
+
+    /// Whether the chain may end where it ends and what follows in the file may go.
+    fn may_lack(&self) -> std::result::Result<(), String> {
+        let height = height(self.tip);
+        match (self.keeper, self.synced) {
+            (Keeper::Orderer { .. }, Some(synced)) if synced > height => {
+                Err(format!("block {height} does not stand there, and {synced} blocks were stored {MARK}; {HELP}"))
+            }
+            (Keeper::Orderer { .. }, Some(synced)) if synced + MAX_BEHIND < height => Err(format!(
+                "block {height} does not stand there, and the file {} beside it does not tell whether it was stored: \
+                it says {synced} blocks; {HELP}",
+                synced::NAME
+            )),
+            (Keeper::Orderer { known: true }, None) => Err(format!(
+                "block {height} does not stand there, and the file {} that tells whether it was stored is gone; {HELP}",
+                synced::NAME
+            )),
+            (Keeper::Peer, Some(synced)) if synced > height + 1 => {
+                Err(format!("block {height} does not stand there, and {synced} blocks were stored"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An orderer's files may not just end before the blocks that were stored do, either; nor a peer's have none left,
+    /// as one that is asked for nothing has not joined.
+    fn check_end(self, dir: &Path, files: u32) -> Result<Self> {
+        let (height, synced) = (height(self.tip), self.synced.unwrap_or_default());
+        if synced <= height || self.keeper == Keeper::Peer && height > 0 {
+            return Ok(self);
+        }
+        let help = if self.keeper == Keeper::Peer { HELP_PEER } else { HELP };
+        let reason = format!("block {height} does not stand there, and {synced} blocks were stored {MARK}; {help}");
+        let (path, offset) = match files.checked_sub(1) {
+            Some(last) => BlockFile::open(dir, last).map(|last| (last.path, last.size))?,
+            None => (blockfile::path(dir, 0), 0),
+        };
+        Err(LedgerError::DamagedBlockFile { path, offset, reason })
     }
 
     /// A torn append goes, if nothing else is wrong: the block before it is whole, and no other is missing.
     fn cut_torn(self, file: &BlockFile, offset: u64) -> Result<Self> {
         self.check_before(file)?;
-        let height = height(self.tip);
-        if let Some(synced) = self.synced.filter(|synced| *synced > height + 1) {
-            let reason = format!("block {height} does not stand there, and {synced} blocks were stored");
-            return Err(file.damage(offset, reason));
-        }
-        Ok(self.cut(file, offset))
+        self.cut(file, offset)
     }
 
     /// A power loss can leave the last record with its length but without its data.

@@ -88,6 +88,7 @@ impl BlockEntry {
         encode::varint(out, self.location.file.into());
         encode::varint(out, self.location.offset);
         encode::varint(out, self.location.length);
+        out.extend_from_slice(self.seal.as_ref().map_or(&[], |seal| seal));
     }
 
     pub(crate) fn decode(stored: &[u8]) -> Option<Self> {
@@ -95,7 +96,11 @@ impl BlockEntry {
         let mut reader = Reader::new(rest);
         let file = u32::try_from(reader.varint().ok()?).ok()?;
         let location = Location { file, offset: reader.varint().ok()?, length: reader.varint().ok()? };
-        reader.rest().is_empty().then_some(Self { location, header_hash: *header_hash })
+        let seal = match reader.rest() {
+            [] => None,
+            seal => Some(seal.try_into().ok()?),
+        };
+        Some(Self { location, header_hash: *header_hash, seal })
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Appends records to the block files.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,14 @@ pub enum Durability {
     /// When [`Ledger::sync`](crate::Ledger::sync) or the next flush of derived data returns; until then a block that was
     /// appended is not committed.
     EachFlush,
+}
+
+/// A place behind which nothing stands yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    number: u32,
+    size: u64,
+    height: u64,
 }
 
 /// The end of the last block file.
@@ -101,6 +109,30 @@ impl BlockWriter {
         }
         self.size += added;
         Ok(location)
+    }
+
+    /// Where the next record goes.
+    pub(crate) fn end(&self) -> End {
+        End { number: self.number, size: self.size, height: self.height }
+    }
+
+    /// Takes back all records behind an earlier end, of which nobody was told. Files that were begun since go.
+    pub(crate) fn rewind(&mut self, end: End) -> Result<()> {
+        if let Some(reason) = &self.failure {
+            return Err(LedgerError::WriterFailed { reason: reason.clone() });
+        }
+        for later in (end.number + 1..=self.number).rev() {
+            let path = blockfile::path(&self.dir, later);
+            fs::remove_file(&path).context("remove", &path)?;
+        }
+        let path = blockfile::path(&self.dir, end.number);
+        self.file = OpenOptions::new().write(true).open(&path).context("open for writing", &path)?;
+        (self.path, self.number, self.size, self.height) = (path, end.number, end.size, end.height);
+        self.cut_back()?;
+        self.unsynced = false;
+        // Files that were full were synced, and marked.
+        self.synced.set(end.height)?;
+        sync_dir(&self.dir)
     }
 
     /// Brings to stable storage what was appended.

@@ -361,6 +361,13 @@ fn a_snapshot_goes_only_where_nothing_is() {
     fill(&ledger, 0..1);
     ledger.export_snapshot(&at("out"), "ch").unwrap();
     assert!(matches!(ledger.export_snapshot(&at("out"), "ch"), Err(LedgerError::Snapshot { .. })));
+    fs::create_dir(at("next.partial")).unwrap();
+    fs::write(at("next.partial").join("txids.data"), "of an export that was cut short").unwrap();
+    ledger.export_snapshot(&at("next"), "ch").unwrap();
+    fs::create_dir(at("last.partial")).unwrap();
+    fs::write(at("last.partial").join("notes"), "somebody's").unwrap();
+    assert!(matches!(ledger.export_snapshot(&at("last"), "ch"), Err(LedgerError::Snapshot { .. })));
+    assert_eq!(fs::read(at("last.partial").join("notes")).unwrap(), b"somebody's");
     assert!(matches!(Ledger::import_snapshot(&at("out"), &at("ledger"), options()), Err(LedgerError::InUse { .. })));
     drop(ledger);
     assert!(matches!(Ledger::import_snapshot(&at("out"), &at("ledger"), options()), Err(LedgerError::Snapshot { .. })));

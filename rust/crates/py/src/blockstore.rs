@@ -35,8 +35,10 @@ impl BlockStore {
 #[pymethods]
 impl BlockStore {
     #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let (store, torn) = door::work(py, || ledger::BlockStore::open(&path, BLOCK_FILE_BYTES), error::ledger)?;
+    #[pyo3(signature = (path, *, known = false))]
+    fn open(py: Python<'_>, path: PathBuf, known: bool) -> PyResult<Self> {
+        let open = || ledger::BlockStore::open(&path, BLOCK_FILE_BYTES, known);
+        let (store, torn) = door::work(py, open, error::ledger)?;
         Ok(Self { path, store: RwLock::new(Some(Arc::new(store))), torn })
     }
 

@@ -48,7 +48,7 @@ impl Ledger {
 #[pymethods]
 impl Ledger {
     #[staticmethod]
-    #[pyo3(signature = (path, *, create=true, workers=0, blocks_ahead=128, durable=true, verify_block_signatures=true, allow_malformed=false, engine="auto"))]
+    #[pyo3(signature = (path, *, create=true, workers=0, blocks_ahead=128, durable=true, verify_block_signatures=true, allow_malformed=false, delivered=false, engine="auto"))]
     #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn open(
         py: Python<'_>,
@@ -59,6 +59,7 @@ impl Ledger {
         durable: bool,
         verify_block_signatures: bool,
         allow_malformed: bool,
+        delivered: bool,
         engine: &str,
     ) -> PyResult<Self> {
         let sequential_mvcc = match engine {
@@ -76,6 +77,7 @@ impl Ledger {
             blocks_ahead,
             verify_block_signatures,
             allow_malformed,
+            delivered,
             sequential_mvcc,
             durable,
             ..Options::default()
@@ -100,6 +102,12 @@ impl Ledger {
     fn torn(&self, py: Python<'_>) -> PyResult<Option<(String, u64, u64)>> {
         let channel = self.channel(py)?;
         Ok(channel.torn().map(|torn| (torn.path.display().to_string(), torn.offset, torn.bytes)))
+    }
+
+    /// Why opening made everything that is derived from the blocks anew, if it did.
+    #[getter]
+    fn rebuilt(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.channel(py)?.rebuilt().map(str::to_owned))
     }
 
     #[getter]
@@ -236,12 +244,25 @@ impl Ledger {
     }
 
     fn rebuild(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, true)
+    }
+
+    fn reopen(&self, py: Python<'_>) -> PyResult<u64> {
+        self.open_again(py, false)
+    }
+}
+
+impl Ledger {
+    /// Closes the ledger and opens it, with or without what is derived from its blocks; returns the height.
+    fn open_again(&self, py: Python<'_>, anew: bool) -> PyResult<u64> {
         self.close(py);
-        let rebuild = || -> Result<Channel, CommitError> {
-            Storage::drop_derived(&self.path)?;
+        let open = || -> Result<Channel, CommitError> {
+            if anew {
+                Storage::drop_derived(&self.path)?;
+            }
             Channel::open(&self.path, &self.options)
         };
-        let channel = door::work(py, rebuild, error::commit)?;
+        let channel = door::work(py, open, error::commit)?;
         let height = channel.ledger().height();
         *self.channel.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(channel));
         Ok(height)

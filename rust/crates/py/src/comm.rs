@@ -59,6 +59,10 @@ impl GrpcServer {
         self.0.port()
     }
 
+    fn asks_once(&self, path: &str) {
+        self.0.asks_once(path);
+    }
+
     fn fileno(&self) -> i32 {
         self.0.descriptor()
     }

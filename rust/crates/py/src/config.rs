@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use fastledger_identity as identity;
+use fastledger_identity::x509;
 use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, metadata_slot};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::certificate::Certificate;
 use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
 use crate::{door, error};
 
@@ -61,6 +63,26 @@ impl ChannelConfig {
         let msp = self.0.msps().msp(mspid).ok_or_else(unknown)?;
         let cas = msp.tls_roots().iter().chain(msp.tls_intermediates());
         Ok(cas.map(|ca| PyBytes::new(py, ca.to_pem().as_bytes())).collect())
+    }
+
+    /// Holds a TLS certificate against the TLS CAs of the organisations that run orderers.
+    #[pyo3(signature = (certificate, now, *, ignore_expiration=false))]
+    fn verify_orderer_tls(
+        &self,
+        py: Python<'_>,
+        certificate: &Certificate,
+        now: i64,
+        ignore_expiration: bool,
+    ) -> PyResult<()> {
+        let organizations = self.0.orderer().into_iter().flat_map(|orderer| orderer.organizations.values());
+        let msps: Vec<_> = organizations.filter_map(|one| self.0.msps().msp(&one.mspid)).collect();
+        let roots = msps.iter().flat_map(|msp| msp.tls_roots()).cloned();
+        let intermediates = msps.iter().flat_map(|msp| msp.tls_intermediates()).cloned();
+        let verify = || match x509::verify_tls(&certificate.0, roots, intermediates, now) {
+            Err(x509::TlsError::Validity) if ignore_expiration => Ok(()),
+            verdict => verdict,
+        };
+        door::work(py, verify, |py, reason| error::refused(py, reason.to_string()))
     }
 
     fn identity(&self, py: Python<'_>, serialized: &[u8]) -> PyResult<Identity> {
@@ -127,6 +149,10 @@ impl ChannelConfig {
 
     fn apply(&self, py: Python<'_>, config_envelope: &[u8]) -> PyResult<Self> {
         door::deep_work(py, || self.0.apply(config_envelope), error::identity).map(Self)
+    }
+
+    fn channel_template(&self, py: Python<'_>, request: &[u8]) -> PyResult<Self> {
+        door::deep_work(py, || self.0.channel_template(request), error::identity).map(Self)
     }
 
     fn propose_update<'py>(&self, py: Python<'py>, update: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

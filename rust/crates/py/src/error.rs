@@ -26,6 +26,11 @@ pub(crate) fn input(py: Python<'_>, text: String) -> PyErr {
     raise(py, "InputError", (text,))
 }
 
+/// A certificate that does not hold.
+pub(crate) fn refused(py: Python<'_>, text: String) -> PyErr {
+    raise(py, "IdentityRefused", (text,))
+}
+
 /// What was asked for does not exist.
 pub(crate) fn not_found(py: Python<'_>, text: String) -> PyErr {
     raise(py, "NotFound", (text,))

@@ -6,6 +6,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
 mod blockstore;
+mod certificate;
 mod chaincode;
 mod channel;
 mod comm;
@@ -13,11 +14,14 @@ mod config;
 mod crypto;
 mod door;
 mod error;
+mod excerpt;
 mod identity;
 mod result;
 mod state;
 mod view;
 mod workload;
+
+use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -34,6 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
+    module.add_class::<certificate::Certificate>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
     module.add_class::<channel::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
@@ -41,6 +46,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<comm::GrpcHub>()?;
     module.add_class::<comm::GrpcServer>()?;
     module.add_class::<config::ChannelConfig>()?;
+    module.add_class::<excerpt::Examined>()?;
+    module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
     module.add_class::<result::CommitResult>()?;
@@ -52,7 +59,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
-    module.add_function(wrap_pyfunction!(deflate, module)?)
+    module.add_function(wrap_pyfunction!(deflate, module)?)?;
+    module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
+    module.add_function(wrap_pyfunction!(environment_damage, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.
@@ -60,6 +69,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn deflate(py: Python<'_>, data: PyBackedBytes, portions: Vec<usize>) -> PyResult<Bound<'_, PyBytes>> {
     let work = || Ok::<_, String>(fastledger_deflate::deflate(&data, &portions));
     Ok(PyBytes::new(py, &door::work(py, work, error::input)?))
+}
+
+/// What is wrong with the LMDB environment in a folder, if anything is.
+#[pyfunction]
+fn environment_damage(py: Python<'_>, path: PathBuf, sealed: Vec<String>) -> Option<String> {
+    py.detach(|| fastledger_ledger::check_environment(&path, &|name| sealed.iter().any(|one| one == name)).err())
 }
 
 /// Turns a block file's record into an encoded `common.Block`.
@@ -81,4 +96,10 @@ fn block_header<'py>(
     let header = decoded.header.ok_or_else(|| error::input(py, "the block has no header".to_owned()))?;
     let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
     Ok((header.number, bytes(header.previous_hash), bytes(header.data_hash), bytes(&hash::header_hash(&header))))
+}
+
+/// Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
+#[pyfunction]
+fn duration_ns(py: Python<'_>, text: &str) -> PyResult<i64> {
+    fastledger_identity::config::nanoseconds(text).map_err(|reason| error::input(py, reason))
 }

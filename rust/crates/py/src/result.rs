@@ -43,6 +43,11 @@ impl CommitResult {
     }
 
     #[getter]
+    fn notes(&self) -> Vec<&str> {
+        self.0.notes.iter().map(String::as_str).collect()
+    }
+
+    #[getter]
     fn stored_codes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         present(py, &self.0.stored_codes)
     }

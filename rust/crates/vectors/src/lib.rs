@@ -10,12 +10,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use fastledger_wire::Message;
 use fastledger_wire::common::{Block, Metadata, metadata_slot};
+use fastledger_wire::protobuf::Reader;
+use fastledger_wire::{Message, block};
 use serde_json::Value;
 
 /// Every ledger that may be at hand, as release and name.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     "fabric-3.1/small",
     "fabric-3.1/bypass",
     "fabric-3.1/malformed",
@@ -25,6 +26,7 @@ pub const ALL: [&str; 9] = [
     "fabric-1.4/v14",
     "fabric-1.4/v11",
     "fabric-1.4/tls",
+    "fabric-1.3/upgraded13",
 ];
 
 /// An unpacked ledger.
@@ -58,7 +60,8 @@ impl Corpus {
             eprintln!("skipped: {name} is neither in tests/vectors nor in ../shared/corpus");
             return None;
         };
-        let files = unpack(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let mut files = unpack(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        expand_block_files(&mut files);
         Some(Self { name: name.to_owned(), files })
     }
 
@@ -115,7 +118,8 @@ fn listed(block: &Value) -> Verdict {
 }
 
 fn recorded(block: &[u8]) -> Verdict {
-    let metadata = Block::decode(block).expect("a block").metadata.expect("metadata").metadata;
+    let mut metadata = Block::decode(block).expect("a block").metadata.expect("metadata").metadata;
+    metadata.resize(metadata_slot::COUNT, &[]);
     let commit_hash = Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).expect("metadata").value.to_vec();
     Verdict { codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(), header_hash: None, commit_hash }
 }
@@ -129,6 +133,24 @@ fn archive(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let places = [root.join("tests/vectors"), root.join("../shared/corpus")];
     places.into_iter().map(|place| place.join(format!("{name}.tar.zst"))).find(|path| path.exists())
+}
+
+/// Adds the blocks of the block files of `peer/CHANNEL/` and `orderer/CHANNEL/`, one by one.
+fn expand_block_files(files: &mut BTreeMap<String, Vec<u8>>) {
+    let mut blocks = BTreeMap::new();
+    for (path, content) in files.iter().filter(|(path, _)| path.ends_with("/blockfile_000000")) {
+        let Some((owner, _)) = path.split_once('/') else { continue };
+        let mut reader = Reader::new(content);
+        while !reader.rest().is_empty() {
+            let record = reader.length_prefixed().expect("a record");
+            let decoded = block::decode_record(record).expect("a block");
+            let (header, data, metadata) =
+                (decoded.header.expect("header"), decoded.data.expect("data"), decoded.metadata.expect("metadata"));
+            let encoded = block::encode_block(&header, &data.data, &metadata.metadata);
+            blocks.insert(format!("blocks_{owner}/{:06}.block", header.number), encoded);
+        }
+    }
+    files.extend(blocks);
 }
 
 fn unpack(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {

@@ -11,6 +11,12 @@ pub mod header_type {
     pub const CONFIG_UPDATE: i32 = 2;
     /// A transaction that endorsers signed.
     pub const ENDORSER_TRANSACTION: i32 = 3;
+    /// The creation of a channel, as an orderer's system channel holds it (until 2.x).
+    pub const ORDERER_TRANSACTION: i32 = 4;
+    /// An update of the peers' own configuration, an experiment of 1.1.
+    pub const PEER_RESOURCE_UPDATE: i32 = 7;
+    /// A transaction of `FabToken`, an experiment of 1.4 that no release ever committed.
+    pub const TOKEN_TRANSACTION: i32 = 9;
 }
 
 /// Slots of `common.BlockMetadata` (`common.BlockMetadataIndex`).
@@ -21,9 +27,9 @@ pub mod metadata_slot {
     pub const LAST_CONFIG: usize = 1;
     /// One `TxValidationCode` byte per transaction.
     pub const TRANSACTIONS_FILTER: usize = 2;
-    /// The commit hash, since 1.4.
+    /// The commit hash, since 1.4.1.
     pub const COMMIT_HASH: usize = 4;
-    /// How many slots Fabric gives every block.
+    /// How many slots Fabric has given every block since 1.4.1; before, blocks had no commit hash and four slots.
     pub const COUNT: usize = 5;
 }
 

@@ -13,6 +13,7 @@ from fastledger.cli.peer.lifecycle.ask import LOGGER, ask
 from fastledger.cli.peer.lifecycle.package import read_package
 from fastledger.cli.peer.prototext import one_line
 from fastledger.cli.peer.settings import OrdererFlags, orderer_options
+from fastledger.client.progress import while_told
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
@@ -24,6 +25,11 @@ _ONE_PEER = options(
     PEER_OPTIONS,
     click.option("--targetPeer", "target_peer", default="", help="Peer of the connection profile"),
 )
+
+
+def tell_building(seconds: float) -> None:
+    """Say what a peer does that has not answered to an install yet."""
+    _logger.info("The peer builds the chaincode: %.0f s so far", seconds)
 
 
 @click.command(cls=CobraCommand)
@@ -38,13 +44,16 @@ async def install(
     """Give a package to a peer."""
     if not args or not args[0]:
         raise InputError("chaincode install package must be provided")
-    payload = await ask(
-        "install",
-        "InstallChaincode",
-        lb.InstallChaincodeArgs(chaincode_install_package=read_package(args[0])),
-        values,
-        failed="chaincode install failed",
-        unreachable="failed to endorse chaincode install",
+    payload = await while_told(
+        ask(
+            "install",
+            "InstallChaincode",
+            lb.InstallChaincodeArgs(chaincode_install_package=read_package(args[0])),
+            values,
+            failed="chaincode install failed",
+            unreachable="failed to endorse chaincode install",
+        ),
+        tell_building,
     )
     shown = one_line(Response(status=200, payload=payload))
     _logger.info("Installed remotely: response:<%s>", shown)

@@ -68,7 +68,7 @@ def calculatepackageid(
         raise InputError("invalid number of args. expected only the packaged chaincode file")
     content = read_package(args[0])
     try:
-        label = packages.parse(content).label
+        label = packages.parse_lifecycle(content).label
     except InputError as error:
         raise InputError(f"could not parse as a chaincode install package: {error}") from error
     package_id = packages.package_id(label, content)

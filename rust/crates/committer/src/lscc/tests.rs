@@ -12,6 +12,7 @@ use fastledger_wire::encode;
 use fastledger_wire::peer::{ChaincodeHeaderExtension, ChaincodeId};
 
 use super::*;
+use crate::era::Era;
 
 fn v1_0() -> Rules {
     Rules::default()

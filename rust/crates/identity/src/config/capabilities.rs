@@ -52,6 +52,11 @@ impl ChannelCapabilities {
     }
 }
 
+/// Application capabilities from oldest to newest; a level brings all before it.
+const LEVELS: [&str; 6] = ["V1_1", "V1_2", "V1_3", "V1_4_2", "V2_0", "V2_5"];
+const EXPERIMENTAL_PVT_DATA: &str = "V1_1_PVTDATA_EXPERIMENTAL";
+const EXPERIMENTAL_RESOURCES: &str = "V1_1_RESOURCETREE_EXPERIMENTAL";
+
 /// Application capabilities; the fields are the questions that Fabric's `ApplicationCapabilities` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ApplicationCapabilities {
@@ -61,6 +66,8 @@ pub struct ApplicationCapabilities {
     pub forbid_duplicate_tx_id_in_block: bool,
     /// Private data collections.
     pub private_channel_data: bool,
+    /// Peers have a configuration of their own, which transactions update: an experiment of 1.1.
+    pub resources_tree: bool,
     /// A chaincode's upgrade may change its collections.
     pub collection_upgrade: bool,
     /// Stricter validation as of 1.1.
@@ -82,19 +89,16 @@ pub struct ApplicationCapabilities {
 }
 
 impl ApplicationCapabilities {
-    pub(super) fn new(capabilities: &Capabilities<'_>) -> Result<Self> {
-        const EXPERIMENTAL_PVT_DATA: &str = "V1_1_PVTDATA_EXPERIMENTAL";
-        const EXPERIMENTAL_RESOURCES: &str = "V1_1_RESOURCETREE_EXPERIMENTAL";
-        let levels = ["V1_1", "V1_2", "V1_3", "V1_4_2", "V2_0", "V2_5"];
-        let known = [levels.as_slice(), &[EXPERIMENTAL_PVT_DATA, EXPERIMENTAL_RESOURCES]].concat();
-        check_known("Application", &known, capabilities)?;
+    /// What the known ones among them ask for; whether all are known, [`Self::check_known`] says.
+    pub(super) fn new(capabilities: &Capabilities<'_>) -> Self {
         let has = |name: &str| capabilities.capabilities.contains_key(name);
-        let level = levels.iter().rposition(|name| has(name));
-        let since = |name: &str| level.is_some() && level >= levels.iter().position(|known| *known == name);
-        Ok(Self {
+        let level = LEVELS.iter().rposition(|name| has(name));
+        let since = |name: &str| level.is_some() && level >= LEVELS.iter().position(|known| *known == name);
+        Self {
             acls: since("V1_2"),
             forbid_duplicate_tx_id_in_block: since("V1_1"),
             private_channel_data: since("V1_2") || has(EXPERIMENTAL_PVT_DATA),
+            resources_tree: has(EXPERIMENTAL_RESOURCES),
             collection_upgrade: since("V1_2"),
             v1_1_validation: since("V1_1"),
             v1_2_validation: since("V1_2"),
@@ -104,7 +108,13 @@ impl ApplicationCapabilities {
             key_level_endorsement: since("V1_3"),
             store_pvt_data_of_invalid_tx: since("V1_4_2"),
             purge_pvt_data: since("V2_5"),
-        })
+        }
+    }
+
+    /// Refuses what no peer of this version can do.
+    pub(super) fn check_known(capabilities: &Capabilities<'_>) -> Result<()> {
+        let known = [LEVELS.as_slice(), &[EXPERIMENTAL_PVT_DATA, EXPERIMENTAL_RESOURCES]].concat();
+        check_known("Application", &known, capabilities)
     }
 }
 
@@ -121,20 +131,24 @@ mod tests {
 
     #[test]
     fn levels_include_lower_ones() {
-        let none = ApplicationCapabilities::new(&named(&[])).unwrap();
+        let none = ApplicationCapabilities::new(&named(&[]));
         assert_eq!(none, ApplicationCapabilities::default());
-        let v1_3 = ApplicationCapabilities::new(&named(&["V1_3"])).unwrap();
+        let v1_3 = ApplicationCapabilities::new(&named(&["V1_3"]));
         assert!(v1_3.acls && v1_3.key_level_endorsement && v1_3.v1_1_validation);
         assert!(!v1_3.v2_0_validation && !v1_3.store_pvt_data_of_invalid_tx);
-        let experimental = ApplicationCapabilities::new(&named(&["V1_1", "V1_1_PVTDATA_EXPERIMENTAL"])).unwrap();
+        let experimental = ApplicationCapabilities::new(&named(&["V1_1", "V1_1_PVTDATA_EXPERIMENTAL"]));
         assert!(experimental.private_channel_data && !experimental.collection_upgrade);
-        assert!(ApplicationCapabilities::new(&named(&["V2_5"])).unwrap().purge_pvt_data);
+        assert!(ApplicationCapabilities::new(&named(&["V2_5"])).purge_pvt_data);
     }
 
     #[test]
     fn unknown_names_are_named() {
         let error = ChannelCapabilities::new(&named(&["V3_0", "V9_0"])).unwrap_err();
         assert_eq!(error, IdentityError::UnsupportedCapability { group: "Channel", name: "V9_0".into() });
+        let error = ApplicationCapabilities::check_known(&named(&["V2_5", "V9_0"])).unwrap_err();
+        assert_eq!(error, IdentityError::UnsupportedCapability { group: "Application", name: "V9_0".into() });
+        assert!(ApplicationCapabilities::new(&named(&["V2_5", "V9_0"])).purge_pvt_data);
+        assert!(ApplicationCapabilities::check_known(&named(&["V1_1_PVTDATA_EXPERIMENTAL"])).is_ok());
         // V1_4_2 exists for channels and applications, V1_2 for applications only.
         assert!(ChannelCapabilities::new(&named(&["V1_2"])).is_err());
     }

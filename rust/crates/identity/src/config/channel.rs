@@ -134,6 +134,15 @@ impl ChannelConfig {
         })
     }
 
+    /// This configuration, unless it asks peers for something that those of this version cannot do.
+    ///
+    /// Channel capabilities are looked at whenever a configuration is read; those of the application concern peers
+    /// alone, and orderers take what they do not know (`capabilitiesSupportedOrPanic`).
+    pub fn supported_by_peers(self) -> Result<Self> {
+        self.application.as_ref().map_or(Ok(()), Application::check_supported)?;
+        Ok(self)
+    }
+
     /// The channel's name.
     #[must_use]
     pub fn channel_id(&self) -> &str {

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod channel;
+mod creation;
 mod duration;
 mod elements;
 mod encode;
@@ -14,6 +15,7 @@ mod values;
 
 pub use capabilities::{ApplicationCapabilities, ChannelCapabilities};
 pub use channel::{ChannelConfig, MAX_CONFIG_DEPTH, POLICY_CACHE_BYTES};
+pub use duration::nanoseconds;
 pub use elements::check_channel_id;
 pub use organizations::{AnchorPeer, Organization, Organizations};
 pub use sections::{Application, ChannelConsenter, Consortiums, Orderer};

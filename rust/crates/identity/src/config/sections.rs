@@ -36,6 +36,8 @@ messages! {
 pub struct Application {
     /// What validation must do.
     pub capabilities: ApplicationCapabilities,
+    /// Whether all capabilities are known.
+    supported: Result<()>,
     /// The organisations.
     pub organizations: Organizations,
     /// Resources of the ACLs and the absolute path of the policy that guards each.
@@ -46,13 +48,21 @@ impl Application {
     pub(super) fn new<'a>(group: &ConfigGroup<'a>, msps: &mut MspCollector<'a>) -> Result<Self> {
         let group = Group { path: "/Channel/Application", group };
         group.allow(&["ACLs", "Capabilities"])?;
-        let capabilities = ApplicationCapabilities::new(&group.value::<Capabilities<'_>>("Capabilities")?)?;
+        let asked: Capabilities<'_> = group.value("Capabilities")?;
+        let capabilities = ApplicationCapabilities::new(&asked);
         if group.has("ACLs") && !capabilities.acls {
             return Err(refused("ACLs may not be specified without the required capability"));
         }
         let organizations =
             msps.organizations(group, "ApplicationOrg config does not allow sub-groups", &["AnchorPeers"])?;
-        Ok(Self { capabilities, organizations, acls: acls(&group.value("ACLs")?) })
+        let supported = ApplicationCapabilities::check_known(&asked);
+        Ok(Self { capabilities, supported, organizations, acls: acls(&group.value("ACLs")?) })
+    }
+
+    /// Refuses capabilities that no peer of this version has; to orderers they do not matter
+    /// (`capabilitiesSupportedOrPanic`).
+    pub fn check_supported(&self) -> Result<()> {
+        self.supported.clone()
     }
 
     /// The MSPs of the application's organisations, each once, sorted.
@@ -191,11 +201,12 @@ fn batch_timeout(group: Group<'_, '_>) -> Result<i64> {
     let timeout: BatchTimeout<'_> = group.value("BatchTimeout")?;
     let text = timeout.timeout;
     match duration::nanoseconds(text) {
-        Some(nanoseconds) if nanoseconds > 0 => Ok(nanoseconds),
-        Some(_) => Err(refused(format!("Attempted to set the batch timeout to a non-positive value: {text}"))),
-        None => Err(refused(format!(
-            "Attempted to set the batch timeout to a invalid value: time: invalid duration {text:?}"
-        ))),
+        Ok(nanoseconds) if nanoseconds > 0 => Ok(nanoseconds),
+        Ok(nanoseconds) => {
+            let written = duration::text(nanoseconds);
+            Err(refused(format!("Attempted to set the batch timeout to a non-positive value: {written}")))
+        }
+        Err(reason) => Err(refused(format!("Attempted to set the batch timeout to a invalid value: {reason}"))),
     }
 }
 

@@ -25,8 +25,18 @@ impl ChannelConfig {
     ///
     /// An error means that the block which holds it must not be committed.
     pub fn apply(&self, config_envelope: &[u8]) -> Result<Self> {
+        self.apply_with(config_envelope, ModPolicies::Required)
+    }
+
+    /// [`Self::apply`] as 1.0.0 did: its configtxgen left policies of modification away, also in the usual updates of
+    /// anchor peers, and it did not ask for them. Every release since refuses such an update.
+    pub fn apply_as_1_0_0(&self, config_envelope: &[u8]) -> Result<Self> {
+        self.apply_with(config_envelope, ModPolicies::MayBeMissing)
+    }
+
+    fn apply_with(&self, config_envelope: &[u8], mod_policies: ModPolicies) -> Result<Self> {
         let envelope: ConfigEnvelope<'_> = decode("ConfigEnvelope", config_envelope)?;
-        self.check_update(&envelope)?;
+        self.check_update(&envelope, mod_policies)?;
         let next = Self::from_envelope(self.channel_id(), config_envelope)?;
         self.check_successor(&next)?;
         Ok(next)
@@ -41,13 +51,14 @@ impl ChannelConfig {
         let envelope = Envelope::decode(update).map_err(|error| undecodable("Envelope", error))?;
         let update_envelope = config_update_envelope(&envelope)
             .map_err(|reason| refused(format!("error converting envelope to config update: {reason}")))?;
-        let root =
-            self.updated(&update_envelope).map_err(|reason| refused(format!("error authorizing update: {reason}")))?;
+        let root = self
+            .updated(&update_envelope, ModPolicies::Required)
+            .map_err(|reason| refused(format!("error authorizing update: {reason}")))?;
         let config = Config { sequence: self.sequence() + 1, channel_group: Some(root) };
         Ok(encode::config_envelope(&encode::config(&config), update))
     }
 
-    fn check_update(&self, envelope: &ConfigEnvelope<'_>) -> Result<()> {
+    fn check_update(&self, envelope: &ConfigEnvelope<'_>, mod_policies: ModPolicies) -> Result<()> {
         let Some(Config { sequence, channel_group }) = &envelope.config else {
             return Err(refused("config envelope has nil config"));
         };
@@ -59,7 +70,9 @@ impl ChannelConfig {
         }
         let last_update =
             envelope.last_update.as_ref().ok_or_else(|| refused("config envelope has nil last update"))?;
-        let result = config_update_envelope(last_update).and_then(|update| self.updated(&update)).map_err(refused)?;
+        let result = config_update_envelope(last_update)
+            .and_then(|update| self.updated(&update, mod_policies))
+            .map_err(refused)?;
         if channel_group.as_ref() != Some(&result) {
             return Err(refused("ConfigEnvelope LastUpdate did not produce the supplied config result"));
         }
@@ -67,7 +80,11 @@ impl ChannelConfig {
     }
 
     /// The configuration tree that an update makes of this one's, where everyone has signed whom the policies ask for.
-    fn updated<'a>(&'a self, envelope: &ConfigUpdateEnvelope<'a>) -> Result<ConfigGroup<'a>, String> {
+    fn updated<'a>(
+        &'a self,
+        envelope: &ConfigUpdateEnvelope<'a>,
+        mod_policies: ModPolicies,
+    ) -> Result<ConfigGroup<'a>, String> {
         let update =
             ConfigUpdate::decode(envelope.config_update).map_err(|error| undecodable_text("ConfigUpdate", error))?;
         let tree = self.tree().map_err(|error| error.to_string())?;
@@ -83,6 +100,9 @@ impl ChannelConfig {
             elements::map(update.write_set.as_ref()).map_err(|reason| format!("error mapping WriteSet: {reason}"))?;
         let delta = delta_set(&read_set, &write_set);
         let signers = self.update_signers(envelope)?;
+        if mod_policies == ModPolicies::Required {
+            check_mod_policies(&delta).map_err(|reason| format!("error validating DeltaSet: {reason}"))?;
+        }
         self.check_delta_set(&delta, &current, &signers)
             .map_err(|reason| format!("error validating DeltaSet: {reason}"))?;
         current.extend(delta);
@@ -114,8 +134,6 @@ impl ChannelConfig {
         existing: Option<&Content<'_, '_>>,
         signers: &Signers,
     ) -> Result<(), String> {
-        elements::check_mod_policy(new.mod_policy())
-            .map_err(|reason| format!("invalid mod_policy for element {key}: {reason}"))?;
         let Some(existing) = existing else {
             return match new.version() {
                 0 => Ok(()),
@@ -189,6 +207,20 @@ fn header_type_name(number: i32) -> String {
         other => return other.to_string(),
     };
     name.to_owned()
+}
+
+/// Whether elements must name the policy that guards them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ModPolicies {
+    Required,
+    MayBeMissing,
+}
+
+fn check_mod_policies(delta: &Elements<'_, '_>) -> Result<(), String> {
+    delta.iter().try_for_each(|(key, content)| {
+        elements::check_mod_policy(content.mod_policy())
+            .map_err(|reason| format!("invalid mod_policy for element {key}: {reason}"))
+    })
 }
 
 fn check_read_set(read_set: &Elements<'_, '_>, current: &Elements<'_, '_>) -> Result<(), String> {

@@ -11,6 +11,9 @@ use super::signature::{BAD_SIGNATURE, SignatureAlgorithm};
 use super::time::{self, UnixSeconds};
 use super::{CertificateError, Result};
 
+/// A text without any PEM block.
+pub const NO_PEM: CertificateError = CertificateError("no PEM block found");
+
 /// A certificate: its own bytes, and what Go's reader makes of them.
 #[derive(Debug, Clone)]
 pub struct Certificate {
@@ -35,7 +38,7 @@ pub struct Certificate {
 impl Certificate {
     /// Reads the certificate in the first PEM block of `text`; the block's type does not matter.
     pub fn from_pem(text: &[u8]) -> Result<Self> {
-        let block = PemBlock::first(text).ok_or(CertificateError("no PEM block found"))?;
+        let block = PemBlock::first(text).ok_or(NO_PEM)?;
         Self::from_der(&block.contents)
     }
 
@@ -156,6 +159,12 @@ impl Certificate {
     #[must_use]
     pub fn is_ca(&self) -> bool {
         self.extensions.is_ca()
+    }
+
+    /// The key with its algorithm: a DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn public_key_der(&self) -> &[u8] {
+        &self.raw_public_key
     }
 
     pub(crate) fn public_key(&self) -> &PublicKey {

@@ -10,6 +10,7 @@ use super::policies::CertificatePolicies;
 use super::{CertificateError, Result};
 
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0];
 const AUTHORITY_INFO_ACCESS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// keyCertSign is bit 5 (RFC 5280, 4.2.1.3).
@@ -24,16 +25,29 @@ pub(super) struct BasicConstraints {
     pub(super) max_path_length: Option<u64>,
 }
 
-/// What an extended key usage extension allows; Fabric leaves Go's default in force, which asks for server authentication.
+/// What an extended key usage extension allows, as far as Fabric asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum ExtendedKeyUsage {
-    /// No extension, or an empty one: every use.
+    /// No extension, an empty one, or one that lists any use.
     #[default]
     Unrestricted,
-    /// Server authentication or any use is listed.
-    ServerAuth,
-    /// Only other uses are listed.
-    Other,
+    /// Some uses are listed.
+    Only {
+        /// Server authentication is among them.
+        server_auth: bool,
+        /// Client authentication is among them.
+        client_auth: bool,
+    },
+}
+
+impl ExtendedKeyUsage {
+    pub(super) fn allows_server_auth(self) -> bool {
+        matches!(self, Self::Unrestricted | Self::Only { server_auth: true, .. })
+    }
+
+    pub(super) fn allows_client_auth(self) -> bool {
+        matches!(self, Self::Unrestricted | Self::Only { client_auth: true, .. })
+    }
 }
 
 /// The extensions of a certificate, by their effect.
@@ -143,16 +157,17 @@ pub(super) fn authority_key_id(mut der: Der<'_>) -> Result<Vec<u8>> {
 fn extended_key_usage(mut der: Der<'_>) -> Result<ExtendedKeyUsage> {
     const WHAT: &str = "malformed extended key usage";
     let mut usages = der.nested(SEQUENCE, WHAT)?;
-    let mut allowed = ExtendedKeyUsage::Unrestricted;
+    if usages.is_empty() {
+        return Ok(ExtendedKeyUsage::Unrestricted);
+    }
+    let (mut any, mut server_auth, mut client_auth) = (false, false, false);
     while !usages.is_empty() {
         let usage = usages.oid(WHAT)?;
-        if usage == SERVER_AUTH || usage == ANY_EXTENDED_KEY_USAGE {
-            allowed = ExtendedKeyUsage::ServerAuth;
-        } else if allowed == ExtendedKeyUsage::Unrestricted {
-            allowed = ExtendedKeyUsage::Other;
-        }
+        any |= usage == ANY_EXTENDED_KEY_USAGE;
+        server_auth |= usage == SERVER_AUTH;
+        client_auth |= usage == CLIENT_AUTH;
     }
-    Ok(allowed)
+    Ok(if any { ExtendedKeyUsage::Unrestricted } else { ExtendedKeyUsage::Only { server_auth, client_auth } })
 }
 
 /// Nothing in it matters, but Go refuses a certificate where it is malformed.

@@ -20,12 +20,14 @@ mod policies;
 mod sanitize;
 mod signature;
 mod time;
+mod tls;
 mod uri;
 mod verify;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, NO_PEM};
 pub use name::Name;
 pub use time::UnixSeconds;
+pub use tls::{TlsError, verify_tls};
 
 pub(crate) use crl::Crl;
 pub(crate) use ecdsa::EcdsaSignature;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Chains from a certificate to a root (Go's `Certificate.Verify` with the options that Fabric's MSP passes).
-//!
-//! Fabric sets the time to one second after the certificate's own start of validity and leaves the key usages
-//! unset, which to Go means server authentication.
+//! Chains from a certificate to a root (Go's `Certificate.Verify` with the options that Fabric passes).
 
 use std::sync::Arc;
 
@@ -15,6 +12,26 @@ use super::{name_constraints, policies};
 
 /// Signature checks that one search for chains may make (Go's `maxChainSignatureChecks`).
 const MAX_SIGNATURE_CHECKS: usize = 100;
+
+/// The time asked about is before a certificate's validity.
+pub(super) const NOT_YET_VALID: CertificateError =
+    CertificateError("an issuer's certificate is not yet valid when this certificate's validity starts");
+
+/// The time asked about is after a certificate's validity.
+pub(super) const EXPIRED: CertificateError =
+    CertificateError("a certificate of the chain has expired when this certificate's validity starts");
+
+/// No chain leads to a root.
+pub(super) const UNKNOWN_AUTHORITY: CertificateError = CertificateError("certificate signed by unknown authority");
+
+/// What every certificate of a chain must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usage {
+    /// Server authentication: what Go asks for where no usage is given.
+    ServerAuth,
+    /// Server authentication, or client authentication, the same one along the whole chain.
+    EitherAuth,
+}
 
 /// A chain of certificates, leaf first, root last.
 pub(crate) type Chain = Vec<Arc<Certificate>>;
@@ -63,9 +80,22 @@ impl FromIterator<Arc<Certificate>> for CertPool {
     }
 }
 
-/// Every chain from `certificate` to a root, one at least.
+/// Every chain from an identity's certificate to a root, one at least.
+///
+/// Fabric's MSP sets the time to one second after the certificate's own start of validity, and the key usages not
+/// at all.
 pub(crate) fn verify(certificate: &Arc<Certificate>, roots: &CertPool, intermediates: &CertPool) -> Result<Vec<Chain>> {
-    let now = certificate.not_before().saturating_add(1);
+    verify_at(certificate, roots, intermediates, certificate.not_before().saturating_add(1), Usage::ServerAuth)
+}
+
+/// Every chain from `certificate` to a root that is valid at a time and for a usage, one at least.
+pub(super) fn verify_at(
+    certificate: &Arc<Certificate>,
+    roots: &CertPool,
+    intermediates: &CertPool,
+    now: UnixSeconds,
+    usage: Usage,
+) -> Result<Vec<Chain>> {
     check_member(certificate, Role::Leaf, &[], now)?;
     let start = vec![Arc::clone(certificate)];
     let candidates = if roots.contains(certificate) {
@@ -76,8 +106,8 @@ pub(crate) fn verify(certificate: &Arc<Certificate>, roots: &CertPool, intermedi
         search.finish()?
     };
     let mut hint = None;
-    let valid: Vec<_> =
-        candidates.into_iter().filter(|chain| check_chain(chain).map_err(|error| hint = Some(error)).is_ok()).collect();
+    let mut holds = |chain: &Chain| check_chain(chain, usage).map_err(|error| hint = Some(error)).is_ok();
+    let valid: Vec<_> = candidates.into_iter().filter(|chain| holds(chain)).collect();
     match hint {
         Some(error) if valid.is_empty() => Err(error),
         _ => Ok(valid),
@@ -140,7 +170,7 @@ impl Search<'_> {
     fn finish(self) -> Result<Vec<Chain>> {
         if self.chains.is_empty() {
             return Err(match self.hint {
-                Some(BAD_SIGNATURE) | None => CertificateError("certificate signed by unknown authority"),
+                Some(BAD_SIGNATURE) | None => UNKNOWN_AUTHORITY,
                 Some(error) => error,
             });
         }
@@ -173,12 +203,10 @@ fn check_member(certificate: &Certificate, role: Role, chain: &[Arc<Certificate>
         return Err(CertificateError("unhandled critical extension"));
     }
     if now < certificate.not_before() {
-        return Err(CertificateError(
-            "an issuer's certificate is not yet valid when this certificate's validity starts",
-        ));
+        return Err(NOT_YET_VALID);
     }
     if now > certificate.not_after() {
-        return Err(CertificateError("a certificate of the chain has expired when this certificate's validity starts"));
+        return Err(EXPIRED);
     }
     if role == Role::Intermediate && !extensions.is_ca() {
         return Err(CertificateError("issuer is not a certificate authority"));
@@ -191,12 +219,18 @@ fn check_member(certificate: &Certificate, role: Role, chain: &[Arc<Certificate>
     Ok(())
 }
 
-fn check_chain(chain: &Chain) -> Result<()> {
+fn check_chain(chain: &Chain, usage: Usage) -> Result<()> {
     if !policies::are_valid(chain) {
         return Err(CertificateError("chain does not satisfy its certificate policies"));
     }
-    if chain.iter().any(|certificate| certificate.extensions.extended_key_usage == ExtendedKeyUsage::Other) {
-        return Err(CertificateError("extended key usage excludes server authentication"));
+    let mut usages = chain.iter().map(|certificate| certificate.extensions.extended_key_usage);
+    if !usages.clone().all(ExtendedKeyUsage::allows_server_auth) {
+        if usage == Usage::ServerAuth {
+            return Err(CertificateError("extended key usage excludes server authentication"));
+        }
+        if !usages.all(ExtendedKeyUsage::allows_client_auth) {
+            return Err(CertificateError("certificate specifies an incompatible key usage"));
+        }
     }
     name_constraints::check_chain(chain)
 }

@@ -10,8 +10,8 @@ use fastledger_wire::{Hash, hash};
 use heed::{RoTxn, WithoutTls};
 
 use super::file::{CountedWriter, Writer};
-use super::metadata::{SignableMetadata, SnapshotMetadata};
-use super::{CONFIG_HISTORY, FilePair, PRIVATE_STATE_HASHES, PUBLIC_STATE, TX_IDS};
+use super::metadata::{ADDITIONAL, SIGNABLE, SignableMetadata, SnapshotMetadata};
+use super::{CONFIG_HISTORY, FilePair, PAIRS, PRIVATE_STATE_HASHES, PUBLIC_STATE, TX_IDS};
 use crate::error::{IoContext, LedgerError, Result};
 use crate::keys;
 use crate::layer::Kind;
@@ -60,10 +60,10 @@ fn clear(partial: &Path, refuse: &impl Fn(&str) -> LedgerError) -> Result<()> {
     if !partial.exists() {
         return Ok(());
     }
-    let files = fs::read_dir(partial).context("list", partial)?.collect::<Result<Vec<_>, _>>();
-    let names = files.context("list", partial)?.into_iter().map(|entry| entry.file_name());
-    for name in names {
-        if !FILES.iter().any(|known| name == *known) {
+    for entry in fs::read_dir(partial).context("list", partial)? {
+        let name = entry.context("list", partial)?.file_name();
+        let mut known = PAIRS.iter().flat_map(|pair| [pair.data, pair.metadata]).chain([SIGNABLE, ADDITIONAL]);
+        if !known.any(|known| name == known) {
             return Err(refuse(&format!("{} is in the way, which holds other files; move it", partial.display())));
         }
         fs::remove_file(partial.join(&name)).context("remove", partial)?;

@@ -62,7 +62,7 @@ fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
                 transaction.header_extension.as_ref().ok().and_then(|extension| extension.chaincode_id.as_ref());
             let invoked = invoked.map_or("", |id| id.name);
             if invoked != LSCC {
-                assert_eq!(upgraded_chaincode(&transaction), None);
+                assert_eq!(upgraded_chaincode(&transaction, rules), None);
                 continue;
             }
             let fabric = TxValidationCode::from_number(codes[index]).expect("a code");
@@ -74,7 +74,7 @@ fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
                 })
             };
             let upgraded =
-                upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
+                upgraded_chaincode(&transaction, rules).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
             let (ours, ours_without_admin) = (judge(true), judge(false));
             verdicts.push(Verdict { block: number, fabric, ours, ours_without_admin, upgraded });
             if fabric == TxValidationCode::Valid {

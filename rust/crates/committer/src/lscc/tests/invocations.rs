@@ -176,11 +176,42 @@ fn upgrading_asks_for_the_committed_policy_and_from_v1_1_for_the_written_one() {
 }
 
 #[test]
+fn names_and_versions_may_be_anything_until_1_4_1() {
+    let named = |name: &str, version: &str, era| {
+        let record = record(name, version, "new");
+        Case::deploy()
+            .with_deployment(deployment(GO, name, version))
+            .with_writes(&[kv_write(name, &record)])
+            .with_rules(Rules { era, ..v1_2() })
+    };
+    for (name, version) in [("my__cc", "1"), ("_", "1"), ("qscc", "1"), ("cc", "1 beta")] {
+        named(name, version, Era::V1_4_0).passes();
+        named(name, version, Era::V1_0).passes();
+        assert!(named(name, version, Era::V1_4_2).judge().is_err(), "{name} {version}");
+        assert!(named(name, version, Era::Today).judge().is_err(), "{name} {version}");
+    }
+}
+
+#[test]
+fn upgrades_of_every_language_are_seen_until_1_2() {
+    let seen = |kind, era| {
+        let payload = Case::upgrade().with_deployment(deployment(kind, "cc", "1")).proposal_payload();
+        upgraded_chaincode(&transaction("lscc", &payload, &[]), Rules { era, ..v1_0() }).is_some()
+    };
+    for kind in [2, 3, 4] {
+        assert!(seen(kind, Era::V1_0) && seen(kind, Era::V1_2), "{kind}");
+        assert!(!seen(kind, Era::V1_3) && !seen(kind, Era::Today), "{kind}");
+    }
+    assert!(seen(GO, Era::V1_0) && seen(GO, Era::Today));
+    assert!(!seen(0, Era::V1_0));
+}
+
+#[test]
 fn upgrades_of_go_chaincode_are_seen() {
     let upgraded = |case: &Case, invoked: &str| {
         let payload = case.proposal_payload();
         let transaction = transaction(invoked, &payload, &[]);
-        upgraded_chaincode(&transaction).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version))
+        upgraded_chaincode(&transaction, v1_0()).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version))
     };
     assert_eq!(upgraded(&Case::upgrade(), "lscc").as_deref(), Some("cc:1"));
     assert_eq!(upgraded(&Case::upgrade(), "cc"), None);
@@ -194,5 +225,5 @@ fn upgrades_of_go_chaincode_are_seen() {
     let mut short = Case::upgrade();
     short.arguments.truncate(2);
     assert_eq!(upgraded(&short, "lscc"), None);
-    assert_eq!(upgraded_chaincode(&transaction("lscc", &[0xff], &[])), None);
+    assert_eq!(upgraded_chaincode(&transaction("lscc", &[0xff], &[]), v1_0()), None);
 }
