@@ -160,6 +160,11 @@ def test_placeholders_are_filled_in_texts() -> None:
     values = '{"name":"\\u00e9\\"","in":{"port":7051},"wait":"2s","d":true}'
     info = fill_connection(content, "c", values)
     assert (info.address, info.dial_timeout_s, info.domain) == ('\u00e9":7051', 2.0, "true")
+    content = b'{"address":"{{printf \\"%s:1\\" .name}}{{if .none}}x{{end}}"}'
+    assert fill_connection(content, "c", '{"name":"h","none":""}').address == "h:1"
+    with pytest.raises(ChaincodeError, match="address in 'c': template"):
+        fill_connection(b'{"address":"{{if}}"}', "c", "{}")
+    content = b'{"address":"{{.name}}","dial_timeout":"{{.wait}}"}'
     for config, error in (
         ("", "address in 'c' asks for {{.name}}, which CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG does"),
         ("[]", "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG is not usable: json: cannot unmarshal array"),
