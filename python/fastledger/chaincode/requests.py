@@ -194,7 +194,9 @@ def get_state_by_range(request: Request) -> bytes:
     elif page is not None:
         query.paged = True
         start = page.bookmark or get.startKey
-        query.rows = simulator.get_range_page(namespace, start, get.endKey, page.pageSize)
+        # A negative size is a page of all, as in Fabric.
+        size = max(page.pageSize, 0)
+        query.rows = simulator.get_range_page(namespace, start, get.endKey, size)
     else:
         query.rows = simulator.get_range(namespace, get.startKey, get.endKey)
     return _rows(request, request.execution.queries.open(query))
