@@ -100,7 +100,7 @@ impl Host {
     /// Has others give way before messages that are not whole take all memory there is for them.
     pub(crate) fn spare_memory(&self, guest: &Guest) {
         if self.received.held() > self.limits.max_held_bytes / 4 * 3 {
-            self.waiting.give_memory(self.guests.greediest(guest));
+            self.waiting.give_memory(guest.id, self.guests.greediest(guest));
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::memory::{Held, SMALL_BYTES};
 
-/// A call of which nothing came for so long gives way to any that needs memory.
+/// A call of which nothing came for so long gives way to any of other connections that needs memory.
 const STALLED: Duration = Duration::from_secs(10);
 
 /// What a call must know to give way, and what is weighed before.
@@ -68,13 +68,15 @@ impl Waiting {
         })
     }
 
-    /// Has a call give way that holds memory and has stalled, or else one of a guest.
-    pub(crate) fn give_memory(&self, of: Option<u64>) {
+    /// Has a call of another guest give way that holds memory and has stalled, or else one of the `greediest`.
+    pub(crate) fn give_memory(&self, to: u64, greediest: Option<u64>) {
         let mut queue = self.lock();
-        let holds = |(_, (place, _)): &(&u64, &(Arc<Place>, Instant))| place.held.mine() > SMALL_BYTES;
+        let holds =
+            |(_, (place, _)): &(&u64, &(Arc<Place>, Instant))| place.guest != to && place.held.mine() > SMALL_BYTES;
         let stalled = |(_, (_, since)): &(&u64, &(Arc<Place>, Instant))| since.elapsed() >= STALLED;
         let found = queue.places.iter().take_while(stalled).find(holds);
-        let found = found.or_else(|| queue.places.iter().filter(holds).find(|(_, (place, _))| Some(place.guest) == of));
+        let found =
+            found.or_else(|| queue.places.iter().filter(holds).find(|(_, (place, _))| Some(place.guest) == greediest));
         if let Some(number) = found.map(|(number, _)| *number)
             && let Some((place, _)) = queue.places.remove(&number)
         {
