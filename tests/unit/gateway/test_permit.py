@@ -209,6 +209,7 @@ def test_a_long_past_without_events_leaves_room_for_others() -> None:
             await asyncio.sleep(0)
             assert len(read) <= turn
         while len(read) < 1000:
+            assert not waiting.done(), waiting.exception()
             await asyncio.sleep(0)
         waiting.cancel()
 
