@@ -26,6 +26,9 @@ from fastledger.protos.peer.proposal_response_pb2 import Endorsement, ProposalRe
 from fastledger.tools.cryptogen import generate, spec
 from json_inputs import documents
 
+# As long as the number of inputs that is asked for takes.
+pytestmark = pytest.mark.timeout(0)
+
 CTOR_KEYS = [b"Args", b"args", b"ARGS", b"Function", b"function", b"arg\xc5\xbf", b"x"]
 COLLECTION_KEYS = [
     *(b"name", b"policy", b"Policy", b"requiredPeerCount", b"maxPeerCount", b"blockToLive"),
