@@ -10,6 +10,8 @@ __all__ = [
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
+    "Examined",
+    "Excerpt",
     "GrpcCall",
     "GrpcChannel",
     "GrpcHub",

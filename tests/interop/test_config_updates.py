@@ -28,6 +28,7 @@ from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from fastledger.tools.osnadmin import Answer, OsnAdmin
 from real_nodes import PATIENCE_S, Nodes, free_ports
+from refused_envelopes import broadcasts
 from test_refusals import exchange, told, until_elected
 
 SUCCESS = 200
@@ -53,6 +54,15 @@ JOINED_OTHERWISE = {
     "a garbled policy": "Go says of which type the policy is",
 }
 """As above, of channels."""
+
+UPDATED_OTHERWISE = {
+    "update: a value that others may change": "two elements are wrong, and Go looks in no order",
+    "update: an unknown value": "as above",
+}
+"""As above, of updates by an administrator."""
+
+UNANSWERED = {"update: empty", "update: of another channel"}
+"""Channels that are not there, after which a real orderer's administration answers nobody."""
 
 FOLLOWED = {
     "expired certificate of nobody",
@@ -162,6 +172,23 @@ def test_orderers_join_the_same_channels(both: tuple[Nodes, Nodes]) -> None:
     assert not different, "\n".join(different)
     assert counted[201] > 20
     assert counted[400] > 40
+
+
+def test_orderers_refuse_odd_updates_alike(both: tuple[Nodes, Nodes]) -> None:
+    """Those that an administrator sends, too."""
+    plans = [nodes.plan for nodes in both]
+    admins = [administration(plan) for plan in plans]
+    [(mspid, folder), _] = changes.administrators(plans[0])
+    signer = SigningIdentity.load(Path(folder), mspid)
+    different = []
+    for name, envelope in broadcasts(signer):
+        if name in UNANSWERED:
+            continue
+        encoded = envelope.SerializeToString()
+        ours, theirs = [answered(admin.update(encoded)) for admin in admins]
+        if ours != theirs and not (name in UPDATED_OTHERWISE and ours[0] == theirs[0]):
+            different.append(f"{name}\n  ours   {ours}\n  theirs {theirs}")
+    assert not different, "\n".join(different)
 
 
 def administration(plan: Plan) -> OsnAdmin:

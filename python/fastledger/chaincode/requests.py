@@ -279,7 +279,8 @@ def may_take_long(kind: int, execution: Execution, payload: bytes) -> bool:
     try:
         if kind == Type.GET_STATE_BY_RANGE:
             metadata = shim.GetStateByRange.FromString(payload).metadata
-            return shim.QueryMetadata.FromString(metadata).pageSize > PAGE_ROWS
+            # One below 0 is a page of all.
+            return not 0 <= shim.QueryMetadata.FromString(metadata).pageSize <= PAGE_ROWS
         if kind == Type.QUERY_STATE_NEXT:
             query = execution.queries.find(shim.QueryStateNext.FromString(payload).id)
             return query is not None and query.slow

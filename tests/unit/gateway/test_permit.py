@@ -185,7 +185,7 @@ def test_a_stream_of_old_blocks_is_looked_at_as_well() -> None:
 
         going_on = Permit(channel, b"A", check)
         asked = pb.ChaincodeEventsRequest(channel_id="mychannel", chaincode_id="cc")
-        asked.start_position.oldest.SetInParent()
+        asked.start_position.specified.number = 0
         revoked.append(True)
         channel.bundle.sequence += 1
         with pytest.raises(FastledgerError, match="revoked"):
@@ -202,7 +202,7 @@ def test_a_long_past_without_events_leaves_room_for_others() -> None:
         read: list[int] = []
         channel.block = lambda number: (read.append(number), empty)[1]
         asked = pb.ChaincodeEventsRequest(channel_id="mychannel", chaincode_id="cc")
-        asked.start_position.oldest.SetInParent()
+        asked.start_position.specified.number = 0
         stream = events.stream(channel, asked, Permit(channel, b"A", lambda: None))
         waiting = asyncio.ensure_future(anext(stream))
         for turn in range(1, 20):

@@ -16,11 +16,12 @@ import fastledger
 from config_changes import Certificates
 from config_updates import update_of
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import BlockRefused, FastledgerError
+from fastledger.common.errors import BlockRefused, FastledgerError, InputError
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.node.network.plan import Plan
 from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.multichannel.registrar import Registrar
@@ -227,7 +228,7 @@ def test_what_is_taken_leaves_the_channel_alive(
             registrar.open()
             if round_ == 0:
                 registrar.join(material.genesis, material.block.SerializeToString())
-                await registrar.update(material.update(name))
+                await registrar.update(material.plan.channel, material.update(name))
             support = registrar.channel(material.plan.channel)
             assert support is not None
             assert (support.status, support.sequence) == ("active", 1)
@@ -245,7 +246,7 @@ def test_peers_refuse_an_application_capability_that_orderers_take(
         registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
         registrar.open()
         registrar.join(material.genesis, material.block.SerializeToString())
-        await registrar.update(material.update("application capability V9"))
+        await registrar.update(material.plan.channel, material.update("application capability V9"))
         blocks = [registrar.fetch(material.plan.channel, str(number)) for number in range(2)]
         await registrar.close()
         return blocks
@@ -289,7 +290,7 @@ def test_what_is_refused_in_maintenance(material: Orderer, name: str, tmp_path: 
         registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
         registrar.open()
         registrar.join(material.genesis, material.block.SerializeToString())
-        await registrar.update(material.update("into maintenance"))
+        await registrar.update(material.plan.channel, material.update("into maintenance"))
         support = registrar.channel(material.plan.channel)
         assert support is not None
         current = Config.FromString(support.bundle.config)
@@ -298,11 +299,56 @@ def test_what_is_refused_in_maintenance(material: Orderer, name: str, tmp_path: 
         known[name](following)
         update = update_of(material.plan.channel, current, following, material.admins)
         with pytest.raises(Rejected) as refusal:
-            await registrar.update(OrdererMessage.parse(update.SerializeToString()))
+            await registrar.update(
+                material.plan.channel, OrdererMessage.parse(update.SerializeToString())
+            )
         assert IN_MAINTENANCE[name] in str(refusal.value)
         await registrar.close()
 
     asyncio.run(through())
+
+
+def bundle(material: Orderer, *names: str) -> Bundle:
+    """The channel's first configuration with changes."""
+    config = Config.FromString(material.genesis.config)
+    for name in names:
+        material.changes[name](config)
+    return Bundle.from_config(material.plan.channel, config.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("another client certificate", "new channel has consenter that is not part of system"),
+        ("tick_interval 'abc'", "invalid new config metadata: failed to parse TickInterval (abc)"),
+        ("two more consenters", "new channel has consenter that is not part of system"),
+    ],
+)
+def test_what_a_system_channel_does_not_make(material: Orderer, name: str, reason: str) -> None:
+    system = material.genesis
+    with pytest.raises(InputError) as refusal:
+        rules_of(system).check_new_channel(system, bundle(material, name))
+    assert reason in str(refusal.value)
+
+
+def test_a_system_channel_makes_channels_like_itself(material: Orderer) -> None:
+    system = material.genesis
+    rules_of(system).check_new_channel(system, bundle(material, "tick_interval '1h'"))
+
+
+def test_a_solo_channel_keeps_its_last_organization(material: Orderer) -> None:
+    solo = bundle(material, "type 'solo'")
+    without = bundle(material, "type 'solo'", "no orderer organization")
+    with pytest.raises(InputError, match="without any organization"):
+        rules_of(solo).check_update(solo, without)
+    rules_of(solo).check_update(solo, bundle(material, "type 'solo'", "max_message_count 1"))
+
+
+def test_a_solo_channel_goes_over_to_etcdraft_that_works(material: Orderer) -> None:
+    solo = bundle(material, "type 'solo'")
+    with pytest.raises(InputError, match="none of HeartbeatTick"):
+        rules_of(material.genesis).check_migration(solo, bundle(material, "heartbeat_tick 0"))
+    rules_of(material.genesis).check_migration(solo, material.genesis)
 
 
 JOINED = {

@@ -155,11 +155,11 @@ class ChannelParticipation:
         encoded = await read_part(request, key, self._max_body_bytes)
         envelope = _decode(Envelope, encoded, key, "an envelope")
         try:
-            message = validate_update(envelope)
+            channel_id, message = validate_update(envelope)
         except FastledgerError as error:
             raise _Failure(400, f"invalid config update envelope: {error}") from error
         try:
-            info = await self._registrar.update(message)
+            info = await self._registrar.update(channel_id, message)
         except FastledgerError as error:
             _fail("cannot update", error, _UPDATE_FAILURES)
         return _created(info)

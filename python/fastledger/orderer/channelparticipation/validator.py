@@ -3,10 +3,19 @@
 
 import re
 
+from google.protobuf.message import DecodeError
+
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import InputError
-from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import Block, Envelope, HeaderType
+from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
+from fastledger.protos.common.common_pb2 import (
+    Block,
+    ChannelHeader,
+    Envelope,
+    HeaderType,
+    Payload,
+)
+from fastledger.protos.common.configtx_pb2 import ConfigUpdate, ConfigUpdateEnvelope
 from fastledger.protoutil.blocks import data_hash, is_config_block
 
 MAX_CHANNEL_ID_CHARACTERS = 249
@@ -34,14 +43,36 @@ def validate_join_block(block: Block) -> Bundle:
     return bundle
 
 
-def validate_update(envelope: Envelope) -> OrdererMessage:
-    """Return a configuration update for a named channel; raises a FastledgerError."""
-    message = OrdererMessage.parse(envelope.SerializeToString())
-    if message.channel_header.type != HeaderType.CONFIG_UPDATE:
+def validate_update(envelope: Envelope) -> tuple[str, OrdererMessage]:
+    """Return a configuration update, and the channel that it is for.
+
+    The channel is the one that the update itself names, whatever the envelope's header says.
+
+    Raises:
+        FastledgerError: It is none.
+    """
+    header = _channel_header(envelope)
+    if header.type != HeaderType.CONFIG_UPDATE:
         raise InputError("bad type")
-    if not message.channel_header.channel_id:
+    if not header.channel_id:
         raise InputError("empty channel id")
-    return message
+    encoded = envelope.SerializeToString()
+    content = open_envelope(encoded, HeaderType.CONFIG_UPDATE, ConfigUpdateEnvelope)
+    update = decode(ConfigUpdate, content.config_update, "ConfigUpdate")
+    return update.channel_id, OrdererMessage.parse(encoded)
+
+
+def _channel_header(envelope: Envelope) -> ChannelHeader:
+    try:
+        payload = Payload.FromString(envelope.payload)
+    except DecodeError as error:
+        raise InputError("bad payload") from error
+    if not payload.header.channel_header:
+        raise InputError("bad header")
+    try:
+        return ChannelHeader.FromString(payload.header.channel_header)
+    except DecodeError as error:
+        raise InputError("could not unmarshall channel header") from error
 
 
 def validate_channel_id(channel_id: str) -> None:

@@ -251,9 +251,8 @@ class Registrar:
         self._begin(bundle, block).start()
         return self.info(bundle.channel_id)
 
-    async def update(self, message: OrdererMessage) -> ChannelInfo:
+    async def update(self, channel_id: str, message: OrdererMessage) -> ChannelInfo:
         """Apply a configuration update; raises ChannelNotExist and so on, or Rejected."""
-        channel_id = message.channel_header.channel_id
         self._check_removal(channel_id)
         support = self.channel(channel_id)
         if support is None:
