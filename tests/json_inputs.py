@@ -2,7 +2,7 @@
 """Documents that are nearly JSON, for comparisons of readers: as bytes, right or not."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hypothesis import strategies as st
 
@@ -41,12 +41,27 @@ def objects(keys: Sequence[bytes], inner: st.SearchStrategy[bytes]) -> st.Search
     return st.lists(pairs, max_size=5).map(lambda found: b"{" + b",".join(found) + b"}")
 
 
-def documents(keys: Sequence[bytes], *, listed: bool = False) -> st.SearchStrategy[bytes]:
+def fitting(pairs: Mapping[bytes, Sequence[bytes]]) -> st.SearchStrategy[bytes]:
+    """Objects whose keys mostly have values that fit them."""
+    each = [(key, value) for key, found in pairs.items() for value in found]
+    pair = st.sampled_from(each).map(lambda one: b'"%s":%s' % one)
+    return st.lists(pair, min_size=1, max_size=5).map(lambda found: b"{" + b",".join(found) + b"}")
+
+
+def documents(
+    keys: Sequence[bytes],
+    *,
+    listed: bool = False,
+    fits: Mapping[bytes, Sequence[bytes]] | None = None,
+) -> st.SearchStrategy[bytes]:
     """Documents, a good part of them broken somewhere; listed ones are lists of objects."""
-    whole = objects(keys, values(keys))
+    wholes = [objects(keys, values(keys))]
+    if fits is not None:
+        wholes += [fitting(fits)] * 3
+    whole = st.one_of(wholes)
     if listed:
         whole = st.lists(whole, max_size=3).map(lambda items: b"[" + b",".join(items) + b"]")
-    return st.one_of(whole, whole, broken(whole), broken(values(keys)))
+    return st.one_of(whole, whole, whole, broken(whole), broken(values(keys)))
 
 
 @st.composite

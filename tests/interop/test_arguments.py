@@ -26,12 +26,35 @@ from fastledger.protos.peer.proposal_response_pb2 import Endorsement, ProposalRe
 from fastledger.tools.cryptogen import generate, spec
 from json_inputs import documents
 
+# As long as the number of inputs that is asked for takes.
+pytestmark = pytest.mark.timeout(0)
+
 CTOR_KEYS = [b"Args", b"args", b"ARGS", b"Function", b"function", b"arg\xc5\xbf", b"x"]
 COLLECTION_KEYS = [
     *(b"name", b"policy", b"Policy", b"requiredPeerCount", b"maxPeerCount", b"blockToLive"),
     *(b"memberOnlyRead", b"memberOnlyWrite", b"endorsementPolicy", b"signaturePolicy"),
     *(b"channelConfigPolicy", b"x"),
 ]
+
+TEXTS = (b'["f","a"]', b'["f",null]', b'["\\ud800","\xff"]', b"[]", b"null", b'["a"]')
+CTORS = {
+    **dict.fromkeys([b"Args", b"args", b"ARGS"], TEXTS),
+    b"Function": [b'"f"', b"null", b'""'],
+}
+TRANSIENTS = dict.fromkeys([b"a", b"b", b"\\ud800"], (b'"YQ=="', b'"YW\\nJj"', b"null", b"[1,2]"))
+RULES = (b"\"OR('A.member')\"", b"\"AND('A.peer','B.admin')\"")
+COLLECTIONS = {
+    **dict.fromkeys([b"name", b"Name"], (b'"c"', b"null", b'"\\ud800"')),
+    **dict.fromkeys([b"policy", b"POLICY"], RULES * 3),
+    **dict.fromkeys([b"requiredPeerCount", b"maxpeercount"], (b"null", b"3", b"2147483647")),
+    b"blockToLive": [b"5", b"18446744073709551615"],
+    b"memberOnlyRead": [b"true", b"false", b"null"],
+    b"endorsementPolicy": [b"null", b"{}", b'{"SignaturePolicy":%s}' % RULES[0]],
+}
+METADATA = {
+    **dict.fromkeys([b"label", b"LABEL"], (b'"l"', b'"a.b_1"', b"null", b'"l","x":{}')),
+    **dict.fromkeys([b"type", b"path"], (b'"ccaas"', b"null", b'"\\ud800"')),
+}
 
 
 class Endorser(peer_pb2_grpc.EndorserServicer):
@@ -100,7 +123,7 @@ def _argument(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-@given(document=documents(CTOR_KEYS).filter(lambda text: b"\0" not in text))
+@given(document=documents(CTOR_KEYS, fits=CTORS).filter(lambda text: b"\0" not in text))
 @examples()
 def test_constructors(peer: Peer, document: bytes) -> None:
     real = peer.asked(b"--ctor=" + document)
@@ -113,7 +136,11 @@ def test_constructors(peer: Peer, document: bytes) -> None:
         assert real == (ours, {})
 
 
-@given(document=documents([b"a", b"b", b"\\ud800"]).filter(lambda text: b"\0" not in text))
+@given(
+    document=documents([b"a", b"b", b"\\ud800"], fits=TRANSIENTS).filter(
+        lambda text: b"\0" not in text
+    )
+)
 @examples()
 def test_transient_maps(peer: Peer, document: bytes) -> None:
     real = peer.asked("-c", '{"Args":[]}', b"--transient=" + document)
@@ -126,7 +153,7 @@ def test_transient_maps(peer: Peer, document: bytes) -> None:
         assert real == ([], ours)
 
 
-@given(document=documents(COLLECTION_KEYS, listed=True))
+@given(document=documents(COLLECTION_KEYS, listed=True, fits=COLLECTIONS))
 @examples()
 def test_collections(peer: Peer, tmp_path_factory: pytest.TempPathFactory, document: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "collections.json"
@@ -146,7 +173,7 @@ def test_collections(peer: Peer, tmp_path_factory: pytest.TempPathFactory, docum
         assert (ours.SerializeToString() if ours.config else b"") in asked
 
 
-@given(document=documents([b"label", b"Label", b"type", b"path", b"label"]))
+@given(document=documents([b"label", b"Label", b"type", b"path"], fits=METADATA))
 @examples()
 def test_metadata(peer: Peer, tmp_path_factory: pytest.TempPathFactory, document: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "cc.tgz"

@@ -69,6 +69,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Any]]:
     return found
 
 
+@pytest.mark.timeout(0)
 @given(data=st.data())
 @examples()
 def test_changed_messages(pool: list[tuple[str, Any]], data: st.DataObject) -> None:
