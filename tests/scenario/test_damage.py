@@ -2,6 +2,7 @@
 """A network whose disks are damaged, or full: mended by itself, or told where people look."""
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from damaged import flip_in
 from fastledger.node.network.plan import Node
 from live_network import Network, eventually
 
@@ -87,11 +89,7 @@ def _emptied(folder: Path, kept: Path) -> None:
 def test_a_peer_makes_its_state_again(stopped: Network) -> None:
     peer = stopped.plan.organization[0].peers[0]
     state = next(data(peer).rglob("derived/data.mdb"))
-    content = bytearray(state.read_bytes())
-    at = content.find(b"asset1")
-    assert at > 0
-    content[at + 2] ^= 1
-    state.write_bytes(content)
+    flip_in(b"asset")(state, random.Random(7))
     stopped.ok("up")
     assert "asset1" in stopped.ok("query", "ReadAsset", "asset1")
     log = (peer.folder / "log").read_text("utf-8")
@@ -125,10 +123,8 @@ def test_private_values_that_were_cut_short_do_not_kill_a_peer(
 def test_a_changed_block_is_not_delivered(stopped: Network) -> None:
     """Neither by the peer nor by the orderer, which go on with the others."""
     nodes = [stopped.plan.orderer, stopped.plan.organization[0].peers[0]]
-    kept = {blocks(node): blocks(node).read_bytes() for node in nodes}
-    for file, content in kept.items():
-        at = content.rfind(b"InitLedger")
-        file.write_bytes(content[:at] + b"JnitLedger" + content[at + 10 :])
+    for node in nodes:
+        _replace(blocks(node), b"InitLedger", b"JnitLedger")
     stopped.ok("up")
     shown = stopped.run("blocks")
     assert "JnitLedger" not in shown.stdout
@@ -139,8 +135,14 @@ def test_a_changed_block_is_not_delivered(stopped: Network) -> None:
     file = blocks(nodes[1])
     assert f"cannot go on: channel mychannel: block file {file} is damaged" in status.stdout
     stopped.ok("down")
-    for file, content in kept.items():
-        file.write_bytes(content)
+    for node in nodes:
+        _replace(blocks(node), b"JnitLedger", b"InitLedger")
+
+
+def _replace(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes()
+    at = content.rfind(old)
+    file.write_bytes(content[:at] + new + content[at + len(old) :])
 
 
 @pytest.mark.parametrize("kind", ["orderer", "peer"])

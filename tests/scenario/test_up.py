@@ -182,8 +182,16 @@ def test_a_second_chaincode_is_added_and_changed_sources_are_a_new_version(
     source.write_text("def broken(", "utf-8")
     done = network.run("up")
     assert done.returncode == 2
-    assert "chaincode luck does not start at peer0.org" in done.stderr
+    assert "does not install the chaincode" in done.stderr
+    assert "could not build chaincode" in done.stderr
     assert "SyntaxError: '(' was never closed" in done.stderr
+    # What cannot be built is not committed: the version before goes on.
+    assert network.ok("query", "Say", "--chaincode", "luck") == "after\n"
+    source.write_text("raise SystemError('no luck')", "utf-8")
+    done = network.run("up", "--name", "luck")
+    assert done.returncode == 2
+    assert "chaincode luck does not start at peer0.org" in done.stderr
+    assert "SystemError: no luck (all of it" in done.stderr
     assert "committed" not in network.ok("up", "--name", "basic")
     assert json.loads(network.ok("query", "ReadAsset", "asset1"))["ID"] == "asset1"
 

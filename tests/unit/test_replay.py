@@ -65,6 +65,34 @@ def test_what_was_tampered_with_is_found(
     assert summary.already_committed == (len(small.verdicts) if committed else 0)
 
 
+def test_a_missing_commit_hash_does_not_hide_a_wrong_one(small: Corpus, tmp_path: Path) -> None:
+    blocks = small.blocks("peer")
+    blocks[6] = changed(blocks[6], COMMIT_HASH, b"")
+    blocks[7] = changed(blocks[7], COMMIT_HASH, Metadata(value=bytes(32)).SerializeToString())
+    summary = replay(tmp_path / "ledger", write(tmp_path / "blocks", blocks))
+    ours = small.verdicts[7].commit_hash
+    assert ours is not None
+    assert differences(summary) == [
+        f"block 7: the stored commit hash is {bytes(32).hex()}, ours is {ours.hex()}"
+    ]
+    assert (summary.without_commit_hash, summary.notes) == (1, [])
+
+
+def test_commit_hashes_that_begin_in_the_middle_are_believed_from_there(
+    small: Corpus, tmp_path: Path
+) -> None:
+    blocks = small.blocks("peer")
+    blocks[:7] = [changed(block, COMMIT_HASH, b"") for block in blocks[:7]]
+    summary = replay(tmp_path / "ledger", write(tmp_path / "blocks", blocks))
+    assert summary.notes == [
+        "block 7: its commit hash is believed: that of the block before is not known"
+    ]
+    assert (differences(summary), summary.without_commit_hash) == ([], 6)
+    blocks[9] = changed(blocks[9], COMMIT_HASH, Metadata(value=bytes(32)).SerializeToString())
+    summary = replay(tmp_path / "other", write(tmp_path / "wrong", blocks))
+    assert differences(summary)[0].startswith("block 9: the stored commit hash is 0000")
+
+
 def test_a_filter_that_an_orderer_made_up_is_no_verdict(small: Corpus, tmp_path: Path) -> None:
     blocks = small.blocks("orderer")
     blocks[9] = changed(blocks[9], FILTER, b"\x0b" * len(small.verdicts[9].codes))

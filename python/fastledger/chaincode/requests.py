@@ -194,7 +194,9 @@ def get_state_by_range(request: Request) -> bytes:
     elif page is not None:
         query.paged = True
         start = page.bookmark or get.startKey
-        query.rows = simulator.get_range_page(namespace, start, get.endKey, page.pageSize)
+        # A negative size is a page of all, as in Fabric.
+        size = max(page.pageSize, 0)
+        query.rows = simulator.get_range_page(namespace, start, get.endKey, size)
     else:
         query.rows = simulator.get_range(namespace, get.startKey, get.endKey)
     return _rows(request, request.execution.queries.open(query))
@@ -277,7 +279,8 @@ def may_take_long(kind: int, execution: Execution, payload: bytes) -> bool:
     try:
         if kind == Type.GET_STATE_BY_RANGE:
             metadata = shim.GetStateByRange.FromString(payload).metadata
-            return shim.QueryMetadata.FromString(metadata).pageSize > PAGE_ROWS
+            # One below 0 is a page of all.
+            return not 0 <= shim.QueryMetadata.FromString(metadata).pageSize <= PAGE_ROWS
         if kind == Type.QUERY_STATE_NEXT:
             query = execution.queries.find(shim.QueryStateNext.FromString(payload).id)
             return query is not None and query.slow

@@ -63,7 +63,7 @@ class TxSimulator(Protocol):
     def get_range_page(
         self, ns: str, start: str, end: str, page_size: int
     ) -> PagedResults[KeyValue]:
-        """Read one page of a range, of all that the ledger allows if its size is not positive."""
+        """Read one page of a range; ``page_size`` 0 means as many as the ledger allows."""
 
     def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
         """Read a public key's metadata as committed; empty when there is none."""

@@ -242,7 +242,7 @@ class ChaincodeSupport:
             return await asyncio.shield(execution)
         except asyncio.CancelledError:
             # The client has gone, and what it asked for is read and written for nobody.
-            context.simulator = None
+            context.simulator = context.signed_proposal = context.proposal = None
             raise
 
     async def _see_through(

@@ -2,6 +2,7 @@
 """A call that a client makes, as servicers see it: what ``grpc.aio`` gives them, as far as used."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NoReturn, cast
@@ -161,8 +162,10 @@ class ServerCall(MessageStream):
         method = _method(handler)
         answer = method(self._request, self)
         if handler.response_streaming and hasattr(answer, "__aiter__"):
-            async for response in answer:
-                await self.write(response)
+            # Whatever the servicer holds is let go of with the call, not when it is collected.
+            async with contextlib.aclosing(answer):
+                async for response in answer:
+                    await self.write(response)
         elif handler.response_streaming:
             # The method writes by itself.
             await answer

@@ -30,8 +30,11 @@ _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _MISSING = object()
 
-_TAKE_EMPTY_VARIABLES = {"core"}
-"""Of which files an empty variable overrides (viper: ``AllowEmptyEnv``)."""
+_READ_BY_VIPER = {"core"}
+"""Files of which an empty variable overrides (``AllowEmptyEnv``), and ``'5'`` are nanoseconds.
+
+``orderer.yaml`` is read by Fabric's own ``viperutil``, which does neither, nor takes a text apart.
+"""
 
 _POINTLESS = re.compile(r"\.0*$")
 """A part that adds nothing to a whole number."""
@@ -73,7 +76,7 @@ class Config:
 
     def _override(self, key: str) -> str | None:
         override = self.environ.get(self.variable(key))
-        return override if override or self.name in _TAKE_EMPTY_VARIABLES else None
+        return override if override or self.name in _READ_BY_VIPER else None
 
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key."""
@@ -122,7 +125,7 @@ class Config:
         value = self.get(key)
         if value is None or value == "":
             return default_s
-        duration_s = _duration(value)
+        duration_s = _duration(value, "ns" if self.name in _READ_BY_VIPER else "")
         if duration_s is None or duration_s < 0:
             raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s")
         return duration_s
@@ -138,7 +141,11 @@ class Config:
             raise self.invalid(key, value, "a size such as 512 KB or 99 MB") from None
 
     def strings(self, key: str) -> list[str]:
-        """Return a list of texts; ``[a, b]`` and ``a b`` in a variable count as lists, too."""
+        """Return a list of texts.
+
+        The text ``[a, b]`` counts as a list, too; ``a b`` does in ``core.yaml``, but in
+        ``orderer.yaml`` it is one path with a space in it.
+        """
         value = self.get(key)
         if value is None or value == "":
             return []
@@ -149,7 +156,7 @@ class Config:
         text = _text(value).strip()
         if text.startswith("[") and text.endswith("]"):
             return [entry.strip() for entry in text[1:-1].split(",") if entry.strip()]
-        return text.replace(",", " ").split()
+        return text.replace(",", " ").split() if self.name in _READ_BY_VIPER else [text]
 
     def path(self, key: str) -> Path | None:
         """Return a path, None when it is not set; a relative one begins at the file's folder."""
@@ -270,15 +277,18 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _duration(value: Any) -> float | None:
-    """Convert to seconds as viper does, None if it cannot be: bare numbers are nanoseconds."""
+def _duration(value: Any, unit: str) -> float | None:
+    """Convert to seconds, None if it cannot be: bare numbers are nanoseconds.
+
+    In a text they have the unit given, which may be none.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Duration(int(value)) if abs(value) < _INT_LIMIT else None
     if not isinstance(value, str):
         return None
     has_unit = any(letter in value for letter in "nsuµmh")
     try:
-        return parse_duration(value if has_unit else f"{value}ns")
+        return parse_duration(value if has_unit else value + unit)
     except ValueError:
         return None
 

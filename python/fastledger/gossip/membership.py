@@ -197,10 +197,10 @@ class Membership:
             self._comm.hang_up(pki_id)
 
     def forget(self, pki_id: bytes) -> None:
-        """Know nothing of a peer any more."""
+        """Know nothing of a peer any more, and do not talk to it, whether or not it is a member."""
+        self._comm.hang_up(pki_id)
         peer = self._peers.pop(pki_id, None)
         if peer is not None:
-            self._comm.hang_up(pki_id)
             if len(self._forgotten) >= MAX_FORGOTTEN:
                 del self._forgotten[next(iter(self._forgotten))]
             self._forgotten[pki_id] = peer.time

@@ -5,6 +5,7 @@ Fabric: ``core/operations``.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -12,9 +13,10 @@ from aiohttp import web
 from fastledger import __version__
 from fastledger.comm.http import HttpServer, require_certificate
 from fastledger.comm.tls import TlsConfig
-from fastledger.common import log, metrics
+from fastledger.common import gojson, log, metrics
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
+from fastledger.common.gojson import JsonInvalid
 
 MAX_BODY_BYTES = 64 * 1024
 """A logging specification is far shorter."""
@@ -23,6 +25,13 @@ Checker = Callable[[], Awaitable[None]]
 """Returns when its component is healthy, raises with the reason otherwise."""
 
 _logger = log.get("operations.runner")
+
+
+@dataclass
+class _LogSpec:
+    GO = "httpadmin.LogSpec"
+
+    spec: str = ""
 
 
 class Operations:
@@ -93,12 +102,8 @@ class Operations:
         if request.method != "PUT":
             return _bad(f"invalid request method: {request.method}")
         try:
-            body = await request.json()
-            spec = body["spec"]
-            if not isinstance(spec, str):
-                raise TypeError("spec must be a string")
-            log.activate(spec)
-        except (ValueError, TypeError, KeyError, ConfigInvalid) as error:
+            log.activate(gojson.decode(await request.read(), _LogSpec).spec)
+        except (JsonInvalid, ConfigInvalid) as error:
             return _bad(str(error))
         return web.Response(status=204)
 

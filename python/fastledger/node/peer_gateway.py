@@ -40,6 +40,9 @@ LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
 MAX_ANSWERS = 1024
 """Policies and endorsers of which the gateway remembers whether they suffice."""
 
+MAX_KEPT_BYTES = 16 * 1024
+"""What transactions touch that touch more is not remembered."""
+
 FRESH_S = 1.0
 """Who is there is looked up again after so long; peers tell their heights every few seconds."""
 
@@ -199,6 +202,11 @@ class GatewayView:
         made, found = self._having.get(chaincode, (0.0, ()))
         if not found or time.monotonic() - made > FRESH_S:
             found = self._find(chaincode)
+            if not found:
+                # Not remembered: whoever asks may make up any name, of any length.
+                network = self._network
+                own = network.gossip.own_id
+                return (Endorser(own, network.address, network.mspid, own=True),)
             _keep(self._having, chaincode, found)
         return found
 
@@ -232,7 +240,8 @@ class GatewayView:
         made, found = self._plans.get(key, (0.0, None))
         if found is None or time.monotonic() - made > FRESH_S:
             found = self._derive(interest)
-            _keep(self._plans, key, found)
+            if len(key) <= MAX_KEPT_BYTES:
+                _keep(self._plans, key, found)
         return found
 
     def _derive(self, interest: ChaincodeInterest) -> Endorsers:

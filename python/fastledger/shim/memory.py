@@ -8,7 +8,7 @@ that when they fail. So whoever sends much says so before, and fails alone where
 import resource
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 MAX_MESSAGE_BYTES = 100 * 1024 * 1024
@@ -44,28 +44,33 @@ def check_size(size: int, what: str) -> None:
         raise ValueError(f"{what} has {size} bytes; at most {most} fit into a message")
 
 
-@contextmanager
-def room_for(size: int, what: str) -> Iterator[None]:
+def room_for(size: int, what: str) -> AbstractContextManager[None]:
     """Have room for something to be sent, while the block puts it together and sends it.
 
     Raises:
         ValueError: No message can hold it.
-        MemoryError: The process has no memory for it now.
+        MemoryError: The process has no memory for it now; raised when the block begins.
     """
-    global _reserved
     check_size(size, what)
-    wanted = _COPIES * size if size >= LARGE_BYTES else 0
-    if wanted:
-        with _lock:
-            if wanted + _reserved + _RESERVE_BYTES > _free_bytes():
-                raise MemoryError(f"no memory to send {what} of {size} bytes; try again later")
-            _reserved += wanted
+    return _UNCOUNTED if size < LARGE_BYTES else _reserved_room(size, what)
+
+
+_UNCOUNTED = nullcontext()
+
+
+@contextmanager
+def _reserved_room(size: int, what: str) -> Iterator[None]:
+    global _reserved
+    wanted = _COPIES * size
+    with _lock:
+        if wanted + _reserved + _RESERVE_BYTES > _free_bytes():
+            raise MemoryError(f"no memory to send {what} of {size} bytes; try again later")
+        _reserved += wanted
     try:
         yield
     finally:
-        if wanted:
-            with _lock:
-                _reserved -= wanted
+        with _lock:
+            _reserved -= wanted
 
 
 def _free_bytes() -> float:

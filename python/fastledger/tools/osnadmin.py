@@ -40,7 +40,7 @@ class Answer:
             return text
         try:
             return text + json.dumps(json.loads(self.body), indent="\t", ensure_ascii=False) + "\n"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"the orderer's answer is no JSON: {error}") from error
 
 

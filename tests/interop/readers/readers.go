@@ -21,6 +21,7 @@ import (
 	"github.com/hyperledger/fabric/common/policydsl"
 	"github.com/hyperledger/fabric/common/viperutil"
 	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
+	peercommon "github.com/hyperledger/fabric/internal/peer/common"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 	"github.com/spf13/viper"
@@ -103,6 +104,15 @@ func discoverConfig(text string) (any, error) {
 	return config, err
 }
 
+func profile(text string) (any, error) {
+	config := &peercommon.NetworkConfig{}
+	err := yaml.Unmarshal([]byte(text), &config)
+	if err == nil && config == nil {
+		return nil, fmt.Errorf("a null document")
+	}
+	return config, err
+}
+
 func generic(text string) (any, error) {
 	value := map[string]any{}
 	err := yaml.NewDecoder(strings.NewReader(text)).Decode(value)
@@ -182,7 +192,7 @@ func name(text string) (any, error) {
 }
 
 var readers = map[string]func(string) (any, error){
-	"crypto": crypto, "msp": mspConfig, "discover": discoverConfig, "generic": generic, "configtx": configtx,
+	"crypto": crypto, "msp": mspConfig, "discover": discoverConfig, "profile": profile, "generic": generic, "configtx": configtx,
 	"orderer": orderer, "core": core, "duration": duration, "policy": policy, "hostname": hostname, "name": name,
 }
 

@@ -35,7 +35,7 @@ class Rows:
 
     def __init__(self, rows: Sequence, page_size: int = 0, bookmark: str = "") -> None:
         self._rows = list(rows)
-        self._size = page_size or len(self._rows)
+        self._size = max(page_size, 0) or len(self._rows)
         self._next = 0
         self._bookmark = bookmark
         self.closed = False

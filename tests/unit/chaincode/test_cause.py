@@ -107,6 +107,7 @@ Could not reserve enough space for 8388608KB object heap
         ),
         ('npm error Missing script: "start"\nnpm error\nnpm error To see\n', "Missing script"),
         ("env: 'python9': No such file or directory\n", "env: 'python9': No such file or dir"),
+        ("/usr/bin/python3: No module named fastledger\n", "No module named fastledger"),
         ("sh: 1: fabric-chaincode-node: not found\n", "fabric-chaincode-node: not found"),
         ("cc: error while loading shared libraries: libx.so.1: cannot open\n", "libx.so.1"),
         ("bash: ./start: cannot execute binary file: Exec format error\n", "cannot execute binary"),
@@ -139,3 +140,11 @@ def test_endings() -> None:
     assert ending("the container", 137, "", "") == "the container exited with 137 (SIGKILL)"
     told = ending("the process", 1, "Error: no", "Error: no\n}")
     assert told == "the process exited with 1: Error: no; it printed:\nError: no\n}"
+
+
+def test_last_words_have_to_do_where_there_is_no_cause() -> None:
+    told = ending("the process", 2, "", "reading\nno such colour: blue\n  }\n--\n")
+    assert told.startswith("the process exited with 2: no such colour: blue; it printed:\nreading")
+    assert (
+        ending("the process", 2, "", "}\n--\n") == "the process exited with 2; it printed:\n}\n--\n"
+    )

@@ -418,6 +418,7 @@ def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
         assert not slow(T.GET_STATE_BY_RANGE, page(0))
         assert not slow(T.GET_STATE_BY_RANGE, page(100))
         assert slow(T.GET_STATE_BY_RANGE, page(100_000))
+        assert slow(T.GET_STATE_BY_RANGE, page(-1))
         assert not slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 1000))
         assert slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 100_000))
         many = wire.WriteBatchState(rec=[wire.WriteRecord(key="k")] * 100_000)

@@ -12,12 +12,13 @@ import pytest
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
-from fastledger.chaincode.launcher.connection import parse_connection
+from fastledger.chaincode.launcher.connection import fill_connection, parse_connection
 from fastledger.chaincode.launcher.dev import DevLauncher
 from fastledger.chaincode.launcher.docker import DockerConfig, container_name, image_name
 from fastledger.chaincode.launcher.docker_engine import Engine
 from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.router import Router
+from fastledger.chaincode.metadata import parse_metadata
 from fastledger.chaincode.platforms import platform_of
 from fastledger.common.errors import ChaincodeError, InputError, Unsupported
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeSpec
@@ -111,6 +112,95 @@ def test_connections() -> None:
             parse_connection(bad, "c")
     with pytest.raises(ChaincodeError, match="not a duration"):
         parse_connection(b'{"address":"h:1","dial_timeout":"soon"}', "c")
+
+
+@pytest.mark.parametrize(
+    ("content", "tls"),
+    [
+        ('{"address":"h:1","TLS_required":true,"root_cert":"x"}', True),
+        ('{"Address":"h:1"}', False),
+        ('{"address":"h:1","tls_required":false,"root_cert":"x"}', False),
+        ('{"address":"h:1","tls_required":null}', False),
+        ('{"address":"h:1","tls_required":false,"TLS_REQUIRED":true,"Root_Cert":"x"}', True),
+        ('{"address":"h:1","tl\u017f_required":true,"root_cert":"x"}', True),
+        ('{"address":"h:1","dial_timeout":2000000000,"unknown":[{}]}', False),
+    ],
+)
+def test_tls_is_not_dropped(content: str, tls: bool) -> None:
+    for info in (
+        parse_connection(content.encode(), "c"),
+        *([] if "dial_timeout" in content else [fill_connection(content.encode(), "c", "")]),
+    ):
+        assert (info.address, info.root_cert is not None) == ("h:1", tls)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ('{"address":"h:1","tls_required":"true"}', "string into Go struct field"),
+        ('{"address":"h:1","tls_required":1}', "number into Go struct field"),
+        ('{"address":5}', "number into Go struct field"),
+        ('{"address":null}', "chaincode address not provided"),
+        ('{"address":"h:1","TLS_required":true}', "chaincode tls root cert not provided"),
+        ('{"address":"h:1"} trailing', "after top-level value"),
+        ('\ufeff{"address":"h:1"}', "invalid character"),
+        ("", "unexpected end of JSON input"),
+        ("[" * 100_000, "exceeded max depth"),
+    ],
+)
+def test_connections_that_go_refuses(content: str, error: str) -> None:
+    with pytest.raises(ChaincodeError, match=error):
+        parse_connection(content.encode(), "c")
+    with pytest.raises(ChaincodeError, match=error):
+        fill_connection(content.encode(), "c", "")
+
+
+def test_placeholders_are_filled_in_texts() -> None:
+    content = b'{"address":"{{.name}}:{{ .in.port }}","dial_timeout":"{{.wait}}","domain":"{{.d}}"}'
+    values = '{"name":"\\u00e9\\"","in":{"port":7051},"wait":"2s","d":true}'
+    info = fill_connection(content, "c", values)
+    assert (info.address, info.dial_timeout_s, info.domain) == ('\u00e9":7051', 2.0, "true")
+    content = b'{"address":"{{printf \\"%s:1\\" .name}}{{if .none}}x{{end}}"}'
+    assert fill_connection(content, "c", '{"name":"h","none":""}').address == "h:1"
+    with pytest.raises(ChaincodeError, match="address in 'c': template"):
+        fill_connection(b'{"address":"{{if}}"}', "c", "{}")
+    content = b'{"address":"{{.name}}","dial_timeout":"{{.wait}}"}'
+    for config, error in (
+        ("", "address in 'c' asks for {{.name}}, which CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG does"),
+        ("[]", "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG is not usable: json: cannot unmarshal array"),
+        ('{"name":[1]}', "which is no text, number or truth value"),
+    ):
+        with pytest.raises(ChaincodeError) as raised:
+            fill_connection(content, "c", config)
+        assert error in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label"),
+    [
+        (b'{"Type":"ccaas","Label":"l"}', "l"),
+        (b'{"label":"a","LABEL":"b"}', "b"),
+        (b'{"type":null,"path":null,"label":"l","other":{}}', "l"),
+    ],
+)
+def test_metadata_in_any_letter_case(metadata: bytes, label: str) -> None:
+    assert parse_metadata(metadata).label == label
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        (b'{"label":5}', "cannot unmarshal number into Go struct field"),
+        (b'{"label":["l"]}', "cannot unmarshal array into Go struct field"),
+        (b'\xef\xbb\xbf{"label":"l"}', "invalid character"),
+        (b'{"label":"l"} trailing', "after top-level value"),
+        (b'{"label":"l","path":NaN}', "invalid character 'N'"),
+        (b'{"label":"l","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "exceeded max depth"),
+    ],
+)
+def test_metadata_that_go_refuses(metadata: bytes, error: str) -> None:
+    with pytest.raises(InputError, match=f"could not unmarshal metadata.json as json: .*{error}"):
+        parse_metadata(metadata)
 
 
 async def _no_serve(stream: object, expected_ccid: str | None = None) -> None:

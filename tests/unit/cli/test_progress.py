@@ -77,8 +77,8 @@ def test_who_gives_up_ends_the_work() -> None:
             (
                 "error in simulation: failed to execute transaction ab: could not launch chaincode "
                 "ts_1.0:00: chaincode registration failed: the process exited with 1: Error: "
-                "Cannot find module './x'; it printed:\nError: Cannot find module './x'\n    at y "
-                "{\n}"
+                "Cannot find module './x'; it printed:\nError: Cannot find module './x'\n"
+                "    at y {\n}"
             ),
             (
                 "chaincode registration failed: the process exited with 1: Error: Cannot find "

@@ -4,9 +4,10 @@
 import asyncio
 
 import grpc
+import grpc.aio
 import pytest
 
-from fastledger.comm import ServiceLimit
+from fastledger.comm import GrpcServer, ServiceLimit, dial
 
 
 class Aborted(Exception):
@@ -41,5 +42,39 @@ def test_the_limit_is_told_as_fabric_does_and_others_get_in() -> None:
         release.set()
         assert await asyncio.gather(*held, other) == ["served"] * 11
         assert await call(b"A") == "served"
+
+    asyncio.run(run())
+
+
+def test_a_stream_counts_until_its_client_leaves() -> None:
+    async def run() -> None:
+        limit = ServiceLimit("/p.S", 1)
+        left = asyncio.Event()
+
+        async def stream(request: bytes, context: grpc.aio.ServicerContext):
+            async with limit.call(request, context):
+                try:
+                    while True:
+                        yield bytes(65536)
+                finally:
+                    left.set()
+
+        server = GrpcServer("127.0.0.1:0")
+        handlers = {"M": grpc.unary_stream_rpc_method_handler(stream)}
+        service = grpc.method_handlers_generic_handler("p.S", handlers)
+        server.add(lambda to: to.add_generic_rpc_handlers([service]))
+        await server.start()
+        async with await dial(server.address) as channel:
+            for _ in range(3):
+                left.clear()
+                held = channel.unary_stream("/p.S/M")(b"A")
+                await held.read()
+                refused = channel.unary_stream("/p.S/M")(b"A")
+                with pytest.raises(grpc.aio.AioRpcError, match=r"too many requests for /p\.S"):
+                    await refused.read()
+                # The client does not read: the servicer waits for room, and then for nothing.
+                held.cancel()
+                await asyncio.wait_for(left.wait(), 30)
+        await server.stop()
 
     asyncio.run(run())

@@ -158,3 +158,94 @@ def test_printed_durations() -> None:
         "1h0m0s",
         "1h30m0.5s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("-1s", "-1s"),
+        ("1us", "1µs"),
+        ("2ns", "2ns"),
+        ("0.1234567s", "123.4567ms"),
+        ("12.3456789s", "12.3456789s"),
+        ("1500us", "1.5ms"),
+        ("-90m", "-1h30m0s"),
+        ("2540400h10m10.000000001s", "2540400h10m10.000000001s"),
+        ("9223372036854775807ns", "2562047h47m16.854775807s"),
+        ("-9223372036854775808ns", "-2562047h47m16.854775808s"),
+        ("0.3333333333333333333h", "20m0s"),
+        ("+.5s", "500ms"),
+        ("1h0.000000001s", "1h0m0.000000001s"),
+    ],
+)
+def test_durations_are_printed_to_the_nanosecond(text: str, printed: str) -> None:
+    assert format_duration(parse_duration(text)) == printed
+
+
+@pytest.mark.parametrize(
+    "text", ["9223372036854775808ns", "+-1s", " 1s", "1s ", "1_0s", "1e3s", "99999999999999999999h"]
+)
+def test_what_go_does_not_take_for_a_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("010", "integer", 8),
+        ("'0x10'", "integer", 16),
+        ("'10.0'", "integer", 10),
+        ("10.9", "integer", 10),
+        ("true", "integer", 1),
+        ("5", "duration", 5e-9),
+        ("'5'", "duration", 5e-9),
+        ("1m", "duration", 60),
+        ("2", "boolean", True),
+        ("'T'", "boolean", True),
+        ("''", "boolean", False),
+        ("1e3", "string", "1000"),
+        ("1.10", "string", "1.1"),
+        ("true", "string", "true"),
+        ("2020-1-2", "string", "2020-01-02 00:00:00 +0000 UTC"),
+        ("[1, 2.50, true]", "strings", ["1", "2.5", "true"]),
+        ("a b", "strings", ["a", "b"]),
+    ],
+)
+def test_values_are_converted_as_by_viper(
+    text: str, key: str, value: object, tmp_path: Path
+) -> None:
+    (tmp_path / "core.yaml").write_text(f"peer: {{key: {text}}}\n---\nignored: [")
+    assert getattr(config.load("core", tmp_path, {}), key)("PEER.Key") == value
+
+
+@pytest.mark.parametrize("text", ["yes", "on", "maybe", "[true]"])
+def test_what_viper_takes_for_false_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text(f"peer: {{tls: {{enabled: {text}}}}}")
+    with pytest.raises(ConfigInvalid, match="true or false"):
+        config.load("core", tmp_path, {}).boolean("peer.tls.enabled")
+
+
+@pytest.mark.parametrize(("name", "read"), [("core", ""), ("orderer", "of the file")])
+def test_an_empty_variable(name: str, read: str, tmp_path: Path) -> None:
+    """Fabric 3.1's peer takes it for what it says; its orderer for none."""
+    (tmp_path / f"{name}.yaml").write_text("a: {b: of the file, c: true, d: 7}")
+    prefix = name.upper()
+    environ = {f"{prefix}_A_B": "", f"{prefix}_A_C": "", f"{prefix}_A_D": ""}
+    found = config.load(name, tmp_path, environ)
+    assert found.string("a.b") == read
+    assert found.boolean("a.c") is bool(read)
+    assert found.integer("a.d", 3) == (7 if read else 3)
+
+
+def test_a_text_for_a_list(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text("a: x y")
+    (tmp_path / "orderer.yaml").write_text("a: x y")
+    assert config.load("core", tmp_path, {}).strings("a") == ["x", "y"]
+    assert config.load("orderer", tmp_path, {}).strings("a") == ["x y"]
+    assert config.load("orderer", tmp_path, {"ORDERER_A": "[x, y]"}).strings("a") == ["x", "y"]
+
+
+def test_a_file_without_a_document_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "core.yaml").write_text("# nothing\n")
+    assert config.load("core", tmp_path, {}).string("peer.id", "x") == "x"

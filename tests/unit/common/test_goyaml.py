@@ -126,7 +126,17 @@ def test_other_kinds() -> None:
     assert made.wait == 90
     assert made.anything == {"a": [1, {"b": "yes"}]}
     assert made.pointer == Inner()
-    for wrong in ("Wait: 5", "Wait: soon", "Text: [a]", "Texts: a", "Inner: x", "Named: [a]"):
+    assert read("Wait: 0").wait == 0
+    for wrong in (
+        "Wait: 5",
+        "Wait: 0.0",
+        "Wait: false",
+        "Wait: soon",
+        "Text: [a]",
+        "Texts: a",
+        "Inner: x",
+        "Named: [a]",
+    ):
         with pytest.raises(InputError, match="test: line 1: "):
             read(wrong)
 

@@ -368,6 +368,20 @@ def test_what_cannot_be_decoded_ends_the_stream(cast: Cast) -> None:
     with_stranger(cast, attack)
 
 
+def test_whoever_is_revoked_is_hung_up_on_member_or_not(cast: Cast) -> None:
+    async def lose(me: Stranger) -> None:
+        victim = me.victim.node
+        pki_id = me.identities.own_id
+        assert pki_id not in victim._membership._peers
+        # As the next configuration of a channel finds it.
+        victim._identities._forget(pki_id)
+        async with asyncio.timeout(30):
+            while await me.call.read() is not grpc.aio.EOF:
+                pass
+
+    with_stranger(cast, lose)
+
+
 def test_a_peer_that_reads_nothing_costs_a_bounded_queue(cast: Cast) -> None:
     class Deaf:
         async def send(self, envelope: Envelope) -> None:

@@ -13,7 +13,11 @@ from corpora import OpenCorpus
 from fastledger.channelconfig import Bundle
 from fastledger.cli.main import main
 from fastledger.protos.common import common_pb2 as common
-from fastledger.protos.common.configtx_pb2 import ConfigEnvelope, ConfigUpdateEnvelope
+from fastledger.protos.common.configtx_pb2 import (
+    ConfigEnvelope,
+    ConfigUpdate,
+    ConfigUpdateEnvelope,
+)
 from fastledger.protoutil.blocks import data_hash
 from fastledger.protoutil.envelope import signature_header, signed_envelope
 from fastledger.protoutil.hashes import header_bytes, header_hash
@@ -148,6 +152,22 @@ def of_another_type(system: SystemChannel) -> bytes:
     return system.block(signed_envelope(common.MESSAGE, "mychannel", content, orderer))
 
 
+def request_of_1_0(system: SystemChannel) -> common.Envelope:
+    """Ask for the channel without a word of capabilities, signed by both organizations."""
+    payload = common.Payload.FromString(system.config.last_update.payload)
+    asked = ConfigUpdateEnvelope.FromString(payload.data)
+    update = ConfigUpdate.FromString(asked.config_update)
+    old_channels.without_capabilities(update.read_set)
+    old_channels.without_capabilities(update.write_set)
+    made = ConfigUpdateEnvelope(config_update=update.SerializeToString())
+    for admin in system.network.admins:
+        header = signature_header(admin.serialized).SerializeToString()
+        signature = admin.sign(header + made.config_update)
+        made.signatures.add(signature_header=header, signature=signature)
+    content = made.SerializeToString()
+    return signed_envelope(common.CONFIG_UPDATE, "mychannel", content, system.network.admins[0])
+
+
 def without_capabilities(system: SystemChannel, consortium_policy: str) -> tuple[bytes, bytes]:
     """Make the channel as 1.0 did, and 1.1 where no capability is required."""
     genesis = common.Block.FromString(system.genesis)
@@ -160,7 +180,7 @@ def without_capabilities(system: SystemChannel, consortium_policy: str) -> tuple
     genesis.data.data[0] = envelope.SerializeToString()
     genesis.header.data_hash = data_hash(genesis.data.data)
     bundle = Bundle.from_config(system.channel_id, first.config.SerializeToString())
-    request = system.config.last_update.SerializeToString()
+    request = request_of_1_0(system).SerializeToString()
     made = ConfigEnvelope.FromString(bundle.channel_template(request).propose_update(request))
     made.config.channel_group.values["Consortium"].mod_policy = consortium_policy
     block = common.Block.FromString(system.block(system.signed(made)))

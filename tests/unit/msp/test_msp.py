@@ -12,8 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
-from fastledger.common.errors import IdentityRefused, InputError, Unsupported
-from fastledger.msp import Msp, SigningIdentity, load_msp_config
+from fastledger.common import config
+from fastledger.common.errors import (
+    ConfigInvalid,
+    FastledgerError,
+    IdentityRefused,
+    InputError,
+    Unsupported,
+)
+from fastledger.msp import Msp, SigningIdentity, check_msp_settings, load_msp_config
 from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
 from fastledger.protos.msp.msp_principal_pb2 import MSPRole
 
@@ -170,11 +177,12 @@ def test_a_foreign_identity_is_no_member(folder: Path, tmp_path: Path) -> None:
         msp.identity(b"\xff")
 
 
-@pytest.mark.parametrize("kind", ["p384", "ed25519"])
+@pytest.mark.parametrize("kind", ["p224", "p384", "p521", "ed25519"])
 def test_other_keys_sign_too(tmp_path: Path, ca: Authority, kind: str) -> None:
+    curves = {"p224": ec.SECP224R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
     key: Key = (
-        ec.generate_private_key(ec.SECP384R1())
-        if kind == "p384"
+        ec.generate_private_key(curves[kind]())
+        if kind in curves
         else ed25519.Ed25519PrivateKey.generate()
     )
     write(tmp_path, ca, ca.issue("user", "client", key), key)
@@ -276,3 +284,85 @@ def test_what_is_no_x509_msp_is_refused(folder: Path) -> None:
         SigningIdentity("Org1MSP", b"", key)
     with pytest.raises(InputError, match="cannot be read"):
         SigningIdentity("Org1MSP", b"", ec.generate_private_key(ec.SECP256R1()))
+
+
+def _junk(kind: str) -> bytes:
+    return f"-----BEGIN {kind}-----\nbm9wZQ==\n-----END {kind}-----\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("signcerts/cert.pem", _junk("CERTIFICATE")),
+        ("cacerts/ca.pem", _junk("CERTIFICATE")),
+        ("admincerts/a.pem", _junk("CERTIFICATE")),
+        ("crls/c.pem", _junk("X509 CRL")),
+        ("intermediatecerts/i.pem", _junk("X")),
+    ],
+)
+def test_the_file_that_is_wrong_is_named(folder: Path, file: str, content: bytes) -> None:
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_bytes(content)
+    with pytest.raises(FastledgerError) as raised:
+        SigningIdentity.load(folder, "Org1MSP")
+    assert str(folder / file) in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pem", b"-----BEGIN CERTIFICATE-----\nMII"])
+def test_a_signing_certificate_without_pem(folder: Path, content: bytes) -> None:
+    (folder / "signcerts" / "cert.pem").write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        SigningIdentity.load(folder, "Org1MSP")
+    assert f"no signing certificate found in directory {folder / 'signcerts'}" in str(raised.value)
+
+
+def test_keys_that_are_none_are_named(folder: Path) -> None:
+    key = folder / "keystore" / "priv_sk"
+    right = key.read_bytes()
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    for content, reason in (
+        (parameters + right, "its first PEM block, EC PARAMETERS, is no private key"),
+        (b"plain", "it has no PEM block"),
+        (right + b"x" * 70_000, "it has more than 65536 bytes"),
+        (
+            private(ec.generate_private_key(ec.SECP256R1())),
+            "the key is another certificate's",
+        ),
+    ):
+        key.write_bytes(content)
+        with pytest.raises(InputError) as raised:
+            SigningIdentity.load(folder, "Org1MSP")
+        assert f"{key.name}: {reason}" in str(raised.value)
+    key.write_bytes(right.replace(b"PRIVATE KEY", b"ANY NAME"))
+    assert SigningIdentity.load(folder, "Org1MSP").sign(b"message")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "reason"),
+    [
+        ("PEER_LOCALMSPTYPE", "idemix", Unsupported, "anonymous identities do not sign here"),
+        ("PEER_LOCALMSPTYPE", "x509", ConfigInvalid, "unknown MSP type 'x509'"),
+        ("PEER_BCCSP_DEFAULT", "PKCS11", Unsupported, "Could not find default `PKCS11` BCCSP"),
+        ("PEER_BCCSP_DEFAULT", "sw", ConfigInvalid, "Could not find default `sw` BCCSP"),
+        ("PEER_BCCSP_SW_HASH", "MD5", ConfigInvalid, "Hash Family not supported [MD5]"),
+        ("PEER_BCCSP_SW_SECURITY", "1", ConfigInvalid, "Security level not supported [1]"),
+        ("PEER_BCCSP_SW_SECURITY", "384", None, ""),
+        ("PEER_BCCSP_SW_HASH", "SHA3", None, ""),
+    ],
+)
+def test_settings_are_followed_or_refused(
+    name: str,
+    value: str,
+    error: type[FastledgerError] | None,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FABRIC_CFG_PATH", raising=False)
+    monkeypatch.setenv(f"CORE_{name}", value)
+    read = config.load("core")
+    if error is None:
+        check_msp_settings(read, "peer")
+        return
+    with pytest.raises(error) as raised:
+        check_msp_settings(read, "peer")
+    assert reason in str(raised.value)

@@ -48,6 +48,18 @@ async def logspec(session: aiohttp.ClientSession) -> None:
     refused = await session.put("/logspec", json={"spec": "loud"})
     assert refused.status == 400
     assert "invalid logging specification" in (await refused.json())["error"]
+    for body, error in (
+        (b'{"spec":5}', "cannot unmarshal number into Go struct field LogSpec.spec of type string"),
+        (b"[" * 20_000, "exceeded max depth"),
+        (b"\xff", "invalid character"),
+        (b"", "EOF"),
+    ):
+        headers = {"Content-Type": "application/json; charset=none"}
+        refused = await session.put("/logspec", data=body, headers=headers)
+        assert refused.status == 400
+        assert error in (await refused.json())["error"]
+    assert (await session.put("/logspec", data=b'{"SPEC":"msp=warn:info"} x')).status == 204
+    assert await (await session.get("/logspec")).json() == {"spec": "msp=warn:info"}
     assert (await session.delete("/logspec")).status == 400
     await session.put("/logspec", json={"spec": before})
 

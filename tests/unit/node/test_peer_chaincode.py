@@ -22,9 +22,12 @@ def config(tmp_path: Path, text: str, **environ: str) -> Config:
 
 def test_the_runtime_is_chosen(tmp_path: Path) -> None:
     def runtime(text: str, **environ: str) -> object:
-        return peer_chaincode._runtime(config(tmp_path, text, **environ), tmp_path, CONNECTION)
+        made = config(tmp_path, text, **environ)
+        return peer_chaincode._runtime(made, tmp_path, CONNECTION, 7.5)
 
-    assert isinstance(runtime("chaincode: {}"), ProcessLauncher)
+    processes = runtime("chaincode: {}")
+    assert isinstance(processes, ProcessLauncher)
+    assert processes._config.execute_timeout_s == 7.5
     docker = runtime(
         "chaincode: {runtime: docker, builder: ccenv, python: {runtime: pyenv}}\n"
         "vm: {endpoint: 'unix:///run/docker.sock', docker: {hostConfig: {NetworkMode: host}}}\n"

@@ -50,7 +50,14 @@ DOCUMENTS = st.one_of(
     st.fixed_dictionaries(
         {}, optional={"a": VALUES, "b": VALUES, "c": st.fixed_dictionaries({"d": VALUES})}
     ).map(lambda document: json.dumps(document).encode()),
-    st.sampled_from([b"plain", b"[1]", b'{"a":NaN}', b'{"a":1e999}']),
+    st.sampled_from(
+        [
+            *(b"plain", b"[1]", b'{"a":NaN}', b'{"a":1e999}', b'{"a":"\\ud800"}', b'{"a":"\xff"}'),
+            *(b'{"a":1,"a":2,"b":"\\udc00x"}', b'{"a":-0,"b":5.0,"c":{"d":1e400}}'),
+            b'{"a":' + b"[" * 1100 + b"]" * 1100 + b',"b":1}',
+            b'{"b":' + b'{"c":' * 1100 + b"1" + b"}" * 1100 + b',"a":"\\ud800"}',
+        ]
+    ),
 )
 STATES = st.dictionaries(KEYS, DOCUMENTS, max_size=25)
 FIELDS = st.sampled_from(["a", "b", "c.d", "_id"])

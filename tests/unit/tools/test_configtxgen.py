@@ -18,6 +18,7 @@ from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import Block, Envelope
 from fastledger.protos.common.configtx_pb2 import ConfigGroup
 from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
+from fastledger.protos.orderer import configuration_pb2
 from fastledger.tools.configtxgen import encoder, policy
 from fastledger.tools.configtxgen.load import load_profile, load_top_level
 from fastledger.tools.configtxlator import protolator
@@ -422,3 +423,81 @@ def test_what_is_wrong_is_named(old: str, new: str, profile: str, problem: str, 
     with pytest.raises(InputError) as caught:
         group(many, profile)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "read"),
+    [
+        ("BatchTimeout: 1m30s", "BatchTimeout: 1us", {"batch_timeout": "1µs"}),
+        ("BatchTimeout: 1m30s", "BatchTimeout: '0.1234567s'", {"batch_timeout": "123.4567ms"}),
+        ("BatchTimeout: 1m30s", "BatchTimeout: 1000000", {"batch_timeout": "1ms"}),
+        ("BatchTimeout: 1m30s", "BatchTimeout: -1s", {"batch_timeout": "-1s"}),
+        ("BatchTimeout: 1m30s", "BatchSize: {MaxMessageCount: 1e2}", {"message_count": 100}),
+        ("BatchTimeout: 1m30s", "BatchSize: {MaxMessageCount: 10.5}", {"message_count": 10}),
+        ("BatchTimeout: 1m30s", "BatchSize: {MaxMessageCount: -1}", {"message_count": 0xFFFFFFFF}),
+        # It is cut to 0, for which the default stands in.
+        ("BatchTimeout: 1m30s", "BatchSize: {MaxMessageCount: 4294967296}", {"message_count": 500}),
+        ("BatchTimeout: 1m30s", "BatchSize: {MaxMessageCount: ''}", {"message_count": 500}),
+        ("BatchTimeout: 1m30s", "BatchSize: {AbsoluteMaxBytes: 1_000}", {"bytes": 1000}),
+        ("BatchTimeout: 1m30s", "BatchSize: {AbsoluteMaxBytes: 10 MB}", {"bytes": 10 << 20}),
+        ("MaxChannels: 3", "MaxChannels: '0x10'", {"max_channels": 16}),
+        ("MaxChannels: 3", "MaxChannels: -1", {"max_channels": (1 << 64) - 1}),
+        ("Profiles:\n", "X: ~\nProfiles:\n", {"max_channels": 3}),
+    ],
+)
+def test_numbers_and_durations_are_those_of_go(
+    old: str, new: str, read: dict[str, Any], many: Path
+) -> None:
+    file = many / "configtx.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new) + "---\nfoo: [")
+    values = group(many, "Raft").groups["Orderer"].values
+    size = configuration_pb2.BatchSize.FromString(values["BatchSize"].value)
+    timeout = configuration_pb2.BatchTimeout.FromString(values["BatchTimeout"].value)
+    most = configuration_pb2.ChannelRestrictions.FromString(values["ChannelRestrictions"].value)
+    found = {
+        "batch_timeout": timeout.timeout,
+        "message_count": size.max_message_count,
+        "bytes": size.absolute_max_bytes,
+        "max_channels": most.max_count,
+    }
+    assert {name: found[name] for name in read} == read
+
+
+@pytest.mark.parametrize(
+    ("old", "problem"),
+    [
+        ("  Raft:\n    Policies: *policies\n", "channel group: no policies defined"),
+        ("Orderer: &Orderer\n  OrdererType: kafka\n  Policies: *policies\n", "orderer group: no"),
+        ("Application: {Policies: *policies, ", "application group: no policies defined"),
+        (", Policies: *org", "consortiums org group 'Org2': no policies defined"),
+    ],
+)
+def test_policies_are_not_made_up(old: str, problem: str, many: Path) -> None:
+    file = many / "configtx.yaml"
+    assert old in file.read_text()
+    kept = old.replace("    Policies: *policies\n", "").replace("  Policies: *policies\n", "")
+    kept = kept.replace("Policies: *policies, ", "").replace(", Policies: *org", "")
+    file.write_text(file.read_text().replace(old, kept))
+    profile = "Kafka" if "Org2" in problem else "Raft"
+    with pytest.raises(InputError, match=f"error adding policies to {problem}"):
+        group(many, profile)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "made"),
+    [("{V1_1: true}", True), ("{V1_4_3: true, V2_0: false}", True)]
+    + [(other, False) for other in ("{}", "~", "{V2_0: true}", "{V1_1: true, V2_0: true}")],
+)
+def test_policies_of_channels_of_1_x_are_made_up(capabilities: str, made: bool, many: Path) -> None:
+    """Their files are written for a configtxgen that did so."""
+    file = many / "configtx.yaml"
+    text = file.read_text().replace(
+        "  Raft:\n    Policies: *policies\n", f"  Raft:\n    Capabilities: {capabilities}\n"
+    )
+    file.write_text(text)
+    if made:
+        assert group(many, "Raft").policies.keys() == {"Admins", "Readers", "Writers"}
+    else:
+        with pytest.raises(InputError, match="channel group: no policies defined"):
+            group(many, "Raft")

@@ -208,6 +208,116 @@ def test_wrong_json_is_named(tree: Any, problem: str) -> None:
         protolator.from_tree(tree, Config)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            (
+                '{"channel_group":{"groups":{"Application":{"groups":{"Org1":{"values":{"MSP":'
+                '{"value":{"config":{"name":5}}}}}}}}}}'
+            ),
+            (
+                "common.Config: channel_group.groups[Application].groups[Org1].values[MSP].value"
+                ".config.name: invalid value for a field of type string: 5"
+            ),
+        ),
+        (
+            '{"channel_group":{"groups":{"Application":{"values":{"MSP":{"value":{}}}}}}}',
+            "channel_group.groups[Application].values[MSP].value: unknown Application ConfigValue",
+        ),
+        (
+            (
+                '{"channel_group":{"policies":{"A":{"policy":{"type":1,"value":{"identities":'
+                '[{"principal":{"role":"PEERX"}}]}}}}}}'
+            ),
+            "policies[A].policy.value.identities[0].principal.role: invalid value for a field",
+        ),
+        ('{"channel_group":{"mod_policy":5}}', "channel_group.mod_policy: invalid value"),
+        ('{"channel_group":{"groups":null}}', "channel_group.groups: common.ConfigGroup.groups"),
+        ('{"channel_group":{"values":{"A":null}}}', "channel_group.values[A]: expected a JSON"),
+        ('{"sequence":"1","x":{}}', 'common.Config has no field named "x"'),
+        ('{"channelGroup":{},"channelGroup":5}', "channelGroup: expected a JSON object, found 5"),
+        ("null", "common.Config: expected a JSON object, found null"),
+        ("[]", "json: cannot unmarshal array into"),
+        ("", "error unmarshaling intermediate JSON: EOF"),
+        ('{"sequence":', "error unmarshaling intermediate JSON: unexpected EOF"),
+        ('\ufeff{"sequence":"1"}', "invalid character '\u00ef' looking for beginning of value"),
+        ('{"sequence":NaN}', "invalid character 'N' looking for beginning of value"),
+    ],
+)
+def test_the_place_of_what_is_wrong_is_named(text: str, problem: str) -> None:
+    result = configtxlator("proto_encode", "--type", "common.Config", given=text.encode())
+    assert result.exit_code == 1
+    assert problem in result.output
+
+
+def test_what_cannot_be_shown_is_named_with_its_place() -> None:
+    config = Config()
+    group = config.channel_group.groups["Application"].groups["Org1"]
+    group.values["MSP"].value = b"\xff"
+    with pytest.raises(InputError) as raised:
+        protolator.to_json(config)
+    place = "channel_group.groups[Application].groups[Org1].values[MSP].value: not an encoded"
+    assert place in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sequence"),
+    [
+        ('{"sequence":"1"} trailing', 1),
+        ('{"sequence":5,"sequence":"6"}{', 6),
+        ('{"sequence":1e2}', 100),
+        ('{"sequence":"1.50e1"}', 15),
+        ('{"sequence":10e-1}', 1),
+        ('{"sequence":-0}', 0),
+        ('{"sequence":18446744073709551615}', 2**64 - 1),
+        ('{"sequence":null,"channel_group":null}', 0),
+    ],
+)
+def test_numbers_as_protojson_has_them(text: str, sequence: int) -> None:
+    assert protolator.from_json(text, Config).sequence == sequence
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"1.5"', "1.5", "15e-1", '" 1"', '"0x1"', '"1_000"', "true", "18446744073709551616", '"-1"'],
+)
+def test_numbers_that_protojson_refuses(text: str) -> None:
+    with pytest.raises(InputError, match="sequence: invalid value for a field of type uint64"):
+        protolator.from_json(f'{{"sequence":{text}}}', Config)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [('"YQ"', b"a"), ('"YQ=="', b"a"), ('"_-4="', b"\xff\xee"), ('""', b"")]
+)
+def test_bytes_in_either_alphabet(text: str, value: bytes) -> None:
+    read = protolator.from_json(f'{{"tls_cert_hash":{text}}}', common_pb2.ChannelHeader)
+    assert read.tls_cert_hash == value
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "nanos"),
+    [
+        ("2020-01-01T00:00:00Z", 1577836800, 0),
+        ("2020-01-01T01:00:00.5+01:00", 1577836800, 500_000_000),
+        ("1969-12-31T23:59:59.000000001-00:00", -1, 1),
+        ("0001-01-01T00:00:00Z", -62135596800, 0),
+    ],
+)
+def test_times(text: str, seconds: int, nanos: int) -> None:
+    header = protolator.from_json(f'{{"timestamp":"{text}"}}', common_pb2.ChannelHeader)
+    assert (header.timestamp.seconds, header.timestamp.nanos) == (seconds, nanos)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2020-13-01T00:00:00Z", "2020-01-01", "2020-01-01T00:00:00.1234567890Z", "x", "10000-01-01"],
+)
+def test_wrong_times(text: str) -> None:
+    with pytest.raises(InputError, match=r"timestamp: .*google\.protobuf\.Timestamp"):
+        protolator.from_json(f'{{"timestamp":"{text}"}}', common_pb2.ChannelHeader)
+
+
 def test_nesting_is_bounded() -> None:
     envelope = common_pb2.Envelope()
     for _ in range(200):
@@ -394,3 +504,29 @@ def test_pages_of_named_origins_may_call() -> None:
                 assert answer.headers.get("Access-Control-Allow-Origin") == allowed
 
     serve(work, "http://a")
+
+
+PIECES = [
+    *(b"--b\r\n", b"--b--\r\n", b"\r\n", b"abc", b"\xff\x00", b": x\r\n", b"--c\r\n"),
+    b'Content-Disposition: form-data; name="original"; filename="x"\r\n',
+    b'Content-Disposition: form-data; name="updated"\r\n',
+    *(b"Content-Disposition: \r\n", b"Content-Length: x\r\n", b"Content-Encoding: gzip\r\n"),
+    b"Content-Type: multipart/mixed; boundary=c\r\n",
+    *(b"Content-Type: text/plain; charset=foo\r\n", b"Content-Transfer-Encoding: zip\r\n"),
+]
+KINDS = ["multipart/form-data; boundary=b", "multipart/form-data", "text/plain", ""]
+
+
+def test_forms_that_are_none_are_the_clients_fault() -> None:
+    chance = random.Random(3)
+
+    async def work(session: aiohttp.ClientSession, url: str) -> None:
+        url += "/configtxlator/compute/update-from-configs"
+        for _ in range(150):
+            body = b"".join(chance.choices(PIECES, k=chance.randrange(8)))
+            headers = {"Content-Type": chance.choice(KINDS)}
+            async with session.post(url, data=body, headers=headers) as answer:
+                assert answer.status == 400, body
+                assert (await answer.text()).startswith("Error with field 'original'")
+
+    serve(work)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from corpora import OpenCorpus
 from fastledger.cli.main import main
 from fastledger.common.errors import InputError
-from fastledger.tools.cryptogen import der, spec
+from fastledger.tools.cryptogen import ca, der, spec
 
 LOW_S = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 // 2
 
@@ -303,3 +303,62 @@ def test_der_against_what_is_known() -> None:
     assert der.text("ö").hex() == "0c02c3b6"
     late = datetime(2050, 1, 1, tzinfo=UTC)
     assert der.time(late) == b"\x18\x0f20500101000000Z"
+
+
+def test_values_keep_their_spelling(tmp_path: Path) -> None:
+    folder = generated(
+        tmp_path,
+        "PeerOrgs:\n"
+        "  - Name: A\n"
+        "    Domain: 1.10\n"
+        "    EnableNodeOUs: yes\n"
+        "    CA: {PostalCode: 01234, OrganizationalUnit: 1e3, Province: true, Locality: 2020-1-1}\n"
+        "    Specs: [{Hostname: 010, SANS: [10.0, ~, 0x1F]}]\n"
+        "---\n"
+        "PeerOrgs: 7\n",
+    )
+    organization = folder / "peerOrganizations" / "1.10"
+    subject = load(organization / "ca" / "ca.1.10-cert.pem").subject
+    assert subject.rfc4514_string() == (
+        "CN=ca.1.10,OU=1e3,O=1.10,2.5.4.17=01234,L=2020-1-1,ST=true,C=US"
+    )
+    node = organization / "peers" / "010.1.10"
+    assert (node / "msp" / "config.yaml").exists()
+    names = load(node / "tls" / "server.crt").extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.DNSName) == ["010.1.10", "010", "10.0", "0x1F"]
+
+
+def test_names_are_made_with_functions(tmp_path: Path) -> None:
+    folder = generated(
+        tmp_path,
+        """
+PeerOrgs:
+  - Domain: a.test
+    Template:
+      Count: 2
+      Hostname: 'p{{printf "%02d" .Index}}{{if eq .Index 1}}-last{{end}}'
+      SANS: ['{{len .Hostname | print "n"}}.{{.Domain}}']
+    Specs:
+      - {Hostname: x, CommonName: '{{html .Hostname | printf "%s-%s" "a"}}'}
+""",
+    )
+    peers = folder / "peerOrganizations" / "a.test" / "peers"
+    assert {path.name for path in peers.iterdir()} == {"p00.a.test", "p01-last.a.test", "a-x"}
+    certificate = load(peers / "p00.a.test" / "tls" / "server.crt")
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["p00.a.test", "p00", "n3.a.test"]
+
+
+def test_names_stay_within_the_output(tmp_path: Path) -> None:
+    text = "PeerOrgs: [{Domain: a.test, Specs: [{CommonName: /y}]}]"
+    folder = generated(tmp_path, text) / "peerOrganizations" / "a.test"
+    assert (folder / "peers" / "y" / "msp" / "signcerts" / "y-cert.pem").exists()
+
+
+def test_addresses_are_gos() -> None:
+    encoded = ca.alternative_names(["::ffff:10.0.0.1", "fe80::1%eth0", "010.0.0.1", "::1"])
+    assert bytes.fromhex("87040a000001") in encoded
+    assert b"fe80::1%eth0" in encoded
+    assert b"010.0.0.1" in encoded

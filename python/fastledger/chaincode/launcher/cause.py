@@ -23,6 +23,7 @@ _TOLD_OUTRIGHT = re.compile(
     r"|# There is insufficient memory for the Java Runtime Environment to continue\."
     r"|Error occurred during initialization of VM"
     r"|no main manifest attribute, in .+"
+    r"|.+: No module named .+|.+: Error while finding module specification for .+"
 )
 _TRACEBACK = "Traceback (most recent call last):"
 _TOLD_ON_THE_NEXT_LINE = re.compile(
@@ -80,6 +81,8 @@ class Cause:
 def ending(what: str, status: int, cause: str, printed: str) -> str:
     r"""Say how a program ended: first line the reason, then what it printed.
 
+    Where no reason was found, the last words have to do.
+
     Args:
         what: The program, such as ``the process``.
         status: Its exit status; negative for a signal, as Python counts.
@@ -93,9 +96,19 @@ def ending(what: str, status: int, cause: str, printed: str) -> str:
         'the process exited with 1: Error: no; it printed:\\nError: no\\n}'
     """
     text = f"{what} {_exit(status)}"
-    if cause:
-        text += f": {cause}"
+    if reason := cause or _last_words(printed):
+        text += f": {reason}"
     return f"{text}; it printed:\n{printed}" if printed else text
+
+
+def _last_words(printed: str) -> str:
+    """The last line that has a word in it, for want of a better reason."""
+    lines = (line.strip() for line in reversed(printed.splitlines()))
+    found = next((line for line in lines if _WORD.search(line)), "")
+    return _COLOURS.sub("", found)[:MAX_CAUSE_CHARS]
+
+
+_WORD = re.compile(r"\w")
 
 
 def _exit(status: int) -> str:

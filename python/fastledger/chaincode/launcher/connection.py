@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastledger.common import gojson
+from fastledger.common import gojson, gotemplate
 from fastledger.common.durations import parse_duration
-from fastledger.common.errors import ChaincodeError
+from fastledger.common.errors import ChaincodeError, InputError
 from fastledger.common.gojson import Custom, JsonInvalid
 
 CONNECTION_FILE = "connection.json"
@@ -188,10 +188,14 @@ def _filled(text: str, values: Mapping[str, Any], where: str) -> str:
             )
         return show(found)
 
-    filled = _PLACEHOLDER.sub(value, text)
-    if "{{" in _PLACEHOLDER.sub("", text):
-        raise ChaincodeError(f"{where}: {text!r} has braces other than those of {{{{.name}}}}")
-    return filled
+    if "{{" not in _PLACEHOLDER.sub("", text):
+        return _PLACEHOLDER.sub(value, text)
+    # More than names: functions, conditions. These see the texts and numbers of the first level.
+    fields = {key: _SHOWN[type(one)](one) for key, one in values.items() if type(one) in _FIELDS}
+    try:
+        return gotemplate.fill(text, BUILDER_CONFIG, fields)
+    except InputError as error:
+        raise ChaincodeError(f"{where}: {error}") from error
 
 
 def _number(value: float) -> str:
@@ -203,6 +207,7 @@ def _number(value: float) -> str:
     return f"{digits}e{int(power):+03d}"
 
 
+_FIELDS = (str, float)
 _SHOWN: dict[type, Callable[[Any], str]] = {
     str: str,
     float: _number,

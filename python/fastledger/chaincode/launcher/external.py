@@ -14,6 +14,7 @@ from fastledger.chaincode.launcher.connection import (
     CONNECTION_FILE,
     ServerInfo,
     fill_connection,
+    parse_connection,
 )
 from fastledger.chaincode.launcher.instance import Instance, Serve, Start
 from fastledger.chaincode.package import ChaincodePackage
@@ -21,6 +22,8 @@ from fastledger.chaincode.stream import GrpcStream
 from fastledger.comm import ClientTls, GrpcChannel
 from fastledger.common.errors import ChaincodeError, ConfigInvalid, ConnectionFailed
 from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeStub
+
+__all__ = ["ExternalLauncher", "ServerInfo", "dial", "parse_connection"]
 
 MAX_CONNECTION_BYTES = 1024 * 1024
 """Of a ``connection.json``, with three certificates in it."""

@@ -11,8 +11,7 @@ import click
 
 from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
-from fastledger.cli.peer.arguments import application_policy
-from fastledger.cli.peer.collections import collections
+from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
 from fastledger.node.network import lifetime, processes, removal
 from fastledger.node.network.deployment import deployed, language_of, source_of

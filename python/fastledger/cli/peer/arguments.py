@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments of several commands: constructor JSON, transient maps, policies."""
+"""Arguments of several commands: constructor JSON, transient maps, policies, collections."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastledger.cli.peer.cobra import UsageFailed
+from fastledger.cli.peer.collections import application_policy, collections
 from fastledger.common import gojson
 from fastledger.common.errors import InputError
 from fastledger.common.gojson import JsonInvalid, Key
-from fastledger.policies import from_string
-from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
+
+__all__ = ["application_policy", "chaincode_args", "collections", "transient_map"]
 
 _KEYS = "chaincode parameters must contain the following keys: 'Args' or 'Function' and 'Args'"
 
@@ -61,22 +62,3 @@ def transient_map(text: str) -> dict[str, bytes]:
         return gojson.unmarshal(text, dict[str, bytes])
     except JsonInvalid as error:
         raise InputError(f"error parsing transient string: {error}") from error
-
-
-def application_policy(signature_policy: str, reference: str) -> bytes:
-    """Return the bytes of an ApplicationPolicy; empty when neither is given.
-
-    Raises:
-        InputError: Both are given, or the signature policy cannot be read.
-    """
-    if signature_policy and reference:
-        raise InputError('cannot specify both "--signature-policy" and "--channel-config-policy"')
-    if signature_policy:
-        try:
-            envelope = from_string(signature_policy)
-        except InputError as error:
-            raise InputError(f"invalid signature policy: {signature_policy}: {error}") from error
-        return ApplicationPolicy(signature_policy=envelope).SerializeToString()
-    if reference:
-        return ApplicationPolicy(channel_config_policy_reference=reference).SerializeToString()
-    return b""

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--collections-config``: the private data collections of a chaincode, in a JSON file."""
+"""The policies of a chaincode, and ``--collections-config``: its private data, in a JSON file."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fastledger.cli.peer.arguments import application_policy
 from fastledger.common import gojson
 from fastledger.common.errors import InputError
 from fastledger.common.gojson import Int32, JsonInvalid, Key, UInt64
@@ -16,6 +15,7 @@ from fastledger.protos.peer.collection_pb2 import (
     CollectionPolicyConfig,
     StaticCollectionConfig,
 )
+from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 
 
 @dataclass
@@ -38,6 +38,25 @@ class _Collection:
     member_only_read: Annotated[bool, Key("memberOnlyRead")] = False
     member_only_write: Annotated[bool, Key("memberOnlyWrite")] = False
     endorsement_policy: Annotated[_EndorsementPolicy | None, Key("endorsementPolicy")] = None
+
+
+def application_policy(signature_policy: str, reference: str) -> bytes:
+    """Return the bytes of an ApplicationPolicy; empty when neither is given.
+
+    Raises:
+        InputError: Both are given, or the signature policy cannot be read.
+    """
+    if signature_policy and reference:
+        raise InputError('cannot specify both "--signature-policy" and "--channel-config-policy"')
+    if signature_policy:
+        try:
+            envelope = from_string(signature_policy)
+        except InputError as error:
+            raise InputError(f"invalid signature policy: {signature_policy}: {error}") from error
+        return ApplicationPolicy(signature_policy=envelope).SerializeToString()
+    if reference:
+        return ApplicationPolicy(channel_config_policy_reference=reference).SerializeToString()
+    return b""
 
 
 def collections(file: str) -> CollectionConfigPackage | None:

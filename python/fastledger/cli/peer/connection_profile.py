@@ -111,6 +111,47 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """What is logged."""
+
+    level: str = key("level", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where something is kept."""
+
+    path: str = key("path", "")
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStore:
+    """Where an SDK keeps identities."""
+
+    path: str = key("path", "")
+    crypto_store: Folder = key("cryptostore", Folder())
+    wallet: str = key("wallet", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Whether an SDK uses TLS."""
+
+    enabled: bool = key("enabled", False)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What an SDK is told about itself."""
+
+    organization: str = key("organization", "")
+    logging: Level = key("logging", Level())
+    crypto_config: Folder = key("cryptoconfig", Folder())
+    tls: Tls = key("tls", Tls())
+    credential_store: CredentialStore = key("credentialStore", CredentialStore())
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionProfile:
     """A whole profile."""
 
@@ -121,6 +162,7 @@ class ConnectionProfile:
     channels: dict[str, Channel] = key("channels", dict)
     organizations: dict[str, Organization] = key("organizations", dict)
     peers: dict[str, PeerEndpoint] = key("peers", dict)
+    client: Client = key("client", Client())
     orderers: dict[str, Endpoint] = key("orderers", dict)
     certificate_authorities: dict[str, CertificateAuthority] = key("certificateAuthorities", dict)
 

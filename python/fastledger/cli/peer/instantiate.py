@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from fastledger.cli.peer.arguments import collections
 from fastledger.cli.peer.cobra import CobraCommand, UsageFailed, options
-from fastledger.cli.peer.collections import collections
 from fastledger.cli.peer.connections import PEER_OPTIONS, PeerFlags, connected, ordering_service
 from fastledger.cli.peer.lscc import (
     LOGGER,

@@ -278,6 +278,7 @@ def _extras(hint: Any) -> tuple[Any, ...]:
 
 
 def _kind_of(hint: Any) -> Kind:
+    """The kind of an annotation."""
     for extra in _extras(hint):
         if isinstance(extra, Custom):
             return _Custom(extra)
@@ -305,4 +306,3 @@ def _composed(hint: Any) -> Kind:
 
 
 kind_of: Callable[[Any], Kind] = cache(_kind_of)
-"""Returns the kind of an annotation."""

@@ -8,7 +8,6 @@ from urllib.parse import quote_plus
 from fastledger.common.gotemplate import printing
 from fastledger.common.gotemplate.values import (
     Byte,
-    Struct,
     TemplateError,
     Value,
     decoded,
@@ -213,5 +212,3 @@ FUNCTIONS = {
     "printf": Function(_printf, 1),
     "call": Function(_call, 1),
 }
-
-__all__ = ["FUNCTIONS", "Function", "Struct", "check_count"]

@@ -132,10 +132,11 @@ def _truth(value: Any) -> bool | None:
 
 
 def _duration(value: Any) -> Duration | None:
+    """Read a duration; of numbers only the whole 0 is one."""
+    if not isinstance(value, str):
+        return Duration(0) if type(value) is int and value == 0 else None
     try:
-        return (
-            parse_duration(value) if isinstance(value, str) else Duration(0) if value == 0 else None
-        )
+        return parse_duration(value)
     except ValueError:
         return None
 

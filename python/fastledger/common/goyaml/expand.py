@@ -28,14 +28,18 @@ class Expansion:
         self._depth = 0
         self._open: list[Node] = []
 
-    @contextmanager
-    def entered(self, node: Node) -> Iterator[Node]:
-        """Count a node that is read, and stand for it where it is an alias."""
+    def count(self, node: Node) -> None:
+        """Count a node that is read."""
         self._nodes += 1
         self._aliased += bool(self._open)
         share = self._aliased / self._nodes
         if self._aliased > FEW_ALIASED and self._nodes > FEW_NODES and share > self._allowed():
             self.refuse(node, "document contains excessive aliasing")
+
+    @contextmanager
+    def entered(self, node: Node) -> Iterator[Node]:
+        """Count a node that is read, and stand for it where it is an alias."""
+        self.count(node)
         if any(one is node for one in self._open):
             self.refuse(node, f"anchor '{node.value}' value contains itself")
         if self._depth > MAX_DEPTH:

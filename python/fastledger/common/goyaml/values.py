@@ -54,6 +54,9 @@ class _Valuation:
         return self._mapping(node, {}) if node.kind == "mapping" else self._value(node)
 
     def _value(self, node: Node) -> Any:
+        if node.kind == "scalar":
+            self._expansion.count(node)
+            return self._scalar(node)
         with self._expansion.entered(node) as meant:
             if meant.kind == "mapping":
                 tags = {key.meant_tag for key in meant.content[::2]}

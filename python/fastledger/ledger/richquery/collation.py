@@ -36,6 +36,9 @@ _EXACT = 2.0**53
 
 _LEAST, _NEGATIVE, _NONE, _POSITIVE, _GREATEST = b"\x01", b"\x10", b"\x20", b"\x30", b"\xff"
 _MAX_CACHED = 4096
+_MAX_CACHED_LETTERS = 256
+"""Keys of longer texts are not remembered: documents may be of many megabytes."""
+
 _PIECE = 256
 """Characters that are decomposed at once."""
 
@@ -99,8 +102,11 @@ def _distance(value: int | float, near: float) -> bytes:
     return _NEGATIVE + bytes(0xFF - byte for byte in encoded)
 
 
-@lru_cache(maxsize=_MAX_CACHED)
 def _text_key(text: str) -> bytes:
+    return _remembered_key(text) if len(text) <= _MAX_CACHED_LETTERS else _key_of_text(text)
+
+
+def _key_of_text(text: str) -> bytes:
     """Letters first, then accents, then capitals; the text itself where these do not tell it."""
     if text.isascii() and text.isprintable():
         small = text.lower()
@@ -109,6 +115,9 @@ def _text_key(text: str) -> bytes:
             capitals = bytes(1 + (a != b) for a, b in zip(text, small, strict=True))
         return b"\x05" + letters + b"\0\0" + capitals.rstrip(b"\x01") + b"\0\0"
     return b"\x05" + _END.join((*_levels(text), _exact(text), b""))
+
+
+_remembered_key = lru_cache(maxsize=_MAX_CACHED)(_key_of_text)
 
 
 def _levels(text: str) -> tuple[bytes, bytes, bytes]:

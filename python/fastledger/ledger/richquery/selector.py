@@ -27,6 +27,9 @@ MAX_PATTERN_BYTES = 1000
 """Length of a regular expression."""
 
 _CACHED_PATHS = 1024
+_MAX_CACHED_LETTERS = 256
+"""Longer paths are not remembered: a query may have a million letters."""
+
 _MAX_PLACE_DIGITS = 18
 """Digits of a place in an array: no array is as long as longer ones say."""
 
@@ -71,7 +74,6 @@ def compile_selector(selector: Any) -> Match:
     return _Compiler().conditions(selector, negate=False, depth=0)
 
 
-@lru_cache(maxsize=_CACHED_PATHS)
 def split_path(field: str) -> tuple[str, ...]:
     r"""Take a field's path apart at its dots; ``\.`` is a dot in a name.
 
@@ -79,8 +81,15 @@ def split_path(field: str) -> tuple[str, ...]:
         >>> split_path(r"a.b\.c")
         ('a', 'b.c')
     """
+    return _remembered(field) if len(field) <= _MAX_CACHED_LETTERS else _split(field)
+
+
+def _split(field: str) -> tuple[str, ...]:
     parts = stdlib_re.split(r"(?<!\\)\.", field)
     return tuple(part.replace("\\.", ".") for part in parts)
+
+
+_remembered = lru_cache(maxsize=_CACHED_PATHS)(_split)
 
 
 def lookup(document: Any, path: Sequence[str]) -> Any:

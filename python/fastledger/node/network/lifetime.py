@@ -60,6 +60,7 @@ async def _up(plan: Plan, say: Say) -> Plan:
     async with Session(plan) as session:
         await session.until_up(plan.nodes)
         started += await _restart_ailing(session, plan, started, say)
+        await _check_health(plan)
         say(f"nodes are running: {', '.join(node.name for node in started) or 'all of them'}")
         if content:
             await deployment.join_all(session)

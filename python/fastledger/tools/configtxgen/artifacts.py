@@ -32,7 +32,7 @@ from fastledger.protos.common.configtx_pb2 import (
 from fastledger.protos.common.configuration_pb2 import Consortium
 from fastledger.protoutil.blocks import new_block
 from fastledger.protoutil.envelope import channel_header, signature_header
-from fastledger.tools.configtxgen.encoder import add_value, channel_group
+from fastledger.tools.configtxgen.encoder import add_value, channel_group, doing
 from fastledger.tools.configtxgen.policy import ADMINS
 from fastledger.tools.configtxgen.profile import Profile
 from fastledger.tools.configtxlator.update import compute_update
@@ -49,8 +49,10 @@ def genesis_block(profile: Profile, channel_id: str) -> Block:
     Raises:
         InputError: The profile does not describe a whole channel.
     """
-    _refuse_foreign(profile)
-    group = channel_group(profile)
+    with doing("could not create bootstrapper"):
+        _refuse_foreign(profile)
+        with doing("could not create channel group"):
+            group = channel_group(profile)
     if profile.orderer is None:
         raise InputError("refusing to generate block which is missing orderer section")
     if profile.consortiums is not None:

@@ -77,27 +77,27 @@ def channel_group(profile: Profile) -> ConfigGroup:
         add_value(group, "Consortium", common_config.Consortium(name=profile.consortium))
     _add_capabilities(group, profile.capabilities)
     if profile.orderer is not None:
-        with _while("could not create orderer group"):
+        with doing("could not create orderer group"):
             made = _orderer_group(profile.orderer, profile.capabilities, defaults)
         group.groups["Orderer"].CopyFrom(made)
     if profile.application is not None:
-        with _while("could not create application group"):
+        with doing("could not create application group"):
             made = _application_group(profile.application, defaults)
         group.groups["Application"].CopyFrom(made)
     if profile.consortiums is not None:
-        with _while("could not create consortiums group"):
+        with doing("could not create consortiums group"):
             made = _consortiums_group(profile.consortiums, defaults)
         group.groups["Consortiums"].CopyFrom(made)
     return group
 
 
 @contextmanager
-def _while(doing: str) -> Iterator[None]:
+def doing(what: str) -> Iterator[None]:
     """Say in errors what was being done."""
     try:
         yield
     except FastledgerError as error:
-        raise InputError(f"{doing}: {error}") from error
+        raise InputError(f"{what}: {error}") from error
 
 
 def _add_capabilities(group: ConfigGroup, capabilities: Mapping[str, bool]) -> None:
@@ -141,7 +141,7 @@ def _orderer_group(
     )
     add_value(group, "ConsensusType", consensus)
     for organization in orderer.organizations:
-        with _while("failed to create orderer org"):
+        with doing("failed to create orderer org"):
             made = orderer_org_group(organization, channel_capabilities, defaults)
         group.groups[organization.name].CopyFrom(made)
     return group
@@ -211,7 +211,7 @@ def _application_group(application: Application, defaults: Defaults) -> ConfigGr
         add_value(group, "ACLs", acls)
     _add_capabilities(group, application.capabilities)
     for organization in application.organizations:
-        with _while("failed to create application org"):
+        with doing("failed to create application org"):
             made = application_org_group(organization, defaults)
         group.groups[organization.name].CopyFrom(made)
     return group
@@ -280,7 +280,7 @@ def _consortiums_group(consortiums: Mapping[str, Consortium], defaults: Defaults
     group = ConfigGroup(mod_policy=ORDERER_ADMINS)
     policy.set_policy(group, policy.ADMINS, policy.accept_all(), ORDERER_ADMINS)
     for name, consortium in consortiums.items():
-        with _while(f"failed to create consortium {name}"):
+        with doing(f"failed to create consortium {name}"):
             made = _consortium_group(consortium.organizations, defaults)
         group.groups[name].CopyFrom(made)
     return group
@@ -290,7 +290,7 @@ def _consortium_group(organizations: Iterable[Organization], defaults: Defaults)
     group = ConfigGroup(mod_policy=ORDERER_ADMINS)
     for organization in organizations:
         where = f"consortiums org group '{organization.name}'"
-        with _while("failed to create consortium org"):
+        with doing("failed to create consortium org"):
             made = _org_group(organization, where, defaults)
         group.groups[organization.name].CopyFrom(made)
     creation = policy.implicit_meta(ImplicitMetaPolicy.ANY, policy.ADMINS)

@@ -83,7 +83,8 @@ def populate(message: Any, tree: Any, depth: int = 0) -> None:
 
 def shown(value: Any) -> str:
     """A value as errors quote it."""
-    return gojson.marshal(value)[:80]
+    text = str(value) if isinstance(value, Number) else gojson.marshal(value)
+    return text[:80]
 
 
 @cache

@@ -161,7 +161,7 @@ class CertificateAuthority:
         extensions.append(_basic_constraints(is_ca=False))
         extensions.append(_extension("2.5.29.35", der.sequence(der.element(0x80, self.key_id))))
         if sans:
-            extensions.append(_alternative_names(sans))
+            extensions.append(alternative_names(sans))
         subject = _name(self.spec, name, units=organizational_units)
         return certificate_pem(_certificate(subject, self.subject, key, self.key, extensions))
 
@@ -277,7 +277,8 @@ def _address(text: str) -> bytes:
     return (mapped or address).packed
 
 
-def _alternative_names(sans: Sequence[str]) -> bytes:
+def alternative_names(sans: Sequence[str]) -> bytes:
+    """Write the extension of alternative names."""
     # Go writes the DNS names first, whatever their order in the file.
     names, addresses = [], []
     for san in sans:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastledger.common.errors import InputError
 from fastledger.common.gopaths import join
-from fastledger.tools.cryptogen.ca import CertificateAuthority, generate_key
+from fastledger.tools.cryptogen.ca import CertificateAuthority
 from fastledger.tools.cryptogen.msp import (
     NodeType,
     certificate_name,
@@ -62,15 +62,6 @@ class _Organization:
         target.parent.mkdir(parents=True)
         shutil.copyfile(certificate, target)
 
-    def appoint_stand_in(self) -> None:
-        """Make somebody the MSP's administrator whose key nobody has, as cryptogen does.
-
-        It stays where the organisation is made again and its administrator is there already.
-        """
-        name = self.sign_ca.name
-        certificate = self.sign_ca.sign(generate_key(self.spec.ca.public_key_algorithm), name)
-        join(self.folder, "msp/admincerts", certificate_name(name)).write_bytes(certificate)
-
     def appoint_admin_of_nodes(self) -> None:
         for node in self.spec.nodes:
             self.appoint_admin(join(self.folder, _nodes_folder(self.kind), node.common_name, "msp"))
@@ -109,8 +100,6 @@ def _generate(spec: OrgSpec, network: Path, kind: NodeType, say: Say) -> None:
         authorities.append(authority)
     organization = _Organization(spec, folder, kind, *authorities)
     write_verifying_msp(folder / "msp", *authorities, node_ous=spec.enable_node_ous)
-    if not spec.enable_node_ous:
-        organization.appoint_stand_in()
     organization.write_peers_or_orderers()
     users = spec.users if kind is NodeType.PEER else ()
     organization.write_nodes("users", (*users, spec.admin), NodeType.CLIENT)

@@ -55,9 +55,8 @@ impl Guests {
     /// Takes a connection in, in place of another one if need be; none while `most` are in use.
     pub(crate) fn enter(self: &Arc<Self>, most: usize, received: &Arc<Memory>) -> Option<Stay> {
         let mut present = self.lock();
-        if present.guests.len() >= most {
-            let (_, id) = present.unused.pop_first()?;
-            present.guests.remove(&id)?.guest.leaves.notify_one();
+        if present.guests.len() >= most && !present.make_room() {
+            return None;
         }
         let id = present.next();
         let turn = Semaphore::new(TURN_CALLS);
@@ -66,6 +65,11 @@ impl Guests {
         present.unused.insert(unused, id);
         present.guests.insert(id, Seat { guest: Arc::clone(&guest), calls: 0, unused });
         Some(Stay { guests: Arc::clone(self), guest })
+    }
+
+    /// Has the one go that is to go first, where there is one.
+    pub(crate) fn make_room(&self) {
+        self.lock().make_room();
     }
 
     /// Whether a connection was ever used.
@@ -138,6 +142,14 @@ impl Guests {
 }
 
 impl Present {
+    fn make_room(&mut self) -> bool {
+        let first = self.unused.pop_first().and_then(|(_, id)| self.guests.remove(&id));
+        first.is_some_and(|seat| {
+            seat.guest.leaves.notify_one();
+            true
+        })
+    }
+
     fn next(&mut self) -> u64 {
         self.next += 1;
         self.next

@@ -17,8 +17,11 @@ use crate::listener::Connection;
 use crate::patience::Patience;
 use crate::preface::PREFACE;
 
-/// Bytes that a connection may read before the others have their turn: one thread serves them all.
+/// What a connection may read before the others have their turn: one thread serves them all.
 const TURN_BYTES: usize = 64 << 10;
+
+/// What a frame is reckoned to cost beside its bytes.
+const FRAME_COST: usize = 256;
 
 /// When something came last.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ pub(crate) struct Heard {
     outgoing: Frames,
     speaks_http2: Option<oneshot::Sender<()>>,
     patience: Arc<Patience>,
-    /// Bytes of this turn.
+    /// What was read in this turn.
     turn: usize,
     flooded: bool,
     /// Nothing is said any more, and nothing matters that comes.
@@ -100,8 +103,9 @@ impl Heard {
 
     fn hear(&mut self, bytes: &[u8]) {
         self.last.set();
-        let Self { incoming, speaks_http2, patience, flooded, .. } = self;
+        let Self { incoming, speaks_http2, patience, flooded, turn, .. } = self;
         incoming.pass(bytes, |head| {
+            *turn += FRAME_COST;
             if let Some(tell) = speaks_http2.take()
                 && head.is_settings()
             {

@@ -122,7 +122,10 @@ impl Host {
                 }
                 // It was the client that gave up.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(_) => {
+                    self.guests.make_room();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

@@ -18,15 +18,16 @@ mod hosted;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const RESOURCE_EXHAUSTED: &str = "8";
 
-/// Sends as much as the server takes, for so long.
+/// Sends as much as the server takes, for so long, or until it takes nothing for a while.
 fn send_for(hosted: &Hosted, body: &mut SendStream<Bytes>, data: &Bytes, time: Duration) -> usize {
+    let quiet = (time / 5).max(Duration::from_millis(200));
     hosted.runtime.block_on(async {
         let begin = Instant::now();
         let mut sent = 0;
         while begin.elapsed() < time {
             body.reserve_capacity(data.len());
             let room = std::future::poll_fn(|context| body.poll_capacity(context));
-            match tokio::time::timeout(Duration::from_millis(200), room).await {
+            match tokio::time::timeout(quiet, room).await {
                 Ok(Some(Ok(room))) => {
                     let part = data.slice(..room.min(data.len()));
                     sent += part.len();

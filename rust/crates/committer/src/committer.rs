@@ -190,11 +190,11 @@ impl Committer {
         Ok(result)
     }
 
-    /// The commit hash, which have (`kvLedger.commit`) block 1 and what follows a block that has one: a ledger that was
+    /// The commit hash. Block 1 has one and whatever follows a block that has one (`kvLedger.commit`): a ledger that was
     /// begun before 1.4.1 has none, and does not come to any by an upgrade of its peer.
     ///
-    /// A copy has one where its peer gave it one. If that is the first and not that of block 1, what went before may be
-    /// unknown; then it is believed.
+    /// Among copies the first is where a peer gave one. If that is not block 1, what went before may be unknown; then it
+    /// is believed.
     fn commit_hash(
         &self,
         incoming: &Incoming,
@@ -205,8 +205,8 @@ impl Committer {
     ) -> Option<Hash> {
         let metadata = incoming.metadata();
         let stored = if is_copy { stored_commit_hash(&metadata) } else { &[] };
-        let has_one = if is_copy { !stored.is_empty() } else { incoming.number == 1 || self.commit_hash.is_some() };
-        if !has_one {
+        let is_first = if is_copy { !stored.is_empty() } else { incoming.number == 1 };
+        if !is_first && self.commit_hash.is_none() {
             return None;
         }
         let computed = commit_hash(codes, &updates(), self.commit_hash.as_ref());

@@ -117,8 +117,9 @@ impl Ledger {
         if header_hash != Ok(entry.header_hash) {
             return Err(self.damage(&entry.location, format!("block {number} does not stand there any more")));
         }
-        record::check(&record).map_err(|reason| self.damage(&entry.location, reason))?;
-        if entry.seal.is_some_and(|seal| seal != store::seal(&[], &record)) {
+        let is_sealed = entry.seal.is_some_and(|seal| seal == store::seal(&[], &record));
+        self.held.check(number, &record, is_sealed).map_err(|reason| self.damage(&entry.location, reason))?;
+        if entry.seal.is_some() && !is_sealed {
             return Err(self.damage(&entry.location, format!("the metadata of block {number} is not what was stored")));
         }
         Ok(StoredBlock { number, location: entry.location, record })

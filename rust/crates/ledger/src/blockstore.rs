@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::blockfile::{self, BlockFile, Location};
 use crate::error::{IoContext, LedgerError, Result};
+use crate::held::Held;
 use crate::lock::LedgerLock;
 use crate::record::{self, ChainTip};
 use crate::recovery::{cut, last_file};
@@ -28,6 +29,7 @@ pub struct BlockStore {
     chain: RwLock<Chain>,
     writer: Mutex<BlockWriter>,
     sums: Sums,
+    held: Held,
     _lock: LedgerLock,
 }
 
@@ -56,8 +58,14 @@ impl BlockStore {
         let writer = BlockWriter::open(dir, last_file(dir)?, height, file_bytes, Durability::EachFlush)?;
         let chain = Chain { locations: tail.blocks.iter().map(|entry| entry.location).collect(), tip: tail.tip };
         let sums = Sums::open(dir)?;
-        let store =
-            Self { dir: dir.to_path_buf(), chain: RwLock::new(chain), writer: Mutex::new(writer), sums, _lock: lock };
+        let store = Self {
+            dir: dir.to_path_buf(),
+            chain: RwLock::new(chain),
+            writer: Mutex::new(writer),
+            sums,
+            held: Held::default(),
+            _lock: lock,
+        };
         store.note_again(height)?;
         Ok((store, tail.torn.map(|(_, torn)| torn)))
     }
@@ -123,12 +131,13 @@ impl BlockStore {
         let location = self.location(number)?;
         let record = self.read(number)?;
         let damage = |reason| self.damage(&location, reason);
-        record::check(&record).map_err(damage)?;
+        let is_sealed = self.sums.hold(number, &record);
+        self.held.check(number, &record, is_sealed && self.sums.is_noted(number)).map_err(damage)?;
         let found = record::header(&record).map_err(|error| damage(error.to_string()))?.number;
         if found != number {
             return Err(damage(format!("block {found} stands where block {number} was stored")));
         }
-        if !self.sums.hold(number, &record) {
+        if !is_sealed {
             return Err(damage(format!(
                 "the metadata of block {number} is not what was stored, by the file {} beside it; remove that if the block \
                 files come from elsewhere",

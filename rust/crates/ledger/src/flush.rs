@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::layer::{Kind, Layer};
 use crate::lmdb::{Lmdb, Stores};
 use crate::staged::StagedBlock;
-use crate::store::Store;
+use crate::store::{Store, sealed};
 use crate::tail::BlockEntry;
 use crate::values::Savepoint;
 
@@ -90,7 +90,8 @@ pub(crate) fn write(
     namespaces: &FxHashSet<String>,
     merge: Option<&mut Merge>,
 ) -> Result<()> {
-    let journal: Vec<_> = blocks.iter().map(|(block, _)| block.layer.encode()).collect();
+    let seal = |(block, _): &(Arc<StagedBlock>, BlockEntry)| sealed(&key_of(block), block.layer.encode());
+    let journal: Vec<_> = blocks.iter().map(seal).collect();
     // Twice what comes in goes out, so that a merge ends before the next one must begin.
     let budget = MIN_SLICE + 2 * blocks.iter().map(|(block, _)| block.layer.changes()).sum::<usize>();
     let mut merged_to = None;
@@ -132,6 +133,12 @@ pub(crate) fn apply<'a>(
     Ok(())
 }
 
+/// A block's key where keys are the blocks' numbers.
+fn key_of(block: &StagedBlock) -> [u8; 8] {
+    block.tip().number.to_be_bytes()
+}
+
+/// Writes a block, of which the changes are sealed.
 fn put_block(
     txn: &mut RwTxn<'_>,
     stores: &Stores,
@@ -139,14 +146,14 @@ fn put_block(
     entry: &BlockEntry,
     changes: &[u8],
 ) -> heed::Result<()> {
-    let number = block.tip().number.to_be_bytes();
+    let number = key_of(block);
     stores.journal.append(txn, &number, changes)?;
     let mut encoded = Vec::new();
     entry.encode(&mut encoded);
-    stores.blocks.append(txn, &number, &encoded)?;
+    stores.blocks.append(txn, &number, &sealed(&number, encoded))?;
     stores.meta.put(txn, &file_end(entry.location.file), &entry.location.end().to_be_bytes())?;
     if !block.explanations.is_empty() {
-        stores.explanations.append(txn, &number, &block.explanations)?;
+        stores.explanations.append(txn, &number, &sealed(&number, block.explanations.clone()))?;
     }
     Ok(())
 }

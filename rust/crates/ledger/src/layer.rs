@@ -6,7 +6,7 @@ use std::ops::Index;
 use crate::changes::{Changes, Keep};
 use crate::error::Result;
 use crate::lmdb::Stores;
-use crate::store::Store;
+use crate::store::{SEAL_BYTES, Store};
 
 /// A store whose changes are kept in memory and in the journal for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,9 @@ impl Layer {
 
     /// What the journal holds of a layer of one block.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut encoded = Vec::with_capacity(self.stores.iter().map(Changes::encoded_bytes).sum());
+        // With room for what seals it.
+        let bytes = self.stores.iter().map(Changes::encoded_bytes).sum::<usize>() + SEAL_BYTES;
+        let mut encoded = Vec::with_capacity(bytes);
         self.stores.iter().for_each(|changes| changes.encode(&mut encoded));
         encoded
     }

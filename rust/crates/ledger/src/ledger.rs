@@ -12,6 +12,7 @@ use crate::blockfile::Location;
 use crate::commit::CommittedBlock;
 use crate::error::{LedgerError, Result};
 use crate::flush::{self, Merge};
+use crate::held::Held;
 use crate::layer::Layer;
 use crate::layers::Layers;
 use crate::lmdb::Lmdb;
@@ -155,6 +156,7 @@ pub struct Ledger {
     pub(crate) dir: PathBuf,
     options: Options,
     pub(crate) lmdb: Arc<Lmdb>,
+    pub(crate) held: Held,
     writer: Mutex<BlockWriter>,
     /// Held while syncing, so that who finds nothing to sync knows that no other sync is under way.
     syncing: Mutex<()>,
@@ -182,6 +184,7 @@ impl Ledger {
             dir: dir.to_path_buf(),
             options,
             lmdb: Arc::new(opened.lmdb),
+            held: Held::default(),
             writer: Mutex::new(writer),
             syncing: Mutex::new(()),
             chain: RwLock::new(opened.chain),

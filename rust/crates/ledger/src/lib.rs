@@ -37,6 +37,7 @@ mod commit;
 mod error;
 mod flush;
 mod gate;
+mod held;
 mod history;
 mod keys;
 mod layer;

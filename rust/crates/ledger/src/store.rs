@@ -25,6 +25,13 @@ pub fn seal(key: &[u8], value: &[u8]) -> [u8; SEAL_BYTES] {
     crc.finalize().to_le_bytes()
 }
 
+/// A value with the checksum of its record behind it.
+pub(crate) fn sealed(key: &[u8], mut value: Vec<u8>) -> Vec<u8> {
+    let seal = seal(key, &value);
+    value.extend_from_slice(&seal);
+    value
+}
+
 /// The value of a record as it stands in its store; `None` if its checksum is another.
 pub(crate) fn open<'r>(key: &[u8], record: &'r [u8]) -> Option<&'r [u8]> {
     let (value, found) = record.split_last_chunk::<SEAL_BYTES>()?;
@@ -45,10 +52,9 @@ impl Store {
         self.0.put_reserved(txn, key, value.len() + SEAL_BYTES, |space| write(space, key, value))
     }
 
-    /// Puts a key behind all others.
-    pub(crate) fn append(&self, txn: &mut RwTxn<'_>, key: &[u8], value: &[u8]) -> heed::Result<()> {
-        let sealed = [value, &seal(key, value)].concat();
-        self.0.put_with_flags(txn, PutFlags::APPEND, key, &sealed)
+    /// Puts a key behind all others, with a value that was [`sealed`] for it.
+    pub(crate) fn append(&self, txn: &mut RwTxn<'_>, key: &[u8], sealed: &[u8]) -> heed::Result<()> {
+        self.0.put_with_flags(txn, PutFlags::APPEND, key, sealed)
     }
 
     /// Puts a key that is not there yet; leaves one that is.

@@ -7,9 +7,8 @@ import click
 from google.protobuf.message import Message
 
 from fastledger.cli.peer import gojson
-from fastledger.cli.peer.arguments import application_policy
+from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.cli.peer.cobra import DURATION, CobraCommand, UsageFailed, options
-from fastledger.cli.peer.collections import collections
 from fastledger.cli.peer.connections import (
     PEER_OPTIONS,
     PeerFlags,

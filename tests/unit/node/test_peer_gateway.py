@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's connections to other peers are everybody's."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from fastledger.comm import GrpcServer, dial
+from fastledger.node.peer_gateway import GatewayView
+
+
+async def echo(requests, context) -> None:
+    async for request in requests:
+        await context.write(request)
+
+
+async def refuse(requests, context) -> None:
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+
+async def start() -> GrpcServer:
+    methods = {"echo": echo, "refuse": refuse}
+    handlers = {name: grpc.stream_stream_rpc_method_handler(one) for name, one in methods.items()}
+    service = grpc.method_handlers_generic_handler("p.S", handlers)
+    server = GrpcServer("127.0.0.1:0")
+    server.add(lambda to: to.add_generic_rpc_handlers([service]))
+    await server.start()
+    return server
+
+
+class Dialler:
+    """Counts connections."""
+
+    def __init__(self) -> None:
+        self.dialled = 0
+
+    async def connect(self, address: str, timeout_s: float) -> grpc.aio.Channel:
+        self.dialled += 1
+        return await dial(address, timeout_s=timeout_s)
+
+
+def view(dialler: Dialler) -> GatewayView:
+    """A view of a channel of which only the network matters."""
+    network: Any = SimpleNamespace(dialler=dialler)
+    anything: Any = SimpleNamespace()
+    return GatewayView(anything, network, anything, anything)
+
+
+def test_a_refusal_leaves_the_connection_to_the_others_and_a_lost_one_is_forgotten() -> None:
+    async def run() -> None:
+        server, dialler = await start(), Dialler()
+        gateway = view(dialler)
+        channel = await gateway.connect_peer(server.address)
+        other = channel.stream_stream("/p.S/echo")()
+        await other.write(b"before")
+        assert await other.read() == b"before"
+        with pytest.raises(grpc.aio.AioRpcError, match="not now"):
+            await channel.stream_stream("/p.S/refuse")().read()
+        await gateway.peer_failed(server.address)
+        await other.write(b"after")
+        assert await other.read() == b"after"
+        assert await gateway.connect_peer(server.address) is channel
+        assert dialler.dialled == 1
+        address = server.address
+        await server.stop()
+        await gateway.peer_failed(address)
+        assert address not in gateway._peers
+        with pytest.raises(grpc.aio.AioRpcError):
+            await other.read()
+
+    asyncio.run(run())
