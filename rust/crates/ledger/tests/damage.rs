@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,12 +57,12 @@ fn everything(ledger: &Ledger) -> String {
         let name = format!("key-{number:05}");
         let value = view.get(StateKey { namespace: "cc", collection: "", key: name.as_bytes() }).unwrap();
         let history = view.history("cc", &name).unwrap();
-        all += &format!("{name} {value:?} {history:?}\n");
+        writeln!(all, "{name} {value:?} {history:?}").unwrap();
     }
     for number in 0..BLOCKS {
         let block = ledger.block(number).unwrap();
         let found = [format!("{number:064x}"), format!("text {number}")].map(|id| view.tx_location(&id).unwrap());
-        all += &format!("{block:?} {found:?}\n");
+        writeln!(all, "{block:?} {found:?}").unwrap();
     }
     all
 }
