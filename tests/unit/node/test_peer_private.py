@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which private writes of a block a client gets, as collections were defined before the block."""
 
+from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
 
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common.errors import FastledgerError, LedgerCorrupted, PolicyUnsatisfied
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
 from fastledger.endorser.lifecycle.serializer import encode
 from fastledger.ledger.records import Height, HistoryEntry, StateValue
 from fastledger.node.peer_private import PrivateDataForm
 from fastledger.policies import from_string
-from fastledger.protos.common.common_pb2 import Block, Envelope
+from fastledger.protos.common.common_pb2 import (
+    Block,
+    ChannelHeader,
+    Envelope,
+    HeaderType,
+    Payload,
+)
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
+from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRWSet
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protos.peer.events_pb2 import DeliverResponse
+from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
+from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
 
 LIFECYCLE = ("_lifecycle", "namespaces/fields/cc/Collections")
 LSCC = ("lscc", "cc~collection")
@@ -66,11 +77,41 @@ def written(*collections: str) -> rwset.TxPvtReadWriteSet:
     return found
 
 
-def delivered(ledger: Ledger, block: int, sets: dict) -> dict[int, list[str]]:
-    private = SimpleNamespace(write_sets=lambda number: sets if number == block else {})
+def transaction(private: rwset.TxPvtReadWriteSet) -> bytes:
+    """An envelope that states the hashes of private writes."""
+    public = rwset.TxReadWriteSet()
+    for ns in private.ns_pvt_rwset:
+        one = public.ns_rwset.add(namespace=ns.namespace)
+        for coll in ns.collection_pvt_rwset:
+            one.collection_hashed_rwset.add(
+                collection_name=coll.collection_name, pvt_rwset_hash=sha256(coll.rwset).digest()
+            )
+    action = ChaincodeAction(results=public.SerializeToString())
+    response = ProposalResponsePayload(extension=action.SerializeToString())
+    endorsed = ChaincodeActionPayload()
+    endorsed.action.proposal_response_payload = response.SerializeToString()
+    header = ChannelHeader(type=HeaderType.ENDORSER_TRANSACTION).SerializeToString()
+    payload = Payload(
+        data=Transaction(actions=[{"payload": endorsed.SerializeToString()}]).SerializeToString()
+    )
+    payload.header.channel_header = header
+    return Envelope(payload=payload.SerializeToString()).SerializeToString()
+
+
+def block_with(number: int, sets: dict) -> Block:
+    """A block whose transactions wrote these sets, and nothing else."""
+    private = (sets.get(index, written()) for index in range(max(sets, default=-1) + 1))
+    return Block(header={"number": number}, data={"data": [transaction(one) for one in private]})
+
+
+def delivered(
+    ledger: Ledger, block: int, sets: dict, stored: dict | None = None
+) -> dict[int, list[str]]:
+    kept = sets if stored is None else stored
+    private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
     channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
     form = PrivateDataForm(lambda _: channel)
-    encoded = Block(header={"number": block}).SerializeToString()
+    encoded = block_with(block, sets).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
     response = DeliverResponse.FromString(form.block(encoded, request))
     both = response.block_and_private_data
@@ -85,6 +126,17 @@ def test_members_and_whoever_may_read_get_it() -> None:
     ledger = Ledger({LSCC: [(3, package(mine=MINE, others=OTHERS, open=""))]})
     sets = {0: written("mine", "open", "others"), 4: written("others"), 7: written("mine")}
     assert delivered(ledger, 9, sets) == {0: ["mine", "open"], 7: ["mine"]}
+
+
+def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:
+    ledger = Ledger({LSCC: [(3, package(mine=MINE))]})
+    other = written("mine")
+    write = {"key": "k", "value": b"another"}
+    other.ns_pvt_rwset[0].collection_pvt_rwset[0].rwset = KVRWSet(
+        writes=[write]
+    ).SerializeToString()
+    with pytest.raises(LedgerCorrupted, match="transaction 0 in block 9 for collection mine of cc"):
+        delivered(ledger, 9, {0: written("mine")}, {0: other})
 
 
 def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:

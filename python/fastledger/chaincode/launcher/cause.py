@@ -93,7 +93,7 @@ def ending(what: str, status: int, cause: str, printed: str) -> str:
         >>> ending("the process", -9, "", "")
         'the process was ended by SIGKILL'
         >>> ending("the process", 1, "Error: no", "Error: no\n}")
-        'the process exited with 1: Error: no; it printed:\\nError: no\\n}'
+        'the process exited with 1: Error: no; it printed:\nError: no\n}'
     """
     text = f"{what} {_exit(status)}"
     if reason := cause or _last_words(printed):
