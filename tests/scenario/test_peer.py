@@ -67,7 +67,7 @@ async def walk(corpus: Corpus, folder: Path) -> None:
             joined = await client.join(block)
             assert joined.response.status == 200, joined.response.message
             again = await client.join(block)
-            assert "LedgerID already exists" in again.response.message
+            assert "already exists with state [ACTIVE]" in again.response.message
             listed = await client.call("", "cscc", "GetChannels")
             channels = ChannelQueryResponse.FromString(listed.response.payload).channels
             assert [one.channel_id for one in channels] == [CHANNEL]

@@ -8,8 +8,9 @@
 """
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastledger.channelconfig import Bundle
@@ -136,7 +137,8 @@ class PeerChannels:
         channel_id = channel_id_of(Block.FromString(block))
         Bundle.from_block(block)
         async with self._joining:
-            self._check_new(channel_id)
+            with _told("cannot create ledger from genesis block"):
+                self._check_new(channel_id)
             ledger = await asyncio.to_thread(self._create, self._ledgers / channel_id, block)
             self._start(ledger)
 
@@ -166,19 +168,28 @@ class PeerChannels:
         kvledger.restore(snapshot, beginning)
         with kvledger.open(beginning) as ledger:
             channel_id = ledger.channel_id or ""
-        self._check_new(channel_id)
+        failed = f"cannot create ledger from snapshot {snapshot}: error while creating ledger id"
+        with _told(failed):
+            self._check_new(channel_id)
         beginning.rename(self._ledgers / channel_id)
         return kvledger.open(self._ledgers / channel_id, delivered=True)
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):
-            raise FastledgerError(f"cannot create ledger from genesis block: bad id {channel_id!r}")
+            raise FastledgerError(f"bad id {channel_id!r}")
         if channel_id in self._channels or (self._ledgers / channel_id).exists():
-            raise FastledgerError(
-                "cannot create ledger from genesis block: LedgerID already exists"
-            )
+            raise FastledgerError(f"ledger [{channel_id}] already exists with state [ACTIVE]")
 
     async def close(self) -> None:
         """Close every channel."""
         for channel_id in list(self._channels):
             await self._channels.pop(channel_id).stop()
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say what failed before why it did, as Fabric does."""
+    try:
+        yield
+    except FastledgerError as error:
+        raise FastledgerError(f"{what}: {error}") from error
