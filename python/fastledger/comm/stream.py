@@ -9,8 +9,9 @@ DETAILS_KEY = "grpc-status-details-bin"
 """Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
 
 MESSAGES_A_TURN = 16
-"""Messages that a reader finds there and takes before others have their turn: a client that sends
-faster than it is answered would hold up everybody else."""
+"""Messages that are read, or written, without a pause before others have their turn: a client that
+sends faster than it is answered, or reads as fast as is written, would hold up everybody else. That
+the other end is gone is told in such a pause, too."""
 
 
 class MessageStream(ABC):
@@ -22,6 +23,7 @@ class MessageStream(ABC):
         self._no_more = False
         self._reader: asyncio.Future[None] | None = None
         self._turn = 0
+        self._written = 0
         # There while the other end reads too slowly.
         self._full: asyncio.Event | None = None
 
@@ -74,7 +76,11 @@ class MessageStream(ABC):
         return message
 
     async def _room(self) -> None:
-        """Wait while the other end reads too slowly."""
+        """Wait while the other end reads too slowly, and let others have their turn."""
+        self._written += 1
+        if self._written >= MESSAGES_A_TURN:
+            self._written = 0
+            await asyncio.sleep(0)
         while self._full:
             await self._full.wait()
 

@@ -180,8 +180,13 @@ def test_a_client_that_sends_much_lets_others_have_their_turn() -> None:
         while await context.read() is not grpc.aio.EOF:
             handled.append(turns)
 
-    async def run() -> None:
+    async def tick() -> None:
         nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def run() -> None:
         server = GrpcServer("127.0.0.1:0")
         handlers = {"count": grpc.stream_stream_rpc_method_handler(count)}
         service = grpc.method_handlers_generic_handler("p.S", handlers)
@@ -189,11 +194,12 @@ def test_a_client_that_sends_much_lets_others_have_their_turn() -> None:
         await server.start()
         async with await dial(server.address) as channel:
             stream = channel.stream_stream("/p.S/count")()
+            ticking = asyncio.create_task(tick())
             for _ in range(20 * MESSAGES_A_TURN):
                 await stream.write(b"")
             while len(handled) < 20 * MESSAGES_A_TURN:
-                turns += 1
                 await asyncio.sleep(0)
+            ticking.cancel()
             stream.cancel()
         await server.stop()
         assert max(handled.count(turn) for turn in set(handled)) <= MESSAGES_A_TURN
