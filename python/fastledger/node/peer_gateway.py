@@ -202,12 +202,9 @@ class GatewayView:
         made, found = self._having.get(chaincode, (0.0, ()))
         if not found or time.monotonic() - made > FRESH_S:
             found = self._find(chaincode)
-            if not found:
-                # Not remembered: whoever asks may make up any name, of any length.
-                network = self._network
-                own = network.gossip.own_id
-                return (Endorser(own, network.address, network.mspid, own=True),)
-            _keep(self._having, chaincode, found)
+            # Whoever asks may make up any name, of any length: what nobody has is not remembered.
+            if found:
+                _keep(self._having, chaincode, found)
         return found
 
     def _find(self, chaincode: str) -> Sequence[Endorser]:
