@@ -254,11 +254,12 @@ async def submit(session: Session, todo: Sequence[Call]) -> None:
         return answer
 
     answers = await asyncio.gather(*map(endorsed, todo))
-    # The last of a round can be waited for.
+    # The last of a round is sent when the others are taken, and can be waited for.
     fates = [call.fate for call in todo[:-1]] + ["sound"]
     made = [envelopes(*pair) for pair in zip(answers, [signer] * len(todo), fates, strict=True)]
     ordering = await session.orderer()
-    await asyncio.gather(*(ordering.broadcast(one) for several in made for one in several))
+    for round_ in (made[:-1], made[-1:]):
+        await asyncio.gather(*(ordering.broadcast(one) for several in round_ for one in several))
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(stream.commit(answers[-1].tx_id) for stream in streams))
     for stream in streams:
