@@ -81,25 +81,12 @@ async def run_tool(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None
     Raises:
         ChaincodeError: It failed; the text ends with its output, as Fabric's does.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ChaincodeError(f"cannot run {Path(argv[0]).name}: {told(error)}") from error
+    process = await _started(argv, cwd, {**os.environ, **(env or {})})
     try:
         output = await _end_of(process.stdout) if process.stdout else b""
         await process.wait()
     except BaseException:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await _ended(process)
         raise
     if process.returncode:
         # Where the peer keeps its builds is nobody else's affair.
@@ -108,6 +95,38 @@ async def run_tool(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None
             f"{Path(argv[0]).name} {_step(argv)} failed: Error returned from build: "
             f'{process.returncode} "{text}"'
         )
+
+
+async def _started(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except OSError as error:
+        raise ChaincodeError(f"cannot run {Path(argv[0]).name}: {told(error)}") from error
+    except asyncio.CancelledError:
+        # It runs before asyncio says so, and may have started others already.
+        with contextlib.suppress(OSError):
+            await _ended(await starting)
+        raise
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End a process with all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def _step(argv: Sequence[str]) -> str:
