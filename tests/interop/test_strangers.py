@@ -129,6 +129,7 @@ def cost(node: Node, attack: str) -> Cost:
     return Cost(before, peak, after, len(honest.answered), honest.refused, honest.median(), longest)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_strangers_cost_no_more_than_they_cost_fabrics_peer(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
