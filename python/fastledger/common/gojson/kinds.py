@@ -6,6 +6,7 @@ changes the fields that it names, and so a key that comes twice counts both time
 """
 
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cache
@@ -57,7 +58,7 @@ class _Place:
         raise JsonInvalid(f"json: cannot unmarshal {found} into Go {where} of type {wanted}")
 
 
-class Kind:
+class Kind(ABC):
     """A type; each kind says its name in Go, its zero value, and what it makes of a tree."""
 
     name: str
@@ -74,9 +75,9 @@ class Kind:
         """
         return self.into(self.zero(), tree, _Place())
 
+    @abstractmethod
     def into(self, before: Any, tree: Any, place: _Place) -> Any:
         """Read a tree over what was there before."""
-        raise NotImplementedError
 
 
 class _Text(Kind):
