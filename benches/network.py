@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running network under load: throughput, latency, CPU and memory of each process.
 
-Brings up `fastledger up`'s network (an orderer, two organisations, TLS) in a folder of its own,
+Brings up `fastledger up`'s network (an orderer, two organizations, TLS) in a folder of its own,
 with the asset-transfer sample, and asks it by 1, 16, 64 and 256 clients at once. A client queries
 one peer, or has two peers endorse, submits, and waits until both have committed. The clients are
 one process beside the nodes, and use the same cores.
@@ -27,8 +27,8 @@ from fastledger.client.endorsement import endorse, invocation, transaction
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer
 from fastledger.msp import SigningIdentity
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session, User
+from fastledger.network.plan import Plan
+from fastledger.network.session import Session, User
 
 FASTLEDGER = [sys.executable, "-m", "fastledger"]
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")

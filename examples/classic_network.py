@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastledger.node.network import processes
+from fastledger.network import processes
 
 CONFIG = Path(__file__).parent / "classic"
 HOST = "127.0.0.1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of a channel's configuration, of which most are wrong in one way.
 
-The channel is one of ``fastledger up``: etcdraft with one consenter, one organisation with peers.
+The channel is one of ``fastledger up``: etcdraft with one consenter, one organization with peers.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from google.protobuf.message import Message
 
-from fastledger.node.network import channel, identities, settings
-from fastledger.node.network.plan import ORDERER_MSP, Plan
+from fastledger.network import channel, identities, settings
+from fastledger.network.plan import ORDERER_MSP, Plan
 from fastledger.protos.common import configuration_pb2 as common
 from fastledger.protos.common.configtx_pb2 import Config, ConfigGroup, ConfigValue
 from fastledger.protos.common.policies_pb2 import ImplicitMetaPolicy, Policy
@@ -261,7 +261,7 @@ def _add(metadata: ConfigMetadata, *certificates: bytes) -> None:
 
 
 def without_endpoints() -> Iterator[tuple[str, Change]]:
-    """BFT of organisations whose orderers have no addresses."""
+    """BFT of organizations whose orderers have no addresses."""
     none = _in_value(_org, "Endpoints", common.OrdererAddresses, lambda it: it.Clear())
     yield "BFT without endpoints", _all(none, _consensus(type="BFT"))
 
@@ -432,7 +432,7 @@ def _in_msp(edit: Callable[[FabricMSPConfig], object]) -> Change:
 
 
 def organizations(made: Certificates) -> Iterator[tuple[str, Change]]:
-    """The organisation that runs the orderer."""
+    """The organization that runs the orderer."""
     yield "no orderer organization", lambda config: _orderer(config).ClearField("groups")
     yield "another name of its MSP", _in_msp(_assign("name", "OtherMSP"))
     yield "no name of its MSP", _in_msp(_assign("name", ""))

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fastledger.node.network import lifetime, processes
-from fastledger.node.network.plan import Node, Plan
+from fastledger.network import lifetime, processes
+from fastledger.network.plan import Node, Plan
 
 COMMAND_TIMEOUT_S = 120
 DEADLINE_S = 60

@@ -12,7 +12,7 @@ import grpc.aio
 from daemons import Daemon
 from fastledger.common.config import Config, load
 from fastledger.msp import SigningIdentity
-from fastledger.node.orderer import OrdererNode
+from fastledger.node.orderer.node import OrdererNode
 from fastledger.protos.common.common_pb2 import (
     Block,
     ChannelHeader,

@@ -12,7 +12,7 @@ import grpc.aio
 from daemons import Daemon
 from fastledger.common.config import load
 from fastledger.msp import SigningIdentity
-from fastledger.node.peer import PeerNode
+from fastledger.node.peer.node import PeerNode
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInvocationSpec
 from fastledger.protos.peer.peer_pb2_grpc import EndorserStub

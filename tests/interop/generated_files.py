@@ -201,7 +201,7 @@ def crypto_config(random: Random, odd: float = 0.12) -> bytes:
     if random.random() < 0.4:
         spec["CommonName"] = common_name
     count = w.scalar("1", "1", "2", "0")
-    # In the folder of an organisation that was there already, cryptogen leaves more behind.
+    # In the folder of an organization that was there already, cryptogen leaves more behind.
     numbers = itertools.count(1)
 
     def domain(indent: int) -> str:

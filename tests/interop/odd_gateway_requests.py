@@ -32,7 +32,7 @@ class Request:
 
 
 def odd_requests(signer: SigningIdentity, stranger: SigningIdentity) -> Iterator[Request]:
-    """All of them, by somebody of the organisation, and some by one of another."""
+    """All of them, by somebody of the organization, and some by one of another."""
     for method, kind in (("Evaluate", pb.EvaluateRequest), ("Endorse", pb.EndorseRequest)):
         yield Request(method, "empty", kind())
         for name, proposal in _proposals(signer):

@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 from fabric_tools import fabric_tool, sample_config
-from fastledger.node.network import channel, identities, processes, settings
-from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.network import channel, identities, processes, settings
+from fastledger.network.plan import Node, Org, Plan
 
 PATIENCE_S = 300
 BUILDER = Path(__file__).parent / "ccaas_builder"

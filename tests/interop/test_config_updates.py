@@ -19,8 +19,8 @@ from fastledger.channelconfig import Bundle
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.msp import SigningIdentity
-from fastledger.node.network import deployment, settings
-from fastledger.node.network.plan import Plan
+from fastledger.network import deployment, settings
+from fastledger.network.plan import Plan
 from fastledger.protos.common.common_pb2 import Envelope, Payload
 from fastledger.protos.common.configtx_pb2 import Config, ConfigEnvelope
 from fastledger.protoutil.blocks import new_block

@@ -17,8 +17,8 @@ from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import invocation
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Payload
 from fastledger.protos.gateway.gateway_pb2 import EndorseRequest
 from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub
@@ -67,7 +67,7 @@ def test_a_real_peer_and_ours_see_each_other(
         shown = ClientTls(node.tls_root.read_bytes(), cert, key)
         return Target(node.address, shown if tls else None)
 
-    monkeypatch.setattr("fastledger.node.network.session._target", target)
+    monkeypatch.setattr("fastledger.network.session._target", target)
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
     real = plan.organization[1].peers[0]

@@ -16,9 +16,9 @@ from fastledger.chaincode import package as packages
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.msp import SigningIdentity
-from fastledger.node.network import channel, deployment, settings
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session
+from fastledger.network import channel, deployment, settings
+from fastledger.network.plan import Plan
+from fastledger.network.session import Session
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
@@ -99,7 +99,7 @@ def packaged(name: str, address: str) -> tuple[bytes, str]:
 
 
 async def deploy(plan: Plan, content: bytes, package_id: str) -> None:
-    """Define the chaincode for the one organisation that there is."""
+    """Define the chaincode for the one organization that there is."""
     org = plan.organization[0]
     async with Session(plan) as session:
         if plan.chaincode == "mixed":
@@ -144,7 +144,7 @@ async def answer(connection: grpc.aio.Channel, request: Request) -> Answer:
 
 
 def details_of(encoded: str | bytes) -> list[tuple[str, str]]:
-    """Organisation and message of each detail of an encoded ``google.rpc.Status``."""
+    """Organization and message of each detail of an encoded ``google.rpc.Status``."""
     assert isinstance(encoded, bytes)
     found = []
     for part in _repeated(encoded, 3):

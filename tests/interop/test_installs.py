@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fabric_tools import fabric_tool
 from fastledger.client.endorsement import endorse, invocation
-from fastledger.node.network.deployment import ADMIN, LIFECYCLE
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session
+from fastledger.network.deployment import ADMIN, LIFECYCLE
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from odd_packages import packages
 from real_nodes import plan_of, running

@@ -10,8 +10,8 @@ from pathlib import Path
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.common.codes import TxValidationCode as Code
-from fastledger.node.network.plan import Node, Plan
-from fastledger.node.network.session import Session
+from fastledger.network.plan import Node, Plan
+from fastledger.network.session import Session
 from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeDeploymentSpec,
     ChaincodeID,

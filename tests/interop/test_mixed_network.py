@@ -23,9 +23,9 @@ from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.codes import TxValidationCode as Code
 from fastledger.common.errors import BroadcastRefused, DeliverEnded
-from fastledger.node.network import deployment
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session
+from fastledger.network import deployment
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session
 from fastledger.policies import from_string
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
@@ -76,7 +76,7 @@ def test_both_peers_judge_alike(
     with_mutual_tls(plan)
     cert, key = (file.read_bytes() for file in client_certificate(plan.organization[0]))
     monkeypatch.setattr(
-        "fastledger.node.network.session._target",
+        "fastledger.network.session._target",
         lambda node: Target(node.address, ClientTls(node.tls_root.read_bytes(), cert, key)),
     )
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})

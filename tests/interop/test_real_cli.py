@@ -14,7 +14,7 @@ import pytest
 
 from corpora import ROOT
 from fastledger.chaincode import package as packages
-from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.network.plan import Node, Org, Plan
 from fastledger.protos.common.common_pb2 import (
     ChannelHeader,
     Envelope,

@@ -14,9 +14,9 @@ from fastledger.client.peer import Peer
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.errors import RpcFailed
-from fastledger.node.network import deployment, settings
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session
+from fastledger.network import deployment, settings
+from fastledger.network.plan import Plan
+from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse, DeliverResponse
 from fastledger.protos.peer.proposal_pb2 import SignedProposal

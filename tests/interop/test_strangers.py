@@ -13,8 +13,8 @@ import grpc
 import pytest
 
 from attackers import ATTACKS, ENDORSER
-from fastledger.node.network import processes
-from fastledger.node.network.plan import Node
+from fastledger.network import processes
+from fastledger.network.plan import Node
 from real_nodes import Nodes, plan_of
 
 ATTACK_S = 6.0

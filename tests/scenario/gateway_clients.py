@@ -9,7 +9,7 @@ from fastledger.client.endorsement import invocation
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls, GrpcChannel
 from fastledger.msp import SigningIdentity
-from fastledger.node.network.plan import Node
+from fastledger.network.plan import Node
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub

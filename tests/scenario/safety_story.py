@@ -12,8 +12,8 @@ from fastledger.client.stream import specified
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BroadcastRefused, DeliverEnded, RpcFailed
 from fastledger.msp import SigningIdentity
-from fastledger.node.network.plan import Node, Org
-from fastledger.node.network.session import Session
+from fastledger.network.plan import Node, Org
+from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import (
     Block,
     BlockMetadataIndex,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from damaged import flip_in
-from fastledger.node.network.plan import Node
+from fastledger.network.plan import Node
 from live_network import Network, eventually
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from corpora import Corpus, OpenCorpus
 from fastledger.channelconfig import Bundle
 from fastledger.cli.main import main
 from fastledger.msp import SigningIdentity
-from fastledger.node.orderer import OrdererNode
+from fastledger.node.orderer.node import OrdererNode
 from fastledger.protos.common.common_pb2 import Block, Status
 
 CHANNEL = "small"

@@ -134,7 +134,7 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
 
 
 def approving(action, function: str) -> str:
-    """The organisation whose peer endorsed first."""
+    """The organization whose peer endorsed first."""
     return SerializedIdentity.FromString(action.action.endorsements[0].endorser).mspid
 
 

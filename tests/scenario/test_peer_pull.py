@@ -18,7 +18,7 @@ from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.packages import PackageStore
 from fastledger.msp import SigningIdentity
-from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer.channels import PeerChannels
 from fastledger.protos.common.common_pb2 import Block, Envelope, Payload
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
 

@@ -9,7 +9,7 @@ import pytest
 import peering
 from corpora import Corpus, OpenCorpus
 from fastledger.channelconfig import Bundle
-from fastledger.node.peer_channel import PeerChannel
+from fastledger.node.peer.channel import PeerChannel
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil import block as blocks
 from fastledger.protoutil.blocks import is_config_block

@@ -11,9 +11,9 @@ import pytest
 from fastledger.client.stream import seek_from, specified
 from fastledger.common.codes import TxValidationCode
 from fastledger.ledger.queryindexes import FOLDER
-from fastledger.node.network import deployment
-from fastledger.node.network.plan import Node
-from fastledger.node.network.session import Session, User
+from fastledger.network import deployment
+from fastledger.network.plan import Node
+from fastledger.network.session import Session, User
 from fastledger.policies import from_string
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage

@@ -26,9 +26,9 @@ from fastledger.common.errors import (
     RpcFailed,
 )
 from fastledger.msp import SigningIdentity
-from fastledger.node.network import settings
-from fastledger.node.network.plan import Node
-from fastledger.node.network.session import COMMIT_TIMEOUT_S, Session
+from fastledger.network import settings
+from fastledger.network.plan import Node
+from fastledger.network.session import COMMIT_TIMEOUT_S, Session
 from fastledger.protos.common.common_pb2 import (
     HeaderType,
 )

@@ -19,8 +19,8 @@ from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import FastledgerError
 from fastledger.ledger import kvledger
 from fastledger.ledger.kvledger import Ledger
-from fastledger.node.network.plan import Node, Plan
-from fastledger.node.network.session import Session, User
+from fastledger.network.plan import Node, Plan
+from fastledger.network.session import Session, User
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from live_network import Network
 

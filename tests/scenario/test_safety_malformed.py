@@ -14,7 +14,7 @@ import pytest
 
 from fastledger.client.endorsement import invocation
 from fastledger.msp import SigningIdentity
-from fastledger.node.network.plan import Node
+from fastledger.network.plan import Node
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
 from fastledger.protoutil.envelope import signed_envelope

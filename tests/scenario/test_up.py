@@ -16,8 +16,8 @@ import yaml
 
 from fastledger.client.endorsement import Endorsement
 from fastledger.common.codes import TxValidationCode
-from fastledger.node.network import audit, processes
-from fastledger.node.network.session import Session, User
+from fastledger.network import audit, processes
+from fastledger.network.session import Session, User
 from fastledger.policies import from_string
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from fastledger.protos.peer.policy_pb2 import ApplicationPolicy

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fungible token with the functions of ERC-20: fabric-samples' token-erc-20.
 
-Accounts are client identities, as ``ClientAccountID`` tells them. Only the organisation that
+Accounts are client identities, as ``ClientAccountID`` tells them. Only the organization that
 issues the token may initialize it, mint and burn.
 """
 

@@ -156,7 +156,7 @@ class Bundle:
         return self._core.msp_ids
 
     def tls_cas(self, mspid: str) -> list[bytes]:
-        """Return the PEM of the CAs that an organisation's TLS certificates come from.
+        """Return the PEM of the CAs that an organization's TLS certificates come from.
 
         Raises:
             NotFound: The channel has no such MSP.
@@ -166,7 +166,7 @@ class Bundle:
     def verify_orderer_tls(
         self, certificate: Certificate, *, ignore_expiration: bool = False
     ) -> None:
-        """Hold a TLS certificate against the TLS CAs of the orderers' organisations, as of now.
+        """Hold a TLS certificate against the TLS CAs of the orderers' organizations, as of now.
 
         Raises:
             IdentityRefused: It has no chain to one; its text is Go's, as far as that is known.
@@ -245,7 +245,7 @@ class Bundle:
 
     @cached_property
     def orderer_addresses(self) -> tuple[str, ...]:
-        """Where the orderers are: the organisations' endpoints, or else the channel's list."""
+        """Where the orderers are: the organizations' endpoints, or else the channel's list."""
         orgs = self.orderer.orgs.values() if self.orderer else ()
         endpoints = tuple(endpoint for org in orgs for endpoint in org.endpoints)
         listed = sections.value(self._root, "OrdererAddresses", OrdererAddresses)

@@ -24,7 +24,7 @@ _AnyMessage = TypeVar("_AnyMessage", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class AnchorPeer:
-    """A peer that other organisations' peers may dial first."""
+    """A peer that other organizations' peers may dial first."""
 
     host: str
     port: int
@@ -32,7 +32,7 @@ class AnchorPeer:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationOrg:
-    """An organisation that has peers on the channel."""
+    """An organization that has peers on the channel."""
 
     name: str
     """Its group's name in the configuration, which need not be its MSP's."""
@@ -65,7 +65,7 @@ class BatchSize:
 
 @dataclass(frozen=True, slots=True)
 class OrdererOrg:
-    """An organisation that runs orderers."""
+    """An organization that runs orderers."""
 
     name: str
     """Its group's name in the configuration."""
@@ -117,10 +117,10 @@ class Orderer:
 
 @dataclass(frozen=True, slots=True)
 class Consortium:
-    """Organisations that may make channels, of a system channel."""
+    """Organizations that may make channels, of a system channel."""
 
     orgs: Mapping[str, str]
-    """The organisation's name, by MSP."""
+    """The organization's name, by MSP."""
 
     channel_creation_policy: Policy
 

@@ -84,10 +84,10 @@ def _flag(name: str, variable: str, text: str) -> _Decorator:
     "The system channel's profile, for a new channel that differs from it in its orderers.",
 )
 @_flag("outputAnchorPeersUpdate", "anchors", "Where to write an update of -asOrg's anchor peers.")
-@_flag("asOrg", "organization", "The organisation, by name, for which to make the update.")
+@_flag("asOrg", "organization", "The organization, by name, for which to make the update.")
 @_flag("inspectBlock", "inspected_block", "A block to print as JSON.")
 @_flag("inspectChannelCreateTx", "inspected_tx", "A transaction to print as JSON.")
-@_flag("printOrg", "printed", "An organisation, by name, to print as JSON.")
+@_flag("printOrg", "printed", "An organization, by name, to print as JSON.")
 @click.option("--version", "version", is_flag=True, help="Show version information.")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
 def configtxgen(version: bool, rest: tuple[str, ...], **flags: str) -> None:  # noqa: ARG001 (as Go)

@@ -28,7 +28,7 @@ def start() -> None:
     import asyncio
 
     from fastledger.common import config, log
-    from fastledger.node.orderer import OrdererNode
+    from fastledger.node.orderer.node import OrdererNode
 
     try:
         log.start()

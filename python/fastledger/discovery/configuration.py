@@ -47,7 +47,7 @@ def _msps(groups: Mapping[str, ConfigGroup]) -> Iterable[tuple[ConfigGroup, Fabr
 def _endpoints(
     channel: ConfigGroup, orderers: Mapping[str, ConfigGroup]
 ) -> dict[str, list[Endpoint]]:
-    """The organisations' own endpoints; the channel's list for each where none has any."""
+    """The organizations' own endpoints; the channel's list for each where none has any."""
     own = {msp.name: _addresses(group, "Endpoints") for group, msp in _msps(orderers)}
     if not any(own.values()):
         own = dict.fromkeys(own, _addresses(channel, "OrdererAddresses"))

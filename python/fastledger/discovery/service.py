@@ -161,7 +161,7 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
 
 
 def with_endpoint(members: Sequence[Member]) -> list[Member]:
-    """Leave out the peers that are for their own organisations only."""
+    """Leave out the peers that are for their own organizations only."""
     return [member for member in members if member.endpoint]
 
 

@@ -21,7 +21,7 @@ class Member(Protocol):
 
     @property
     def mspid(self) -> str:
-        """Its organisation."""
+        """Its organization."""
 
     @property
     def identity(self) -> bytes:
@@ -29,11 +29,11 @@ class Member(Protocol):
 
     @property
     def endpoint(self) -> str:
-        """Where everybody reaches it; empty when it is for its own organisation only."""
+        """Where everybody reaches it; empty when it is for its own organization only."""
 
     @property
     def envelope(self) -> Envelope:
-        """The signed message that says so, without what is for its own organisation."""
+        """The signed message that says so, without what is for its own organization."""
 
 
 class ChannelMember(Protocol):
@@ -69,7 +69,7 @@ class Membership(Protocol):
         """The peers of a channel."""
 
     def organizations(self) -> Sequence[str]:
-        """Organisations of which any peer's identity is known, alive or not."""
+        """Organizations of which any peer's identity is known, alive or not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ PEER_POLICIES = {f"_lifecycle/{name}": ADMINS for name in _LIFECYCLE_OF_PEER} | 
     "cscc/JoinBySnapshotStatus": ADMINS,
     "cscc/GetChannels": MEMBERS,
 }
-"""Resources of the peer, and the role of its own organisation that each needs."""
+"""Resources of the peer, and the role of its own organization that each needs."""
 
 CHANNEL_POLICIES = (
     {f"_lifecycle/{name}": WRITERS for name in _LIFECYCLE_OF_CHANNEL}

@@ -57,7 +57,7 @@ class Channel:
 
     @property
     def organizations(self) -> list[str]:
-        """MSP ids of the channel's application organisations, sorted."""
+        """MSP ids of the channel's application organizations, sorted."""
         application = self.bundle.application
         return sorted(application.orgs) if application is not None else []
 

@@ -53,11 +53,11 @@ class Definitions:
     """Looks chaincodes up for one peer."""
 
     def __init__(self, packages: PackageStore, mspid: str, *, dev_mode: bool = False) -> None:
-        """Look up for a peer of an organisation.
+        """Look up for a peer of an organization.
 
         Args:
             packages: What is installed.
-            mspid: The peer's organisation, whose approval counts here.
+            mspid: The peer's organization, whose approval counts here.
             dev_mode: Whether users run chaincodes of the lifecycle that are installed nowhere.
         """
         self._packages = packages
@@ -145,7 +145,7 @@ class Definitions:
         )
 
     def _package(self, name: str, state: ViewState) -> str:
-        """Find the installed package that the organisation approved, by its id's hash."""
+        """Find the installed package that the organization approved, by its id's hash."""
         approved = state.hash(serializer.field_key(SOURCES, name, "PackageID"))
         for package_id, _ in self._packages.installed():
             if sha256(serializer.encode(package_id)).digest() == approved:

@@ -97,7 +97,7 @@ class Identity(Protocol):
 
     @property
     def mspid(self) -> str:
-        """His organisation."""
+        """His organization."""
 
     def validate(self) -> None:
         """Raise unless his certificate is valid now."""
@@ -113,7 +113,7 @@ def validate(
 ) -> None:
     """Check a proposal's headers and its creator's signature.
 
-    Whoever is refused for what he is learns nothing but his organisation.
+    Whoever is refused for what he is learns nothing but his organization.
 
     Args:
         proposal: The proposal.
@@ -144,7 +144,7 @@ def validate(
 
 
 def claimed_mspid(creator: bytes) -> str:
-    """The organisation that somebody says he belongs to; empty when that cannot be read."""
+    """The organization that somebody says he belongs to; empty when that cannot be read."""
     with suppress(DecodeError):
         return identities_pb2.SerializedIdentity.FromString(creator).mspid
     return ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which chaincodes a peer tells others that it has (``lifecycle/metadata_manager.go``).
 
-Those of the lifecycle that are committed, approved by the peer's organisation and installed, by
+Those of the lifecycle that are committed, approved by the peer's organization and installed, by
 their sequence; and those of lscc's table that are installed just so, by their version.
 """
 

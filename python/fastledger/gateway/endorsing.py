@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects endorsements: first one of the own organisation, then what its result calls for.
+"""Collects endorsements: first one of the own organization, then what its result calls for.
 
 The first answer says which chaincodes, collections and keys the transaction touches; from that, and
 from who is there, discovery derives who else has to endorse. While the gateway's peer knows too few
-others, organisations' anchor peers are asked until the chaincode's policy holds.
+others, organizations' anchor peers are asked until the chaincode's policy holds.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from fastledger.protoutil.signed_data import SignedData
 Code = grpc.StatusCode
 
 MAX_NAMES_BYTES = 512
-"""Of organisations that a client has named and nobody knows."""
+"""Of organizations that a client has named and nobody knows."""
 
 MAX_ORGANIZATIONS = 1_000
-"""Organisations that a client may name as endorsers: more than any channel has."""
+"""Organizations that a client may name as endorsers: more than any channel has."""
 
 FAILED = "failed to endorse transaction, see attached details for more info"
 TOO_FEW = "failed to collect enough transaction endorsements, see attached details for more info"
@@ -45,7 +45,7 @@ async def endorse(
 
     Args:
         peer: The gateway's own peer.
-        request: The proposal, and the organisations that shall endorse it.
+        request: The proposal, and the organizations that shall endorse it.
         timeout_s: For one other peer to answer.
 
     Raises:
@@ -90,7 +90,7 @@ class Asking:
         self._details: list[pb.ErrorDetail] = []
 
     async def of_organizations(self, wanted: list[str]) -> list[Response]:
-        """Have one peer of each organisation endorse, as the client wants it."""
+        """Have one peer of each organization endorse, as the client wants it."""
         if len(wanted) > MAX_ORGANIZATIONS:
             raise GatewayFailed(
                 Code.INVALID_ARGUMENT,
@@ -107,12 +107,12 @@ class Asking:
         return await self._collected(plan)
 
     def _unknown(self, mspid: str) -> Sequence[Endorser]:
-        """Who may have the chaincode in an organisation of which no peer is known."""
+        """Who may have the chaincode in an organization of which no peer is known."""
         is_strange = mspid != self._peer.mspid and self._channel.defines(self._asks.chaincode)
         return self._anchors(mspid) if is_strange else ()
 
     async def first(self) -> tuple[Endorser, Response]:
-        """Have a peer of the own organisation endorse, or of another if the own has none."""
+        """Have a peer of the own organization endorse, or of another if the own has none."""
         able = list(self._channel.endorsers(self._asks.chaincode))
         own = [endorser for endorser in able if endorser.mspid == self._peer.mspid]
         if not own and self._asks.has_transient:
@@ -124,7 +124,7 @@ class Asking:
         raise GatewayFailed(Code.ABORTED, FAILED, self._details)
 
     def _of_others(self, able: Sequence[Endorser]) -> Sequence[Endorser]:
-        """The peers of one other organisation, where they can endorse what is asked."""
+        """The peers of one other organization, where they can endorse what is asked."""
         try:
             self._channel.endorsers_for(self._of_chaincode())
         except FastledgerError as error:
@@ -163,7 +163,7 @@ class Asking:
                 self._channel.endorsers_for(interest)
                 raise GatewayFailed(
                     Code.FAILED_PRECONDITION,
-                    "requires endorsement from organisation(s) that are not in the distribution "
+                    "requires endorsement from organization(s) that are not in the distribution "
                     f"policy of the private data collection(s): [{' '.join(protected)}]; retry "
                     "specifying trusted endorsing organizations to protect transient data",
                 ) from None
@@ -181,7 +181,7 @@ class Asking:
         return collected
 
     async def _of_anchors(self, answer: Response, why: FastledgerError) -> list[Response]:
-        """Go from organisation to organisation until the chaincode's policy holds."""
+        """Go from organization to organization until the chaincode's policy holds."""
         if isinstance(why, GatewayFailed):
             raise why
         if not self._channel.defines(self._asks.chaincode):
@@ -204,7 +204,7 @@ class Asking:
         raise _no_combination(why)
 
     def _anchors(self, mspid: str) -> list[Endorser]:
-        """An organisation's anchor peers; they may be there although nobody has seen them."""
+        """An organization's anchor peers; they may be there although nobody has seen them."""
         application = self._channel.bundle.application
         org = application.orgs.get(mspid) if application else None
         places = [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers] if org else []

@@ -21,7 +21,7 @@ async def evaluate(
 
     Args:
         peer: The gateway's own peer.
-        request: The proposal, and the organisations that may see it.
+        request: The proposal, and the organizations that may see it.
         timeout_s: For one other peer to answer.
 
     Raises:

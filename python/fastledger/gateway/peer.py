@@ -60,7 +60,7 @@ class GatewayChannel(Protocol):
         """Number of the block that has a transaction; None when there is none."""
 
     def orderers(self) -> Sequence[tuple[str, str]]:
-        """Addresses of the orderers, each with its organisation, if that is known."""
+        """Addresses of the orderers, each with its organization, if that is known."""
 
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
@@ -72,7 +72,7 @@ class GatewayChannel(Protocol):
         """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
-        """Who has a chaincode: peers of the own organisation first, then by their heights."""
+        """Who has a chaincode: peers of the own organization first, then by their heights."""
 
     def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
         """Who has to endorse what touches chaincodes, collections and keys.
@@ -94,7 +94,7 @@ class GatewayPeer(Protocol):
 
     @property
     def mspid(self) -> str:
-        """Its organisation."""
+        """Its organization."""
 
     @property
     def address(self) -> str:

@@ -24,7 +24,7 @@ class Endorser:
     Attributes:
         id: What tells it from others: its PKI-ID.
         address: Where it is served.
-        mspid: Its organisation.
+        mspid: Its organization.
         height: Blocks that it has, as far as it has said.
         own: Whether it is the gateway's own peer.
     """

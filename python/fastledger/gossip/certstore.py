@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identities of peers, to be passed on (Fabric: ``gossip/gossip/certstore.go``).
 
-Each is signed by its peer. One of another organisation is told to that organisation and to the own
+Each is signed by its peer. One of another organization is told to that organization and to the own
 one only, and of the own peers only those that have an external endpoint are told to others.
 """
 

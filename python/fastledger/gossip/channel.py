@@ -60,7 +60,7 @@ class ChannelGossip:
         """Take part in a channel; the arguments are as for :class:`Membership`."""
         self.id = channel_id
         self.orgs: frozenset[str] = frozenset()
-        """Its organisations: peers of others are not told anything."""
+        """Its organizations: peers of others are not told anything."""
         self._settings = settings
         self._identities = identities
         self._membership = membership
@@ -163,7 +163,7 @@ class ChannelGossip:
                 self._learn([unseal(envelope) for envelope in elements])
 
     def restrict(self, orgs: Iterable[str]) -> None:
-        """Have these organisations, and forget what peers of others said."""
+        """Have these organizations, and forget what peers of others said."""
         self.orgs = frozenset(orgs)
         states = list(self._states.items())
         readers = self._readers([state for _, state in states])
@@ -230,7 +230,7 @@ class ChannelGossip:
         self._known.labels(self.id).set(len(self.members()))
 
     async def ask(self) -> None:
-        """Ask some peers of the channel's organisations what they know."""
+        """Ask some peers of the channel's organizations what they know."""
         peers = [one for one in self._membership.alive() if one.mspid in self.orgs]
         mac = channel_mac(self._identities.own_id, self.id)
         asked = StateInfoPullRequest(channel_MAC=mac)

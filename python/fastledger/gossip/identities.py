@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose messages count: identities by PKI-ID, and what they sign.
 
-Fabric: ``gossip/identity`` and ``internal/peer/gossip/mcs.go``. A peer of the own organisation is
-judged by the peer's own MSP. One of another organisation must be a reader of a channel that both
+Fabric: ``gossip/identity`` and ``internal/peer/gossip/mcs.go``. A peer of the own organization is
+judged by the peer's own MSP. One of another organization must be a reader of a channel that both
 are on: without a common channel it is nobody.
 """
 
@@ -36,7 +36,7 @@ class Known:
     """Seconds since 1970."""
 
     own: Identity | None
-    """Where it is of the own organisation."""
+    """Where it is of the own organization."""
 
 
 class Identities:
@@ -79,16 +79,16 @@ class Identities:
         return known
 
     def org_of(self, pki_id: bytes) -> str:
-        """Name a peer's organisation; empty for a peer that is not known."""
+        """Name a peer's organization; empty for a peer that is not known."""
         known = self.get(pki_id)
         return known.mspid if known else ""
 
     def is_own_org(self, pki_id: bytes) -> bool:
-        """Whether a peer is of the own organisation."""
+        """Whether a peer is of the own organization."""
         return self.org_of(pki_id) == self.mspid
 
     def organizations(self) -> list[str]:
-        """The organisations of all peers that are known."""
+        """The organizations of all peers that are known."""
         return sorted({known.mspid for known in self._known.values()})
 
     def revalidate(self) -> None:
@@ -116,7 +116,7 @@ class Identities:
         return [begin < end and all(verdicts[begin:end]) for begin, end in spans]
 
     def verify(self, questions: Sequence[Question]) -> list[bool]:
-        """Verify signatures of valid identities; those of other organisations as one batch."""
+        """Verify signatures of valid identities; those of other organizations as one batch."""
         verdicts = [False] * len(questions)
         foreign: dict[str, list[int]] = {}
         for index, (serialized, message, signature) in enumerate(questions):
@@ -160,7 +160,7 @@ class Identities:
             bundle = self._bundles().get(self._channel_of(serialized))
             if bundle is None:
                 raise MessageRefused(
-                    "no MSP of the own organisation or a channel knows the identity"
+                    "no MSP of the own organization or a channel knows the identity"
                 )
             identity = bundle.identity(serialized)
         if identity.not_after < time.time():

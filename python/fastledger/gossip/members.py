@@ -12,10 +12,10 @@ class Member:
 
     Attributes:
         pki_id: What gossip calls it.
-        mspid: Its organisation.
+        mspid: Its organization.
         identity: Its encoded ``msp.SerializedIdentity``.
-        endpoint: Where everybody reaches it; empty when only its own organisation may.
-        internal_endpoint: Where its own organisation does, empty when that is not known.
+        endpoint: Where everybody reaches it; empty when only its own organization may.
+        internal_endpoint: Where its own organization does, empty when that is not known.
         envelope: The signed message that says that it lives, without its secret part.
     """
 
@@ -38,7 +38,7 @@ class ChannelMember:
 
     Attributes:
         pki_id: What gossip calls it.
-        mspid: Its organisation.
+        mspid: Its organization.
         identity: Its encoded ``msp.SerializedIdentity``.
         endpoint: Where to dial it; empty for this peer itself.
         envelope: The signed message about its ledger.

@@ -277,7 +277,7 @@ class Membership:
         own_org = self._identities.is_own_org(connection.pki_id)
         if not own_org and not (external and self._settings.external_endpoint):
             raise MessageRefused(
-                "a peer without external endpoint asks one of another organisation"
+                "a peer without external endpoint asks one of another organization"
             )
         answer = MembershipResponse()
         for pki_id, peer in self._peers.items():
@@ -289,7 +289,7 @@ class Membership:
         self._comm.reply(connection, seal(message).envelope)
 
     def _may_know(self, asking: bytes, external: str, pki_id: bytes, endpoint: str) -> bool:
-        """Whether a peer may be told of another: of its own organisation, or of ours."""
+        """Whether a peer may be told of another: of its own organization, or of ours."""
         org, asking_org = self._identities.org_of(pki_id), self._identities.org_of(asking)
         if not org or org not in (asking_org, self._identities.mspid):
             return False
@@ -381,7 +381,7 @@ class Membership:
 
         Args:
             endpoint: A bootstrap or anchor peer.
-            accepts: Whether one of an organisation may be there.
+            accepts: Whether one of an organization may be there.
         """
         pause_s = FIRST_RETRY_S
         for _ in range(self._settings.max_attempts):

@@ -102,7 +102,7 @@ def unseal(envelope: Envelope) -> Sealed:
 
 
 def with_secret(sealed: Sealed, internal_endpoint: str, signer: Signer) -> Sealed:
-    """Add what only peers of the own organisation may know."""
+    """Add what only peers of the own organization may know."""
     payload = Secret(internalEndpoint=internal_endpoint).SerializeToString()
     secret = SecretEnvelope(payload=payload, signature=signer.sign(payload))
     whole = Envelope(
@@ -114,7 +114,7 @@ def with_secret(sealed: Sealed, internal_endpoint: str, signer: Signer) -> Seale
 
 
 def without_secret(envelope: Envelope) -> Envelope:
-    """Leave out what is for peers of the sender's own organisation."""
+    """Leave out what is for peers of the sender's own organization."""
     return Envelope(payload=envelope.payload, signature=envelope.signature)
 
 

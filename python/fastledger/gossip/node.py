@@ -53,7 +53,7 @@ _MEMBERS = ("alive_msg", "mem_req", "mem_res")
 _logger = log.get("gossip.gossip")
 
 Anchors = Mapping[str, Sequence[str]]
-"""A channel's organisations, with the addresses of their anchor peers."""
+"""A channel's organizations, with the addresses of their anchor peers."""
 
 
 class GossipNode:
@@ -120,7 +120,7 @@ class GossipNode:
 
         Args:
             channel_id: Its name.
-            anchors: Its organisations, and where their anchor peers are.
+            anchors: Its organizations, and where their anchor peers are.
         """
         channel = self._channels.get(channel_id)
         if channel is None:
@@ -182,7 +182,7 @@ class GossipNode:
         return [] if channel is None else [*channel.members(), channel.own_member()]
 
     def organizations(self) -> list[str]:
-        """The organisations of all peers that are known."""
+        """The organizations of all peers that are known."""
         return self._identities.organizations()
 
     def _is_anchor(self, endpoint: str) -> bool:
@@ -286,7 +286,7 @@ class GossipNode:
         return [one for one in _of(members, own_org, org) if one.endpoint]
 
     def _who_may_read(self, sealed: Sealed) -> list[Member]:
-        """Who is told what a peer has: the channel, or only the own organisation."""
+        """Who is told what a peer has: the channel, or only the own organization."""
         said = sealed.message.state_info
         members = self._membership.alive()
         for channel_id, channel in self._channels.items():

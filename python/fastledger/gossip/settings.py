@@ -14,9 +14,9 @@ class GossipSettings:
     """How a peer gossips; the defaults are Fabric's. Peers of one network may differ in all of it.
 
     Attributes:
-        endpoint: Where peers of the own organisation reach this one.
+        endpoint: Where peers of the own organization reach this one.
         external_endpoint: Where those of others do; empty hides the peer from them.
-        bootstrap: Peers of the own organisation to begin with.
+        bootstrap: Peers of the own organization to begin with.
         propagate_peer_num: Peers that a message is pushed to; 0 iterations push nothing.
         propagate_iterations: How often a message is pushed.
         burst_size: Messages that are pushed at once.

@@ -27,7 +27,7 @@ class Rules(Protocol):
         """Whether write sets of invalid transactions are kept, too."""
 
     def is_member(self, ns: str, coll: str) -> bool:
-        """Whether the peer is of an organisation that has the collection's values."""
+        """Whether the peer is of an organization that has the collection's values."""
 
     def block_to_live(self, ns: str, coll: str) -> int:
         """How many blocks values live; 0 for ever."""

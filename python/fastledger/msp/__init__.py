@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Membership: who an organisation's members are, and one's own identity (Fabric: ``msp``).
+"""Membership: who an organization's members are, and one's own identity (Fabric: ``msp``).
 
 The verdicts are the core's; here stand the folders that Fabric's tools keep identities in, and the
 private key of whoever runs this process.

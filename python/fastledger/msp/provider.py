@@ -12,7 +12,7 @@ LOCAL_VERSION = "V3_0"
 
 
 class Msp:
-    """An organisation's MSP."""
+    """An organization's MSP."""
 
     def __init__(self, config: bytes, *, version: str = LOCAL_VERSION) -> None:
         """Set it up of an encoded ``msp.MSPConfig``.
@@ -32,7 +32,7 @@ class Msp:
 
     @property
     def tls_cas(self) -> list[bytes]:
-        """PEM of the CAs that the organisation's TLS certificates come from."""
+        """PEM of the CAs that the organization's TLS certificates come from."""
         return self._core.tls_roots + self._core.tls_intermediates
 
     def identity(self, serialized: bytes) -> Identity:

@@ -2,7 +2,7 @@
 """How many transactions a second clients may send (``General.Throttling``).
 
 Fabric: ``orderer/common/throttle``. The rate is divided among the clients that are active, and
-among their organisations; whoever has used up the share of a second waits for the next one. Clients
+among their organizations; whoever has used up the share of a second waits for the next one. Clients
 are told apart by their TLS certificates, so that there is no limit without mutual TLS.
 """
 
@@ -86,7 +86,7 @@ class RateLimiter:
 
 
 class Throttle:
-    """What a node throttles by: each client, and each organisation."""
+    """What a node throttles by: each client, and each organization."""
 
     def __init__(self, rate: int, inactivity_s: float) -> None:
         """Let ``rate`` transactions a second through."""

@@ -23,7 +23,7 @@ class Identity:
     """Who signed: an ``msp.SerializedIdentity`` by name."""
 
     msp_id: str
-    """The organisation's MSP, as the identity claims it."""
+    """The organization's MSP, as the identity claims it."""
 
     subject: str
     """The certificate's subject common name, empty when there is none to read."""

@@ -50,7 +50,7 @@ class ClientIdentity:
 
     @property
     def mspid(self) -> str:
-        """The organisation."""
+        """The organization."""
         return self._mspid
 
     @property
@@ -98,7 +98,7 @@ class ClientIdentity:
             raise ChaincodeFailed(f"attribute '{name}' equals '{found}', not '{value}'")
 
     def has_ou(self, unit: str) -> bool:
-        """Whether the subject has this organisational unit."""
+        """Whether the subject has this organizational unit."""
         units = self._certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
         return any(found.value == unit for found in units)
 

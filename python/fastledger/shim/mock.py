@@ -58,7 +58,7 @@ class MockStub:
         Args:
             chaincode: What to test.
             channel_id: Name of the channel.
-            mspid: The client's organisation.
+            mspid: The client's organization.
             certificate: The client's certificate in PEM, for tests of identities.
         """
         self.state: dict[Key, bytes] = {}

@@ -8,7 +8,7 @@ from fastledger.protos.msp.msp_principal_pb2 import MSPPrincipal, MSPRole
 
 
 class KeyEndorsementPolicy:
-    """Every one of some organisations has to endorse.
+    """Every one of some organizations has to endorse.
 
     Example:
         >>> policy = KeyEndorsementPolicy()
@@ -35,11 +35,11 @@ class KeyEndorsementPolicy:
                 raise ValueError(f"no endorsement policy: {error}") from error
 
     def add_orgs(self, role: str, *mspids: str) -> None:
-        """Require these organisations.
+        """Require these organizations.
 
         Args:
             role: ``MEMBER`` or ``PEER``.
-            mspids: The organisations.
+            mspids: The organizations.
 
         Raises:
             ValueError: There is no such role.
@@ -50,12 +50,12 @@ class KeyEndorsementPolicy:
             self._orgs[mspid] = MSPRole.MSPRoleType.Value(role)
 
     def del_orgs(self, *mspids: str) -> None:
-        """No longer require these organisations."""
+        """No longer require these organizations."""
         for mspid in mspids:
             self._orgs.pop(mspid, None)
 
     def list_orgs(self) -> list[str]:
-        """The organisations required, sorted."""
+        """The organizations required, sorted."""
         return sorted(self._orgs)
 
     def policy(self) -> bytes:

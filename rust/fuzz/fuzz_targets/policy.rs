@@ -133,7 +133,7 @@ impl Naive<'_> {
 
 /// Whether a member of the network is what a principal asks for; the network's own facts decide.
 fn satisfies(member: &Member, principal: &MspPrincipal<'_>) -> bool {
-    // The second client of an application organisation is revoked.
+    // The second client of an application organization is revoked.
     let is_valid = !(member.unit == "client" && member.serial == 5);
     match principal.principal_classification {
         principal_classification::ROLE => MspRole::decode(principal.principal).is_ok_and(|asked| {

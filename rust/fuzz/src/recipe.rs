@@ -79,7 +79,7 @@ pub fn plain(nonce: u64) -> Vec<u8> {
     message(&[Bytes(1, &tx_recipe("cc", &results, &nonce.to_be_bytes()))])
 }
 
-/// The recipe of a transaction with these results, endorsed by the first peers of all organisations.
+/// The recipe of a transaction with these results, endorsed by the first peers of all organizations.
 #[must_use]
 pub fn tx_recipe(chaincode: &str, results: &[u8], nonce: &[u8]) -> Vec<u8> {
     let input = message(&[Bytes(1, &message(&[Number(1, 1)]))]);

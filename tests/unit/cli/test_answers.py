@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastledger.cli.network.answers import Answer, disagreement, unable
 from fastledger.common.errors import RpcFailed
-from fastledger.node.network.plan import Plan
+from fastledger.network.plan import Plan
 from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRead, KVRWSet, KVWrite, Version
 from fastledger.protos.ledger.rwset.rwset_pb2 import TxReadWriteSet
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction

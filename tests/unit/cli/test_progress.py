@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from fastledger.client.progress import while_told
-from fastledger.node.network import deployment
+from fastledger.network import deployment
 
 
 def test_it_is_told_again_and_again_until_the_work_is_done() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastledger.common.config import load
-from fastledger.node import orderer
+from fastledger.node.orderer import node as orderer
 
 
 @pytest.mark.parametrize(

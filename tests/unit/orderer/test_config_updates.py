@@ -19,7 +19,7 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.errors import BlockRefused, FastledgerError, InputError
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
-from fastledger.node.network.plan import Plan
+from fastledger.network.plan import Plan
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import Rejected

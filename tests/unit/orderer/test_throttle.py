@@ -118,7 +118,7 @@ def test_clients_are_not_remembered_without_bound(monkeypatch) -> None:
     asyncio.run(run())
 
 
-def test_a_stream_is_slowed_by_client_and_by_organisation() -> None:
+def test_a_stream_is_slowed_by_client_and_by_organization() -> None:
     async def run() -> None:
         waited: list[bytes] = []
 
@@ -140,7 +140,7 @@ def test_a_stream_is_slowed_by_client_and_by_organisation() -> None:
     asyncio.run(run())
 
 
-def test_clients_and_organisations_are_told_apart_by_key_identifiers() -> None:
+def test_clients_and_organizations_are_told_apart_by_key_identifiers() -> None:
     issuer = certificates.authority()
     public = issuer.private.public_key()
     of_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)

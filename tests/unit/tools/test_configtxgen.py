@@ -211,7 +211,7 @@ Profiles:
 
 @pytest.fixture
 def many(open_corpus: OpenCorpus, tmp_path: Path) -> Path:
-    """A folder with many profiles, whose organisations share one MSP."""
+    """A folder with many profiles, whose organizations share one MSP."""
     real = open_corpus("v14").folder / "crypto-config/peerOrganizations/org1.example.com/msp"
     shutil.copytree(real, tmp_path / "msp")
     for name in "cis":

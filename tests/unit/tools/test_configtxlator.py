@@ -72,7 +72,7 @@ def channel_config(block: bytes) -> Config:
 
 @pytest.mark.parametrize("name", ["v11", "v14"])
 def test_the_update_is_the_one_that_the_channel_took(name: str, open_corpus: OpenCorpus) -> None:
-    """Block 1 set the first organisation's anchor peers."""
+    """Block 1 set the first organization's anchor peers."""
     blocks = open_corpus(name).blocks("peer")
     computed = compute_update("mychannel", *(channel_config(block) for block in blocks[:2]))
     envelope = common_pb2.Block.FromString(blocks[1]).data.data[0]

@@ -22,7 +22,7 @@ _ESCAPED = {
 
 
 def peers(result: pb.PeerMembershipResult, *, of_channel: bool) -> str:
-    """Print the peers, organisation by organisation."""
+    """Print the peers, organization by organization."""
     found = [
         _channel_peer(org, peer) if of_channel else _local_peer(org, peer)
         for org in sorted(result.peers_by_org)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastledger.common.errors import FastledgerError
-from fastledger.node.network.plan import Node
+from fastledger.network.plan import Node
 from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRWSet, Version
 from fastledger.protos.ledger.rwset.rwset_pb2 import TxReadWriteSet
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent

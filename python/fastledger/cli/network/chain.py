@@ -15,9 +15,9 @@ from fastledger.client.peer import Peer
 from fastledger.client.stream import NEWEST, specified
 from fastledger.common.codes import code_name
 from fastledger.common.errors import DeliverEnded, NotFound
-from fastledger.node.network.deployment import committed
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session, User, spokesman
+from fastledger.network.deployment import committed
+from fastledger.network.plan import Plan
+from fastledger.network.session import Session, User, spokesman
 from fastledger.protos.common.common_pb2 import Block, BlockMetadataIndex
 from fastledger.protoutil import block as blocks_of
 from fastledger.protoutil import transaction as transactions

@@ -6,9 +6,9 @@ import asyncio
 from fastledger.client.endorsement import call
 from fastledger.client.stream import NEWEST
 from fastledger.common.errors import FastledgerError
-from fastledger.node.network.deployment import ADMIN
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session
+from fastledger.network.deployment import ADMIN
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 
 

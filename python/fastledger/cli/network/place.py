@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from fastledger.common.errors import NotFound
-from fastledger.node.network import processes
-from fastledger.node.network.plan import Plan, find
+from fastledger.network import processes
+from fastledger.network.plan import Plan, find
 
 VARIABLE = "FASTLEDGER_NETWORK"
 

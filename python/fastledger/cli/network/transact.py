@@ -16,10 +16,10 @@ from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
-from fastledger.node.network import audit
-from fastledger.node.network.deployment import deployed
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session, User, spokesman
+from fastledger.network import audit
+from fastledger.network.deployment import deployed
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session, User, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction

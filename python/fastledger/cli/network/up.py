@@ -13,9 +13,9 @@ from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
-from fastledger.node.network import lifetime, processes, removal
-from fastledger.node.network.deployment import deployed, language_of, source_of
-from fastledger.node.network.plan import Plan
+from fastledger.network import lifetime, processes, removal
+from fastledger.network.deployment import deployed, language_of, source_of
+from fastledger.network.plan import Plan
 
 _LOG_LINES = 50
 _FOLLOW_S = 0.2
@@ -184,7 +184,7 @@ def status(directory: Path | None) -> None:
     """Show the nodes, and how many blocks they have. Exit code 1: one does not run, or go on."""
     plan = network(directory)
     from fastledger.cli.network.heights import heights
-    from fastledger.node.network.health import ailments
+    from fastledger.network.health import ailments
 
     known = asyncio.run(heights(plan))
     reasons = asyncio.run(ailments(plan.nodes))

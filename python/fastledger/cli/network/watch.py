@@ -17,9 +17,9 @@ from pathlib import Path
 import click
 
 from fastledger.common.errors import NotFound
-from fastledger.node.network import processes
-from fastledger.node.network.deployment import entry_of
-from fastledger.node.network.plan import HOST, Node, Plan
+from fastledger.network import processes
+from fastledger.network.deployment import entry_of
+from fastledger.network.plan import HOST, Node, Plan
 from fastledger.shim.__main__ import UNLOADABLE
 
 POLL_S = 0.1

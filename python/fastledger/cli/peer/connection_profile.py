@@ -81,7 +81,7 @@ class PeerEndpoint(Endpoint):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """An organisation."""
+    """An organization."""
 
     mspid: str = key("mspid", "")
     peers: tuple[str, ...] = key("peers", ())

@@ -27,7 +27,7 @@ async def start(args: tuple[str, ...], dev: bool) -> None:
         os.environ["CORE_CHAINCODE_MODE"] = "dev"
     config = load_config()
     _warn_of_unknown(config)
-    from fastledger.node.peer import PeerNode
+    from fastledger.node.peer.node import PeerNode
 
     try:
         await PeerNode(config).run()
@@ -44,7 +44,7 @@ def _warn_of_unknown(config: Config) -> None:
 @click.command(cls=CobraCommand)
 def reset() -> None:
     """Take all channels of a stopped peer back to their genesis blocks."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.reset(load_config())
 
@@ -61,7 +61,7 @@ def reset() -> None:
 )
 def rollback(channel_id: str, number: int) -> None:
     """Take a channel of a stopped peer back to a block."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.rollback(load_config(), _required(channel_id), number)
 
@@ -69,7 +69,7 @@ def rollback(channel_id: str, number: int) -> None:
 @click.command(cls=CobraCommand, name="rebuild-dbs")
 def rebuild_dbs() -> None:
     """Make the databases of a stopped peer again from its blocks."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.rebuild_dbs(load_config())
 
@@ -77,7 +77,7 @@ def rebuild_dbs() -> None:
 @click.command(cls=CobraCommand, name="upgrade-dbs")
 def upgrade_dbs() -> None:
     """Bring the databases of a stopped peer to this version's format."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.rebuild_dbs(load_config())
 
@@ -86,7 +86,7 @@ def upgrade_dbs() -> None:
 @_CHANNEL
 def pause(channel_id: str) -> None:
     """Let a stopped peer receive no more blocks of a channel."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.pause(load_config(), _required(channel_id))
 
@@ -95,7 +95,7 @@ def pause(channel_id: str) -> None:
 @_CHANNEL
 def resume(channel_id: str) -> None:
     """Let a stopped peer receive the blocks of a paused channel again."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.resume(load_config(), _required(channel_id))
 
@@ -104,7 +104,7 @@ def resume(channel_id: str) -> None:
 @_CHANNEL
 def unjoin(channel_id: str) -> None:
     """Remove a channel from a stopped peer."""
-    import fastledger.node.maintenance as maintenance
+    import fastledger.node.peer.maintenance as maintenance
 
     maintenance.unjoin(load_config(), _required(channel_id))
 

@@ -20,7 +20,7 @@ PARAMETERS = "ChaincodeParameters"
 LOCAL_PACKAGE = "ChaincodeLocalPackage"
 
 IMPLICIT_PREFIX = "_implicit_org_"
-"""Every organisation has a collection of this prefix and its MSP id in every chaincode."""
+"""Every organization has a collection of this prefix and its MSP id in every chaincode."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class ChaincodeDefinition:
     collections: collection_pb2.CollectionConfigPackage
 
     def parameters(self) -> Structure:
-        """What an organisation approves."""
+        """What an organization approves."""
         return {
             "EndorsementInfo": self.endorsement.SerializeToString(deterministic=True),
             "ValidationInfo": self.validation.SerializeToString(deterministic=True),
@@ -74,12 +74,12 @@ def _go(value: bool) -> str:
 
 
 def private_name(name: str, sequence: int) -> str:
-    """Name a definition among an organisation's approvals."""
+    """Name a definition among an organization's approvals."""
     return f"{name}#{sequence}"
 
 
 def implicit_collection(mspid: str) -> str:
-    """Name an organisation's implicit collection."""
+    """Name an organization's implicit collection."""
     return IMPLICIT_PREFIX + mspid
 
 

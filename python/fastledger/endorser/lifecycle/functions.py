@@ -57,7 +57,7 @@ def approve(
     public: PublicState,
     own: PrivateState,
 ) -> None:
-    """Approve a definition for an organisation (``ApproveChaincodeDefinitionForOrg``).
+    """Approve a definition for an organization (``ApproveChaincodeDefinitionForOrg``).
 
     Raises:
         FastledgerError: The sequence is not the current or the next one, or nothing would change.
@@ -90,7 +90,7 @@ def approve(
             "unchanged content"
         )
     serializer.serialize(NAMESPACES, private, PARAMETERS, definition.parameters(), own)
-    # An empty id is kept, too: the organisation does not run the chaincode.
+    # An empty id is kept, too: the organization does not run the chaincode.
     serializer.serialize(SOURCES, private, LOCAL_PACKAGE, {"PackageID": package_id}, own)
 
 
@@ -124,7 +124,7 @@ def _is_unchanged(
 def approvals(
     name: str, definition: ChaincodeDefinition, states: Mapping[str, PrivateState]
 ) -> tuple[dict[str, bool], dict[str, list[str]]]:
-    """Say which organisations approved a definition, and in what the others' differ."""
+    """Say which organizations approved a definition, and in what the others' differ."""
     private = private_name(name, definition.sequence)
     approved: dict[str, bool] = {}
     differences: dict[str, list[str]] = {}
@@ -186,7 +186,7 @@ def query_committed(name: str, public: PublicState) -> ChaincodeDefinition:
 def query_approved(
     channel_id: str, name: str, sequence: int, public: PublicState, own: PrivateState
 ) -> tuple[ChaincodeDefinition, lifecycle_pb2.ChaincodeSource]:
-    """Read what an organisation approved, by default the newest.
+    """Read what an organization approved, by default the newest.
 
     Raises:
         FastledgerError: Nothing, or not that.

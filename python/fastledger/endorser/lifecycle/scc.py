@@ -59,11 +59,11 @@ class Invocation:
         return PublicState(simulator_of(self.context), NAMESPACE)
 
     def approvals(self, mspid: str) -> PrivateState:
-        """An organisation's approvals."""
+        """An organization's approvals."""
         return PrivateState(simulator_of(self.context), NAMESPACE, implicit_collection(mspid))
 
     def all_approvals(self) -> dict[str, PrivateState]:
-        """Every organisation's approvals."""
+        """Every organization's approvals."""
         return {mspid: self.approvals(mspid) for mspid in self.on.organizations}
 
 
@@ -79,7 +79,7 @@ class LifecycleScc:
         mspid: str,
         installer: Installer,
     ) -> None:
-        """Serve the peer of an organisation."""
+        """Serve the peer of an organization."""
         self._channels = channels
         self._acl = acl
         self._packages = packages

@@ -35,9 +35,9 @@ class Rules:
 
 
 def check_orderer_organizations(current: Bundle, following: Bundle) -> None:
-    """Refuse to take the last organisation from the orderers.
+    """Refuse to take the last organization from the orderers.
 
-    Nobody would know them any more: their addresses and CAs are their organisations'. Raft's own
+    Nobody would know them any more: their addresses and CAs are their organizations'. Raft's own
     rules come to the same, as no certificate holds without its CA.
     """
     if orderer_of(current).orgs and not orderer_of(following).orgs:

@@ -51,6 +51,6 @@ def check_signature(bundle: Bundle, signed: SignedData, policies: tuple[str, str
 
 
 def policy_in_effect(bundle: Bundle, policies: tuple[str, str]) -> str:
-    """Return the policy that counts: in maintenance only the orderers' organisations come in."""
+    """Return the policy that counts: in maintenance only the orderers' organizations come in."""
     normal, maintenance = policies
     return maintenance if orderer_of(bundle).state == MAINTENANCE else normal

@@ -193,7 +193,7 @@ class Registrar:
         return len(self._channels)
 
     def tls_roots(self) -> bytes:
-        """Return the PEM of the CAs of all channels' organisations' TLS certificates.
+        """Return the PEM of the CAs of all channels' organizations' TLS certificates.
 
         May be called in any thread.
         """

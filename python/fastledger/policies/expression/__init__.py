@@ -17,7 +17,7 @@ from fastledger.policies.expression.parser import MAX_NESTING, Parser
 __all__ = ["MAX_CHARACTERS", "MAX_NESTING", "EvaluationError", "evaluate", "type_name"]
 
 MAX_CHARACTERS = 1 << 16
-"""Longest expression; a policy over a thousand organisations needs less."""
+"""Longest expression; a policy over a thousand organizations needs less."""
 
 
 def evaluate(source: str, environment: Mapping[str, Any]) -> Any:

@@ -257,7 +257,7 @@ class ConfigResult(_message.Message):
 
     @_builtins.property
     def orderers(self) -> _containers.MessageMap[_builtins.str, Global___Endpoints]:
-        """Key: MSP id of the orderer organisation."""
+        """Key: MSP id of the orderer organization."""
 
     def __init__(
         self,

@@ -52,7 +52,7 @@ class Envelope(_message.Message):
     """Over payload; empty where the connection's own authentication is enough."""
     @_builtins.property
     def secret_envelope(self) -> Global___SecretEnvelope:
-        """Only for peers of the same organisation; removed before the message leaves it."""
+        """Only for peers of the same organization; removed before the message leaves it."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Secret(_message.Message):
 
     INTERNALENDPOINT_FIELD_NUMBER: _builtins.int
     internalEndpoint: _builtins.str
-    """"host:port" inside the organisation."""
+    """"host:port" inside the organization."""
     def __init__(
         self,
         *,
@@ -770,7 +770,7 @@ class Member(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     PKI_ID_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
-    """"host:port" for other organisations; empty keeps the peer to its own."""
+    """"host:port" for other organizations; empty keeps the peer to its own."""
     metadata: _builtins.bytes
     pki_id: _builtins.bytes
     def __init__(

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class MSPConfig(_message.Message):
-    """Value "MSP" of an organisation's configuration group."""
+    """Value "MSP" of an organization's configuration group."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -282,7 +282,7 @@ Global___FabricOUIdentifier: _TypeAlias = FabricOUIdentifier  # noqa: Y015
 
 @_typing.final
 class FabricNodeOUs(_message.Message):
-    """Roles by organisational unit."""
+    """Roles by organizational unit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

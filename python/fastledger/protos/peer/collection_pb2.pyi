@@ -87,12 +87,12 @@ class StaticCollectionConfig(_message.Message):
     block_to_live: _builtins.int
     """Blocks after which the data is purged; 0 means never."""
     member_only_read: _builtins.bool
-    """Only clients of member organisations may read."""
+    """Only clients of member organizations may read."""
     member_only_write: _builtins.bool
-    """Only clients of member organisations may write; 2.0 and later."""
+    """Only clients of member organizations may write; 2.0 and later."""
     @_builtins.property
     def member_orgs_policy(self) -> Global___CollectionPolicyConfig:
-        """Organisations whose peers hold the clear data."""
+        """Organizations whose peers hold the clear data."""
 
     @_builtins.property
     def endorsement_policy(self) -> _policy_pb2.ApplicationPolicy:

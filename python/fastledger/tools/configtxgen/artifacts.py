@@ -157,10 +157,10 @@ def _template(profile: Profile, base: Profile) -> ConfigGroup:
 
 
 def anchor_peers_update(profile: Profile, channel_id: str, organization: str) -> Envelope:
-    """Make the transaction that sets an organisation's anchor peers in a new channel.
+    """Make the transaction that sets an organization's anchor peers in a new channel.
 
     Raises:
-        InputError: The profile has no such organisation, or that has no anchor peers.
+        InputError: The profile has no such organization, or that has no anchor peers.
     """
     if not organization:
         raise InputError("must specify an organization to update the anchor peer for")

@@ -43,7 +43,7 @@ BLOCK_DATA_HASHING_WIDTH = 0xFFFFFFFF
 _NO_DEFAULTS = Defaults(are_made_up=False)
 
 V3_0 = "V3_0"
-"""The channel capability with which orderers belong to organisations alone."""
+"""The channel capability with which orderers belong to organizations alone."""
 
 
 def add_value(
@@ -220,7 +220,7 @@ def _application_group(application: Application, defaults: Defaults) -> ConfigGr
 def application_org_group(
     organization: Organization, defaults: Defaults = _NO_DEFAULTS
 ) -> ConfigGroup:
-    """Build the group of an organisation with peers."""
+    """Build the group of an organization with peers."""
     where = f"application org group {organization.name}"
     group = _org_group(organization, where, defaults)
     if organization.anchor_peers and not organization.skip_as_foreign:
@@ -241,7 +241,7 @@ def orderer_org_group(
     channel_capabilities: Mapping[str, bool],
     defaults: Defaults = _NO_DEFAULTS,
 ) -> ConfigGroup:
-    """Build the group of an organisation with orderers."""
+    """Build the group of an organization with orderers."""
     where = f"orderer org group '{organization.name}'"
     group = _org_group(organization, where, defaults)
     if organization.skip_as_foreign:

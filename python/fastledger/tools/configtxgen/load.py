@@ -88,7 +88,7 @@ def load_profile(name: str, folder: str = "", environ: Mapping[str, str] | None 
 
 
 def load_top_level(folder: str = "", environ: Mapping[str, str] | None = None) -> TopLevel:
-    """Read the file for its own organisations; see :func:`load_profile`."""
+    """Read the file for its own organizations; see :func:`load_profile`."""
     file, top = _read(folder, os.environ if environ is None else environ)
     refuse_nulls(top.organizations, f"{file}: Organizations")
     for organization in top.organizations:

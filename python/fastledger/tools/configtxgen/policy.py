@@ -159,7 +159,7 @@ class Defaults:
         return None if common is None else {**common, BLOCK_VALIDATION: writers}
 
     def of_organization(self, mspid: str, *, members_are_admins: bool) -> MadeUp:
-        """Return those of an organisation."""
+        """Return those of an organization."""
         if not self.are_made_up:
             return None
         member = _signed_by_role(mspid, MSPRole.MEMBER)

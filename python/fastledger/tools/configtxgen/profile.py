@@ -30,7 +30,7 @@ Policies = dict[str, Annotated[Policy, Pointer]]
 
 @dataclass(slots=True)
 class AnchorPeer:
-    """A peer by which other organisations find this one."""
+    """A peer by which other organizations find this one."""
 
     host: str = key("Host", "")
     port: Int = key("Port", 0)
@@ -38,7 +38,7 @@ class AnchorPeer:
 
 @dataclass(slots=True)
 class Organization:
-    """An organisation, of peers or of orderers."""
+    """An organization, of peers or of orderers."""
 
     name: str = key("Name", "")
     id: str = key("ID", "")
@@ -68,7 +68,7 @@ class Application:
 
 @dataclass(slots=True)
 class Consortium:
-    """Organisations that may make channels with one another."""
+    """Organizations that may make channels with one another."""
 
     organizations: list[Annotated[Organization, Pointer]] = key("Organizations", list)
 

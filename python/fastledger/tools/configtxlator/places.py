@@ -2,7 +2,7 @@
 """The tree of a channel's configuration: which groups and values may stand where.
 
 A group does not say what it is; its place does. What a value's bytes hold depends on its name, and
-a name means something in some places only: an organisation's ``Endpoints`` stand under ``Orderer``.
+a name means something in some places only: an organization's ``Endpoints`` stand under ``Orderer``.
 """
 
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class _Organization:
-    """One organisation's folder and what is in it."""
+    """One organization's folder and what is in it."""
 
     spec: OrgSpec
     folder: Path
@@ -68,7 +68,7 @@ class _Organization:
 
 
 def generate(config: Config, output: Path, say: Say) -> None:
-    """Write all organisations' keys and certificates.
+    """Write all organizations' keys and certificates.
 
     Nodes and users that are already there are left alone; authorities are made anew.
     """
@@ -79,7 +79,7 @@ def generate(config: Config, output: Path, say: Say) -> None:
 
 
 def extend(config: Config, network: Path, say: Say) -> None:
-    """Add the organisations, nodes and users that an existing network lacks."""
+    """Add the organizations, nodes and users that an existing network lacks."""
     for spec in config.peer_orgs:
         _extend(spec, network, NodeType.PEER, say)
     for spec in config.orderer_orgs:

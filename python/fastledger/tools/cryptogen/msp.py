@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folders that cryptogen writes: an organisation's MSP, and a node's ``msp`` and ``tls``."""
+"""The folders that cryptogen writes: an organization's MSP, and a node's ``msp`` and ``tls``."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def write_key(path: Path, key: PrivateKey) -> None:
 def write_verifying_msp(
     folder: Path, sign_ca: CertificateAuthority, tls_ca: CertificateAuthority, *, node_ous: bool
 ) -> None:
-    """Write an organisation's MSP: what others need to check its members.
+    """Write an organization's MSP: what others need to check its members.
 
     Where NodeOUs are not enabled its ``admincerts`` stay empty until there is an administrator.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``crypto-config.yaml``: which organisations have which nodes and users."""
+"""``crypto-config.yaml``: which organizations have which nodes and users."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,7 +58,7 @@ class UsersSpec:
 
 @dataclass(frozen=True, slots=True)
 class OrgEntry:
-    """An organisation as the file describes it."""
+    """An organization as the file describes it."""
 
     name: str = key("Name", "")
     domain: str = key("Domain", "")
@@ -79,7 +79,7 @@ class ConfigFile:
 
 @dataclass(frozen=True, slots=True)
 class OrgSpec:
-    """An organisation with all its nodes and users."""
+    """An organization with all its nodes and users."""
 
     domain: str
     enable_node_ous: bool = False
@@ -92,7 +92,7 @@ class OrgSpec:
 
     @property
     def admin(self) -> NodeSpec:
-        """The administrator, whom every organisation has."""
+        """The administrator, whom every organization has."""
         return NodeSpec(common_name=f"Admin@{self.domain}", is_admin=True)
 
 

@@ -95,7 +95,7 @@ pub(crate) enum CollectionGuard<'d> {
     Chaincode,
     /// The collection's.
     Own(ApplicationPolicy<'d>),
-    /// The organisation of an implicit collection, by MSP id.
+    /// The organization of an implicit collection, by MSP id.
     Organization(&'d str),
 }
 

@@ -23,9 +23,9 @@ pub(crate) enum PolicyRef<'p> {
     Decoded(&'p ApplicationPolicy<'p>),
     /// That of `_lifecycle`'s own namespace (`LifecycleEndorsementPolicyAsBytes`).
     LifecycleEndorsement,
-    /// That of an organisation's implicit collection, by MSP id (`ImplicitCollectionEndorsementPolicyAsBytes`).
+    /// That of an organization's implicit collection, by MSP id (`ImplicitCollectionEndorsementPolicyAsBytes`).
     Organization(&'p str),
-    /// Any member of the channel's application organisations: 1.x's policy for system chaincodes.
+    /// Any member of the channel's application organizations: 1.x's policy for system chaincodes.
     AnyMember,
 }
 
@@ -67,14 +67,14 @@ fn organization(config: &ChannelConfig, msp_id: &str) -> Result<Arc<Policy>, Str
     let name = organizations
         .and_then(|organizations| organizations.iter().find(|(_, organization)| organization.mspid == msp_id))
         .map(|(name, _)| name)
-        .ok_or_else(|| format!("no organisation of the channel has MSP {msp_id:?}"))?;
+        .ok_or_else(|| format!("no organization of the channel has MSP {msp_id:?}"))?;
     match config.policy(&format!("/Channel/Application/{name}/Endorsement")) {
         Some(policy) => Ok(Arc::clone(policy)),
         None => config.signature_policy(&signed_by_members(1, &[msp_id])).map_err(|error| error.to_string()),
     }
 }
 
-/// MSP ids of the application organisations, sorted as Fabric's policies have them.
+/// MSP ids of the application organizations, sorted as Fabric's policies have them.
 fn application_members(config: &ChannelConfig) -> Vec<&str> {
     let mut members = config.application().map_or_else(Vec::new, |application| application.mspids());
     members.sort_unstable();

@@ -65,7 +65,7 @@ impl ChannelConfig {
         Ok(cas.map(|ca| PyBytes::new(py, ca.to_pem().as_bytes())).collect())
     }
 
-    /// Holds a TLS certificate against the TLS CAs of the organisations that run orderers.
+    /// Holds a TLS certificate against the TLS CAs of the organizations that run orderers.
     #[pyo3(signature = (certificate, now, *, ignore_expiration=false))]
     fn verify_orderer_tls(
         &self,

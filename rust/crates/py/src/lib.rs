@@ -8,7 +8,6 @@
 mod blockstore;
 mod certificate;
 mod chaincode;
-mod channel;
 mod comm;
 mod config;
 mod crypto;
@@ -16,6 +15,7 @@ mod door;
 mod error;
 mod excerpt;
 mod identity;
+mod ledger;
 mod result;
 mod state;
 mod view;
@@ -40,7 +40,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<certificate::Certificate>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
-    module.add_class::<channel::Ledger>()?;
+    module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
     module.add_class::<comm::GrpcHub>()?;

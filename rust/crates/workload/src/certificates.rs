@@ -15,7 +15,7 @@ use crate::signer::{Key, Signer};
 /// First and last year of every certificate: expiry plays no part in validation, and fixed years need no clock.
 const YEARS: (i32, i32) = (2025, 2045);
 
-/// A certificate authority of an organisation.
+/// A certificate authority of an organization.
 pub(crate) struct Authority {
     issuer: Issuer<'static, AuthorityKey>,
     seed: u64,
@@ -40,7 +40,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), seed, domain: domain.to_owned(), pem })
     }
 
-    /// Certifies a member of the organisation by its organizational unit: key and PEM.
+    /// Certifies a member of the organization by its organizational unit: key and PEM.
     pub(crate) fn certify(&self, common_name: &str, unit: &str) -> Result<(Key, String)> {
         self.issue(common_name, Some(unit), &[])
     }

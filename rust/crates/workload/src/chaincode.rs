@@ -31,7 +31,7 @@ pub(crate) struct Simulation {
     pub(crate) range: Option<(u64, Vec<Option<Height>>)>,
     /// Keys.
     pub(crate) writes: Vec<u64>,
-    /// Keys that get an endorsement policy, and the organisation that it asks for, counted from 0.
+    /// Keys that get an endorsement policy, and the organization that it asks for, counted from 0.
     pub(crate) policies: Vec<(u64, usize)>,
     /// A key of the collection.
     pub(crate) private_write: Option<u64>,
@@ -42,7 +42,7 @@ pub(crate) struct Simulation {
 pub(crate) struct Chaincode {
     names: KeyNames,
     value_bytes: usize,
-    /// For each organisation the policy that asks for one of its peers.
+    /// For each organization the policy that asks for one of its peers.
     owner_policies: Vec<Vec<u8>>,
     /// What every transaction reads of the definition.
     lifecycle_reads: Option<Message>,

@@ -46,7 +46,7 @@ impl<R: Rng> Draws<'_, R> {
         Simulation { function, reads, range, writes, policies: Vec::new(), private_write }
     }
 
-    /// The endorsements of a transaction that writes these keys, and the organisations of those that are good.
+    /// The endorsements of a transaction that writes these keys, and the organizations of those that are good.
     pub(crate) fn endorsements(&mut self, policies: &Policies, writes: &[u64]) -> (Vec<Signatory>, Organizations) {
         let mut organizations = policies.needed(self.first_organization(), writes);
         let owner = writes.iter().find_map(|key| policies.owner(*key));
@@ -69,12 +69,12 @@ impl<R: Rng> Draws<'_, R> {
         (endorsers, organizations)
     }
 
-    /// Where the chaincode's policy begins to take organisations from.
+    /// Where the chaincode's policy begins to take organizations from.
     pub(crate) fn first_organization(&mut self) -> usize {
         self.rng.random_range(0..self.spec.endorsement_policy.organizations)
     }
 
-    /// A peer of each organisation.
+    /// A peer of each organization.
     pub(crate) fn endorsers(&mut self, organizations: Organizations) -> Vec<Signatory> {
         bits(organizations)
             .map(|organization| {

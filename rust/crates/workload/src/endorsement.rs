@@ -3,7 +3,7 @@
 
 use crate::spec::{EndorsementPolicy, Spec};
 
-/// Organisations, counted from 0, as bits.
+/// Organizations, counted from 0, as bits.
 pub(crate) type Organizations = u64;
 
 /// The chaincode's policy and those of keys.
@@ -19,18 +19,18 @@ impl Policies {
         Self { chaincode: spec.endorsement_policy, organizations: spec.organizations, key_share: spec.key_policy_share }
     }
 
-    /// The organisation whose endorsement a key's own policy asks for; keys with policies lie evenly spread.
+    /// The organization whose endorsement a key's own policy asks for; keys with policies lie evenly spread.
     pub(crate) fn owner(&self, key: u64) -> Option<usize> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let quota = |keys: u64| (keys as f64 * self.key_share).floor();
         let before = quota(key);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the number of keys")]
         let turn = before as u64;
-        #[expect(clippy::cast_possible_truncation, reason = "below the number of organisations")]
+        #[expect(clippy::cast_possible_truncation, reason = "below the number of organizations")]
         (quota(key + 1) > before).then_some((turn % self.organizations as u64) as usize)
     }
 
-    /// As many organisations as the chaincode's policy asks for, from the `first` of those that it names on, and the
+    /// As many organizations as the chaincode's policy asks for, from the `first` of those that it names on, and the
     /// owners of the written keys.
     pub(crate) fn needed(&self, first: usize, writes: &[u64]) -> Organizations {
         let EndorsementPolicy { required, organizations } = self.chaincode;
@@ -39,7 +39,7 @@ impl Policies {
         chosen.chain(owners).fold(0, |all, organization| all | 1 << organization)
     }
 
-    /// Whether these organisations' good endorsements suffice for a transaction that writes these keys, and private
+    /// Whether these organizations' good endorsements suffice for a transaction that writes these keys, and private
     /// ones or not: the chaincode's policy holds for every key without its own, and always where no key has its own.
     pub(crate) fn hold(&self, endorsed: Organizations, writes: &[u64], writes_private: bool) -> bool {
         let mut chaincode_policy_counts = writes_private || writes.is_empty();
@@ -82,7 +82,7 @@ mod tests {
             assert!(policies.hold(needed, &[0], false));
             assert!(!policies.hold(needed & (needed - 1), &[0], false));
         }
-        // Organisation 3 is not named by the chaincode's policy, but owns key 7.
+        // Organization 3 is not named by the chaincode's policy, but owns key 7.
         assert_eq!(policies.needed(0, &[0, 7]), 0b1011);
         assert!(!policies.hold(0b0011, &[0, 7], false));
         assert!(!policies.hold(0b1001, &[0, 7], false));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The channel's configuration as `configtxgen` makes it from a profile like that of the fabric-samples test network:
-//! capabilities `V3_0`, `V2_0` and `V2_5`, one etcdraft consenter, implicit policies over the organisations' own.
+//! capabilities `V3_0`, `V2_0` and `V2_5`, one etcdraft consenter, implicit policies over the organizations' own.
 
 use std::collections::BTreeMap;
 
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Both have three organisations; the corpus' configuration is by `configtxgen`.
+    /// Both have three organizations; the corpus' configuration is by `configtxgen`.
     #[test]
     fn groups_values_and_policies_are_those_of_a_real_channel() {
         let Some(corpus) = Corpus::open("fabric-3.1/perf-2of2") else { return };

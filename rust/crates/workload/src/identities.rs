@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Everybody on the channel: an orderer organisation, application organisations, their peers, clients and
+//! Everybody on the channel: an orderer organization, application organizations, their peers, clients and
 //! administrators.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Member {
     pub(crate) identity: Vec<u8>,
 }
 
-/// An organisation's authorities, as its MSP definition names them.
+/// An organization's authorities, as its MSP definition names them.
 #[derive(Debug)]
 pub(crate) struct Organization {
     /// Its MSP.
@@ -34,7 +34,7 @@ pub(crate) struct Organization {
     pub(crate) tls_ca: String,
 }
 
-/// An organisation that endorses and submits.
+/// An organization that endorses and submits.
 #[derive(Debug)]
 pub(crate) struct ApplicationOrganization {
     /// Its MSP.
@@ -52,7 +52,7 @@ pub(crate) struct ApplicationOrganization {
 pub(crate) struct Network {
     /// `Org1MSP`, `Org2MSP`, …
     pub(crate) organizations: Vec<ApplicationOrganization>,
-    /// The orderers' organisation.
+    /// The orderers' organization.
     pub(crate) orderer_organization: Organization,
     /// Who signs blocks.
     pub(crate) orderer: Member,
@@ -94,7 +94,7 @@ impl ApplicationOrganization {
     }
 }
 
-/// MSP of the application organisation of this number, counted from 1.
+/// MSP of the application organization of this number, counted from 1.
 pub(crate) fn msp_id(number: usize) -> String {
     format!("Org{number}MSP")
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How a chaincode comes to be: what `_lifecycle` writes when organisations approve a definition and commit it
+//! How a chaincode comes to be: what `_lifecycle` writes when organizations approve a definition and commit it
 //! (`core/chaincode/lifecycle`).
 
 use fastledger_wire::Height;
@@ -21,7 +21,7 @@ pub(crate) struct Definition {
     pub(crate) name: &'static str,
     /// Its version.
     pub(crate) version: &'static str,
-    /// What every organisation installed: label and hash of the package.
+    /// What every organization installed: label and hash of the package.
     pub(crate) package_id: String,
     /// `ApplicationPolicy` of its transactions.
     pub(crate) policy: Message,
@@ -39,7 +39,7 @@ pub(crate) struct Invocation {
 }
 
 impl Definition {
-    /// The approval of one organisation (`ApproveChaincodeDefinitionForMyOrg`).
+    /// The approval of one organization (`ApproveChaincodeDefinitionForMyOrg`).
     pub(crate) fn approval(&self, msp_id: &str) -> Invocation {
         let package = Message::new().present(3, &self.package_id).into_bytes();
         let sources = structure("ChaincodeLocalPackage", &["PackageID"]).into_bytes();
@@ -73,7 +73,7 @@ impl Definition {
         }
     }
 
-    /// The commit of the definition (`CommitChaincodeDefinition`), after these organisations approved it at these heights.
+    /// The commit of the definition (`CommitChaincodeDefinition`), after these organizations approved it at these heights.
     pub(crate) fn commit<'m>(&self, approvals: impl IntoIterator<Item = (&'m str, Height)>) -> Invocation {
         let private = format!("{}#{SEQUENCE}", self.name);
         let approvals = approvals.into_iter().map(|(msp_id, height)| {
@@ -130,7 +130,7 @@ impl Definition {
         [field("Collections"), field("EndorsementInfo"), field("Sequence"), field("ValidationInfo"), metadata]
     }
 
-    /// What organisations must agree on, each as a `StateData` of bytes.
+    /// What organizations must agree on, each as a `StateData` of bytes.
     fn parameters(&self) -> [(&'static str, Message); 3] {
         let endorsement = Message::new().bytes(1, self.version).bytes(3, "escc");
         let validation = Message::new().bytes(1, "vscc").bytes(2, &self.policy);
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// The corpus' first blocks hold the approvals of three organisations and the commit, all by a real peer.
+    /// The corpus' first blocks hold the approvals of three organizations and the commit, all by a real peer.
     #[test]
     fn approvals_and_commit_are_those_of_a_real_peer_byte_for_byte() {
         let Some(corpus) = Corpus::open("fabric-3.1/perf-2of2") else { return };

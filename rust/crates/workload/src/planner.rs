@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Decides block by block what every transaction does, and what will become of it.
 //!
-//! The blocks: the configuration; one approval of the chaincode's definition for each organisation; its commit; the
+//! The blocks: the configuration; one approval of the chaincode's definition for each organization; its commit; the
 //! creation of all keys, with their policies; then the measured ones.
 
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Planner {
     }
 
     fn approval(&self) -> (Draft, u8) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most the number of organisations")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most the number of organizations")]
         let organization = &self.network.organizations[self.number as usize - 1];
         let approval = self.definition.approval(&organization.organization.msp_id);
         lifecycle(&organization.admin, [&organization.peers[0]], approval)

@@ -10,9 +10,9 @@ use crate::error::{Result, WorkloadError};
 
 /// Bytes of a block that a real node can receive (`comm.MaxRecvMsgSize`).
 const MAX_BLOCK_BYTES: usize = 100 << 20;
-/// Organisations; sets of them are bits of a `u64`.
+/// Organizations; sets of them are bits of a `u64`.
 const MAX_ORGANIZATIONS: usize = 64;
-/// Peers or clients of one organisation; each takes about a kilobyte of memory.
+/// Peers or clients of one organization; each takes about a kilobyte of memory.
 const MAX_MEMBERS: usize = 10_000;
 /// Keys; each takes 16 bytes of memory.
 const MAX_KEYS: u64 = 100_000_000;
@@ -46,11 +46,11 @@ const OPERATION_BYTES: usize = 80;
 pub struct Spec {
     /// The channel's name.
     pub channel: String,
-    /// Application organisations: `Org1MSP`, `Org2MSP`, …
+    /// Application organizations: `Org1MSP`, `Org2MSP`, …
     pub organizations: usize,
-    /// Endorsing peers of each organisation; a transaction is endorsed by one of them, drawn at random.
+    /// Endorsing peers of each organization; a transaction is endorsed by one of them, drawn at random.
     pub endorsers_per_organization: usize,
-    /// Clients of each organisation; all organisations' clients submit alike.
+    /// Clients of each organization; all organizations' clients submit alike.
     pub clients_per_organization: usize,
     /// The chaincode's endorsement policy; a transaction carries as many endorsements as it asks for.
     pub endorsement_policy: EndorsementPolicy,
@@ -79,9 +79,9 @@ pub struct Spec {
     pub range_query_share: f64,
     /// Keys of a range.
     pub range_query_keys: u32,
-    /// Share of keys that have an endorsement policy of their own, which asks for a peer of one organisation.
+    /// Share of keys that have an endorsement policy of their own, which asks for a peer of one organization.
     pub key_policy_share: f64,
-    /// Share, among the transactions that write such a key, of those without that organisation's endorsement.
+    /// Share, among the transactions that write such a key, of those without that organization's endorsement.
     pub key_policy_violation_share: f64,
     /// Share of transactions that also write a private key, of which blocks hold hashes.
     pub private_write_share: f64,
@@ -98,13 +98,13 @@ pub struct Spec {
     pub seed: u64,
 }
 
-/// So many endorsements, each of a peer of another of the first so many organisations.
+/// So many endorsements, each of a peer of another of the first so many organizations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndorsementPolicy {
     /// Endorsements that must be there.
     pub required: usize,
-    /// Organisations that may give them.
+    /// Organizations that may give them.
     pub organizations: usize,
 }
 

@@ -65,7 +65,7 @@ impl World {
         self.nonce.to_be_bytes()
     }
 
-    /// A transaction of `cc` by a client, well endorsed by the first peers of the first two organisations.
+    /// A transaction of `cc` by a client, well endorsed by the first peers of the first two organizations.
     pub fn tx(&mut self, results: &[u8]) -> Vec<u8> {
         let endorsers = [(self.network.peer(0), true), (self.network.peer(1), true)];
         self.tx_of("cc", results, &endorsers)

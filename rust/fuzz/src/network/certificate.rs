@@ -38,7 +38,7 @@ pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The authority of an organisation, certified by itself.
+/// The authority of an organization, certified by itself.
 pub(super) fn authority(mspid: &'static str) -> Member {
     let key = Key::named(&format!("{mspid} authority"));
     let name = name(&format!("ca.{mspid}"), "");
@@ -46,7 +46,7 @@ pub(super) fn authority(mspid: &'static str) -> Member {
     Member { mspid, unit: "ca", key, pem, serial: 1 }
 }
 
-/// A member of the authority's organisation.
+/// A member of the authority's organization.
 pub(super) fn member(authority: &Member, unit: &'static str, serial: u8) -> Member {
     let mspid = authority.mspid;
     let key = Key::named(&format!("{mspid} {unit} {serial}"));

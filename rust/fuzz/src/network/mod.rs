@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A network of three organisations and an orderer, made of nothing: keys, certificates, configurations, transactions
+//! A network of three organizations and an orderer, made of nothing: keys, certificates, configurations, transactions
 //! and signed blocks. Keys follow from names, so that inputs mean the same in every run.
 
 mod block;
@@ -22,7 +22,7 @@ use crate::message::{Bytes, message};
 
 /// The channel's name.
 pub const CHANNEL: &str = "fuzz";
-/// The application's organisations by their MSPs.
+/// The application's organizations by their MSPs.
 pub const ORGANIZATIONS: [&str; 3] = ["Org1MSP", "Org2MSP", "Org3MSP"];
 /// The orderers' MSP.
 pub const ORDERER: &str = "OrdererMSP";
@@ -52,7 +52,7 @@ impl Member {
     }
 }
 
-/// An organisation.
+/// An organization.
 #[derive(Debug)]
 pub struct Organization {
     /// The MSP's name.
@@ -66,9 +66,9 @@ pub struct Organization {
 /// Everybody.
 #[derive(Debug)]
 pub struct Network {
-    /// The application's organisations.
+    /// The application's organizations.
     pub organizations: Vec<Organization>,
-    /// The orderers' organisation.
+    /// The orderers' organization.
     pub orderer: Organization,
 }
 
@@ -96,13 +96,13 @@ impl Network {
         self.members().nth(place % self.members().count()).expect("there are members")
     }
 
-    /// The first peer of an application organisation.
+    /// The first peer of an application organization.
     #[must_use]
     pub fn peer(&self, organization: usize) -> &Member {
         &self.organizations[organization].members[0]
     }
 
-    /// The first client of an application organisation.
+    /// The first client of an application organization.
     #[must_use]
     pub fn client(&self, organization: usize) -> &Member {
         &self.organizations[organization].members[2]

@@ -44,7 +44,7 @@ pub fn setup(network: &Network, rules: Rules) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// A transaction endorsed by the first peers of all organisations.
+/// A transaction endorsed by the first peers of all organizations.
 fn by_all(network: &Network, chaincode: &str, input: &[u8], namespaces: Vec<NsRwSet<'_>>) -> Vec<u8> {
     let endorsers: Vec<_> = (0..3).map(|index| (network.peer(index), true)).collect();
     transaction(&Endorsed {
@@ -128,7 +128,7 @@ fn deployment(network: &Network, rules: Rules, name: &str, policy: &[u8]) -> Vec
     by_all(network, "lscc", &input, vec![namespace("lscc", &writes)])
 }
 
-/// Some keys of `cc`: plain ones, one guarded by the third organisation, one by nobody, one with another metadata.
+/// Some keys of `cc`: plain ones, one guarded by the third organization, one by nobody, one with another metadata.
 fn keys(network: &Network) -> Vec<u8> {
     let writes: Vec<_> =
         ["a", "b", "c", "guarded", "open", "odd"].map(|key| (key.to_owned(), key.as_bytes().to_vec())).into();

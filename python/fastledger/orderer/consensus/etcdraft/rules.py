@@ -71,7 +71,7 @@ def check_new_channel(system: Bundle, channel: Bundle) -> None:
 def check_certificates(
     bundle: Bundle, consenter: Consenter, *, ignore_expiration: bool = False
 ) -> None:
-    """Refuse certificates without a chain to a TLS CA of the orderers' organisations."""
+    """Refuse certificates without a chain to a TLS CA of the orderers' organizations."""
     where = f"{consenter.host}:{consenter.port}"
     read = []
     for role, pem in (("client", consenter.client_tls_cert), ("server", consenter.server_tls_cert)):

@@ -21,7 +21,7 @@ from fastledger.protos.orderer.smartbft.configuration_pb2 import Options
 
 
 def check_endpoints(bundle: Bundle) -> None:
-    """Refuse orderers' organisations without endpoints: BFT channels have no other addresses."""
+    """Refuse orderers' organizations without endpoints: BFT channels have no other addresses."""
     for org in orderer_of(bundle).orgs.values():
         if not org.endpoints:
             raise InputError(

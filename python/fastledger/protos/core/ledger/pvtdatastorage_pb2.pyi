@@ -224,7 +224,7 @@ Global___TxNums: _TypeAlias = TxNums  # noqa: Y015
 
 @_typing.final
 class CollElgInfo(_message.Message):
-    """Collections that the peer's organisation became a member of."""
+    """Collections that the peer's organization became a member of."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -355,7 +355,7 @@ class ApproveChaincodeDefinitionForMyOrgArgs(_message.Message):
     def collections(self) -> _collection_pb2.CollectionConfigPackage: ...
     @_builtins.property
     def source(self) -> Global___ChaincodeSource:
-        """The organisation's own choice; not part of what must agree."""
+        """The organization's own choice; not part of what must agree."""
 
     def __init__(
         self,
@@ -416,7 +416,7 @@ class ChaincodeSource(_message.Message):
     LOCAL_PACKAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def unavailable(self) -> Global___ChaincodeSource.Unavailable:
-        """The organisation approves without running the chaincode."""
+        """The organization approves without running the chaincode."""
 
     @_builtins.property
     def local_package(self) -> Global___ChaincodeSource.Local: ...

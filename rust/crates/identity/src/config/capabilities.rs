@@ -21,7 +21,7 @@ pub struct ChannelCapabilities {
     pub msp_version: MspVersion,
     /// The consensus type may change.
     pub consensus_type_migration: bool,
-    /// Orderer organisations have endpoints of their own.
+    /// Orderer organizations have endpoints of their own.
     pub org_specific_orderer_endpoints: bool,
     /// BFT consensus is allowed: consenters sign blocks by number, global orderer addresses are forbidden.
     pub consensus_type_bft: bool,

@@ -196,7 +196,7 @@ impl ChannelConfig {
         &self.consortium
     }
 
-    /// Orderer addresses that belong to no organisation (before `V1_4_2`).
+    /// Orderer addresses that belong to no organization (before `V1_4_2`).
     #[must_use]
     pub fn orderer_addresses(&self) -> &[String] {
         &self.orderer_addresses

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Channels that were created through an orderer's system channel (`msgprocessor.DefaultTemplator`, until 2.x).
 //!
-//! Whoever asks for a channel names a consortium and some of its organisations; everything else is copied from the
+//! Whoever asks for a channel names a consortium and some of its organizations; everything else is copied from the
 //! system channel. What comes of it is the template, to which the request is applied like any update. The orderer signs
 //! the result twice: as the new channel's first configuration, and around it as an `ORDERER_TRANSACTION`.
 //! The texts of errors are Fabric's: clients of an orderer get to see them.

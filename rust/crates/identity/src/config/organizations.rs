@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Organisations of a configuration and their MSPs (`organization.go`, `msp.go`).
+//! Organizations of a configuration and their MSPs (`organization.go`, `msp.go`).
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ messages! {
     }
 }
 
-/// A peer that other organisations' peers may dial first.
+/// A peer that other organizations' peers may dial first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnchorPeer {
     /// Host name or address.
@@ -38,18 +38,18 @@ pub struct AnchorPeer {
     pub port: i32,
 }
 
-/// An organisation: its place in the configuration and the MSP that it stands for.
+/// An organization: its place in the configuration and the MSP that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
     /// The MSP's name.
     pub mspid: String,
-    /// Anchor peers of an application organisation.
+    /// Anchor peers of an application organization.
     pub anchor_peers: Vec<AnchorPeer>,
-    /// Addresses of an orderer organisation's nodes.
+    /// Addresses of an orderer organization's nodes.
     pub endpoints: Vec<String>,
 }
 
-/// Organisations by their name in the configuration, which is not their MSP's.
+/// Organizations by their name in the configuration, which is not their MSP's.
 pub type Organizations = BTreeMap<String, Organization>;
 
 /// What Fabric says, and which MSP it is.
@@ -77,7 +77,7 @@ impl<'a> MspCollector<'a> {
         MspManager::new(self.version, self.providers)
     }
 
-    /// Reads the organisations of a group, whose values may have these keys beside the MSP's; `sub_groups` is what to
+    /// Reads the organizations of a group, whose values may have these keys beside the MSP's; `sub_groups` is what to
     /// say of one with groups of its own.
     pub(super) fn organizations(
         &mut self,

@@ -38,7 +38,7 @@ pub struct Application {
     pub capabilities: ApplicationCapabilities,
     /// Whether all capabilities are known.
     supported: Result<()>,
-    /// The organisations.
+    /// The organizations.
     pub organizations: Organizations,
     /// Resources of the ACLs and the absolute path of the policy that guards each.
     pub acls: BTreeMap<String, String>,
@@ -65,7 +65,7 @@ impl Application {
         self.supported.clone()
     }
 
-    /// The MSPs of the application's organisations, each once, sorted.
+    /// The MSPs of the application's organizations, each once, sorted.
     #[must_use]
     pub fn mspids(&self) -> Vec<&str> {
         let mut mspids: Vec<_> = self.organizations.values().map(|organization| organization.mspid.as_str()).collect();
@@ -121,7 +121,7 @@ pub struct Orderer {
     pub consenters: Vec<ChannelConsenter>,
     /// Names of the orderer capabilities, sorted; a peer need not know them.
     pub capabilities: Vec<String>,
-    /// The organisations.
+    /// The organizations.
     pub organizations: Organizations,
 }
 

@@ -40,7 +40,7 @@ fn dropped(section: &str) -> IdentityError {
     refused(format!("current config has {section} section, but new config does not"))
 }
 
-/// An organisation keeps its MSP's name.
+/// An organization keeps its MSP's name.
 fn check_mspids(section: &str, current: &Organizations, new: &Organizations) -> Result<()> {
     for (name, organization) in current {
         let Some(successor) = new.get(name) else { continue };

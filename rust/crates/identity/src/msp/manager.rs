@@ -43,7 +43,7 @@ impl MspManager {
         Self { version, msps, identities: GenerationCache::new(IDENTITY_CACHE_BYTES) }
     }
 
-    /// The behaviour that the channel's capabilities ask for, the same for all its MSPs.
+    /// The behavior that the channel's capabilities ask for, the same for all its MSPs.
     #[must_use]
     pub fn version(&self) -> MspVersion {
         self.version

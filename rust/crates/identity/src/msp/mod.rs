@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Membership service providers: who belongs to an organisation, and in which role (Fabric's `msp`).
+//! Membership service providers: who belongs to an organization, and in which role (Fabric's `msp`).
 
 mod manager;
 mod node_ous;

@@ -16,7 +16,7 @@ use crate::x509::{CertPool, Certificate, CertificateError, Chain, Crl, is_legacy
 /// A certificate in low S, and its chain if that is known.
 type Sanitized = (Arc<Certificate>, Option<Chain>);
 
-/// One organisation's MSP.
+/// One organization's MSP.
 #[derive(Debug)]
 pub struct Msp {
     pub(super) name: Arc<str>,
@@ -57,13 +57,13 @@ impl Msp {
         &self.intermediates
     }
 
-    /// The root certificates of the organisation's TLS.
+    /// The root certificates of the organization's TLS.
     #[must_use]
     pub fn tls_roots(&self) -> &[Arc<Certificate>] {
         &self.tls_roots
     }
 
-    /// The intermediate certificates of the organisation's TLS.
+    /// The intermediate certificates of the organization's TLS.
     #[must_use]
     pub fn tls_intermediates(&self) -> &[Arc<Certificate>] {
         &self.tls_intermediates

@@ -315,7 +315,7 @@ func attempts(config *cb.Config) []attempt {
 		}},
 		{name: "garbage signature header beside a good one", change: batchSize(77), signers: []signer{user, ordererAdmin}, spoil: func(e *cb.ConfigUpdateEnvelope) { e.Signatures[0].SignatureHeader = []byte{0xff} }},
 		{name: "anchor peers by their administrator", change: anchor, signers: admins[:1]},
-		{name: "anchor peers by another organisation", change: anchor, signers: admins[1:2]},
+		{name: "anchor peers by another organization", change: anchor, signers: admins[1:2]},
 		{name: "anchor peers by a user", change: anchor, signers: []signer{user}},
 		{name: "application capabilities by a majority", change: capability(application, "V2_0"), signers: admins[:2]},
 		{name: "application capabilities by one twice", change: capability(application, "V2_0"), signers: []signer{admins[0], admins[0]}},
@@ -383,16 +383,16 @@ func attempts(config *cb.Config) []attempt {
 		{name: "no application section", change: func(root *cb.ConfigGroup) { delete(root.Groups, "Application") }, signers: everyone},
 		{name: "consortiums appear", change: func(root *cb.ConfigGroup) { root.Groups["Consortiums"] = &cb.ConfigGroup{ModPolicy: "Admins"} }, signers: everyone},
 		{name: "unknown section", change: func(root *cb.ConfigGroup) { root.Groups["Other"] = &cb.ConfigGroup{ModPolicy: "Admins"} }, signers: everyone},
-		{name: "an organisation leaves", change: func(root *cb.ConfigGroup) { delete(application(root).Groups, org1) }, signers: everyone},
-		{name: "an organisation comes", change: func(root *cb.ConfigGroup) {
+		{name: "an organization leaves", change: func(root *cb.ConfigGroup) { delete(application(root).Groups, org1) }, signers: everyone},
+		{name: "an organization comes", change: func(root *cb.ConfigGroup) {
 			application(root).Groups["Again"] = proto.Clone(application(root).Groups[org1]).(*cb.ConfigGroup)
 		}, signers: everyone},
-		{name: "an organisation comes with another definition of its MSP", change: func(root *cb.ConfigGroup) {
+		{name: "an organization comes with another definition of its MSP", change: func(root *cb.ConfigGroup) {
 			again := proto.Clone(application(root).Groups[org1]).(*cb.ConfigGroup)
 			editMSP(again, func(c *mb.FabricMSPConfig) { c.TlsRootCerts = nil })
 			application(root).Groups["Again"] = again
 		}, signers: everyone},
-		{name: "an organisation has a group", change: func(root *cb.ConfigGroup) {
+		{name: "an organization has a group", change: func(root *cb.ConfigGroup) {
 			application(root).Groups[org1].Groups = map[string]*cb.ConfigGroup{"sub": {ModPolicy: "Admins"}}
 		}, signers: everyone},
 		{name: "an MSP is renamed", change: func(root *cb.ConfigGroup) {
@@ -420,7 +420,7 @@ func attempts(config *cb.Config) []attempt {
 		{name: "global orderer addresses", change: func(root *cb.ConfigGroup) {
 			value(root, "OrdererAddresses", &cb.OrdererAddresses{Addresses: []string{"a:1"}})
 		}, signers: everyone},
-		{name: "orderer organisation without endpoints", change: func(root *cb.ConfigGroup) { delete(orderer(root).Groups[ordererOrg].Values, "Endpoints") }, signers: everyone},
+		{name: "orderer organization without endpoints", change: func(root *cb.ConfigGroup) { delete(orderer(root).Groups[ordererOrg].Values, "Endpoints") }, signers: everyone},
 		{name: "consensus type changes", change: func(root *cb.ConfigGroup) {
 			value(orderer(root), "ConsensusType", &ob.ConsensusType{Type: "BFT"})
 		}, signers: everyone},
@@ -525,7 +525,7 @@ func setModPolicies(group *cb.ConfigGroup) {
 	}
 }
 
-// bftConfig turns a raft channel into one of four BFT consenters, three of them of one organisation.
+// bftConfig turns a raft channel into one of four BFT consenters, three of them of one organization.
 func bftConfig(config *cb.Config) (*cb.Config, []signer) {
 	result := proto.Clone(config).(*cb.Config)
 	orderer := result.ChannelGroup.Groups["Orderer"]
@@ -603,7 +603,7 @@ func blockCases(channel string, raft, bft *cb.Config, consenters []signer) []blo
 	add("empty entry", 3, bft, good(0), good(1), good(2), &cb.MetadataSignature{})
 	add("numbers in a raft channel's policy", 0, raft, good(0), good(1), good(2))
 	ordererAdmin := loadSigner("OrdererMSP", "ordererOrganizations/orderer.example.com/users/Admin@orderer.example.com")
-	add("raft: a member of the orderer's organisation", 0, raft, byName(ordererAdmin))
+	add("raft: a member of the orderer's organization", 0, raft, byName(ordererAdmin))
 	add("raft: an application's administrator", 0, raft, byName(peerUser(1, "Admin")))
 	add("raft: two, one of them bad", 0, raft, edit(byName(ordererAdmin), flip), byName(ordererAdmin))
 	add("raft: bad", 0, raft, edit(byName(ordererAdmin), flip))

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from fastledger.node.network.plan import HOST, ORDERER_MSP, Org, Plan
+from fastledger.network.plan import HOST, ORDERER_MSP, Org, Plan
 
 PROFILE = "ChannelUsingRaft"
 BATCH_TIMEOUT = "5ms"

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from fastledger.common.config import FOLDER
-from fastledger.node.network.plan import HOST, Node, Plan
+from fastledger.network.plan import HOST, Node, Plan
 
 
 def orderer_env(plan: Plan) -> dict[str, str]:

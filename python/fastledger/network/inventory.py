@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from fastledger.common.errors import FastledgerError, InputError
-from fastledger.node.network.plan import Plan
+from fastledger.network.plan import Plan
 
 _FILE = "inventory.json"
 _NEW = "new"

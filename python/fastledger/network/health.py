@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from fastledger.node.network.plan import HOST, Node
+from fastledger.network.plan import HOST, Node
 
 TIMEOUT_S = 5.0
 """A node that runs answers in milliseconds."""

@@ -11,7 +11,7 @@ from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
 from fastledger.endorser.lifecycle.serializer import encode
 from fastledger.ledger.records import Height, HistoryEntry, StateValue
-from fastledger.node.peer_private import PrivateDataForm
+from fastledger.node.peer.private import PrivateDataForm
 from fastledger.policies import from_string
 from fastledger.protos.common.common_pb2 import (
     Block,

@@ -12,8 +12,8 @@ from fastledger.common.errors import FastledgerError, NotFound
 from fastledger.ledger import kvledger
 from fastledger.ledger.explanation import Explanation
 from fastledger.ledger.kvledger import Ledger
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.session import Session, User, spokesman
+from fastledger.network.plan import Plan
+from fastledger.network.session import Session, User, spokesman
 
 FETCH_TIMEOUT_S = 30.0
 """The longest pause between two blocks that a peer is known to have."""

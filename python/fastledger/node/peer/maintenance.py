@@ -13,8 +13,8 @@ from fastledger.common.config import Config
 from fastledger.common.errors import InputError
 from fastledger.ledger import kvledger, queryindexes
 from fastledger.ledger import rollback as ledgers
-from fastledger.node.peer import DEFAULT_FILE_SYSTEM_PATH
-from fastledger.node.peer_channels import PAUSED
+from fastledger.node.peer.channels import PAUSED
+from fastledger.node.peer.node import DEFAULT_FILE_SYSTEM_PATH
 
 _logger = log.get("kvledger")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.common.errors import FastledgerError
-from fastledger.node.network.plan import Node
+from fastledger.network.plan import Node
 
 STOP_S = 10.0
 """A node gets so long to stop before it is killed; what it acknowledged is on disk anyway."""

@@ -15,8 +15,8 @@ from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.errors import ConnectionFailed, FastledgerError, NotFound
 from fastledger.msp import SigningIdentity
-from fastledger.node.network import processes
-from fastledger.node.network.plan import Node, Org, Plan
+from fastledger.network import processes
+from fastledger.network.plan import Node, Org, Plan
 from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse

@@ -14,7 +14,7 @@ from fastledger.common.errors import (
     InputError,
     NotFound,
 )
-from fastledger.node.network import (
+from fastledger.network import (
     channel,
     deployment,
     health,
@@ -23,9 +23,9 @@ from fastledger.node.network import (
     profiles,
     settings,
 )
-from fastledger.node.network.deployment import Say
-from fastledger.node.network.plan import HOST, STATE_FOLDER, Node, Plan
-from fastledger.node.network.session import Session
+from fastledger.network.deployment import Say
+from fastledger.network.plan import HOST, STATE_FOLDER, Node, Plan
+from fastledger.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 

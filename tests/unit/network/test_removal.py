@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fastledger.common.errors import InputError
-from fastledger.node.network import identities, profiles
-from fastledger.node.network.inventory import Inventory
-from fastledger.node.network.plan import Plan
-from fastledger.node.network.removal import clean
+from fastledger.network import identities, profiles
+from fastledger.network.inventory import Inventory
+from fastledger.network.plan import Plan
+from fastledger.network.removal import clean
 
 
 @pytest.fixture

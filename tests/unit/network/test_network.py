@@ -13,9 +13,9 @@ from unittest.mock import AsyncMock
 import pytest
 
 from fastledger.common.errors import ConnectionFailed, FastledgerError, InputError, NotFound
-from fastledger.node.network import lifetime, processes, settings
-from fastledger.node.network.plan import Plan, find
-from fastledger.node.network.session import Session
+from fastledger.network import lifetime, processes, settings
+from fastledger.network.plan import Plan, find
+from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope
 
 
@@ -115,7 +115,7 @@ def test_a_commit_that_does_not_come_says_what_is_known(tmp_path: Path, monkeypa
     silent, orderer = AsyncMock(), AsyncMock()
     silent.filtered_blocks.return_value.cancel = lambda: None
     silent.filtered_blocks.return_value.commit = lambda _: asyncio.sleep(60)
-    monkeypatch.setattr("fastledger.node.network.session.COMMIT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("fastledger.network.session.COMMIT_TIMEOUT_S", 0.1)
 
     async def run() -> None:
         session = Session(plan)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastledger.common.errors import ChaincodeError, InputError
-from fastledger.node.network.deployment import entry_of, language_of
+from fastledger.network.deployment import entry_of, language_of
 
 
 @pytest.mark.parametrize(

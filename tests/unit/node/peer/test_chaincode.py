@@ -10,7 +10,7 @@ from fastledger.chaincode.launcher.docker import DockerLauncher
 from fastledger.chaincode.launcher.process import ProcessLauncher
 from fastledger.common.config import Config, load
 from fastledger.common.errors import ConfigInvalid
-from fastledger.node import peer_chaincode
+from fastledger.node.peer import chaincode as peer_chaincode
 
 CONNECTION = PeerConnection("127.0.0.1:7052", mspid="Org1MSP")
 

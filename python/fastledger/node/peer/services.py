@@ -70,7 +70,7 @@ class PeerDeliver:
 
 
 class AdminService(admin_pb2_grpc.AdminServicer):
-    """``protos.Admin`` of 1.4, for administrators of the peer's organisation."""
+    """``protos.Admin`` of 1.4, for administrators of the peer's organization."""
 
     def __init__(self, local_msp: Msp) -> None:
         """Obey the administrators of an MSP."""

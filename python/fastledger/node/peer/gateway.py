@@ -26,9 +26,9 @@ from fastledger.gateway.plan import Endorser, Endorsers, best_first
 from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
 from fastledger.gossip.node import GossipNode
-from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
-from fastledger.node.peer_channels import PeerChannels
-from fastledger.node.peer_gossip import GossipDialler
+from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
+from fastledger.node.peer.channels import PeerChannels
+from fastledger.node.peer.gossip import GossipDialler
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
@@ -62,7 +62,7 @@ class Network:
         gossip: Who is there.
         analyzer: Who endorses.
         dialler: How to get there.
-        mspid: The peer's own organisation.
+        mspid: The peer's own organization.
         address: Where it is served itself.
         runs: Whether the peer itself has a channel's chaincode.
     """
@@ -145,7 +145,7 @@ class GatewayView:
         return None if found is None else found[1]
 
     def orderers(self) -> Sequence[tuple[str, str]]:
-        """Addresses of the orderers, each with its organisation, if that is known."""
+        """Addresses of the orderers, each with its organization, if that is known."""
         orderer = self.bundle.orderer
         orgs = orderer.orgs.items() if orderer else ()
         owners = {endpoint: mspid for mspid, org in orgs for endpoint in org.endpoints}
@@ -198,7 +198,7 @@ class GatewayView:
             await connection.close()
 
     def endorsers(self, chaincode: str) -> Sequence[Endorser]:
-        """Who has a chaincode: peers of the own organisation first, then by their heights."""
+        """Who has a chaincode: peers of the own organization first, then by their heights."""
         made, found = self._having.get(chaincode, (0.0, ()))
         if not found or time.monotonic() - made > FRESH_S:
             found = self._find(chaincode)

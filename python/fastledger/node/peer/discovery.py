@@ -16,8 +16,8 @@ from fastledger.endorser.lifecycle import definition as lifecycle
 from fastledger.endorser.published import LIFECYCLE_SEQUENCE
 from fastledger.endorser.states import ViewState
 from fastledger.msp import Msp
-from fastledger.node.peer_channel import PeerChannel
-from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer.channel import PeerChannel
+from fastledger.node.peer.channels import PeerChannels
 from fastledger.policies import n_out_of_role
 from fastledger.protos.common.configtx_pb2 import Config as ChannelConfig
 from fastledger.protos.common.configtx_pb2 import ConfigGroup
@@ -49,8 +49,8 @@ class DiscoverySupport:
         Args:
             channels: Its channels.
             membership: Whom it knows.
-            local_msp: The MSP of its organisation.
-            members_allowed: Whether all members of the organisation may ask about the peer, not
+            local_msp: The MSP of its organization.
+            members_allowed: Whether all members of the organization may ask about the peer, not
                 only administrators (``peer.discovery.orgMembersAllowedAccess``).
         """
         self._channels = channels
@@ -102,7 +102,7 @@ class DiscoverySupport:
 
 
 def _of_lifecycle(channel: PeerChannel) -> Metadata:
-    """The lifecycle's own policy, by default the majority of the organisations."""
+    """The lifecycle's own policy, by default the majority of the organizations."""
     orgs = channel.organizations
     if channel.bundle.has_policy(LIFECYCLE_POLICY):
         policy = signature_policy(_root(channel), LIFECYCLE_POLICY)

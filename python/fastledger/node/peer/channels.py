@@ -18,7 +18,7 @@ from fastledger.common import log
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
-from fastledger.node.peer_channel import Connect, Overrides, PeerChannel
+from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import channel_id_of
 from fastledger.protoutil.signer import Signer

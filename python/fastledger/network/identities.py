@@ -2,8 +2,8 @@
 """Keys and certificates of a network, as fabric-samples' test-network has them."""
 
 from fastledger.common.errors import InputError
-from fastledger.node.network.inventory import Inventory
-from fastledger.node.network.plan import ORDERER_DOMAIN, Plan, org_domain
+from fastledger.network.inventory import Inventory
+from fastledger.network.plan import ORDERER_DOMAIN, Plan, org_domain
 from fastledger.tools.cryptogen import generate, spec
 
 _SANS = ("localhost", "127.0.0.1")

@@ -10,7 +10,7 @@ from fastledger.endorser.channel import Channel
 
 
 class OrdererConnector:
-    """Trusts the TLS roots of the organisations that the channel's configuration names."""
+    """Trusts the TLS roots of the organizations that the channel's configuration names."""
 
     def __init__(self, config: Config, channel: Channel) -> None:
         """Dial for a channel, with the peer's own TLS settings."""

@@ -18,8 +18,8 @@ from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
-from fastledger.node.network.plan import Node, Org, Plan
-from fastledger.node.network.session import Session, spokesman
+from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse

@@ -38,15 +38,15 @@ from fastledger.gateway.service import Gateway
 from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
-from fastledger.node.orderer_connector import OrdererConnector
-from fastledger.node.peer_chaincode import build_installed, chaincode_support, is_dev_mode
-from fastledger.node.peer_channels import PeerChannels
-from fastledger.node.peer_discovery import DiscoverySupport, discovery_service
-from fastledger.node.peer_gateway import GatewayFace, Network
-from fastledger.node.peer_gossip import PeerGossip
-from fastledger.node.peer_private import PrivateDataForm
-from fastledger.node.peer_services import AdminService, PeerDeliver
-from fastledger.node.peer_snapshots import Snapshots
+from fastledger.node.peer.chaincode import build_installed, chaincode_support, is_dev_mode
+from fastledger.node.peer.channels import PeerChannels
+from fastledger.node.peer.discovery import DiscoverySupport, discovery_service
+from fastledger.node.peer.gateway import GatewayFace, Network
+from fastledger.node.peer.gossip import PeerGossip
+from fastledger.node.peer.orderer_connector import OrdererConnector
+from fastledger.node.peer.private import PrivateDataForm
+from fastledger.node.peer.services import AdminService, PeerDeliver
+from fastledger.node.peer.snapshots import Snapshots
 from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
 from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server

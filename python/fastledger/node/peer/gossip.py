@@ -18,8 +18,8 @@ from fastledger.gossip.identities import Identities
 from fastledger.gossip.node import GossipNode
 from fastledger.gossip.settings import read_settings
 from fastledger.msp import Msp, SigningIdentity
-from fastledger.node.peer_channel import PeerChannel
-from fastledger.node.peer_channels import PeerChannels
+from fastledger.node.peer.channel import PeerChannel
+from fastledger.node.peer.channels import PeerChannels
 
 REFRESH_S = 1.0
 """Chaincodes are looked up again at most so often while blocks are committed."""
@@ -31,7 +31,7 @@ class GossipDialler:
     """Dials peers of all channels."""
 
     def __init__(self, config: Config, tls: TlsConfig | None, channels: PeerChannels) -> None:
-        """Trust the TLS roots of the channels' organisations and the peer's own."""
+        """Trust the TLS roots of the channels' organizations and the peer's own."""
         self._channels = channels
         self._cert = self._key = self._roots = b""
         self.server_hash = self.client_hash = b""

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from fastledger.comm import GrpcServer, dial
-from fastledger.node.peer_gateway import GatewayView
+from fastledger.node.peer.gateway import GatewayView
 
 
 async def echo(requests, context) -> None:

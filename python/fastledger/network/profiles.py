@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from fastledger.node.network.inventory import Inventory
-from fastledger.node.network.plan import CA_PORT, CA_PORT_STEP, Node, Org, Plan
+from fastledger.network.inventory import Inventory
+from fastledger.network.plan import CA_PORT, CA_PORT_STEP, Node, Org, Plan
 
 
 def write(plan: Plan) -> list[Path]:

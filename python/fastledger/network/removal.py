@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from fastledger.common.errors import FastledgerError
-from fastledger.node.network.inventory import Inventory
-from fastledger.node.network.plan import Plan
+from fastledger.network.inventory import Inventory
+from fastledger.network.plan import Plan
 
 _FILES_OF_A_NODE = ("core.yaml", "orderer.yaml", "env", "log", "pid")
 _FILES_OF_THE_STATE = ("chaincodes.json", "configtx.yaml", "watch", "inventory.json", ".gitignore")
