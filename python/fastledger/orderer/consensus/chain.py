@@ -131,6 +131,10 @@ class ConsenterSupport(Protocol):
         """
 
     @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
+
+    @property
     def unwritten(self) -> int:
         """Blocks handed over that are not durable."""
 

@@ -160,6 +160,11 @@ class ChainSupport:
         return orderer_of(self.bundle)
 
     @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
+        return self._joining is not None
+
+    @property
     def unwritten(self) -> int:
         """Blocks handed over that are not durable."""
         return self._writes.unwritten
