@@ -118,14 +118,14 @@ class PeerGossip:
 
     def _opened(self, channel: PeerChannel) -> None:
         self._join(channel)
-        self.node.set_height(channel.id, channel.height)
+        self.node.gossip.set_height(channel.id, channel.height)
         self._refresh(channel)
         channel.listeners.append(lambda number: self._committed(channel, number))
 
     def _committed(self, channel: PeerChannel, number: int) -> None:
         if channel.bundle.sequence != self._sequences[channel.id]:
             self._join(channel)
-        self.node.set_height(channel.id, number + 1)
+        self.node.gossip.set_height(channel.id, number + 1)
         self._refresh(channel)
 
     def _join(self, channel: PeerChannel) -> None:
@@ -136,7 +136,7 @@ class PeerGossip:
             mspid: [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers]
             for mspid, org in orgs.items()
         }
-        self.node.join(channel.id, anchors)
+        self.node.do(self.node.gossip.join(channel.id, anchors))
 
     def _installed(self) -> None:
         for channel_id in self._channels.channel_ids():
@@ -152,7 +152,7 @@ class PeerGossip:
         self._dirty.discard(channel.id)
         legacy = self._legacy.setdefault(channel.id, {})
         found = published(channel, self._definitions, self._packages, legacy)
-        self.node.set_chaincodes(channel.id, found)
+        self.node.do(self.node.gossip.set_chaincodes(channel.id, found))
 
         def again() -> None:
             del self._refreshing[channel.id]

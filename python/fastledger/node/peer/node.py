@@ -166,13 +166,13 @@ class PeerNode:
     def _discovery_support(self) -> DiscoverySupport:
         allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
         return DiscoverySupport(
-            self.channels, self._gossip.node, self._msp, members_allowed=allowed
+            self.channels, self._gossip.node.gossip, self._msp, members_allowed=allowed
         )
 
     def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
         network = Network(
-            self._gossip.node,
+            self._gossip.node.gossip,
             EndorsementAnalyzer(support),
             self._gossip.dialler,
             self.signer.mspid,
