@@ -4,6 +4,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 
 from fastledger.channelconfig import Bundle
 from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash, dial
@@ -99,8 +100,8 @@ class PeerGossip:
         identities = Identities(signer, signer.mspid, local_msp, self._bundles)
         self.dialler = GossipDialler(config, tls, channels)
         self.node = GossipNode(read_settings(config), identities, self.dialler)
-        channels.opened.append(self._opened)
-        definitions.installed.append(self._installed)
+        channels.opened.subscribe(self._opened)
+        definitions.installed.subscribe(self._installed)
 
     def start(self) -> None:
         """Begin to talk."""
@@ -120,7 +121,7 @@ class PeerGossip:
         self._join(channel)
         self.node.gossip.set_height(channel.id, channel.height)
         self._refresh(channel)
-        channel.listeners.append(lambda number: self._committed(channel, number))
+        channel.committed.subscribe(partial(self._committed, channel))
 
     def _committed(self, channel: PeerChannel, number: int) -> None:
         if channel.bundle.sequence != self._sequences[channel.id]:
@@ -138,7 +139,7 @@ class PeerGossip:
         }
         self.node.do(self.node.gossip.join(channel.id, anchors))
 
-    def _installed(self) -> None:
+    def _installed(self, _installed: None) -> None:
         for channel_id in self._channels.channel_ids():
             channel = self._channels.channel(channel_id)
             if channel is not None:
