@@ -67,8 +67,18 @@ def test_the_command_writes_its_reports(tmp_path: Path) -> None:
     assert figures["spec"]["keys"] == 100
     assert figures["runs"][0]["transactions"] > 0
     page = (tmp_path / "bench.html").read_text("utf-8")
-    assert page.count("<svg") == 3
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("Plotly.newPlot(") == 3
+
+
+def test_without_plotly_the_figures_are_written_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastledger.cli.bench.find_spec", lambda _: None)
+    arguments = ["bench", "--transactions", "400", "--block", "20", "--keys", "100", "--runs", "1"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "pip install 'fastledger[report]'" in result.output
+    assert [path.name for path in tmp_path.glob("bench.*")] == ["bench.json"]
 
 
 def test_without_real_ledgers_replays_are_of_a_generated_channel(tmp_path: Path) -> None:
