@@ -7,8 +7,9 @@ from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate, ChannelConfig, Identity
+from fastledger._core import Certificate, ChannelConfig, Identity, StateView
 from fastledger.channelconfig import sections
+from fastledger.channelconfig.conversion import signature_policy
 from fastledger.channelconfig.sections import Application, Consortium, Orderer
 from fastledger.common.errors import ConfigRefused
 from fastledger.protos.common.common_pb2 import Envelope, Payload
@@ -19,6 +20,8 @@ from fastledger.protos.common.configtx_pb2 import (
     ConfigUpdateEnvelope,
 )
 from fastledger.protos.common.configuration_pb2 import OrdererAddresses
+from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
+from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 from fastledger.protoutil.signed_data import SignedData
 
 
@@ -112,6 +115,35 @@ class Bundle:
             InputError: It is no such policy.
         """
         self._core.evaluate_application_policy(policy, signed)
+
+    def endorsement_policy(
+        self, view: StateView, namespace: str, collection: str = ""
+    ) -> bytes | None:
+        """Return who must endorse writes to a namespace, or to one of its collections.
+
+        What the committer holds transactions against; a key may have a policy of its own instead.
+
+        Args:
+            view: The state that defines the chaincode.
+            namespace: The chaincode, ``_lifecycle`` or a system chaincode.
+            collection: One of the chaincode's, implicit ones too; empty for its public state.
+
+        Returns:
+            The encoded ``protos.ApplicationPolicy``; None where nothing written there can be valid.
+        """
+        return view.endorsement_policy(self._core, namespace, collection)
+
+    def spelt_out(self, policy: bytes) -> SignaturePolicyEnvelope:
+        """Return the signatures that an encoded ``protos.ApplicationPolicy`` asks for.
+
+        Raises:
+            NotFound: It names a policy that there is not.
+            InputError: It is of a kind that cannot be spelt out.
+        """
+        decoded = ApplicationPolicy.FromString(policy)
+        if decoded.WhichOneof("Type") == "channel_config_policy_reference":
+            return signature_policy(self._root, decoded.channel_config_policy_reference)
+        return decoded.signature_policy
 
     def identity(self, serialized: bytes) -> Identity:
         """Read an encoded ``msp.SerializedIdentity`` of one of the channel's MSPs.

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chaincode's collections, now and at earlier blocks (Fabric: ``core/ledger/confighistory``)."""
 
-from collections.abc import Iterator
-
 from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
 from fastledger.endorser.channel import Channel
-from fastledger.endorser.definitions import COLLECTIONS_SUFFIX
-from fastledger.endorser.lifecycle import definition, serializer
+from fastledger.endorser.lifecycle.definition import implicit_collection
 from fastledger.ledger.kvledger import Ledger
-from fastledger.ledger.records import Height
+from fastledger.ledger.views import IMPLICIT_PREFIX
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer import collection_pb2
 from fastledger.protoutil.signed_data import SignedData
@@ -36,8 +33,8 @@ class PeerRules:
 
     def is_member(self, ns: str, coll: str) -> bool:
         """Whether the collection's policy takes the peer for a member."""
-        if coll.startswith(definition.IMPLICIT_PREFIX):
-            return coll == definition.implicit_collection(self._mspid)
+        if coll.startswith(IMPLICIT_PREFIX):
+            return coll == implicit_collection(self._mspid)
         config = _config(self._channel.ledger, ns, coll)
         return config is not None and _satisfies(self._channel, config, self._signed)
 
@@ -61,7 +58,7 @@ def may_read(channel: Channel, block: int, ns: str, coll: str, client: SignedDat
     Raises:
         FastledgerError: The collection was not defined then.
     """
-    if coll.startswith(definition.IMPLICIT_PREFIX):
+    if coll.startswith(IMPLICIT_PREFIX):
         return True
     config = _named(_configs(channel.ledger, ns, block), coll)
     if config is None:
@@ -94,22 +91,5 @@ def _configs(
     ledger: Ledger, name: str, block: int
 ) -> collection_pb2.CollectionConfigPackage | None:
     """The newest collections that blocks before this one wrote, of whichever lifecycle."""
-    field = serializer.field_key(definition.NAMESPACES, name, "Collections")
-    found = [
-        (version, encoded if lifecycle == "lscc" else serializer.decode_bytes(encoded))
-        for lifecycle, key in ((definition.NAMESPACE, field), ("lscc", name + COLLECTIONS_SUFFIX))
-        for version, encoded in _before(ledger, lifecycle, key, block)
-    ]
-    return collection_pb2.CollectionConfigPackage.FromString(max(found)[1]) if found else None
-
-
-def _before(ledger: Ledger, ns: str, key: str, block: int) -> Iterator[tuple[Height, bytes]]:
-    """The last value that blocks before this one wrote under a key, if any."""
-    now = ledger.get(ns, key)
-    if now is not None and now.version.block < block:
-        yield now.version, now.value
-    elif now is not None:
-        for entry in ledger.history(ns, key):
-            if entry.version.block < block:
-                yield entry.version, entry.value
-                return
+    found = ledger.collections_before(name, block)
+    return None if found is None else collection_pb2.CollectionConfigPackage.FromString(found)

@@ -96,6 +96,20 @@ class QueryExecutor:
         """
         return _state(self._core.get_hash(namespace, collection, key_hash))
 
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        """Read how a chaincode's collections were defined before a block, by either lifecycle.
+
+        Returns:
+            The encoded ``protos.CollectionConfigPackage``; None where there were none, or where it
+            is older than the snapshot that the ledger began from.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.collections_before("basic", 0) is None
+            True
+        """
+        return self._core.collections_before(chaincode, block)
+
     def range(self, namespace: str, start: str = "", end: str = "") -> Iterator[StateEntry]:
         """Read a range of a chaincode's public keys in byte order.
 

@@ -239,6 +239,17 @@ impl Ledger {
         door::work(py, || channel.policy_of(namespace), error::commit)
     }
 
+    /// The newest collections of a chaincode that blocks before this one brought, if any.
+    fn collections_before<'py>(
+        &self,
+        py: Python<'py>,
+        chaincode: &str,
+        block: u64,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = self.read(py, |ledger| ledger.view()?.collection_config_below(block, chaincode))?;
+        Ok(found.map(|(_, package)| PyBytes::new(py, &package)))
+    }
+
     fn private_effects<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyAny>> {
         let channel = self.channel(py)?;
         let effects = door::work(py, || channel.private_effects(number), error::commit)?;
