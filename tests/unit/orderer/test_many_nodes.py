@@ -466,6 +466,8 @@ def test_a_decision_that_contradicts_the_ledger_ends_the_channel(
         assert "there are two blocks 1" in str(node.failure)
         with pytest.raises(ChainHalted, match="no block can be written"):
             await node.order(channel.message(b"b"))
+        with pytest.raises(BlockNotNext, match="there are two blocks 1"):
+            await node.append(cluster[2].block(1))
 
     story(channel, tmp_path, tell)
 
