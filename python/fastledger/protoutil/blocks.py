@@ -24,6 +24,32 @@ METADATA_SLOTS = len(BlockMetadataIndex.values())
 """Signatures, last configuration, transactions filter, orderer, commit hash."""
 
 
+_HEADER_TAG = 0x0A
+_LONGEST_HEADER = 0x7F
+"""A header of more bytes has a length of more than one."""
+
+
+def number_of(encoded: bytes) -> int:
+    """Read the number of an encoded ``common.Block``.
+
+    What orderers and peers write begins with the header, so the transactions are not looked at.
+
+    Raises:
+        InputError: The bytes are no block, or it has no header.
+    """
+    if len(encoded) > 2 and encoded[0] == _HEADER_TAG and encoded[1] <= _LONGEST_HEADER:
+        part = encoded[: 2 + encoded[1]]
+    else:
+        part = encoded
+    try:
+        block = Block.FromString(part)
+    except DecodeError as error:
+        raise InputError(f"not an encoded common.Block: {error}") from error
+    if not block.HasField("header"):
+        raise InputError("the block has no header")
+    return block.header.number
+
+
 def data_hash(envelopes: Iterable[bytes]) -> bytes:
     """Hash the transactions of a block: SHA-256 of them all, one after the other."""
     digest = hashlib.sha256()
