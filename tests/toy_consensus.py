@@ -175,7 +175,7 @@ class Member(Follower):
         self.progress = asyncio.Event()
         self.deciding = asyncio.Lock()
         self.batcher = Batcher(
-            _Flow(self), self.propose, self.propose_config, max_unwritten=MAX_PROPOSED
+            _Proposing(self), self.propose, self.propose_config, max_unwritten=MAX_PROPOSED
         )
 
     @property
@@ -272,7 +272,7 @@ class Member(Follower):
             await self.support.drained(0)
 
 
-class _Flow:
+class _Proposing:
     """The channel, with what is proposed counted among the unwritten blocks."""
 
     def __init__(self, chain: Member) -> None:
