@@ -15,6 +15,7 @@ from fastledger.common.errors import LedgerIo
 from fastledger.ledger.blockstores import BlockStore, Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.orderer.consensus.chain import Relation, Standing, Status
+from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
 from fastledger.orderer.multichannel.chainsupport import ChainSupport
@@ -120,9 +121,9 @@ class Cluster:
         support = ChainSupport(
             disk,
             signer,
-            kind,
+            Consenters(others={"toy": kind.consenter()}),
             lambda support: StandardChannel(support, signer),
-            pytest.fail,
+            lambda _: pytest.fail("there is no system channel"),
             lambda: disk.is_full,
             join,
         )

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -110,11 +109,7 @@ def test_without_a_chain_that_can_follow_the_channel_has_failed(
 ) -> None:
     async def tell(cluster: Cluster) -> None:
         cluster.open(1, channel.genesis)
-
-        def unsupported(values: object) -> SimpleNamespace:
-            raise InputError("no such chain")
-
-        cluster.kinds[1].of = unsupported
+        cluster.kinds[1].is_broken = True
         cluster[1].switch_chain()
         with pytest.raises(ChainHalted):
             await cluster[1].order(channel.message(b"a"))
