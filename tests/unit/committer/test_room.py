@@ -11,6 +11,7 @@ from fastledger.committer import committer as room
 from fastledger.committer.committer import Committer
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from waiting import settle
 
 
 def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
@@ -29,7 +30,7 @@ def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
             )
             await committer.submit(blocks[0])
             second = asyncio.create_task(committer.submit(blocks[1]))
-            await asyncio.sleep(0.05)
+            await settle()
             assert not second.done()
             committer.start()
             async with asyncio.timeout(20):
