@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
-from stand_in import Endless, Peer, Simulator, args, tx
 
 from fastledger.chaincode import context as contexts
 from fastledger.chaincode import handler as handlers
@@ -26,6 +25,7 @@ from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeSpec,
 )
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from stand_in import Endless, Peer, Simulator, args, tx
 from waiting import elapse, until
 
 T = wire.ChaincodeMessage

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stand_in import PackageLauncherOf, Peer, args, tx
 
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
@@ -24,6 +23,7 @@ from fastledger.chaincode.launcher.sandbox import Kind, ResourceLimits
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
+from stand_in import PackageLauncherOf, Peer, args, tx
 
 HOSTILE = Path(__file__).with_name("hostile.py")
 
