@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora import Corpus
@@ -47,6 +47,7 @@ def read(config: Config) -> Bundle:
     return Bundle.from_config("mychannel", config.SerializeToString())
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_orderer_section(copy: Callable[[], Config], data: st.DataObject) -> None:
     config = copy()
@@ -110,6 +111,7 @@ def test_the_orderer_section(copy: Callable[[], Config], data: st.DataObject) ->
         assert ours.server_tls_cert == theirs.server_tls_cert
 
 
+@settings(deadline=None)
 @given(own=TEXTS, listed=TEXTS)
 def test_orderers_are_where_their_organizations_say(
     copy: Callable[[], Config], own: list[str], listed: list[str]
@@ -127,6 +129,7 @@ def test_orderers_are_where_their_organizations_say(
     assert [org.endpoints for org in bundle.orderer.orgs.values()] == [tuple(own)]
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_application_section(copy: Callable[[], Config], data: st.DataObject) -> None:
     config = copy()
