@@ -51,7 +51,7 @@ $(PROTO_TOOLS): $(TOOLS)
 
 # The Python sources are used in place; only the core is built.
 $(BUILT): $(TOOLS) $(RUST_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet --extras report
 	@touch $@
 
 demo: build

@@ -181,7 +181,7 @@ class _small_disk:  # noqa: N801 - used like a function
         options = ["-t", "tmpfs", "-o", f"size={ROOM_MIB}m", "tmpfs", str(self._folder)]
         done = subprocess.run(["mount", *options], check=False, capture_output=True)
         if done.returncode:
-            pytest.skip("a file system cannot be mounted here")
+            pytest.skip("needs the right to mount a file system")
         shutil.copytree(self._kept, self._folder, dirs_exist_ok=True)
 
     def __exit__(self, *_: object) -> None:

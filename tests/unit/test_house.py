@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import corpora
 import fastledger
 from corpora import ROOT
 
@@ -85,7 +86,7 @@ def tracked(*patterns: str) -> list[Path]:
         ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True
     )
     if listed.returncode:
-        pytest.skip("not a git checkout")
+        pytest.skip("needs a git checkout")
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -108,3 +109,12 @@ def test_paths_named_in_the_documents_exist() -> None:
         for name in named:
             found = (ROOT / name).exists() or (document.parent / name).exists()
             assert found, f"{document.name} names {name}"
+
+
+def test_both_languages_look_for_the_same_ledgers() -> None:
+    rust = (ROOT / "rust" / "crates" / "vectors" / "src" / "lib.rs").read_text("utf-8")
+    for name in ("KEPT", "FURTHER"):
+        listed = re.search(rf"pub const {name}: \[&str; \d+\] =\s*\[([^\]]*)\]", rust)
+        assert listed, name
+        assert tuple(re.findall(r'"([^"]+)"', listed[1])) == getattr(corpora, name)
+    assert all((corpora.VECTORS / f"{name}.tar.zst").is_file() for name in corpora.KEPT)

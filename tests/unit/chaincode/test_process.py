@@ -41,7 +41,7 @@ confined = pytest.mark.parametrize(
     [
         pytest.param(
             kind,
-            marks=pytest.mark.skipif(not _works(kind), reason=f"{kind.value} does not work here"),
+            marks=pytest.mark.skipif(not _works(kind), reason=f"needs {kind.value} to work here"),
         )
         for kind in (Kind.BUBBLEWRAP, Kind.NAMESPACES)
     ],
@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Run a test with ``call(function, ...)`` on the hostile chaincode."""
     if not _works(kind):
-        pytest.skip("no sandbox works here")
+        pytest.skip("needs a sandbox that works here")
 
     async def main() -> None:
         source = files or {"src/hostile.py": HOSTILE.read_bytes()}
@@ -189,7 +189,7 @@ counted_together = pytest.mark.parametrize(
         pytest.param(
             True,
             marks=pytest.mark.skipif(
-                not cgroups.available(), reason="the kernel gives this user no control groups"
+                not cgroups.available(), reason="needs control groups that this user may use"
             ),
         ),
         False,
@@ -340,7 +340,7 @@ def test_the_entry_may_be_told(tmp_path: Path) -> None:
     run(tmp_path, test, files=files)
 
 
-@pytest.mark.skipif(not _works(Kind.NAMESPACES), reason="namespaces do not work here")
+@pytest.mark.skipif(not _works(Kind.NAMESPACES), reason="needs namespaces to work here")
 def test_tools_off_the_path_of_people_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
     assert sandbox._problem.__wrapped__(Kind.NAMESPACES) is None

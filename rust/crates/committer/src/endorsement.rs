@@ -11,8 +11,8 @@ use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 
 use crate::definitions::{CollectionGuard, Definition};
-use crate::invocation::Rules;
 use crate::policies::{self, PolicyRef};
+use crate::rules::Rules;
 
 /// Name of the metadata entry that holds a key's endorsement policy (`MetaDataKeys_VALIDATION_PARAMETER`).
 const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
@@ -252,7 +252,7 @@ mod tests {
 
     /// Calls with the check of a chaincode that has one collection without a policy of its own.
     fn with_check(state: &Guarded, run: impl FnOnce(&NamespaceCheck<'_, 'static, Guarded>)) {
-        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let corpus = Corpus::kept("fabric-3.1/small");
         let config = ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap();
         let rules = Rules { v2_0_validation: true, ..Rules::default() };
         let collections = field(1, &field(1, &field(1, b"coll")));
