@@ -24,6 +24,7 @@ from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
 from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
+from fastledger.protoutil import varint
 from fastledger.protoutil.blocks import is_config_block
 
 _STATUS, _BLOCK = 0x08, 0x12
@@ -43,7 +44,7 @@ class ResponseForm(Protocol):
 
 def status_response(status: int) -> bytes:
     """Encode a DeliverResponse that ends a range."""
-    return bytes([_STATUS]) + _varint(status)
+    return bytes([_STATUS]) + varint.encode(status)
 
 
 class BlockForm:
@@ -53,7 +54,7 @@ class BlockForm:
 
     def block(self, encoded: bytes, request: DeliverRequest) -> bytes:  # noqa: ARG002
         """Frame a block."""
-        return b"".join((bytes([_BLOCK]), _varint(len(encoded)), encoded))
+        return b"".join((bytes([_BLOCK]), varint.encode(len(encoded)), encoded))
 
 
 class FilteredBlockForm:
@@ -125,12 +126,3 @@ def without_data(encoded: bytes) -> bytes:
         return encoded
     block.ClearField("data")
     return block.SerializeToString()
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError, Message
 
 from fastledger.common.errors import InputError
 from fastledger.endorser.proposal import ProposalFiltered
+from fastledger.msp import expires_at
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
-from fastledger.protoutil.expiration import expires_at
 
 M = TypeVar("M", bound=Message)
 

@@ -20,10 +20,10 @@ from google.protobuf.message import DecodeError
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.acl import AclProvider
+from fastledger.msp import expires_at
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.protos.peer import snapshot_pb2, snapshot_pb2_grpc
-from fastledger.protoutil.expiration import expires_at
 from fastledger.protoutil.signed_data import SignedData
 
 MAX_PENDING = 1000
