@@ -30,7 +30,10 @@ __all__ = [
     "block_header",
     "deflate",
     "duration_ns",
+    "emitted_events",
     "environment_damage",
+    "filtered_block",
+    "transaction_ids",
 ]
 
 __version__: str
@@ -682,8 +685,20 @@ def duration_ns(text: str) -> int:
     Raises InputError, whose text is Go's.
     """
 
+def emitted_events(block: bytes) -> list[tuple[str, int, tuple[str, bytes] | None]]:
+    """What the transactions of an encoded common.Block that was committed have emitted.
+
+    For each that can be read its id, its code, and the chaincode and encoding of its event.
+    """
+
 def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
     """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
 
     Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
     """
+
+def filtered_block(block: bytes) -> bytes:
+    """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
+def transaction_ids(block: bytes) -> list[str]:
+    """Ids of the transactions of an encoded common.Block; empty where one has none."""

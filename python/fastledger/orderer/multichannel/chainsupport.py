@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
 from fastledger.common.errors import LedgerCorrupted
+from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, Draft, consenter_metadata
 from fastledger.orderer.capabilities import orderer_of
@@ -22,9 +23,6 @@ from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import last_config_index
 from fastledger.protoutil.signer import Signer
-
-RECENT_BLOCKS = 4
-"""Encoded blocks kept for the peers that follow the chain's end."""
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -76,7 +74,7 @@ class ChainSupport:
         self.chain = consenter.chain(self, consenter_metadata(last))
         self.relation = consenter.relation
         self.status = "inactive"
-        self._recent: dict[int, bytes] = {}
+        self.blocks = PreparedBlocks(self.block)
 
     # What Broadcast asks.
 
@@ -119,20 +117,12 @@ class ChainSupport:
         await self._writes.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Return an encoded block."""
-        block = self._recent.get(number)
-        if block is None:
-            try:
-                block = self._blocks.block(number)
-            except LedgerCorrupted as error:
-                self.damage = error
-                raise
-            if number >= self.height - RECENT_BLOCKS:
-                self._recent[number] = block
-                self._recent.pop(number - RECENT_BLOCKS, None)
-                while len(self._recent) > RECENT_BLOCKS:
-                    self._recent.pop(min(self._recent))
-        return block
+        """Read a block, in any thread."""
+        try:
+            return self._blocks.block(number)
+        except LedgerCorrupted as error:
+            self.damage = error
+            raise
 
     # What the chain asks.
 

@@ -13,6 +13,7 @@ mod config;
 mod crypto;
 mod door;
 mod error;
+mod events;
 mod excerpt;
 mod identity;
 mod ledger;
@@ -61,7 +62,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
-    module.add_function(wrap_pyfunction!(environment_damage, module)?)
+    module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
+    module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
+    module.add_function(wrap_pyfunction!(events::transaction_ids, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.
