@@ -155,7 +155,7 @@ def test_registration_offers_batches_and_the_transaction_carries_its_proposal() 
         assert params.use_write_batch
         assert params.use_get_multiple_keys
         assert params.max_size_write_batch == params.max_size_get_multiple_keys == 1000
-        assert scene.transaction.proposal == scene.context.signed_proposal
+        assert scene.transaction.proposal == scene.context.proposal.signed
         assert ChaincodeInput.FromString(scene.transaction.payload).args == [b"f"]
         assert scene.transaction.txid == scene.context.tx_id
 

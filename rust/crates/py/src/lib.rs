@@ -15,6 +15,7 @@ mod crypto;
 mod definition;
 mod door;
 mod error;
+mod events;
 mod excerpt;
 mod identity;
 mod ledger;
@@ -78,7 +79,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
-    module.add_function(wrap_pyfunction!(expiring_block, module)?)
+    module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
+    module.add_function(wrap_pyfunction!(events::transaction_ids, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.
