@@ -6,11 +6,8 @@ from contextlib import closing
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.config import Config
 from fastledger.common.errors import FastledgerError
-from fastledger.discovery.auth import AuthSettings
 from fastledger.discovery.metadata import Metadata, read_metadata
-from fastledger.discovery.service import DiscoveryService
 from fastledger.discovery.support import Membership
 from fastledger.msp import Msp
 from fastledger.node.peer.channels import PeerChannels
@@ -68,26 +65,3 @@ class DiscoverySupport:
             except FastledgerError as error:
                 _logger.error("[%s] chaincode %s: %s", channel_id, chaincode, error)
                 return None
-
-
-def discovery_service(config: Config, support: DiscoverySupport, *, tls: bool) -> DiscoveryService:
-    """Make the service that core.yaml asks for.
-
-    Raises:
-        ConfigInvalid: A setting is wrong.
-    """
-    retention = config.string("peer.discovery.authCachePurgeRetentionRatio", "0.75")
-    try:
-        kept = float(retention)
-    except ValueError:
-        kept = -1.0
-    if not 0 <= kept <= 1:
-        raise config.invalid(
-            "peer.discovery.authCachePurgeRetentionRatio", retention, "a number from 0 to 1"
-        )
-    settings = AuthSettings(
-        enabled=config.boolean("peer.discovery.authCacheEnabled", True),
-        max_entries=config.integer("peer.discovery.authCacheMaxSize", 1000),
-        retention=kept,
-    )
-    return DiscoveryService(support, tls=tls, settings=settings)

@@ -9,10 +9,11 @@ use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, metadata_slot};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyFrozenSet, PyMappingProxy, PyTuple};
 
 use crate::certificate::Certificate;
 use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
+use crate::sections::{Application, Orderer, consortiums};
 use crate::{door, error};
 
 /// One configuration of a channel: it never changes, an update makes the next one.
@@ -23,12 +24,13 @@ pub(crate) struct ChannelConfig(pub identity::ChannelConfig);
 impl ChannelConfig {
     #[staticmethod]
     fn from_block(py: Python<'_>, block: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || identity::ChannelConfig::from_block(block), error::identity).map(Self)
+        door::deep_work(py, block.len(), || identity::ChannelConfig::from_block(block), error::identity).map(Self)
     }
 
     #[staticmethod]
     fn from_config(py: Python<'_>, channel_id: &str, config: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || identity::ChannelConfig::from_config(channel_id, config), error::identity).map(Self)
+        door::deep_work(py, config.len(), || identity::ChannelConfig::from_config(channel_id, config), error::identity)
+            .map(Self)
     }
 
     #[getter]
@@ -43,13 +45,34 @@ impl ChannelConfig {
 
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let encoded = door::deep_work(py, || self.0.encoded(), error::identity)?;
+        let encoded = door::deep_work(py, door::ANY_LENGTH, || self.0.encoded(), error::identity)?;
         Ok(PyBytes::new(py, &encoded))
     }
 
+    /// Names of the channel capabilities.
     #[getter]
-    fn batch_timeout_ns(&self) -> Option<i64> {
-        self.0.orderer().map(|orderer| orderer.batch_timeout_ns)
+    fn capabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
+        PyFrozenSet::new(py, self.0.capability_names())
+    }
+
+    #[getter]
+    fn application(&self, py: Python<'_>) -> PyResult<Option<Application>> {
+        self.0.application().map(|read| Application::new(py, read)).transpose()
+    }
+
+    #[getter]
+    fn orderer(&self, py: Python<'_>) -> PyResult<Option<Orderer>> {
+        self.0.orderer().map(|read| Orderer::new(py, read)).transpose()
+    }
+
+    #[getter]
+    fn consortiums(&self, py: Python<'_>) -> PyResult<Option<Py<PyMappingProxy>>> {
+        self.0.consortiums().map(|read| consortiums(py, read)).transpose()
+    }
+
+    #[getter]
+    fn orderer_addresses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.orderer_addresses())
     }
 
     #[getter]
@@ -125,12 +148,12 @@ impl ChannelConfig {
     }
 
     fn evaluate_signature_policy(&self, py: Python<'_>, envelope: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
-        let policy = door::deep_work(py, || self.0.key_policy(envelope), error::identity)?;
+        let policy = door::deep_work(py, envelope.len(), || self.0.key_policy(envelope), error::identity)?;
         self.judge(py, &policy, &signed)
     }
 
     fn evaluate_application_policy(&self, py: Python<'_>, policy: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
-        let policy = door::deep_work(py, || self.0.application_policy(policy), error::identity)?;
+        let policy = door::deep_work(py, policy.len(), || self.0.application_policy(policy), error::identity)?;
         self.judge(py, &policy, &signed)
     }
 
@@ -144,19 +167,19 @@ impl ChannelConfig {
             let signatures = metadata.get(metadata_slot::SIGNATURES).copied().unwrap_or_default();
             block_signature::verify(&header, signatures, &self.0, verifier())
         };
-        door::deep_work(py, verify, error::identity)
+        door::deep_work(py, block.len(), verify, error::identity)
     }
 
     fn apply(&self, py: Python<'_>, config_envelope: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || self.0.apply(config_envelope), error::identity).map(Self)
+        door::deep_work(py, door::ANY_LENGTH, || self.0.apply(config_envelope), error::identity).map(Self)
     }
 
     fn channel_template(&self, py: Python<'_>, request: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || self.0.channel_template(request), error::identity).map(Self)
+        door::deep_work(py, door::ANY_LENGTH, || self.0.channel_template(request), error::identity).map(Self)
     }
 
     fn propose_update<'py>(&self, py: Python<'py>, update: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let envelope = door::deep_work(py, || self.0.propose_update(update), error::identity)?;
+        let envelope = door::deep_work(py, door::ANY_LENGTH, || self.0.propose_update(update), error::identity)?;
         Ok(PyBytes::new(py, &envelope))
     }
 }

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which private writes of a block a client gets, as collections were defined before the block."""
 
+import asyncio
 from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
 
 from fastledger.common.errors import FastledgerError, LedgerCorrupted, PolicyUnsatisfied
+from fastledger.deliver import PreparedBlocks
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
-from fastledger.endorser.lifecycle.serializer import encode
-from fastledger.ledger.records import Height, HistoryEntry, StateValue
 from fastledger.node.peer.private import PrivateDataForm
 from fastledger.policies import from_string
 from fastledger.protos.common.common_pb2 import (
@@ -28,8 +28,6 @@ from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
 from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
 
-LIFECYCLE = ("_lifecycle", "namespaces/fields/cc/Collections")
-LSCC = ("lscc", "cc~collection")
 MINE, OTHERS = "OR('A.member')", "OR('B.member')"
 
 
@@ -44,20 +42,16 @@ def package(**members: str) -> bytes:
 
 
 class Ledger:
-    """What blocks wrote, by namespace and key, oldest first."""
+    """Which collections blocks brought, by chaincode, oldest first."""
 
     height = 100
 
-    def __init__(self, written: dict) -> None:
-        self._written = written
+    def __init__(self, **brought: list[tuple[int, bytes]]) -> None:
+        self._brought = brought
 
-    def get(self, ns: str, key: str) -> StateValue | None:
-        values = self._written.get((ns, key))
-        return StateValue(values[-1][1], Height(values[-1][0], 0)) if values else None
-
-    def history(self, ns: str, key: str):
-        for block, value in reversed(self._written.get((ns, key), [])):
-            yield HistoryEntry("tx", Height(block, 0), value, False, None)
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        before = [package for number, package in self._brought.get(chaincode, []) if number < block]
+        return before[-1] if before else None
 
 
 class Bundle:
@@ -105,7 +99,12 @@ def block_with(number: int, sets: dict) -> Block:
 
 
 def delivered(
-    ledger: Ledger, block: int, sets: dict, stored: dict | None = None
+    ledger: Ledger,
+    block: int,
+    sets: dict,
+    stored: dict | None = None,
+    *,
+    header_only: bool = False,
 ) -> dict[int, list[str]]:
     kept = sets if stored is None else stored
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
@@ -113,9 +112,12 @@ def delivered(
     form = PrivateDataForm(lambda _: channel)
     encoded = block_with(block, sets).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
-    response = DeliverResponse.FromString(form.block(encoded, request))
+    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded))
+    answer = asyncio.run(form.response(source, block, request, header_only=header_only))
+    response = DeliverResponse.FromString(answer)
     both = response.block_and_private_data
     assert both.block.header.number == block
+    assert both.block.HasField("data") is not header_only
     return {
         index: [coll.collection_name for ns in one.ns_pvt_rwset for coll in ns.collection_pvt_rwset]
         for index, one in both.private_data_map.items()
@@ -123,13 +125,15 @@ def delivered(
 
 
 def test_members_and_whoever_may_read_get_it() -> None:
-    ledger = Ledger({LSCC: [(3, package(mine=MINE, others=OTHERS, open=""))]})
+    ledger = Ledger(cc=[(3, package(mine=MINE, others=OTHERS, open=""))])
     sets = {0: written("mine", "open", "others"), 4: written("others"), 7: written("mine")}
-    assert delivered(ledger, 9, sets) == {0: ["mine", "open"], 7: ["mine"]}
+    for header_only in (False, True):
+        found = delivered(ledger, 9, sets, header_only=header_only)
+        assert found == {0: ["mine", "open"], 7: ["mine"]}
 
 
 def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:
-    ledger = Ledger({LSCC: [(3, package(mine=MINE))]})
+    ledger = Ledger(cc=[(3, package(mine=MINE))])
     other = written("mine")
     write = {"key": "k", "value": b"another"}
     other.ns_pvt_rwset[0].collection_pvt_rwset[0].rwset = KVRWSet(
@@ -141,10 +145,7 @@ def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:
 
 def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:
     ledger = Ledger(
-        {
-            LSCC: [(3, package(coll=OTHERS)), (6, package(coll=MINE))],
-            LIFECYCLE: [(20, encode(package(coll=OTHERS)))],
-        }
+        cc=[(3, package(coll=OTHERS)), (6, package(coll=MINE)), (20, package(coll=OTHERS))]
     )
     sets = {0: written("coll")}
     assert delivered(ledger, 6, sets) == {}, "defined by the block itself"
@@ -154,7 +155,7 @@ def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:
 
 
 def test_what_was_not_defined_ends_the_stream_and_implicit_ones_are_open() -> None:
-    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    ledger = Ledger(cc=[(5, package(coll=MINE))])
     with pytest.raises(FastledgerError, match="no collection config was found for collection coll"):
         delivered(ledger, 5, {0: written("coll")})
     with pytest.raises(FastledgerError, match="collection none for chaincode cc"):
@@ -163,7 +164,7 @@ def test_what_was_not_defined_ends_the_stream_and_implicit_ones_are_open() -> No
 
 
 def test_how_long_values_live() -> None:
-    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    ledger = Ledger(cc=[(5, package(coll=MINE))])
     assert block_to_live(ledger, "cc", "coll") == 3
     assert block_to_live(ledger, "cc", "other") == 0
     assert block_to_live(ledger, "none", "coll") == 0
