@@ -39,11 +39,13 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "check_channel_id",
     "deflate",
     "duration_ns",
     "environment_damage",
     "expires_at",
     "expiring_block",
+    "transaction_id",
 ]
 
 __version__: str
@@ -879,6 +881,9 @@ def block_header_bytes(number: int, previous_hash: bytes, data_hash: bytes) -> b
 def block_header_hash(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
     """The hash of a block's header, which the next block holds."""
 
+def check_channel_id(channel_id: str) -> None:
+    """Raises InputError for what is no channel's name; its text is Fabric's."""
+
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
 
@@ -904,4 +909,10 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
     """The block whose commit deletes what a block wrote into a collection; None for never.
 
     A ``block_to_live`` of 0 means for ever.
+    """
+
+def transaction_id(nonce: bytes, creator: bytes) -> str:
+    """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
+
+    Fabric: `protoutil.ComputeTxID`.
     """
