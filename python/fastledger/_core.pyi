@@ -42,10 +42,13 @@ __all__ = [
     "check_channel_id",
     "deflate",
     "duration_ns",
+    "emitted_events",
     "environment_damage",
     "expires_at",
     "expiring_block",
+    "filtered_block",
     "transaction_id",
+    "transaction_ids",
 ]
 
 __version__: str
@@ -893,6 +896,12 @@ def duration_ns(text: str) -> int:
     Raises InputError, whose text is Go's.
     """
 
+def emitted_events(block: bytes) -> list[tuple[str, int, tuple[str, bytes] | None]]:
+    """What the transactions of an encoded common.Block that was committed have emitted.
+
+    For each that can be read its id, its code, and the chaincode and encoding of its event.
+    """
+
 def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
     """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
 
@@ -911,8 +920,14 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
     A ``block_to_live`` of 0 means for ever.
     """
 
+def filtered_block(block: bytes) -> bytes:
+    """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
 
     Fabric: `protoutil.ComputeTxID`.
     """
+
+def transaction_ids(block: bytes) -> list[str]:
+    """Ids of the transactions of an encoded common.Block; empty where one has none."""

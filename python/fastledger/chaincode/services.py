@@ -9,8 +9,8 @@ from fastledger.chaincode.simulator import TxSimulator
 from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Services(Protocol):
     ) -> EndorsementInfo:
         """Look a chaincode up among the channel's definitions, legacy ones included."""
 
-    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
+    def check_acl(self, channel_id: str, proposal: UnpackedProposal) -> None:
         """Check ``peer/ChaincodeToChaincode`` on the called chaincode's channel."""
 
     def is_system_chaincode(self, name: str) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durations and sizes as Go programs write them: ``1m30s``, ``250ms``, ``512 KB``."""
+"""Durations as Go programs write them: ``1m30s``, ``250ms``."""
 
 import re
 
@@ -7,9 +7,6 @@ from fastledger._core import duration_ns
 from fastledger.common.errors import InputError
 
 _NANOSECOND, _MICROSECOND, _MILLISECOND, _SECOND = 1, 1_000, 1_000_000, 1_000_000_000
-
-_SIZE = re.compile(r"([0-9]+)\s*(?:([kmg])b?)?", re.IGNORECASE)
-_SIZE_SHIFT = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 class Duration(float):
@@ -43,18 +40,6 @@ def parse_duration(text: str) -> Duration:
         return Duration(duration_ns(text))
     except InputError as error:
         raise ValueError(f"{text!r} is not a duration such as 300ms, 30s or 1m30s") from error
-
-
-def parse_size(text: str) -> int:
-    """Return bytes of ``99 MB``, ``512k`` or ``1024`` (Fabric: ``viperutil``; k is 1,024).
-
-    Raises:
-        ValueError: It is not a size.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a size such as 512 KB, 99 MB or 1048576")
-    return int(match[1]) << _SIZE_SHIFT[(match[2] or "").lower()]
 
 
 def format_duration(seconds: float) -> str:

@@ -3,8 +3,8 @@
 
 ::
 
-    <file system path>/snapshots/completed/<channel>/<block>   Fabric's format
-                                 pending/<channel>             block numbers, one a line
+    <ledger.snapshots.rootDir>/completed/<channel>/<block>   Fabric's format
+                               pending/<channel>             block numbers, one a line
 """
 
 import asyncio
@@ -37,11 +37,11 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
     """Takes snapshots of a peer's channels."""
 
     def __init__(self, channels: PeerChannels, acl: AclProvider, folder: Path) -> None:
-        """Write under ``peer.fileSystemPath``."""
+        """Write into a folder."""
         self._channels = channels
         self._acl = acl
-        self._completed = folder / "snapshots" / "completed"
-        self._waiting = folder / "snapshots" / "pending"
+        self._completed = folder / "completed"
+        self._waiting = folder / "pending"
         self._pending: dict[str, set[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         channels.opened.subscribe(self._opened)

@@ -58,32 +58,44 @@ class Standing:
     status: Status
 
 
-class ConsenterSupport(Protocol):
-    """What a chain needs of its channel."""
+class BatcherSupport(Protocol):
+    """What a batcher needs of the channel.
+
+    A leader who proposes hands in a view of it that counts what is not agreed on as unwritten.
+    """
 
     @property
     def channel_id(self) -> str:
         """The channel's name."""
 
     @property
-    def bundle(self) -> Bundle:
-        """The configuration in force."""
-
-    @property
     def sequence(self) -> int:
-        """Its sequence."""
+        """Sequence of the configuration in force."""
 
     @property
     def orderer(self) -> Orderer:
         """Its orderer group: batch size, batch timeout, the consensus metadata."""
-
-    # Messages.
 
     def process_normal(self, envelope: bytes) -> None:
         """Judge a message anew, after the configuration changed; raises what refuses it."""
 
     def process_config(self, envelope: bytes) -> bytes:
         """Make a configuration message anew after the configuration changed; raises likewise."""
+
+    @property
+    def unwritten(self) -> int:
+        """Blocks handed over that are not durable."""
+
+    async def drained(self, blocks: int) -> None:
+        """Return when at most so many blocks handed over are not durable."""
+
+
+class ConsenterSupport(BatcherSupport, Protocol):
+    """What a chain needs of its channel."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The configuration in force."""
 
     # Blocks.
 
@@ -93,6 +105,10 @@ class ConsenterSupport(Protocol):
 
     def block(self, number: int) -> bytes:
         """Return an encoded block below the height."""
+
+    @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
 
     def create_next(self, envelopes: Sequence[bytes]) -> Block:
         """Make the block after the last one created, with empty metadata; nothing is written.
@@ -129,17 +145,6 @@ class ConsenterSupport(Protocol):
             BlockNotNext: It does not follow.
             FastledgerError: It is refused; nothing of it is stored.
         """
-
-    @property
-    def is_onboarding(self) -> bool:
-        """Whether blocks up to the one that the channel was joined with are missing."""
-
-    @property
-    def unwritten(self) -> int:
-        """Blocks handed over that are not durable."""
-
-    async def drained(self, blocks: int) -> None:
-        """Return when at most so many blocks handed over are not durable."""
 
     # The chain itself.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
+from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
 from fastledger.orderer.capabilities import orderer_of
@@ -28,9 +29,6 @@ from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
-
-RECENT_BLOCKS = 4
-"""Encoded blocks kept for the peers that follow the chain's end."""
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -77,8 +75,8 @@ class ChainSupport:
         self.errored = asyncio.Event()
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._settle)
-        self._recent: dict[int, bytes] = {}
+        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
+        self.blocks = PreparedBlocks(self.block)
         self.changed()
 
     # What Broadcast asks.
@@ -132,20 +130,12 @@ class ChainSupport:
         await self._writes.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Return an encoded block."""
-        block = self._recent.get(number)
-        if block is None:
-            try:
-                block = self._blocks.block(number)
-            except LedgerCorrupted as error:
-                self.damage = error
-                raise
-            if number >= self.height - RECENT_BLOCKS:
-                self._recent[number] = block
-                self._recent.pop(number - RECENT_BLOCKS, None)
-                while len(self._recent) > RECENT_BLOCKS:
-                    self._recent.pop(min(self._recent))
-        return block
+        """Read a block, in any thread."""
+        try:
+            return self._blocks.block(number)
+        except LedgerCorrupted as error:
+            self.damage = error
+            raise
 
     # What the chain asks; see `ConsenterSupport`.
 
@@ -213,6 +203,7 @@ class ChainSupport:
     async def append(self, signed_block: bytes) -> None:
         """Hand a block that others have signed to the disk, if all of it is right."""
         async with self._appending:
+            self._check_alive()
             block = await asyncio.to_thread(checked_block, signed_block)
             if not self._writer.is_next(block):
                 return
@@ -287,17 +278,18 @@ class ChainSupport:
 
     def _is_next(self, block: Block) -> bool:
         """Whether a decided block is new; one that contradicts the ledger ends the channel."""
+        self._check_alive()
         try:
             return self._writer.is_next(block)
         except BlockNotNext as error:
-            self._settle(error)
+            self._fail(error)
             raise
 
     def _effect(self, block: Block) -> Bundle | None:
         """Return the configuration that a block is; a channel that it makes begins here."""
+        if block.header.number == 0:
+            return Bundle.from_block(block.SerializeToString())
         if is_config_block(block):
-            if block.header.number == 0:
-                return Bundle.from_block(block.SerializeToString())
             return self._in_force.apply(config_of(block.data.data[0]))
         if self._in_force.consortiums is not None:
             first_config = created_channel(block.data.data[0])
@@ -327,11 +319,20 @@ class ChainSupport:
         self._disk = failure
         self.changed()
 
-    def _settle(self, failure: Exception | None) -> None:
+    def _told_of_chain(self, failure: Exception | None) -> None:
         if failure is not None:
-            _logger.critical("[channel: %s] failed: %s", self.channel_id, failure)
-            self._stopped = failure
+            self._fail(failure)
         self.changed()
+
+    def _fail(self, error: Exception) -> None:
+        """Write nothing any more."""
+        _logger.critical("[channel: %s] failed: %s", self.channel_id, error)
+        self._stopped = error
+        self.changed()
+
+    def _check_alive(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
 
 
 def _configurations(blocks: Blocks, join_block: bytes | None) -> tuple[JoinBlock | None, Bundle]:

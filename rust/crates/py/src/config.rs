@@ -18,7 +18,7 @@ use crate::{door, error};
 
 /// One configuration of a channel: it never changes, an update makes the next one.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct ChannelConfig(identity::ChannelConfig);
+pub(crate) struct ChannelConfig(pub identity::ChannelConfig);
 
 #[pymethods]
 impl ChannelConfig {

@@ -12,11 +12,14 @@ mod chaincode;
 mod comm;
 mod config;
 mod crypto;
+mod definition;
 mod door;
 mod error;
+mod events;
 mod excerpt;
 mod identity;
 mod ledger;
+mod private;
 mod result;
 mod sections;
 mod state;
@@ -44,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capabilities::OrdererCapabilities>()?;
     module.add_class::<certificate::Certificate>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
+    module.add_class::<definition::ChaincodeDefinition>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
@@ -77,7 +81,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
-    module.add_function(wrap_pyfunction!(transaction_id, module)?)
+    module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
+    module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
+    module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
+    module.add_function(wrap_pyfunction!(events::transaction_ids, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.

@@ -29,6 +29,7 @@ from fastledger.protos.peer.proposal_pb2 import (
     SignedProposal,
 )
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 class Rows:
@@ -191,8 +192,8 @@ class Peer:
             raise ChaincodeError(f"chaincode {name} not found")
         return self.definitions[name]
 
-    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
-        del signed_proposal
+    def check_acl(self, channel_id: str, proposal: UnpackedProposal) -> None:
+        del proposal
         if channel_id in self.denied_channels:
             raise ChaincodeError("access denied")
 
@@ -310,8 +311,7 @@ def tx(
         tx_id=tx_id,
         namespace=name,
         simulator=simulator,
-        signed_proposal=signed,
-        proposal=proposal,
+        proposal=UnpackedProposal(signed),
         creator=signature.creator,
     )
 
