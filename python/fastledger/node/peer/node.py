@@ -16,6 +16,8 @@ from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer, ServerLimits, ServiceLimit, TlsConfig
+from fastledger.committer.deliverclient import DeliverClient
+from fastledger.committer.puller import BlockPuller
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
@@ -39,6 +41,7 @@ from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.peer.chaincode import build_installed, chaincode_support, is_dev_mode
+from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.discovery import DiscoverySupport, discovery_service
 from fastledger.node.peer.gateway import GatewayFace, Network
@@ -84,11 +87,10 @@ class PeerNode:
         self.channels = PeerChannels(
             folder,
             self.signer,
-            lambda channel: OrdererConnector(config, channel),
-            self._overrides,
+            self._orderers,
             IndexFiles(packages, definitions),
         )
-        definitions.installed.append(self.channels.installed)
+        definitions.installed.subscribe(self.channels.look_for_indexes)
         self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
@@ -98,17 +100,17 @@ class PeerNode:
             keeps_history=config.boolean("ledger.history.enableHistoryDatabase", True),
         )
         self._add_system_chaincodes(packages, definitions, mspid)
+        self._support = chaincode_support(config, self._services, packages, folder, mspid)
         self.endorser = Endorser(
             self.channels,
             self._acl,
             self._msp.identity,
             definitions,
             self._services,
+            self._support,
             self.signer,
             _filters(config),
         )
-        self._support = chaincode_support(config, self._services, packages, folder, mspid)
-        self.endorser.use(self._support)
         self._gossip = PeerGossip(
             config, self._tls, self.signer, self._msp, self.channels, definitions, packages
         )
@@ -166,13 +168,13 @@ class PeerNode:
     def _discovery_support(self) -> DiscoverySupport:
         allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
         return DiscoverySupport(
-            self.channels, self._gossip.node, self._msp, members_allowed=allowed
+            self.channels, self._gossip.node.gossip, self._msp, members_allowed=allowed
         )
 
     def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
         network = Network(
-            self._gossip.node,
+            self._gossip.node.gossip,
             EndorsementAnalyzer(support),
             self._gossip.dialler,
             self.signer.mspid,
@@ -256,6 +258,16 @@ class PeerNode:
             channel = self.channels.channel(channel_id)
             if channel is not None:
                 await channel.check()
+
+    def _orderers(self, channel: PeerChannel) -> DeliverClient:
+        """Make what brings a channel's blocks."""
+        puller = BlockPuller(
+            channel.id,
+            lambda: self._overrides(channel.bundle.orderer_addresses),
+            self.signer,
+            OrdererConnector(self._config, channel),
+        )
+        return DeliverClient(channel.id, puller, channel.intake)
 
     def _overrides(self, addresses: Sequence[str]) -> Sequence[str]:
         overrides = {
