@@ -12,6 +12,7 @@ from dataclasses import replace
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
+from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
 from fastledger.orderer.capabilities import orderer_of
@@ -28,9 +29,6 @@ from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
-
-RECENT_BLOCKS = 4
-"""Encoded blocks kept for the peers that follow the chain's end."""
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -78,7 +76,7 @@ class ChainSupport:
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
         self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
-        self._recent: dict[int, bytes] = {}
+        self.blocks = PreparedBlocks(self.block)
         self.changed()
 
     # What Broadcast asks.
@@ -125,20 +123,12 @@ class ChainSupport:
         await self._writes.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Return an encoded block."""
-        block = self._recent.get(number)
-        if block is None:
-            try:
-                block = self._blocks.block(number)
-            except LedgerCorrupted as error:
-                self.damage = error
-                raise
-            if number >= self.height - RECENT_BLOCKS:
-                self._recent[number] = block
-                self._recent.pop(number - RECENT_BLOCKS, None)
-                while len(self._recent) > RECENT_BLOCKS:
-                    self._recent.pop(min(self._recent))
-        return block
+        """Read a block, in any thread."""
+        try:
+            return self._blocks.block(number)
+        except LedgerCorrupted as error:
+            self.damage = error
+            raise
 
     # What the chain asks; see `ConsenterSupport`.
 
