@@ -85,22 +85,15 @@ class ChainSupport:
     async def order(self, message: OrdererMessage) -> None:
         """Take a normal message; raises Rejected, or ChainHalted."""
         sequence = await self.processor.admit(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.order(Message(message.encoded, message.size), sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        taken = Message(message.encoded, message.size)
+        await self._slot.give(lambda chain: chain.order(taken, sequence))
 
     async def configure(self, message: OrdererMessage) -> None:
         """Take a configuration update; raises Rejected, or ChainHalted."""
         config, sequence = self.processor.process_update(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.configure(config, sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        await self._slot.give(lambda chain: chain.configure(config, sequence))
 
     # What other consenters ask.
 
