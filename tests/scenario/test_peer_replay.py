@@ -127,9 +127,8 @@ def endorser_at(corpus: Corpus, folder: Path, height: int, org: str) -> Endorser
     installer = Installer(packages, definitions, built)
     services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
     signer = peering.identity(material, org, "peer0", "peers")
-    endorser = Endorser(channels, acl, msp.identity, definitions, services, signer)
-    endorser.use(Example02(services))
-    return endorser
+    executor = Example02(services)
+    return Endorser(channels, acl, msp.identity, definitions, services, executor, signer)
 
 
 async def built(ccid: str, package: object = None) -> None:

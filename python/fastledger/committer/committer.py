@@ -111,11 +111,14 @@ class Committer:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
-    async def submit(self, block: bytes) -> None:
-        """Hand in the next block; waits while too many wait already."""
+    async def room(self, block: bytes) -> None:
+        """Return when a block may be handed in; waits while too many wait already."""
         while not self._has_room(block):
             self._room.clear()
             await self._room.wait()
+
+    def submit(self, block: bytes) -> None:
+        """Hand in the next block, for which there is `room`."""
         self._outstanding += 1
         self._bytes += len(block)
         self._idle.clear()

@@ -82,10 +82,11 @@ class Endorser:
         local_identity: Callable[[bytes], Identity],
         definitions: Definitions,
         services: PeerServices,
+        executor: Executor,
         signer: SigningIdentity,
         filters: Sequence[Filter] = (),
     ) -> None:
-        """Build an endorser; its chaincodes come with :meth:`use`."""
+        """Build an endorser whose chaincodes an executor runs."""
         self._filters = filters
         self._channels = channels
         self._acl = acl
@@ -93,7 +94,7 @@ class Endorser:
         self._definitions = definitions
         self._services = services
         self._signer = signer
-        self._executor: Executor | None = None
+        self._executor = executor
         self._received = metrics.counter(
             "endorser_proposals_received", "The number of proposals received."
         )
@@ -104,10 +105,6 @@ class Endorser:
             "endorser_proposal_validation_failures",
             "The number of proposals that have failed initial validation.",
         )
-
-    def use(self, executor: Executor) -> None:
-        """Take what runs chaincodes, which in its turn needs this peer's services."""
-        self._executor = executor
 
     async def process(
         self, signed: proposal_pb2.SignedProposal
@@ -263,8 +260,6 @@ class Endorser:
     async def _run(
         self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
     ) -> Outcome:
-        if self._executor is None:
-            raise FastledgerError("this peer runs no chaincodes")
         answer, event = await self._executor.invoke(context, chaincode_input)
         if answer.status >= responses.ERROR_THRESHOLD:
             return answer, None
@@ -295,7 +290,6 @@ class Endorser:
             proposal=context.proposal,
             creator=context.creator,
         )
-        assert self._executor is not None  # noqa: S101 - _run has looked
         ccid = f"{chaincode.name}:{chaincode.version}"
         await self._executor.execute(inner, ccid, spec.chaincode_spec.input, True)
 

@@ -23,9 +23,9 @@ from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.endorser.states import ViewState
 from fastledger.gateway.peer import Unheard
 from fastledger.gateway.plan import Endorser, Endorsers, best_first
+from fastledger.gossip.gossip import Gossip
 from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
-from fastledger.gossip.node import GossipNode
 from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.gossip import GossipDialler
@@ -67,7 +67,7 @@ class Network:
         runs: Whether the peer itself has a channel's chaincode.
     """
 
-    gossip: GossipNode
+    gossip: Gossip
     analyzer: EndorsementAnalyzer
     dialler: GossipDialler
     mspid: str

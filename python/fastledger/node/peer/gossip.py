@@ -4,6 +4,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 
 from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcChannel, TlsConfig, certificate_hash, dial
@@ -88,8 +89,8 @@ class PeerGossip:
         identities = Identities(signer, signer.mspid, local_msp, self._bundles)
         self.dialler = GossipDialler(config, tls, channels)
         self.node = GossipNode(config.gossip, identities, self.dialler)
-        channels.opened.append(self._opened)
-        definitions.installed.append(self._installed)
+        channels.opened.subscribe(self._opened)
+        definitions.installed.subscribe(self._installed)
 
     def start(self) -> None:
         """Begin to talk."""
@@ -107,14 +108,14 @@ class PeerGossip:
 
     def _opened(self, channel: PeerChannel) -> None:
         self._join(channel)
-        self.node.set_height(channel.id, channel.height)
+        self.node.gossip.set_height(channel.id, channel.height)
         self._refresh(channel)
-        channel.listeners.append(lambda number: self._committed(channel, number))
+        channel.committed.subscribe(partial(self._committed, channel))
 
     def _committed(self, channel: PeerChannel, number: int) -> None:
         if channel.bundle.sequence != self._sequences[channel.id]:
             self._join(channel)
-        self.node.set_height(channel.id, number + 1)
+        self.node.gossip.set_height(channel.id, number + 1)
         self._refresh(channel)
 
     def _join(self, channel: PeerChannel) -> None:
@@ -125,9 +126,9 @@ class PeerGossip:
             mspid: [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers]
             for mspid, org in orgs.items()
         }
-        self.node.join(channel.id, anchors)
+        self.node.do(self.node.gossip.join(channel.id, anchors))
 
-    def _installed(self) -> None:
+    def _installed(self, _installed: None) -> None:
         for channel_id in self._channels.channel_ids():
             channel = self._channels.channel(channel_id)
             if channel is not None:
@@ -141,7 +142,7 @@ class PeerGossip:
         self._dirty.discard(channel.id)
         legacy = self._legacy.setdefault(channel.id, {})
         found = published(channel, self._definitions, self._packages, legacy)
-        self.node.set_chaincodes(channel.id, found)
+        self.node.do(self.node.gossip.set_chaincodes(channel.id, found))
 
         def again() -> None:
             del self._refreshing[channel.id]

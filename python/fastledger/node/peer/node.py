@@ -15,6 +15,8 @@ from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer
+from fastledger.committer.deliverclient import DeliverClient
+from fastledger.committer.puller import BlockPuller
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
@@ -38,6 +40,7 @@ from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.peer.chaincode import build_installed, chaincode_support
+from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.config import DELIVER, ENDORSER, GATEWAY, PeerConfig, read
 from fastledger.node.peer.discovery import DiscoverySupport
@@ -79,28 +82,29 @@ class PeerNode:
         self.channels = PeerChannels(
             settings.storage.folder,
             self.signer,
-            lambda channel: OrdererConnector(settings, channel),
-            settings.deliveryclient.overridden,
+            self._orderers,
             IndexFiles(packages, definitions),
+            # As in Fabric, a number that is not positive says nothing.
+            workers=max(settings.validator_pool_size, 0),
         )
-        definitions.installed.append(self.channels.installed)
+        definitions.installed.subscribe(self.channels.look_for_indexes)
         self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
             self.channels, self._acl, definitions, keeps_history=settings.keeps_history
         )
         self._add_system_chaincodes(packages, definitions)
+        self._support = chaincode_support(settings, self._services, packages)
         self.endorser = Endorser(
             self.channels,
             self._acl,
             self._msp.identity,
             definitions,
             self._services,
+            self._support,
             self.signer,
             _filters(config.file, settings),
         )
-        self._support = chaincode_support(settings, self._services, packages)
-        self.endorser.use(self._support)
         self._gossip = PeerGossip(
             settings, self._tls, self.signer, self._msp, self.channels, definitions, packages
         )
@@ -149,7 +153,7 @@ class PeerNode:
         self._server.add(self._gossip.node.register)
         support = DiscoverySupport(
             self.channels,
-            self._gossip.node,
+            self._gossip.node.gossip,
             self._msp,
             members_allowed=config.discovery.members_allowed,
         )
@@ -165,7 +169,7 @@ class PeerNode:
     def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
         network = Network(
-            self._gossip.node,
+            self._gossip.node.gossip,
             EndorsementAnalyzer(support),
             self._gossip.dialler,
             self.signer.mspid,
@@ -249,6 +253,17 @@ class PeerNode:
             channel = self.channels.channel(channel_id)
             if channel is not None:
                 await channel.check()
+
+    def _orderers(self, channel: PeerChannel) -> DeliverClient:
+        """Make what brings a channel's blocks."""
+        overridden = self._config.deliveryclient.overridden
+        puller = BlockPuller(
+            channel.id,
+            lambda: overridden(channel.bundle.orderer_addresses),
+            self.signer,
+            OrdererConnector(self._config, channel),
+        )
+        return DeliverClient(channel.id, puller, channel.intake)
 
     def _chaincode_listener(self) -> Listener | None:
         """Where chaincodes dial: only when an address is given, or users start them by hand."""

@@ -9,6 +9,7 @@
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -43,6 +44,7 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
         self._waiting = folder / "pending"
         self._pending: dict[str, set[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        channels.opened.subscribe(self._opened)
 
     async def start(self) -> None:
         """Go on with what was asked for before the peer was started."""
@@ -52,7 +54,6 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
             if channel is not None:
                 numbers = _block_numbers(path)
                 self._pending[channel.id] = {n for n in numbers if n >= channel.height}
-                self._listen(channel)
 
     async def Generate(
         self,
@@ -138,18 +139,15 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
             return
         pending.add(wanted)
         self._write(channel.id)
-        self._listen(channel)
 
-    def _listen(self, channel: PeerChannel) -> None:
-        def committed(number: int) -> None:
-            if number in self._pending.get(channel.id, set()):
-                task = asyncio.create_task(self._take_pending(channel, number))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+    def _opened(self, channel: PeerChannel) -> None:
+        channel.committed.subscribe(partial(self._committed, channel))
 
-        if not any(getattr(one, "snapshots", False) for one in channel.listeners):
-            committed.snapshots = True  # type: ignore[attr-defined]
-            channel.listeners.append(committed)
+    def _committed(self, channel: PeerChannel, number: int) -> None:
+        if number in self._pending.get(channel.id, set()):
+            task = asyncio.create_task(self._take_pending(channel, number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _take_pending(self, channel: PeerChannel, number: int) -> None:
         try:

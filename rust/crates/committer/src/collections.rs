@@ -10,8 +10,9 @@ use fastledger_mvcc::{StateReader, UpdateBatch};
 use fastledger_wire::Message;
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 
-use crate::definitions::{Definition, LIFECYCLE, LSCC, PublicState, StateAfter};
+use crate::definitions::{Definition, PublicState, StateAfter};
 use crate::lscc;
+use crate::system_chaincodes::{LIFECYCLE, LSCC};
 
 /// Schedules the hashed keys that a block writes to collections with a `blockToLive`.
 pub(crate) fn expiries<'a, S: StateReader>(

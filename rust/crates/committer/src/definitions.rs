@@ -13,13 +13,10 @@ use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
 use fastledger_wire::{DecodeError, Message};
 
-use crate::invocation::Rules;
 use crate::policies::PolicyRef;
+use crate::rules::Rules;
+use crate::system_chaincodes::{LIFECYCLE, LSCC};
 
-/// Namespace of the 2.x lifecycle.
-pub(crate) const LIFECYCLE: &str = "_lifecycle";
-/// Namespace of the 1.x lifecycle.
-pub(crate) const LSCC: &str = "lscc";
 /// The only validation plugin there is.
 const BUILT_IN_PLUGIN: &str = "vscc";
 /// `implicitcollection.prefix`.

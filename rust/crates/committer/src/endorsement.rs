@@ -11,8 +11,8 @@ use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 
 use crate::definitions::{CollectionGuard, Definition};
-use crate::invocation::Rules;
 use crate::policies::{self, PolicyRef};
+use crate::rules::Rules;
 
 /// Name of the metadata entry that holds a key's endorsement policy (`MetaDataKeys_VALIDATION_PARAMETER`).
 const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";

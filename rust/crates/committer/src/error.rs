@@ -9,9 +9,11 @@ use thiserror::Error;
 /// Why a block is refused whole; nothing of it is written.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// More than [`crate::MAX_BLOCK_BYTES`].
-    #[error("it has {bytes} bytes, more than the {} that a message may have", crate::MAX_BLOCK_BYTES)]
+    /// More than a message may have.
+    #[error("it has {bytes} bytes, more than the {most} that a message may have")]
     TooLarge {
+        /// See [`crate::MAX_BLOCK_BYTES`].
+        most: usize,
         /// Its size.
         bytes: usize,
     },

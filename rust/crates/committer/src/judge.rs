@@ -14,11 +14,14 @@ use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
 
 use crate::checked::{Checked, EndorsementCheck};
-use crate::definitions::{Definition, LSCC, Unusable};
+use crate::definitions::{Definition, Unusable};
 use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
-use crate::invocation::{Invocation, Rules, is_system_chaincode, never_invokable, never_written};
+use crate::explain::describe_endorsements;
+use crate::invocation::Invocation;
 use crate::lscc;
 use crate::policies::{self, PolicyRef};
+use crate::rules::Rules;
+use crate::system_chaincodes::{LSCC, is_system_chaincode, never_invokable, never_written};
 use crate::transaction::{Body, EndorserTransaction};
 use crate::verdict::{Invalid, Reason};
 
@@ -106,7 +109,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         };
         result.map_err(|failure| match failure {
             Stop::Invalid(mut invalid) => {
-                invalid.describe_endorsements(tx, &checked.endorsements);
+                describe_endorsements(&mut invalid, tx, &checked.endorsements);
                 Stop::Invalid(invalid)
             }
             broken @ Stop::Broken(_) => broken,

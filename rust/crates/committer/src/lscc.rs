@@ -21,8 +21,8 @@ use fastledger_wire::peer::{
 };
 use fastledger_wire::rwset::{KvWrite, TxRwSet};
 
-use crate::definitions::LSCC;
-use crate::invocation::{Rules, is_system_chaincode};
+use crate::rules::Rules;
+use crate::system_chaincodes::{LSCC, is_system_chaincode};
 use crate::transaction::EndorserTransaction;
 
 /// Arguments after the function: channel and deployment spec must be there, endorsement policy, escc and vscc may be.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
-use fastledger_committer::{Channel, CommitError, Options};
+use fastledger_committer::{CommitError, Options, PeerLedger};
 use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation, View};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
@@ -23,13 +23,13 @@ use crate::{door, error};
 pub(crate) struct Ledger {
     path: PathBuf,
     options: Options,
-    channel: RwLock<Option<Arc<Channel>>>,
+    channel: RwLock<Option<Arc<PeerLedger>>>,
     /// The newest view that somebody holds: simulations of one height read through one.
     shared_view: Mutex<Weak<View>>,
 }
 
 impl Ledger {
-    fn channel(&self, py: Python<'_>) -> PyResult<Arc<Channel>> {
+    fn channel(&self, py: Python<'_>) -> PyResult<Arc<PeerLedger>> {
         let channel = self.channel.read().unwrap_or_else(PoisonError::into_inner).clone();
         channel.ok_or_else(|| error::input(py, format!("ledger {} is closed", self.path.display())))
     }
@@ -82,7 +82,7 @@ impl Ledger {
             durable,
             ..Options::default()
         };
-        let channel = door::work(py, || Channel::open(&path, &options), error::commit)?;
+        let channel = door::work(py, || PeerLedger::open(&path, &options), error::commit)?;
         Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))), shared_view: Mutex::new(Weak::new()) })
     }
 
@@ -256,11 +256,11 @@ impl Ledger {
     /// Closes the ledger and opens it, with or without what is derived from its blocks; returns the height.
     fn open_again(&self, py: Python<'_>, anew: bool) -> PyResult<u64> {
         self.close(py);
-        let open = || -> Result<Channel, CommitError> {
+        let open = || -> Result<PeerLedger, CommitError> {
             if anew {
                 Storage::drop_derived(&self.path)?;
             }
-            Channel::open(&self.path, &self.options)
+            PeerLedger::open(&self.path, &self.options)
         };
         let channel = door::work(py, open, error::commit)?;
         let height = channel.ledger().height();
