@@ -27,7 +27,7 @@ from fastledger.common.settings import (
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.discovery.auth import AuthSettings
 from fastledger.gateway.settings import GatewaySettings
-from fastledger.gossip.settings import GossipSettings, read_settings
+from fastledger.gossip.settings import GossipSettings
 from fastledger.ledger.kvledger import MAX_WORKERS
 from fastledger.msp.settings import LocalMsp
 from fastledger.node.operations_config import PeerOperations
@@ -248,7 +248,10 @@ def read(config: Config) -> PeerConfig:
     leads, elects = "peer.gossip.orgLeader", "peer.gossip.useLeaderElection"
     if config.boolean(leads) and config.boolean(elects):
         raise ConfigInvalid(f"{config.file}: {leads} and {elects} must not both be true")
-    return replace(made, gossip=read_settings(config))
+    try:
+        return replace(made, gossip=made.gossip.reachable_at(made.address))
+    except ValueError as error:
+        raise ConfigInvalid(f"{config.file}: {error}") from error
 
 
 def remarks(config: Config) -> list[str]:
