@@ -13,10 +13,13 @@ import peering
 from corpora import OpenCorpus
 from fastledger import TxValidationCode as Code
 from fastledger.comm import dial
+from fastledger.committer.deliverclient import DeliverClient
+from fastledger.committer.puller import BlockPuller
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.packages import PackageStore
 from fastledger.msp import SigningIdentity
+from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.protos.common.common_pb2 import Block, Envelope, Payload
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
@@ -83,7 +86,12 @@ async def pull(
     async with liar.serving() as one, restless.serving() as two:
         packages = PackageStore(folder)
         indexes = IndexFiles(packages, Definitions(packages, signer.mspid))
-        channels = PeerChannels(folder, signer, lambda _: Plain(), lambda _: [one, two], indexes)
+
+        def orderers(channel: PeerChannel) -> DeliverClient:
+            puller = BlockPuller(channel.id, lambda: [one, two], signer, Plain())
+            return DeliverClient(channel.id, puller, channel.intake)
+
+        channels = PeerChannels(folder, signer, orderers, indexes)
         await channels.open()
         await channels.join(blocks[0])
         channel = channels.channel(channel_id)

@@ -21,7 +21,6 @@ from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.installer import Installer
 from fastledger.endorser.packages import PackageStore, parse_legacy
-from fastledger.endorser.proposal import unpack
 from fastledger.endorser.services import PeerServices
 from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
@@ -32,6 +31,7 @@ from fastledger.msp import Msp, load_msp_config
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeInput
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse, Response
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 CHANNEL = "mychannel"
 
@@ -125,9 +125,8 @@ def endorser_at(corpus: Corpus, folder: Path, height: int, org: str) -> Endorser
     installer = Installer(packages, definitions, built)
     services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
     signer = peering.identity(material, org, "peer0", "peers")
-    endorser = Endorser(channels, acl, msp.identity, definitions, services, signer)
-    endorser.use(Example02(services))
-    return endorser
+    executor = Example02(services)
+    return Endorser(channels, acl, msp.identity, definitions, services, executor, signer)
 
 
 async def built(ccid: str, package: object = None) -> None:
@@ -165,7 +164,7 @@ def installed(corpus: Corpus) -> Iterator[bytes]:
 
 async def answer(endorser: Endorser, proposal: SignedProposal) -> Answer:
     try:
-        return await endorser.process(proposal)
+        return await endorser.process(UnpackedProposal(proposal))
     except FastledgerError as error:
         return str(error)
 
@@ -202,7 +201,7 @@ async def compare(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
     ]
     same, different = 0, []
     for name, proposal, theirs in recorded(corpus):
-        unpacked = unpack(proposal)
+        unpacked = UnpackedProposal(proposal)
         function = unpacked.input.args[0].decode() if unpacked.input.args else ""
         if function in UNCOMPARED or "installedchaincodes" in function:
             continue

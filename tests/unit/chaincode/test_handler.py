@@ -13,8 +13,9 @@ from fastledger.chaincode import handler as handlers
 from fastledger.chaincode import requests
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
@@ -154,7 +155,7 @@ def test_registration_offers_batches_and_the_transaction_carries_its_proposal() 
         assert params.use_write_batch
         assert params.use_get_multiple_keys
         assert params.max_size_write_batch == params.max_size_get_multiple_keys == 1000
-        assert scene.transaction.proposal == scene.context.signed_proposal
+        assert scene.transaction.proposal == scene.context.proposal.signed
         assert ChaincodeInput.FromString(scene.transaction.payload).args == [b"f"]
         assert scene.transaction.txid == scene.context.tx_id
 
@@ -217,7 +218,7 @@ def test_metadata_is_read_and_needs_its_capability() -> None:
         answer = await scene.ask(T.GET_STATE_METADATA, get)
         (entry,) = wire.StateMetadataResult.FromString(answer.payload).entries
         assert (entry.metakey, entry.value) == ("VALIDATION_PARAMETER", b"x")
-        scene.peer.capable = Capabilities(key_level_endorsement=False, purge_private_data=False)
+        scene.peer.capable = ApplicationCapabilities({"V1_2"})
         for kind, request in (
             (T.GET_STATE_METADATA, get),
             (T.PUT_STATE_METADATA, wire.PutStateMetadata(key="k")),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fastledger.common.errors import FastledgerError
-from fastledger.deliver import BlockForm, DeliverHandler, FilteredBlockForm
+from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, PreparedBlocks
 from fastledger.protos.common.common_pb2 import (
     Block,
     ChannelHeader,
@@ -29,7 +29,8 @@ class Chain:
     """Blocks in memory."""
 
     def __init__(self, blocks: int) -> None:
-        self.blocks = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
+        self.encoded = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
+        self.blocks = PreparedBlocks(lambda number: self.encoded[number])
         self.sequence = 0
         self.errored = asyncio.Event()
         self.first = 0
@@ -37,18 +38,15 @@ class Chain:
 
     @property
     def height(self) -> int:
-        return len(self.blocks)
+        return len(self.encoded)
 
     async def wait(self, height: int) -> None:
         async with self._grown:
             await self._grown.wait_for(lambda: self.height >= height)
 
-    def block(self, number: int) -> bytes:
-        return self.blocks[number]
-
     async def grow(self) -> None:
         async with self._grown:
-            self.blocks.append(new_block(self.height, b"", [b"tx"]).SerializeToString())
+            self.encoded.append(new_block(self.height, b"", [b"tx"]).SerializeToString())
             self._grown.notify_all()
 
 
@@ -94,7 +92,7 @@ async def stream(*envelopes: bytes) -> AsyncIterator[bytes]:
 
 def serve(chain: Chain, *envelopes: bytes, check=allow, context=None, **settings):
     handler = DeliverHandler({"channel": chain}.get, **settings)
-    return handler.serve(stream(*envelopes), context or Context(), check, BlockForm())
+    return handler.serve(stream(*envelopes), context or Context(), check, BLOCKS)
 
 
 async def answers(responses: AsyncIterator[bytes]) -> list[int | str]:
@@ -344,10 +342,10 @@ def test_headers_with_signatures_carry_no_transactions() -> None:
         info = seek(0, 0, content_type=SeekInfo.HEADER_WITH_SIG)
         response = DeliverResponse.FromString(await anext(serve(Chain(1), request(info))))
         assert not response.block.HasField("data")
-        assert response.block.header == Block.FromString(Chain(1).block(0)).header
+        assert response.block.header == Block.FromString(Chain(1).encoded[0]).header
 
     run(story())
 
 
 def test_filtered_form_is_of_the_same_fields() -> None:
-    assert FilteredBlockForm().data_type == "filtered_block"
+    assert FILTERED_BLOCKS.data_type == "filtered_block"

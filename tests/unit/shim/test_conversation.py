@@ -40,7 +40,7 @@ def transaction() -> ChaincodeMessage:
         txid=context.tx_id,
         channel_id=context.channel_id,
         payload=ChaincodeInput(args=[b"f"]).SerializeToString(),
-        proposal=context.signed_proposal,
+        proposal=context.proposal.signed,
     )
 
 

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastledger_mvcc::testing::MemoryState;
 use fastledger_mvcc::{
-    Conflict, Outcome, StateKey, StateReader, Transaction, UpdateBatch, commit_hash, parallel, sequential, update_bytes,
+    Conflict, StateKey, StateReader, Transaction, UpdateBatch, Validated, commit_hash, parallel, sequential,
+    update_bytes,
 };
 use fastledger_vectors::{Corpus, Verdict};
 use fastledger_wire::common::{Block, ChannelHeader, Envelope, Payload, header_type};
@@ -132,7 +133,7 @@ impl Ledger {
         self.apply(number, &outcome.batch);
     }
 
-    fn validate<'a>(&self, number: u64, txs: &[Transaction<'a>]) -> Outcome<'a> {
+    fn validate<'a>(&self, number: u64, txs: &[Transaction<'a>]) -> Validated<'a> {
         let judged = sequential::validate(number, txs, &self.state).unwrap();
         for workers in [1, 3] {
             assert_eq!(parallel::validate(number, txs, &self.state, workers).unwrap(), judged, "{workers} workers");
