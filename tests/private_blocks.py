@@ -11,6 +11,7 @@ from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 
 LIVES = {"ever": 0, "short": 1, "long": 4}
 FOREIGN = "foreign"
+FOREIGN_LIFE = 2
 
 
 class Generated(KeepAll):
@@ -18,11 +19,11 @@ class Generated(KeepAll):
 
     keeps_invalid = True
 
-    def is_member(self, ns: str, coll: str) -> bool:
+    def is_member(self, ns: str, coll: str, block: int) -> bool:
         return coll != FOREIGN
 
     def block_to_live(self, ns: str, coll: str) -> int:
-        return LIVES[coll]
+        return LIVES.get(coll, FOREIGN_LIFE)
 
 
 class Model:
@@ -31,10 +32,16 @@ class Model:
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], tuple[bytes, tuple[int, int]]] = {}
         self.sets: dict[tuple[int, int, str], dict[str, bytes]] = {}
+        self.missing: set[tuple[int, int, str]] = set()
+        self.ineligible: set[tuple[int, int, str]] = set()
 
     def commit(self, block: int, transactions: list) -> None:
         for tx, (valid, writes) in enumerate(transactions):
             for coll, key, value, purge, mine in writes:
+                if coll == FOREIGN:
+                    self.ineligible.add((block, tx, coll))
+                elif not mine:
+                    self.missing.add((block, tx, coll))
                 if mine and coll != FOREIGN:
                     self.sets.setdefault((block, tx, coll), {})[key] = value
                     if valid:
@@ -56,7 +63,11 @@ class Model:
 
     def expire(self, block: int) -> None:
         def over(coll: str, committed: int) -> bool:
-            return LIVES[coll] > 0 and committed + LIVES[coll] + 1 <= block
+            life = LIVES.get(coll, FOREIGN_LIFE)
+            return life > 0 and committed + life + 1 <= block
+
+        for noted in (self.missing, self.ineligible):
+            noted -= {place for place in noted if over(place[2], place[0])}
 
         for (coll, key), (_, version) in list(self.values.items()):
             if over(coll, version[0]):
@@ -84,6 +95,12 @@ class Model:
             for coll in ns.collection_pvt_rwset
         }
         return found == self.sets
+
+    def lacks(self, store: PrivateDataStore) -> bool:
+        found = [(one.block, one.tx, one.coll) for one in store.missing(10**6)]
+        newest_first = sorted({block for block, _, _ in found}, reverse=True)
+        in_order = list(dict.fromkeys(block for block, _, _ in found)) == newest_first
+        return set(found) == self.missing and len(found) == store.missing_count and in_order
 
 
 def generated(chance: random.Random, blocks: int) -> list:

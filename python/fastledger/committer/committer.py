@@ -83,6 +83,11 @@ class Committer:
         self._height = metrics.gauge(
             "ledger_blockchain_height", "Height of the chain in blocks.", ["channel"]
         ).labels(channel_id)
+        self._missing = metrics.gauge(
+            "ledger_pvtdata_missing",
+            "Private write sets that this peer should have and has not.",
+            ["channel"],
+        ).labels(channel_id)
         self._seconds = metrics.histogram(
             "ledger_block_processing_time",
             "Time taken in seconds for ledger block processing.",
@@ -225,7 +230,8 @@ class Committer:
 
     def _catch_up(self) -> None:
         """Apply the private writes of blocks that were committed when the process ended."""
-        while not self._private.is_empty and self._private.height < self._ledger.height:
+        self._private.begin(self._ledger.height)
+        while self._private.height < self._ledger.height:
             number = self._private.height
             try:
                 block = self._ledger.block(number)
@@ -234,11 +240,23 @@ class Committer:
                 self._private.apply(number, ())
                 continue
             self._apply(number, block.encoded, block.codes)
-        self._private.skip(self._ledger.height)
+        self._private.reconsider()
+        self._missing.set(self._private.missing_count)
 
     def _apply(self, number: int, block: bytes, codes: bytes) -> None:
-        wanted = self._private.concerns(block)
-        self._private.apply(number, endorsed_results(block, codes) if wanted else ())
+        before = self._private.missing_count
+        self._private.apply(number, endorsed_results(block, codes))
+        missing = self._private.missing_count
+        if missing > before:
+            _logger.warning(
+                "[%s] Block [%d] is committed without %d private write set(s) that this peer "
+                "should have: %d are missing",
+                self._channel_id,
+                number,
+                missing - before,
+                missing,
+            )
+        self._missing.set(missing)
 
     # The loop.
 

@@ -26,8 +26,8 @@ class Rules(Protocol):
     def keeps_invalid(self) -> bool:
         """Whether write sets of invalid transactions are kept, too."""
 
-    def is_member(self, ns: str, coll: str) -> bool:
-        """Whether the peer is of an organization that has the collection's values."""
+    def is_member(self, ns: str, coll: str, block: int) -> bool:
+        """Whether the peer has the collection's values, as it is defined before a block."""
 
     def block_to_live(self, ns: str, coll: str) -> int:
         """How many blocks values live; 0 for ever."""
@@ -38,7 +38,7 @@ class KeepAll:
 
     keeps_invalid = False
 
-    def is_member(self, _ns: str, _coll: str) -> bool:
+    def is_member(self, _ns: str, _coll: str, _block: int) -> bool:
         """It is."""
         return True
 
@@ -68,6 +68,23 @@ def agreed(public: bytes, private: bytes) -> Iterator[tuple[str, str, bytes]]:
         for coll in ns.collection_pvt_rwset:
             if hashes.get((ns.namespace, coll.collection_name)) == sha256(coll.rwset).digest():
                 yield ns.namespace, coll.collection_name, coll.rwset
+
+
+def written(public: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the collections that a transaction writes to; nothing of one that makes no sense.
+
+    Args:
+        public: Encoded ``rwset.TxReadWriteSet``.
+    """
+    try:
+        claimed = rwset.TxReadWriteSet.FromString(public)
+    except DecodeError:
+        return
+    for ns in claimed.ns_rwset:
+        for coll in ns.collection_hashed_rwset:
+            # One that was only read has no hash.
+            if coll.pvt_rwset_hash:
+                yield ns.namespace, coll.collection_name
 
 
 def were_written(public: bytes, ns: str, coll: str, private: bytes) -> bool:

@@ -91,7 +91,7 @@ def private_part(public: bytes, known: dict[bytes, bytes]) -> rwset.TxPvtReadWri
 
 def held(store: PrivateDataStore) -> Held:
     found: Held = {}
-    for ns, coll in store._collections:
+    for ns, coll in store.collections():
         for key, value in store.range(ns, coll, "", ""):
             row = store.get(ns, coll, key)
             assert row is not None
@@ -131,7 +131,7 @@ class Replay:
                 commit = ledger.commit(block)
                 found = list(endorsed_results(block, commit.filter))
                 self.endorse(store, known, [one for one in found if one.valid])
-                store.apply(number, found if store.concerns(block) else ())
+                store.apply(number, found)
                 self.check(store, number)
                 if number % 7 == 3:
                     store.close()
@@ -231,8 +231,10 @@ def test_generated_blocks(tmp_path: Path, seed: int) -> None:
         model.commit(number, transactions)
         assert model.same(store), (seed, number)
         assert model.stored(store, number + 1), (seed, number)
+        assert model.lacks(store), (seed, number)
         store.apply(number, results)
         assert model.same(store), "applied twice"
+        assert model.lacks(store), "applied twice"
     store.close()
 
 
@@ -252,7 +254,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     store.apply(3, ())
     assert store.get("cc", "c", "k") is None
     assert store.write_sets(0) == {}
-    store.skip(2 * WAITING_BLOCKS)
+    store.apply(2 * WAITING_BLOCKS - 1, ())
     store.apply(2 * WAITING_BLOCKS, ())
     assert not store.awaits
     with store._env.begin() as txn:

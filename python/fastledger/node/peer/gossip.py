@@ -12,6 +12,8 @@ from fastledger.comm.tls import read_file
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
+from fastledger.endorser.channel import Channel
+from fastledger.endorser.collectionconfigs import Collection, satisfies
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.published import published
@@ -21,6 +23,7 @@ from fastledger.gossip.settings import read_settings
 from fastledger.msp import Msp, SigningIdentity
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
+from fastledger.protoutil.signed_data import SignedData
 
 REFRESH_S = 1.0
 """Chaincodes are looked up again at most so often while blocks are committed."""
@@ -112,6 +115,14 @@ class PeerGossip:
         for timer in self._refreshing.values():
             timer.cancel()
         await self.node.stop()
+
+    def eligible(self, channel: Channel, collection: Collection) -> int:
+        """Count the other peers that are alive and may have a collection's values."""
+        signed = (
+            SignedData(one.envelope.payload, one.identity, one.envelope.signature)
+            for one in self.node.gossip.of_channel(channel.id)[:-1]
+        )
+        return sum(satisfies(channel, collection, who) for who in signed)
 
     def _bundles(self) -> dict[str, Bundle]:
         found = ((name, self._channels.channel(name)) for name in self._channels.channel_ids())

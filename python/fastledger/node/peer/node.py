@@ -26,6 +26,7 @@ from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.endorser import Endorser, EndorserService
 from fastledger.endorser.filters import Filter, filters
 from fastledger.endorser.indexfiles import IndexFiles
@@ -101,6 +102,9 @@ class PeerNode:
         )
         self._add_system_chaincodes(packages, definitions, mspid)
         self._support = chaincode_support(config, self._services, packages, folder, mspid)
+        self._gossip = PeerGossip(
+            config, self._tls, self.signer, self._msp, self.channels, definitions, packages
+        )
         self.endorser = Endorser(
             self.channels,
             self._acl,
@@ -108,11 +112,9 @@ class PeerNode:
             definitions,
             self._services,
             self._support,
+            Distributor(self._gossip.eligible),
             self.signer,
             _filters(config),
-        )
-        self._gossip = PeerGossip(
-            config, self._tls, self.signer, self._msp, self.channels, definitions, packages
         )
         self._snapshots = Snapshots(self.channels, self._acl, folder)
         self._server = GrpcServer(
