@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durations and sizes as Go programs write them: ``1m30s``, ``250ms``, ``512 KB``."""
+"""Durations as Go programs write them: ``1m30s``, ``250ms``."""
 
 import re
 
@@ -17,9 +17,6 @@ _UNITS_NS = {
 _TERM = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?(?P<unit>ns|us|µs|μs|ms|s|m|h)")
 _LARGEST_NS = (1 << 63) - 1
 """Go counts nanoseconds in 64 bits, so 292 years are the most."""
-
-_SIZE = re.compile(r"([0-9]+)\s*(?:([kmg])b?)?", re.IGNORECASE)
-_SIZE_SHIFT = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 class Duration(float):
@@ -73,18 +70,6 @@ def _term_ns(match: re.Match[str]) -> int:
     # Go multiplies as a float here, too, so a nanosecond's part is lost in the same way.
     scale = unit / float(10 ** len(part[:digits]))
     return whole * unit + int(float(int(part[:digits] or "0")) * scale)
-
-
-def parse_size(text: str) -> int:
-    """Return bytes of ``99 MB``, ``512k`` or ``1024`` (Fabric: ``viperutil``; k is 1,024).
-
-    Raises:
-        ValueError: It is not a size.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a size such as 512 KB, 99 MB or 1048576")
-    return int(match[1]) << _SIZE_SHIFT[(match[2] or "").lower()]
 
 
 def format_duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.services import EndorsementInfo
 from fastledger.comm import ServiceLimit
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError
@@ -25,10 +26,9 @@ from fastledger.endorser.filters import Filter
 from fastledger.endorser.proposal import (
     Identity,
     ProposalInvalid,
-    UnpackedProposal,
     access_denied,
+    check_parts,
     claimed_mspid,
-    unpack,
     validate,
 )
 from fastledger.endorser.services import PeerServices
@@ -41,9 +41,8 @@ from fastledger.protos.peer import (
     proposal_pb2,
     proposal_response_pb2,
 )
-from fastledger.protoutil.proposal import creator_of
 from fastledger.protoutil.proposal_response import endorse, response_payload
-from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 _logger = log.get("endorser")
 
@@ -59,9 +58,12 @@ class Executor(Protocol):
     """Runs chaincodes: :class:`fastledger.chaincode.support.ChaincodeSupport`."""
 
     async def invoke(
-        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: chaincode_pb2.ChaincodeInput,
+        info: EndorsementInfo | None = None,
     ) -> Outcome:
-        """Run the chaincode that the channel defines by the context's namespace."""
+        """Run the chaincode that the channel defines, in this way, by the context's namespace."""
 
     async def execute(
         self,
@@ -121,9 +123,7 @@ class Endorser:
             "The number of proposals that have failed initial validation.",
         )
 
-    async def process(
-        self, signed: proposal_pb2.SignedProposal
-    ) -> proposal_response_pb2.ProposalResponse:
+    async def process(self, proposal: UnpackedProposal) -> proposal_response_pb2.ProposalResponse:
         """Endorse a proposal, or say why not.
 
         Raises:
@@ -132,8 +132,8 @@ class Endorser:
         self._received.inc()
         try:
             for check in self._filters:
-                check(signed)
-            proposal = unpack(signed)
+                check(proposal)
+            check_parts(proposal)
             channel = self._check(proposal)
         except FastledgerError as error:
             self._invalid.inc()
@@ -183,7 +183,7 @@ class Endorser:
                 f"Creator [{proposal.creator.hex()}]"
             )
         if not self._services.is_system_chaincode(proposal.chaincode):
-            self._acl.check("peer/Propose", proposal.channel_id, signed_data(proposal))
+            self._acl.check("peer/Propose", proposal.channel_id, proposal.signed_data)
         return channel
 
     async def _endorse(
@@ -210,13 +210,12 @@ class Endorser:
             tx_id=proposal.tx_id,
             namespace=proposal.chaincode,
             simulator=simulator,
-            signed_proposal=proposal.signed,
-            proposal=proposal.proposal,
+            proposal=proposal,
             creator=proposal.creator,
         )
         modern = channel is None or channel.has_lifecycle
         try:
-            answer, event = await self._run(context, proposal.input)
+            answer, event = await self._run(context, proposal.input, definition)
             results = await self._results(proposal, channel, simulator)
         except FastledgerError as error:
             raise FastledgerError(
@@ -273,9 +272,12 @@ class Endorser:
             ) from error
 
     async def _run(
-        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: chaincode_pb2.ChaincodeInput,
+        definition: Definition,
     ) -> Outcome:
-        answer, event = await self._executor.invoke(context, chaincode_input)
+        answer, event = await self._executor.invoke(context, chaincode_input, definition)
         if answer.status >= responses.ERROR_THRESHOLD:
             return answer, None
         if context.namespace == "lscc" and chaincode_input.args[:1]:
@@ -301,7 +303,6 @@ class Endorser:
             tx_id=context.tx_id,
             namespace=chaincode.name,
             simulator=context.simulator,
-            signed_proposal=context.signed_proposal,
             proposal=context.proposal,
             creator=context.creator,
         )
@@ -323,11 +324,6 @@ class Endorser:
         return public
 
 
-def signed_data(proposal: UnpackedProposal) -> SignedData:
-    """What a policy is asked about a proposal."""
-    return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
-
-
 class EndorserService(peer_pb2_grpc.EndorserServicer):
     """The gRPC face of the endorser."""
 
@@ -342,9 +338,10 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):
         context: "grpc.aio.ServicerContext[proposal_pb2.SignedProposal, proposal_response_pb2.ProposalResponse]",  # noqa: E501
     ) -> proposal_response_pb2.ProposalResponse:
         """Endorse."""
-        async with self._limit.call(creator_of(request), context):
+        proposal = UnpackedProposal(request)
+        async with self._limit.call(proposal.claimed_creator, context):
             try:
-                return await self._endorser.process(request)
+                return await self._endorser.process(proposal)
             except FastledgerError as error:
                 await context.abort(grpc.StatusCode.UNKNOWN, str(error))
                 raise

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import lmdb
 
+from fastledger._core import expiring_block
 from fastledger.common import log
 from fastledger.common.errors import LedgerCorrupted, LedgerIo
 from fastledger.ledger import pvtmissing, pvttransient, pvtvalues, pvtwritesets
@@ -46,7 +47,6 @@ _Key = tuple[str, str, bytes]
 
 _SAVEPOINT = b"height"
 _HEIGHT_BYTES = 8
-_NEVER = (1 << 64) - 1
 _HELP = (
     "the blocks have no copy of private values: put a backup of the folder in its place, or remove "
     "it, and the peer goes on without those that are gone"
@@ -228,9 +228,7 @@ class PrivateDataStore:
                 self._missing.note(txn, version, collection, is_eligible=is_member)
 
     def _expiring(self, version: Version, ns: str, coll: str) -> int | None:
-        life = self._rules.block_to_live(ns, coll)
-        # As the core reckons for the hashes (``expiring_block`` of its crate ledger).
-        return version[0] + life + 1 if life and version[0] + life + 1 < _NEVER else None
+        return expiring_block(version[0], self._rules.block_to_live(ns, coll))
 
     def _take(
         self, txn: Any, version: Version, ns: str, coll: str, values: bytes, *, valid: bool

@@ -67,6 +67,24 @@ def new_block(number: int, previous_hash: bytes, envelopes: Iterable[bytes]) -> 
     return block
 
 
+def checked_block(encoded: bytes) -> Block:
+    """Decode a block that somebody sent.
+
+    Raises:
+        InputError: It does not decode, has no data, or its data are not those of its header.
+    """
+    try:
+        block = Block.FromString(encoded)
+    except DecodeError as error:
+        raise InputError(f"not an encoded common.Block: {error}") from error
+    number = block.header.number
+    if not block.data.data:
+        raise InputError(f"block {number} holds nothing")
+    if data_hash(block.data.data) != block.header.data_hash:
+        raise InputError(f"block {number} does not have the data hash that its header states")
+    return block
+
+
 def last_config_index(block: Block) -> int:
     """Say which configuration block a block names as the newest.
 

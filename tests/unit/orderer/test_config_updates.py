@@ -231,7 +231,7 @@ def test_what_is_taken_leaves_the_channel_alive(
                 await registrar.update(material.plan.channel, material.update(name))
             support = registrar.channel(material.plan.channel)
             assert support is not None
-            assert (support.status, support.sequence) == ("active", 1)
+            assert (support.standing.status, support.sequence) == ("active", 1)
             await registrar.close()
 
     asyncio.run(through())

@@ -16,6 +16,7 @@ from fastledger.common import log
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BlockRefused, LedgerCorrupted, NotFound
 from fastledger.common.topic import Topic
+from fastledger.deliver import PreparedBlocks
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import PeerRules
 from fastledger.endorser.indexfiles import IndexFiles, calls_lifecycle
@@ -30,6 +31,8 @@ from fastledger.protoutil.blocks import is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("peer")
+
+_ONE_VALID = bytes([TxValidationCode.VALID])
 
 Connect = Callable[[Channel], Connector]
 """Makes what dials a channel's orderers."""
@@ -84,6 +87,9 @@ class PeerChannel(Channel):
         """Where blocks of the channel are brought, by whoever has them."""
         self.orderers: DeliverClient | None = None
         """Brings those of the orderers, while it is on."""
+        self._loop = asyncio.get_running_loop()
+        self.blocks = PreparedBlocks(self.block)
+        """As Deliver and the gateway give them to clients."""
         self._damage: LedgerCorrupted | None = None
         """What is wrong with a block that somebody wanted to read, if anything was."""
 
@@ -109,7 +115,7 @@ class PeerChannel(Channel):
         await self.notifier.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Read a block."""
+        """Read a block, in any thread."""
         try:
             return self.ledger.encoded_block(number)
         except LedgerCorrupted as error:
@@ -144,16 +150,17 @@ class PeerChannel(Channel):
         if self._damage is not None:
             raise RuntimeError(f"channel {self.id}: {self._damage}")
 
-    def _follow(self, block: bytes) -> None:
+    def _follow(self, number: int, block: bytes) -> None:
         """Let what depends on definitions follow a block, on the committing thread."""
         if calls_lifecycle(self, block):
             self.private.reconsider()
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()
         self.query_indexes.committed()
+        self.blocks.prepare(number, self._loop)
 
     def _committed(self, block: bytes, commit: Commit) -> None:
-        if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):
+        if commit.filter == _ONE_VALID and is_config_block(Block.FromString(block)):
             self.bundle = Bundle.from_block(block)
             _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
             self.notifier.tell_configuration()

@@ -248,8 +248,8 @@ def _short(name: str) -> dict[str, str]:
 def _full(info: ChannelInfo) -> dict[str, Any]:
     return {
         **_short(info.name),
-        "consensusRelation": info.relation,
-        "status": info.status,
+        "consensusRelation": info.standing.relation,
+        "status": info.standing.status,
         "height": info.height,
     }
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use fastledger_ledger::Ledger;
 
-use crate::pipeline::thread;
+use crate::threads::thread;
 
 /// Staged blocks that set the flusher to work although more are coming.
 const FLUSH_BLOCKS: usize = 16;

@@ -48,7 +48,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::state::StateReader;
-use crate::{MvccError, Outcome, Transaction};
+use crate::{MvccError, Transaction, Validated};
 use settlement::Settlement;
 use speculation::{Speculation, Speculator};
 
@@ -66,7 +66,7 @@ pub fn validate<'a, R: StateReader>(
     txs: &[Transaction<'a>],
     state: &R,
     workers: usize,
-) -> Result<Outcome<'a>, MvccError<R::Error>> {
+) -> Result<Validated<'a>, MvccError<R::Error>> {
     // Random keys keep transactions from choosing keys that collide.
     let hasher = RandomState::new();
     let mut settlement = Settlement::new(block_number, txs, state);
@@ -82,7 +82,7 @@ pub fn validate<'a, R: StateReader>(
             settlement.settle(tx, speculation)?;
         }
     }
-    Ok(settlement.into_outcome())
+    Ok(settlement.into_validated())
 }
 
 /// Speculates on all transactions, in this thread and `helpers` more.
