@@ -8,6 +8,7 @@ from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import NotFound
 from fastledger.ledger import explanation
 from fastledger.ledger.explanation import Explanation, ReadConflict
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.ledger.records import (
     CommittedTransaction,
     Height,
@@ -109,6 +110,19 @@ class QueryExecutor:
             True
         """
         return self._core.collections_before(chaincode, block)
+
+    def private_effects(self, number: int) -> tuple[PrivateEffects, ...]:
+        """Read what a committed block's transactions do to private data, in hashes.
+
+        Raises:
+            NotFound: The block is not there.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.private_effects(0)
+            ()
+        """
+        return PrivateEffects.of(self._core.private_effects(number))
 
     def range(self, namespace: str, start: str = "", end: str = "") -> Iterator[StateEntry]:
         """Read a range of a chaincode's public keys in byte order.

@@ -2,6 +2,7 @@
 """Which private writes of a block a client gets, as collections were defined before the block."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -11,22 +12,18 @@ from fastledger.common.errors import FastledgerError, LedgerCorrupted, PolicyUns
 from fastledger.deliver import PreparedBlocks
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.node.peer.private import PrivateDataForm
 from fastledger.policies import from_string
 from fastledger.protos.common.common_pb2 import (
     Block,
-    ChannelHeader,
     Envelope,
-    HeaderType,
-    Payload,
 )
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRWSet
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protos.peer.events_pb2 import DeliverResponse
-from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
-from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
+from private_blocks import effects
 
 MINE, OTHERS = "OR('A.member')", "OR('B.member')"
 
@@ -48,6 +45,8 @@ class Ledger:
 
     def __init__(self, **brought: list[tuple[int, bytes]]) -> None:
         self._brought = brought
+
+    private_effects: Callable[[int], tuple[PrivateEffects, ...]]
 
     def collections_before(self, chaincode: str, block: int) -> bytes | None:
         before = [package for number, package in self._brought.get(chaincode, []) if number < block]
@@ -71,8 +70,8 @@ def written(*collections: str) -> rwset.TxPvtReadWriteSet:
     return found
 
 
-def transaction(private: rwset.TxPvtReadWriteSet) -> bytes:
-    """An envelope that states the hashes of private writes."""
+def public_part(private: rwset.TxPvtReadWriteSet) -> bytes:
+    """A read-write set that states the hashes of private writes."""
     public = rwset.TxReadWriteSet()
     for ns in private.ns_pvt_rwset:
         one = public.ns_rwset.add(namespace=ns.namespace)
@@ -80,22 +79,7 @@ def transaction(private: rwset.TxPvtReadWriteSet) -> bytes:
             one.collection_hashed_rwset.add(
                 collection_name=coll.collection_name, pvt_rwset_hash=sha256(coll.rwset).digest()
             )
-    action = ChaincodeAction(results=public.SerializeToString())
-    response = ProposalResponsePayload(extension=action.SerializeToString())
-    endorsed = ChaincodeActionPayload()
-    endorsed.action.proposal_response_payload = response.SerializeToString()
-    header = ChannelHeader(type=HeaderType.ENDORSER_TRANSACTION).SerializeToString()
-    payload = Payload(
-        data=Transaction(actions=[{"payload": endorsed.SerializeToString()}]).SerializeToString()
-    )
-    payload.header.channel_header = header
-    return Envelope(payload=payload.SerializeToString()).SerializeToString()
-
-
-def block_with(number: int, sets: dict) -> Block:
-    """A block whose transactions wrote these sets, and nothing else."""
-    private = (sets.get(index, written()) for index in range(max(sets, default=-1) + 1))
-    return Block(header={"number": number}, data={"data": [transaction(one) for one in private]})
+    return public.SerializeToString()
 
 
 def delivered(
@@ -108,9 +92,11 @@ def delivered(
 ) -> dict[int, list[str]]:
     kept = sets if stored is None else stored
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
+    written = tuple(effects(index, "", public_part(one)) for index, one in sets.items())
+    ledger.private_effects = lambda _: written
     channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
     form = PrivateDataForm(lambda _: channel)
-    encoded = block_with(block, sets).SerializeToString()
+    encoded = Block(header={"number": block}, data={}).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
     source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded))
     answer = asyncio.run(form.response(source, block, request, header_only=header_only))
