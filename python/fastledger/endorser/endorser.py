@@ -24,7 +24,6 @@ from fastledger.endorser.definitions import Definition, Definitions
 from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.filters import Filter
 from fastledger.endorser.proposal import (
-    Identity,
     ProposalInvalid,
     access_denied,
     check_parts,
@@ -33,7 +32,7 @@ from fastledger.endorser.proposal import (
 )
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
-from fastledger.msp import SigningIdentity
+from fastledger.msp import Identity, SigningIdentity
 from fastledger.protos.peer import (
     chaincode_event_pb2,
     chaincode_pb2,
