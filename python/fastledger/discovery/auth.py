@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, QueryRefused
 from fastledger.common.shorten import shortened
 from fastledger.discovery.support import Support
 from fastledger.protoutil.signed_data import SignedData
@@ -59,7 +59,7 @@ class Authorization:
             if not channel_id:
                 self._support.check_local(signed)
             elif bundle is None:
-                raise FastledgerError(
+                raise QueryRefused(
                     f"policy manager for channel {shortened(channel_id)} doesn't exist"
                 )
             else:

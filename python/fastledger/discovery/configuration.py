@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import QueryRefused
 from fastledger.protos.common.configtx_pb2 import Config, ConfigGroup
 from fastledger.protos.common.configuration_pb2 import OrdererAddresses
 from fastledger.protos.discovery.protocol_pb2 import ConfigResult, Endpoint, Endpoints
@@ -26,7 +26,7 @@ def config_result(bundle: Bundle) -> ConfigResult:
     channel = Config.FromString(bundle.config).channel_group
     for name in ("Orderer", "Application"):
         if name not in channel.groups:
-            raise FastledgerError(f"key Config.ChannelGroup.Groups[{name}] is missing")
+            raise QueryRefused(f"key Config.ChannelGroup.Groups[{name}] is missing")
     orderers = channel.groups["Orderer"].groups
     result = ConfigResult()
     for _, msp in [*_msps(orderers), *_msps(channel.groups["Application"].groups)]:

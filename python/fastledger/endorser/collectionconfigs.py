@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common.errors import CollectionsRefused, PolicyUnsatisfied
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import COLLECTIONS_SUFFIX
 from fastledger.endorser.lifecycle import definition, serializer
@@ -65,7 +65,7 @@ def may_read(channel: Channel, block: int, ns: str, coll: str, client: SignedDat
         return True
     config = _named(_configs(channel.ledger, ns, block), coll)
     if config is None:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"no collection config was found for collection {coll} for chaincode {ns}"
         )
     return not config.member_only_read or _satisfies(channel, config, client)

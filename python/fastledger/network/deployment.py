@@ -17,7 +17,7 @@ from fastledger.chaincode.platforms.python import entry
 from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
-from fastledger.common.errors import FastledgerError, InputError, NotFound
+from fastledger.common.errors import InputError, NodeFailed, NotFound
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -184,7 +184,7 @@ def join_orderer(plan: Plan) -> None:
     answer = admin.join(plan.genesis_block.read_bytes())
     if answer.status not in (_HTTP_CREATED, _HTTP_ALREADY):
         reason = answer.body.decode("utf-8", "replace").strip()
-        raise FastledgerError(f"the orderer does not join {plan.channel}: {reason}")
+        raise NodeFailed(f"the orderer does not join {plan.channel}: {reason}")
 
 
 async def join_peer(session: Session, org: Org, node: Node) -> None:
@@ -217,7 +217,7 @@ async def install(
     answer = await while_told(endorse([await session.peer(node)], signer, "", spec), tell)
     response = answer.responses[0].response
     if response.status != SUCCESS and "already successfully installed" not in response.message:
-        raise FastledgerError(f"{node.name} does not install the chaincode: {response.message}")
+        raise NodeFailed(f"{node.name} does not install the chaincode: {response.message}")
 
 
 async def approve(session: Session, org: Org, package_id: str) -> None:
@@ -267,7 +267,7 @@ async def committed(session: Session, chaincode: str) -> int:
         return lb.QueryChaincodeDefinitionResult.FromString(response.payload).sequence
     if _UNDEFINED in response.message:
         return 0
-    raise FastledgerError(f"chaincode {chaincode}: {response.message}")
+    raise NodeFailed(f"chaincode {chaincode}: {response.message}")
 
 
 async def _lifecycle(
@@ -280,10 +280,10 @@ async def _lifecycle(
             return
         if response.response.status != SUCCESS:
             name = function.decode()
-            raise FastledgerError(f"{node.name} refuses {name}: {response.response.message}")
+            raise NodeFailed(f"{node.name} refuses {name}: {response.response.message}")
     _, code = await session.submit(signer, answer, session.plan.all_peers)
     if code != VALID:
-        raise FastledgerError(f"{function.decode()} of {org.name} is invalid: {code_name(code)}")
+        raise NodeFailed(f"{function.decode()} of {org.name} is invalid: {code_name(code)}")
 
 
 async def warm_up(session: Session) -> None:
@@ -302,7 +302,7 @@ async def _warm_up(session: Session, org: Org, peer: Node) -> None:
     answer = await session.endorse(session.identity(org, ADMIN), [peer], name, [WARM_UP])
     message = answer.responses[0].response.message
     if _NOT_LAUNCHED in message:
-        raise FastledgerError(
+        raise NodeFailed(
             f"chaincode {name} does not start at {peer.name}: {_reason(message)} (all of it: "
             f"fastledger logs {peer.name}); the network is up, mend that and call up again"
         )

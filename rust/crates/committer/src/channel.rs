@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A channel: its ledger and the pipeline that validates and commits blocks to it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,19 +9,21 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
+use fastledger_defect::catch;
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
 use fastledger_wire::{Hash, TxValidationCode};
 
 use crate::block::{BlockRules, Mvcc};
 use crate::committer::{Committer, Intent};
+use crate::counts::REBUILDS;
 use crate::definitions::Definition;
 use crate::durable::{self, Leaving};
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
 use crate::invocation::Rules;
-use crate::pipeline::{InFlight, Pieces, Size, Workers, on_deep_stack, panic_text, thread};
+use crate::pipeline::{InFlight, Pieces, Size, Workers, on_deep_stack, thread};
 use crate::policies;
 use crate::timings::Timings;
 
@@ -133,6 +134,9 @@ impl Channel {
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
         channel.rebuilt = recovery.rebuilding;
+        if channel.rebuilt.is_some() {
+            metrics::counter!(REBUILDS).increment(1);
+        }
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -344,6 +348,5 @@ fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate,
 
 fn process(committer: &mut Committer, in_flight: InFlight, idle: bool) -> Outcome {
     let number = committer.height();
-    catch_unwind(AssertUnwindSafe(|| committer.process(in_flight, idle)))
-        .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }))
+    catch(|| committer.process(in_flight, idle)).unwrap_or_else(|defect| Err(CommitError::Defect { number, defect }))
 }

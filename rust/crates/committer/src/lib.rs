@@ -23,6 +23,7 @@ mod channel;
 mod checked;
 mod collections;
 mod committer;
+mod counts;
 mod definitions;
 mod durable;
 mod endorsement;
@@ -45,6 +46,7 @@ mod verdict;
 mod well_formed;
 
 pub use channel::{Channel, CommitResult, Options};
+pub use counts::describe_metrics;
 pub use error::{CommitError, Refusal};
 pub use excerpt::{Examined, Excerpt};
 pub use incoming::MAX_BLOCK_BYTES;

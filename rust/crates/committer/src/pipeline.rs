@@ -11,14 +11,13 @@
 //! block's bytes and the configuration in force, and the gate holds back what follows a configuration block until
 //! that is committed; so the outcome is the same as that of one block at a time.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, sha256_many};
+use fastledger_defect::{Defect, catch};
 use fastledger_identity::ChannelConfig;
 use fastledger_wire::Hash;
 use fastledger_wire::protobuf::DECODE_STACK_BYTES;
@@ -63,7 +62,7 @@ pub(crate) struct Checks {
 enum Piece {
     Chunk(usize, Box<Chunk>, Timings),
     DataHash(Hash, Timings),
-    Defect(String),
+    Defect(Defect),
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -99,13 +98,13 @@ impl Unhashed {
             waiting.drain(..count).collect()
         };
         let watch = Stopwatch::start();
-        let hashes = catch_unwind(AssertUnwindSafe(|| data_hashes(blocks.iter().map(|(block, _)| block))));
+        let hashes = catch(|| data_hashes(blocks.iter().map(|(block, _)| block)));
         let mut timings = Timings::default();
         timings.count(Stage::Parse, watch.spent().share(blocks.len()));
         for (index, (_, sender)) in blocks.iter().enumerate() {
             let piece = match &hashes {
                 Ok(hashes) => Piece::DataHash(hashes[index], timings),
-                Err(panic) => Piece::Defect(panic_text(&**panic)),
+                Err(defect) => Piece::Defect(defect.clone()),
             };
             drop(sender.send(piece));
         }
@@ -174,7 +173,7 @@ impl Workers {
 
     fn give(&self, sender: Sender<Piece>, work: impl FnOnce() -> Piece + Send + 'static) {
         self.send(Box::new(move || {
-            let piece = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Piece::Defect(panic_text(&*panic)));
+            let piece = catch(work).unwrap_or_else(Piece::Defect);
             // Nobody listens any more when the pipeline has stopped.
             drop(sender.send(piece));
         }));
@@ -203,7 +202,7 @@ impl Pieces {
     }
 
     /// Waits for the workers.
-    pub(crate) fn wait(&self) -> Result<Checks, String> {
+    pub(crate) fn wait(&self) -> Result<Checks, Defect> {
         let mut chunks: Vec<Option<Chunk>> = Vec::new();
         chunks.resize_with(self.chunks, || None);
         let (mut data_hash, mut timings) = (None, Timings::default());
@@ -217,13 +216,13 @@ impl Pieces {
                     data_hash = Some(hash);
                     timings.add(&spent);
                 }
-                Ok(Piece::Defect(text)) => return Err(text),
-                Err(_) => return Err("a worker is gone".to_owned()),
+                Ok(Piece::Defect(defect)) => return Err(defect),
+                Err(_) => return Err(Defect::new("a worker is gone")),
             }
         }
         match (chunks.into_iter().collect::<Option<Vec<_>>>(), data_hash) {
             (Some(chunks), Some(data_hash)) => Ok(Checks { chunks, data_hash, timings }),
-            _ => Err("a worker did its share twice".to_owned()),
+            _ => Err(Defect::new("a worker did its share twice")),
         }
     }
 }
@@ -252,16 +251,10 @@ pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io
 /// Runs `work` on a stack that holds the deepest message, whatever stack the caller has.
 pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, CommitError> + Send) -> Result<T, CommitError> {
     std::thread::scope(|scope| {
-        let thread = Builder::new().stack_size(DECODE_STACK_BYTES).spawn_scoped(scope, work);
+        let thread = Builder::new().stack_size(DECODE_STACK_BYTES).spawn_scoped(scope, || catch(work));
         let thread = thread.map_err(|error| CommitError::Threads(error.to_string()))?;
-        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        thread.join().unwrap_or_else(|_| Err(Defect::new("a thread is gone"))).unwrap_or_else(|defect| defect.resume())
     })
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod identity;
 mod ledger;
 mod result;
 mod state;
+mod telemetry;
 mod view;
 mod workload;
 
@@ -36,6 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The Rust core of fastledger.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    telemetry::start();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<certificate::Certificate>()?;
@@ -57,11 +59,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::StateIterator>()?;
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
+    comm::constants(module)?;
+    chaincode::constants(module)?;
+    telemetry::functions(module)?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
-    module.add_function(wrap_pyfunction!(environment_damage, module)?)
+    module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
+    module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)
 }
 
 /// Compresses bytes as Go does, written in portions of these sizes.
