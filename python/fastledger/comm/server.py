@@ -20,7 +20,7 @@ from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
-from fastledger.common import log
+from fastledger.common import corelog, log
 from fastledger.common.errors import ListenFailed, said_to_others
 from fastledger.common.shorten import shortened
 
@@ -149,6 +149,7 @@ class GrpcServer:
             ListenFailed: The address is taken, or not this machine's.
             ConnectionFailed: It cannot serve for another reason, such as a key that is no key.
         """
+        corelog.follow()
         limits, tls = self._limits, self._tls
         try:
             core = CoreServer.start(

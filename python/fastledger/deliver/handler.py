@@ -126,12 +126,18 @@ class _Delivery:
                 self.status = Status.NOT_FOUND
                 return
             labels = self._labels(request.channel_id)
-            _count("requests_received", "The number of deliver requests received.", labels)
+            _count("deliver_requests_received", "The number of deliver requests received.", labels)
             async for response in self._range(request, source):
                 yield response
-                _count("blocks_sent", "The number of blocks sent by the deliver service.", labels)
+                _count(
+                    "deliver_blocks_sent",
+                    "The number of blocks sent by the deliver service.",
+                    labels,
+                )
             labels["success"] = str(self.status == Status.SUCCESS).lower()
-            _count("requests_completed", "The number of deliver requests completed.", labels)
+            _count(
+                "deliver_requests_completed", "The number of deliver requests completed.", labels
+            )
         except BadRequest as error:
             _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
             self.status = Status.BAD_REQUEST
@@ -239,7 +245,7 @@ def _check_binding(claimed: bytes, actual: bytes) -> None:
 
 
 def _count(name: str, text: str, labels: dict[str, str]) -> None:
-    metrics.counter(f"deliver_{name}", text, tuple(labels)).labels(**labels).inc()
+    metrics.counter(name, text, tuple(labels)).labels(**labels).inc()
 
 
 def _creator(encoded: bytes) -> bytes:

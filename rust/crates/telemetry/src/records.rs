@@ -15,8 +15,8 @@ pub const MAX_RECORDS: usize = 1_024;
 /// Longest text of a record.
 const MAX_TEXT_BYTES: usize = 4 << 10;
 
-/// Crates whose records are told: this project's, not their dependencies'.
-const OURS: &str = "fastledger";
+/// Crates whose records are told: this project's and its extension module, not their dependencies'.
+const OURS: [&str; 2] = ["fastledger_", "_core"];
 
 /// Records that found no room.
 const DROPPED: &str = "core_log_records_dropped";
@@ -129,12 +129,12 @@ impl Log for Records {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let ours = record.module_path().is_some_and(|path| path.starts_with(OURS));
+        let ours = record.module_path().is_some_and(|path| OURS.iter().any(|ours| path.starts_with(ours)));
         if !ours || !self.enabled(record.metadata()) {
             return;
         }
         let (level, logger) = (record.level(), record.target());
-        let place = Place { level, file: record.file_static().unwrap_or(OURS), line: record.line().unwrap_or(0) };
+        let place = Place { level, file: record.file_static().unwrap_or_default(), line: record.line().unwrap_or(0) };
         let mut state = self.lock();
         state.settle();
         if !state.throttle.admits(place, logger, Instant::now()) {
