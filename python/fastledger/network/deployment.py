@@ -18,6 +18,7 @@ from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
 from fastledger.common.errors import InputError, NodeFailed, NotFound
+from fastledger.network import words
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -38,9 +39,6 @@ _DEFINED = ("policy", "collections")
 _Args = TypeVar(
     "_Args", lb.ApproveChaincodeDefinitionForMyOrgArgs, lb.CommitChaincodeDefinitionArgs
 )
-_UNDEFINED = "is not defined"
-_APPROVED_BEFORE = "with unchanged content"
-_NOT_LAUNCHED = "could not launch chaincode"
 _HTTP_CREATED = 201
 _HTTP_ALREADY = 405
 _LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java"}
@@ -216,7 +214,7 @@ async def install(
 
     answer = await while_told(endorse([await session.peer(node)], signer, "", spec), tell)
     response = answer.responses[0].response
-    if response.status != SUCCESS and "already successfully installed" not in response.message:
+    if response.status != SUCCESS and not words.is_installed(response.message):
         raise NodeFailed(f"{node.name} does not install the chaincode: {response.message}")
 
 
@@ -265,7 +263,7 @@ async def committed(session: Session, chaincode: str) -> int:
     response = answer.responses[0].response
     if response.status == SUCCESS:
         return lb.QueryChaincodeDefinitionResult.FromString(response.payload).sequence
-    if _UNDEFINED in response.message:
+    if words.is_undefined(response.message):
         return 0
     raise NodeFailed(f"chaincode {chaincode}: {response.message}")
 
@@ -276,7 +274,7 @@ async def _lifecycle(
     signer = session.identity(org, ADMIN)
     answer = await session.endorse(signer, peers, LIFECYCLE, [function, args])
     for node, response in zip(peers, answer.responses, strict=True):
-        if _APPROVED_BEFORE in response.response.message:
+        if words.is_approved(response.response.message):
             return
         if response.response.status != SUCCESS:
             name = function.decode()
@@ -300,18 +298,12 @@ async def warm_up(session: Session) -> None:
 async def _warm_up(session: Session, org: Org, peer: Node) -> None:
     name = session.plan.chaincode
     answer = await session.endorse(session.identity(org, ADMIN), [peer], name, [WARM_UP])
-    message = answer.responses[0].response.message
-    if _NOT_LAUNCHED in message:
+    reason = words.not_launched(answer.responses[0].response.message)
+    if reason is not None:
         raise NodeFailed(
-            f"chaincode {name} does not start at {peer.name}: {_reason(message)} (all of it: "
+            f"chaincode {name} does not start at {peer.name}: {reason} (all of it: "
             f"fastledger logs {peer.name}); the network is up, mend that and call up again"
         )
-
-
-def _reason(message: str) -> str:
-    """Why a chaincode was not launched, without the way to it and without what it printed."""
-    told = message.partition(_NOT_LAUNCHED)[2].partition("; it printed:")[0]
-    return told.partition(": ")[2].strip() or told.strip()
 
 
 async def deploy(session: Session, content: bytes, say: Say | None = None) -> Plan:

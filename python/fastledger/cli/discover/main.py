@@ -248,13 +248,12 @@ def _settings(given: tuple[str, Settings]) -> Settings:
 def _check_places(
     server: str, channel: str, *, needs_channel: bool = True, channel_first: bool = False
 ) -> None:
-    missing = [
-        text
-        for text, given in (("no server specified", server), ("no channel specified", channel))
-        if not given and (text.endswith("server specified") or needs_channel)
-    ]
-    if missing:
-        raise InputError(missing[-1 if channel_first else 0])
+    wanted = [("server", server)]
+    if needs_channel:
+        wanted.insert(0 if channel_first else 1, ("channel", channel))
+    for name, given in wanted:
+        if not given:
+            raise InputError(f"no {name} specified")
 
 
 def _ask(
