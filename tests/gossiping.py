@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gossip nodes of a recorded network's identities, in this process."""
+"""Peers that gossip, of a recorded network's identities, and nodes of them in this process."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +12,9 @@ import grpc.aio
 
 from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcServer, dial
+from fastledger.gossip.clock import Clock
+from fastledger.gossip.effects import Effects
+from fastledger.gossip.gossip import Gossip
 from fastledger.gossip.identities import Identities
 from fastledger.gossip.node import GossipNode
 from fastledger.gossip.settings import GossipSettings
@@ -19,30 +22,16 @@ from fastledger.msp import Msp, SigningIdentity, load_msp_config
 
 CHANNEL = "mychannel"
 PATIENCE_S = 60
-QUICK = GossipSettings(
-    endpoint="127.0.0.1:1",
-    pull_interval_s=0.17,
+USUAL = GossipSettings(endpoint="")
+"""Fabric's intervals: in a world of its own, minutes pass at once."""
+
+QUICK = replace(
+    USUAL,
     publish_state_info_s=0.1,
     request_state_info_s=0.1,
-    digest_wait_s=0.05,
-    request_wait_s=0.5,
-    response_wait_s=0.1,
     alive_interval_s=0.1,
-    alive_expiration_s=1.5,
-    reconnect_interval_s=0.3,
-    expiration_factor=1000,
 )
-"""Everything some fifty times as often as by default."""
-
-
-class PlainDialler:
-    """Dials without TLS."""
-
-    server_hash = b""
-    client_hash = b""
-
-    async def dial(self, endpoint: str, timeout_s: float) -> tuple[grpc.aio.Channel, bytes]:
-        return await dial(endpoint, timeout_s=timeout_s), b""
+"""For nodes that have to wait for the machine's clock."""
 
 
 class Cast:
@@ -60,35 +49,81 @@ class Cast:
     def signer(self, org: int, name: str) -> SigningIdentity:
         return SigningIdentity.load(self.folder(org, name), f"Org{org}MSP")
 
-    def identities(self, org: int, name: str, *, on_channel: bool = True) -> Identities:
+    def identities(
+        self,
+        org: int,
+        name: str,
+        *,
+        bundles: Mapping[str, Bundle] | None = None,
+        clock: Clock | None = None,
+    ) -> Identities:
+        """A peer's view; without bundles it is on the recorded channel."""
         config = load_msp_config(self.folder(org, name), f"Org{org}MSP").SerializeToString()
-        bundles = {CHANNEL: self.bundle} if on_channel else {}
-        return Identities(self.signer(org, name), f"Org{org}MSP", Msp(config), lambda: bundles)
+        on = {CHANNEL: self.bundle} if bundles is None else bundles
+        signer = self.signer(org, name)
+        return Identities(signer, signer.mspid, Msp(config), lambda: on, clock)
+
+
+def sees(gossip: Gossip) -> set[str]:
+    """Endpoints of all others that are alive."""
+    return {one.preferred_endpoint for one in gossip.alive()[:-1]}
+
+
+def heights(gossip: Gossip) -> dict[str, int]:
+    """Blocks of the others on the channel, by their endpoints."""
+    return {one.endpoint: one.properties.ledger_height for one in gossip.of_channel(CHANNEL)[:-1]}
+
+
+def join(gossip: Gossip, **anchors: list[str]) -> Effects:
+    """Take part in the recorded channel."""
+    return gossip.join(CHANNEL, {"Org1MSP": [], "Org2MSP": []} | anchors)
+
+
+class PlainDialler:
+    """Dials without TLS."""
+
+    server_hash = b""
+    client_hash = b""
+
+    async def dial(self, endpoint: str, timeout_s: float) -> tuple[grpc.aio.Channel, bytes]:
+        return await dial(endpoint, timeout_s=timeout_s), b""
+
+
+class WatchedNode(GossipNode):
+    """A node that tells when anything has happened to it."""
+
+    happened: asyncio.Event
+
+    def do(self, effects: Effects) -> None:
+        super().do(effects)
+        self.happened.set()
 
 
 @dataclass
-class Peer:
+class Node:
     """A node that runs."""
 
-    node: GossipNode
+    node: WatchedNode
     server: GrpcServer
     endpoint: str
-    orgs: dict[str, list[str]] = field(default_factory=dict)
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.node.happened = self.happened
+
+    @property
+    def gossip(self) -> Gossip:
+        return self.node.gossip
 
     def join(self, **anchors: list[str]) -> None:
-        self.orgs = {"Org1MSP": [], "Org2MSP": []} | anchors
-        self.node.join(CHANNEL, self.orgs)
+        self.node.do(join(self.gossip, **anchors))
 
-    def sees(self) -> set[str]:
-        """Endpoints of all others that are alive."""
-        return {one.preferred_endpoint for one in self.node.alive()} - {self.endpoint}
-
-    def heights(self) -> dict[str, int]:
-        return {
-            one.endpoint: one.properties.ledger_height
-            for one in self.node.of_channel(CHANNEL)
-            if one.endpoint
-        }
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait for something that happens to this node."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                self.happened.clear()
+                await self.happened.wait()
 
     async def stop(self) -> None:
         await self.node.stop()
@@ -103,29 +138,18 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def gossiping(
-    identities: Identities,
-    *bootstrap: str,
-    hidden: bool = False,
-    port: int = 0,
-    settings: GossipSettings = QUICK,
-) -> AsyncIterator[Peer]:
+    identities: Identities, *bootstrap: str, settings: GossipSettings = QUICK
+) -> AsyncIterator[Node]:
     """Run a node."""
-    endpoint = f"127.0.0.1:{port or free_port()}"
-    external = "" if hidden else endpoint
-    settings = replace(settings, endpoint=endpoint, external_endpoint=external, bootstrap=bootstrap)
-    node = GossipNode(settings, identities, PlainDialler())
+    endpoint = f"127.0.0.1:{free_port()}"
+    settings = replace(settings, endpoint=endpoint, external_endpoint=endpoint, bootstrap=bootstrap)
+    node = WatchedNode(settings, identities, PlainDialler())
     server = GrpcServer(endpoint)
+    running = Node(node, server, endpoint)
     server.add(node.register)
     await server.start()
     node.start()
-    peer = Peer(node, server, endpoint)
     try:
-        yield peer
+        yield running
     finally:
-        await peer.stop()
-
-
-async def eventually(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():
-            await asyncio.sleep(0.02)
+        await running.stop()

@@ -18,7 +18,6 @@ from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
-from fastledger.endorser.proposal import unpack
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
@@ -32,6 +31,7 @@ from fastledger.protos.peer import (
     transaction_pb2,
 )
 from fastledger.protoutil.blocks import is_config_block
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 class Anybody:
@@ -103,26 +103,26 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
                 function = args[0].decode("utf-8", "replace")
                 if len(args) != 2:
                     continue
-                proposal = signed_proposal(payload, action)
+                proposal = UnpackedProposal(signed_proposal(payload, action))
                 mspid = approving(action, function)
                 definitions = Definitions(packages, mspid)
                 channels = OneChannel(channel)
                 services = PeerServices(channels, Anybody(), definitions)
                 installer = Installer(packages, definitions, built)
                 scc = LifecycleScc(channels, Anybody(), packages, definitions, mspid, installer)
-                simulator = services.simulate(channel, unpack(proposal).tx_id)
+                simulator = services.simulate(channel, proposal.tx_id)
                 context = TransactionContext(
                     channel_id=channel.id,
-                    tx_id=unpack(proposal).tx_id,
+                    tx_id=proposal.tx_id,
                     namespace="_lifecycle",
                     simulator=simulator,
-                    signed_proposal=proposal,
+                    proposal=proposal,
                 )
                 answer, _ = await scc.invoke(context, args)
                 public, own = simulator.results()
                 simulator.done()
                 if own is not None:
-                    private.endorse(unpack(proposal).tx_id, own)
+                    private.endorse(proposal.tx_id, own)
                 compared += 1
                 if answer.status != 200 or public != done.results:
                     different.append(f"{block.header.number}:{index} {function} {answer.message}")

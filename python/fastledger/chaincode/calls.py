@@ -73,6 +73,6 @@ def _check_access(
 ) -> None:
     if services.is_system_chaincode(name):
         return
-    if caller.signed_proposal is None:
+    if caller.proposal is None:
         raise ChaincodeError(f"signed proposal must not be nil from caller [{name}]")
-    services.check_acl(channel_id, caller.signed_proposal)
+    services.check_acl(channel_id, caller.proposal)

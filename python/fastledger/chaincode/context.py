@@ -10,7 +10,7 @@ from fastledger.chaincode.queries import OpenQueries
 from fastledger.chaincode.simulator import TxSimulator
 from fastledger.common.errors import Defect
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
-from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 @dataclass(slots=True)
@@ -27,8 +27,7 @@ class TransactionContext:
     simulator: TxSimulator | None = None
     """None where there is no ledger to read: every request for state is then refused."""
 
-    signed_proposal: SignedProposal | None = None
-    proposal: Proposal | None = None
+    proposal: UnpackedProposal | None = None
     creator: bytes = b""
     """Whose transaction it is, as the signature says; empty where the peer itself calls."""
 

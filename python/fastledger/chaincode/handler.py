@@ -186,9 +186,10 @@ class Handler:
             channel_id=context.channel_id,
         )
         size = len(message.payload)
-        if context.signed_proposal is not None:
-            message.proposal.CopyFrom(context.signed_proposal)
-            size += len(context.signed_proposal.proposal_bytes)
+        if context.proposal is not None:
+            signed = context.proposal.signed
+            message.proposal.CopyFrom(signed)
+            size += len(signed.proposal_bytes)
         if size > _most():
             # The stream would end with it, and all other transactions with the stream.
             raise ChaincodeError(

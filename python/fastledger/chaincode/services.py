@@ -6,10 +6,11 @@ from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.simulator import TxSimulator
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,6 @@ class CollectionAccess:
     write: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """The application capabilities of a channel that a chaincode notices."""
-
-    key_level_endorsement: bool = True
-    """V1_3 and later."""
-
-    purge_private_data: bool = True
-    """V2_5 and later."""
-
-
 class Services(Protocol):
     """The peer. What it refuses it raises; the chaincode sees the exception's text."""
 
@@ -50,7 +40,7 @@ class Services(Protocol):
     ) -> EndorsementInfo:
         """Look a chaincode up among the channel's definitions, legacy ones included."""
 
-    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
+    def check_acl(self, channel_id: str, proposal: UnpackedProposal) -> None:
         """Check ``peer/ChaincodeToChaincode`` on the called chaincode's channel."""
 
     def is_system_chaincode(self, name: str) -> bool:
@@ -67,5 +57,5 @@ class Services(Protocol):
     def collection_access(self, context: TransactionContext, collection: str) -> CollectionAccess:
         """Say what the creator may do (Fabric: ``RetrieveReadWritePermission``)."""
 
-    def capabilities(self, channel_id: str) -> Capabilities | None:
-        """The channel's capabilities; None when the peer is not on it."""
+    def capabilities(self, channel_id: str) -> ApplicationCapabilities | None:
+        """What the channel asks of its peers; None when this one is not on it."""

@@ -4,9 +4,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError
 
@@ -19,6 +18,7 @@ from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import EndorsementInfo, Services
 from fastledger.chaincode.stream import Stream
 from fastledger.common.errors import ChaincodeError
+from fastledger.common.sharing import shared
 from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
@@ -121,15 +121,23 @@ class ChaincodeSupport:
         return _outcome(context, message)
 
     async def invoke(
-        self, context: TransactionContext, chaincode_input: ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: ChaincodeInput,
+        info: EndorsementInfo | None = None,
     ) -> tuple[Response, ChaincodeEvent | None]:
         """Run the chaincode that the channel defines as ``context.namespace``.
+
+        Args:
+            context: The transaction.
+            chaincode_input: What the chaincode is called with.
+            info: How the channel defines it, where whoever asks has looked it up already.
 
         Raises:
             ChaincodeError: As :meth:`execute`; also when it has to be initialized first.
         """
         try:
-            message = await self._call(context, chaincode_input)
+            message = await self._call(context, chaincode_input, info)
         except ChaincodeError as error:
             raise ChaincodeError(
                 f"failed to execute transaction {context.tx_id}: {error}"
@@ -151,7 +159,7 @@ class ChaincodeSupport:
         Raises:
             ChaincodeError: It cannot be built.
         """
-        return await _shared(self._builds, ccid, lambda: self._launcher.build(ccid, package))
+        return await shared(self._builds, ccid, lambda: self._launcher.build(ccid, package))
 
     async def launch(self, ccid: str) -> Handler:
         """Start a chaincode unless it runs; many callers share one start.
@@ -163,7 +171,7 @@ class ChaincodeSupport:
         if handler is not None and handler.ready:
             return handler
         try:
-            return await _shared(self._launches, ccid, lambda: self._start(ccid))
+            return await shared(self._launches, ccid, lambda: self._start(ccid))
         except ChaincodeError as error:
             raise ChaincodeError(f"could not launch chaincode {ccid}: {error}") from error
 
@@ -179,7 +187,10 @@ class ChaincodeSupport:
                 task.cancel()
 
     async def _call(
-        self, context: TransactionContext, chaincode_input: ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: ChaincodeInput,
+        info: EndorsementInfo | None = None,
     ) -> ChaincodeMessage:
         if self._services.is_system_chaincode(context.namespace):
             response, event = await self._services.invoke_system(context, chaincode_input)
@@ -190,17 +201,19 @@ class ChaincodeSupport:
                 channel_id=context.channel_id,
                 chaincode_event=event,
             )
-        info = self._check_invocation(context, chaincode_input)
+        if info is None:
+            name = context.namespace
+            info = self._services.endorsement_info(context.channel_id, name, context.simulator)
+        self._check_invocation(context, chaincode_input, info)
         return await self._execute(
             context, info.ccid, chaincode_input, is_init=chaincode_input.is_init
         )
 
     def _check_invocation(
-        self, context: TransactionContext, chaincode_input: ChaincodeInput
-    ) -> EndorsementInfo:
-        """Look the chaincode up and see that Init runs exactly once where it is required."""
+        self, context: TransactionContext, chaincode_input: ChaincodeInput, info: EndorsementInfo
+    ) -> None:
+        """See that Init runs exactly once where it is required."""
         name, simulator = context.namespace, context.simulator
-        info = self._services.endorsement_info(context.channel_id, name, simulator)
         needs_init = False
         if info.enforce_init and simulator is not None:
             done = simulator.get_state(name, INITIALIZED_KEY)
@@ -211,7 +224,7 @@ class ChaincodeSupport:
                     f"invalid invocation: chaincode '{name}' has not been initialized for this "
                     "version, must call as init first"
                 )
-            return info
+            return
         if not info.enforce_init:
             raise ChaincodeError(
                 f"invalid invocation: chaincode '{name}' does not require initialization but "
@@ -223,7 +236,6 @@ class ChaincodeSupport:
             )
         if simulator is not None:
             simulator.set_state(name, INITIALIZED_KEY, info.version.encode())
-        return info
 
     async def _execute(
         self,
@@ -242,7 +254,7 @@ class ChaincodeSupport:
             return await asyncio.shield(execution)
         except asyncio.CancelledError:
             # The client has gone, and what it asked for is read and written for nobody.
-            context.simulator = context.signed_proposal = context.proposal = None
+            context.simulator = context.proposal = None
             raise
 
     async def _see_through(
@@ -338,29 +350,6 @@ class ChaincodeSupport:
 
 
 _DRAIN_POLL_S = 0.1
-
-_T = TypeVar("_T")
-
-
-async def _shared(
-    running: dict[str, asyncio.Task[_T]], key: str, begin: Callable[[], Coroutine[Any, Any, _T]]
-) -> _T:
-    """Wait for the work that goes on under a key, beginning it when nobody has.
-
-    It goes on when whoever waits is cancelled; that nobody is left to hear how it failed is no
-    defect.
-    """
-    task = running.get(key)
-    if task is None:
-        task = running[key] = asyncio.create_task(begin())
-
-        def over(done: asyncio.Task[_T]) -> None:
-            running.pop(key, None)
-            if not done.cancelled():
-                done.exception()
-
-        task.add_done_callback(over)
-    return await asyncio.shield(task)
 
 
 async def _registration(registered: asyncio.Future[Handler], instance: Instance) -> Handler:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fastledger.common import log, metrics
+from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BlockRefused, FastledgerError, LedgerIo, NotFound
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
@@ -29,8 +30,9 @@ _logger = log.get("kvledger")
 Committed = Callable[[bytes, Commit], None]
 """Called on the loop for every committed block."""
 
-Follow = Callable[[bytes], None]
-"""Called on the committing thread for every block, before anybody is told of it."""
+Follow = Callable[[int, bytes], None]
+"""Called on the committing thread with every block's number, and the block, before anybody is told.
+"""
 
 
 class Committer:
@@ -43,7 +45,7 @@ class Committer:
         private: PrivateDataStore,
         on_commit: Committed,
         on_refusal: Callable[[BlockRefused], None],
-        follow: Follow = lambda _: None,
+        follow: Follow = lambda _, __: None,
         is_full: Callable[[], bool] = lambda: False,
         on_room: Callable[[], None] = lambda: None,
     ) -> None:
@@ -111,11 +113,14 @@ class Committer:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
-    async def submit(self, block: bytes) -> None:
-        """Hand in the next block; waits while too many wait already."""
+    async def room(self, block: bytes) -> None:
+        """Return when a block may be handed in; waits while too many wait already."""
         while not self._has_room(block):
             self._room.clear()
             await self._room.wait()
+
+    def submit(self, block: bytes) -> None:
+        """Hand in the next block, for which there is `room`."""
         self._outstanding += 1
         self._bytes += len(block)
         self._idle.clear()
@@ -181,7 +186,7 @@ class Committer:
         for number in range(self._told, self._ledger.height):
             block = self._ledger.block(number)
             self._apply(number, block.encoded, block.codes)
-            self._follow(block.encoded)
+            self._follow(number, block.encoded)
             self._loop.call_soon_threadsafe(self._announce, block.encoded, Commit.of_stored(block))
         self._told = self._ledger.height
         self._loop.call_soon_threadsafe(self._settle, self._drop())
@@ -206,7 +211,7 @@ class Committer:
             return
         block = pending.popleft()
         self._apply(commit.number, block, commit.filter)
-        self._follow(block)
+        self._follow(commit.number, block)
         self._told = commit.number + 1
         self._loop.call_soon_threadsafe(self._tell, block, commit)
 
@@ -243,14 +248,15 @@ class Committer:
         self._settle([len(block)])
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
-        for code in set(commit.codes):
-            count = commit.codes.count(code)
-            self._transactions.labels(self._channel_id, code.name).inc(count)
+        for code in set(commit.filter):
+            count = commit.filter.count(code)
+            name = TxValidationCode(code).name
+            self._transactions.labels(self._channel_id, name).inc(count)
         _logger.info(
             "[%s] Committed block [%d] with %d transaction(s) in %dms",
             self._channel_id,
             commit.number,
-            len(commit.codes),
+            len(commit.filter),
             sum(commit.stage_ms.values()),
         )
         self._announce(block, commit)

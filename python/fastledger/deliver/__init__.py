@@ -14,15 +14,17 @@ A client that closed its side still gets everything that its last request names.
                                                                         SERVICE_UNAVAILABLE
 """
 
-from fastledger.deliver.forms import BlockForm, FilteredBlockForm, ResponseForm
+from fastledger.deliver.forms import BLOCKS, FILTERED_BLOCKS, ResponseForm
 from fastledger.deliver.handler import DeliverHandler
+from fastledger.deliver.prepared import PreparedBlocks
 from fastledger.deliver.source import BlockSource, Sources
 
 __all__ = [
-    "BlockForm",
+    "BLOCKS",
+    "FILTERED_BLOCKS",
     "BlockSource",
     "DeliverHandler",
-    "FilteredBlockForm",
+    "PreparedBlocks",
     "ResponseForm",
     "Sources",
 ]

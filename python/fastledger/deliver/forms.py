@@ -5,28 +5,18 @@
 services share these. A block is sent as it was stored: only its frame is written here.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from google.protobuf.message import DecodeError
-
-from fastledger.common.codes import TxValidationCode
 from fastledger.deliver.request import DeliverRequest
-from fastledger.protos.common.common_pb2 import (
-    TRANSACTIONS_FILTER,
-    Block,
-    ChannelHeader,
-    Envelope,
-    HeaderType,
-    Payload,
-)
-from fastledger.protos.peer import events_pb2
-from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
-from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
-from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
+from fastledger.deliver.source import BlockSource
+from fastledger.ledger.results import filtered_block
+from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil import varint
 from fastledger.protoutil.blocks import is_config_block
 
-_STATUS, _BLOCK = 0x08, 0x12
+_STATUS, _BLOCK, _FILTERED_BLOCK = 0x08, 0x12, 0x1A
 """Tags of the fields of a DeliverResponse."""
 
 
@@ -37,82 +27,62 @@ class ResponseForm(Protocol):
     def data_type(self) -> str:
         """``block``, ``filtered_block`` or ``block_and_pvtdata``: the metrics' label."""
 
-    def block(self, encoded: bytes, request: DeliverRequest) -> bytes:
-        """Return the encoded response that carries a block."""
+    async def response(
+        self, source: BlockSource, number: int, request: DeliverRequest, *, header_only: bool
+    ) -> bytes:
+        """Return the encoded response that carries a block.
+
+        Args:
+            source: Has the block.
+            number: The block.
+            request: What the client has asked for.
+            header_only: Whether the block goes without its transactions, unless it is a
+                configuration block (Fabric: ``SeekInfo.HEADER_WITH_SIG``).
+
+        Raises:
+            FastledgerError: The block cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SharedForm:
+    """Answers that are the same for every client.
+
+    Attributes:
+        data_type: See :class:`ResponseForm`.
+        whole: Encodes the response with a block.
+        header_only: Encodes the response with a block without its transactions.
+    """
+
+    data_type: str
+    whole: Callable[[bytes], bytes]
+    header_only: Callable[[bytes], bytes]
+
+    async def response(
+        self,
+        source: BlockSource,
+        number: int,
+        request: DeliverRequest,  # noqa: ARG002
+        *,
+        header_only: bool,
+    ) -> bytes:
+        """Return the response that all clients share."""
+        return await source.blocks.get(number, self.header_only if header_only else self.whole)
 
 
 def status_response(status: int) -> bytes:
     """Encode a DeliverResponse that ends a range."""
-    return bytes([_STATUS]) + _varint(status)
+    return bytes([_STATUS]) + varint.encode(status)
 
 
-class BlockForm:
-    """Whole blocks."""
-
-    data_type = "block"
-
-    def block(self, encoded: bytes, request: DeliverRequest) -> bytes:  # noqa: ARG002
-        """Frame a block."""
-        return b"".join((bytes([_BLOCK]), _varint(len(encoded)), encoded))
+def block_response(encoded: bytes) -> bytes:
+    """Encode a DeliverResponse with a block."""
+    return field(_BLOCK, encoded)
 
 
-class FilteredBlockForm:
-    """What a client that waits for its transactions needs (Fabric: ``core/peer/deliverevents.go``).
-
-    Events keep their names and lose their payloads.
-    """
-
-    data_type = "filtered_block"
-
-    def block(self, encoded: bytes, request: DeliverRequest) -> bytes:
-        """Encode a ``protos.DeliverResponse`` with a filtered block."""
-        filtered = filter_block(Block.FromString(encoded), request.channel_id)
-        return events_pb2.DeliverResponse(filtered_block=filtered).SerializeToString()
-
-
-def filter_block(block: Block, channel_id: str) -> events_pb2.FilteredBlock:
-    """Reduce a committed block to ids, types, codes and events' names."""
-    slots = block.metadata.metadata
-    codes = slots[TRANSACTIONS_FILTER] if len(slots) > TRANSACTIONS_FILTER else b""
-    filtered = events_pb2.FilteredBlock(channel_id=channel_id, number=block.header.number)
-    for index, envelope in enumerate(block.data.data):
-        code = codes[index] if index < len(codes) else TxValidationCode.NOT_VALIDATED
-        _filter_transaction(filtered, envelope, code)
-    return filtered
-
-
-def _filter_transaction(filtered: events_pb2.FilteredBlock, encoded: bytes, code: int) -> None:
-    try:
-        payload = Payload.FromString(Envelope.FromString(encoded).payload)
-        header = ChannelHeader.FromString(payload.header.channel_header)
-    except DecodeError:
-        return
-    transaction = filtered.filtered_transactions.add(txid=header.tx_id)
-    transaction.type = header.type  # type: ignore[assignment]
-    transaction.tx_validation_code = code  # type: ignore[assignment]
-    if header.type == HeaderType.ENDORSER_TRANSACTION:
-        actions = transaction.transaction_actions
-        actions.SetInParent()
-        for event in _events(payload.data):
-            kept = actions.chaincode_actions.add().chaincode_event
-            kept.chaincode_id, kept.tx_id = event.chaincode_id, event.tx_id
-            kept.event_name = event.event_name
-
-
-def _events(data: bytes) -> list[ChaincodeEvent]:
-    """Read the events of a transaction that emits any; what cannot be read emits none."""
-    events = []
-    try:
-        for action in Transaction.FromString(data).actions:
-            endorsed = ChaincodeActionPayload.FromString(action.payload).action
-            response = ProposalResponsePayload.FromString(endorsed.proposal_response_payload)
-            chaincode_action = ChaincodeAction.FromString(response.extension)
-            event = ChaincodeEvent.FromString(chaincode_action.events)
-            if event.chaincode_id:
-                events.append(event)
-    except DecodeError:
-        return []
-    return events
+def filtered_response(encoded: bytes) -> bytes:
+    """Encode a ``protos.DeliverResponse`` with what waiting clients need of a committed block."""
+    return field(_FILTERED_BLOCK, filtered_block(encoded))
 
 
 def without_data(encoded: bytes) -> bytes:
@@ -127,10 +97,15 @@ def without_data(encoded: bytes) -> bytes:
     return block.SerializeToString()
 
 
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+def field(tag: int, *content: bytes) -> bytes:
+    """Encode a field of bytes, or of a message, whose content comes in pieces."""
+    return b"".join((bytes([tag]), varint.encode(sum(map(len, content))), *content))
+
+
+BLOCKS = SharedForm("block", block_response, lambda encoded: block_response(without_data(encoded)))
+"""Whole blocks."""
+
+FILTERED_BLOCKS = SharedForm(
+    "filtered_block", filtered_response, lambda encoded: filtered_response(without_data(encoded))
+)
+"""Ids, types, codes and events' names (Fabric: ``core/peer/deliverevents.go``)."""

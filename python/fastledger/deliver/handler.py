@@ -7,18 +7,19 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 import grpc.aio
 from google.protobuf.message import DecodeError
+from prometheus_client import Counter
 
 from fastledger.comm import ServiceLimit, client_certificate_hash
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.deliver.access import PolicyCheck, SessionAccess
-from fastledger.deliver.forms import ResponseForm, status_response, without_data
+from fastledger.deliver.forms import ResponseForm, status_response
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
 from fastledger.deliver.source import BlockSource, Sources
+from fastledger.msp import expires_at
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
 from fastledger.protoutil.envelope import creator_of_envelope
-from fastledger.protoutil.expiration import expires_at
 
 TIME_WINDOW_S = 15 * 60
 """``authentication.timewindow``: how far a client's clock may be off."""
@@ -126,18 +127,19 @@ class _Delivery:
                 self.status = Status.NOT_FOUND
                 return
             labels = self._labels(request.channel_id)
-            _count("deliver_requests_received", "The number of deliver requests received.", labels)
+            _counter(
+                "deliver_requests_received", "The number of deliver requests received.", labels
+            ).inc()
+            sent = _counter(
+                "deliver_blocks_sent", "The number of blocks sent by the deliver service.", labels
+            )
             async for response in self._range(request, source):
                 yield response
-                _count(
-                    "deliver_blocks_sent",
-                    "The number of blocks sent by the deliver service.",
-                    labels,
-                )
+                sent.inc()
             labels["success"] = str(self.status == Status.SUCCESS).lower()
-            _count(
+            _counter(
                 "deliver_requests_completed", "The number of deliver requests completed.", labels
-            )
+            ).inc()
         except BadRequest as error:
             _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
             self.status = Status.BAD_REQUEST
@@ -159,17 +161,14 @@ class _Delivery:
             raise BadRequest("seekInfo has no start or no stop")
         number = first_block(seek.start, source.height, source.first)
         last = last_block(seek, number or 0, source.height)
+        header_only = seek.content_type == SeekInfo.HEADER_WITH_SIG
         while number is not None:
             if not await self._ready(seek, source, number, errored, request):
                 return
-            block = source.block(number)
+            response = await self._form.response(source, number, request, header_only=header_only)
             if not self._may_read(access, request):
                 return
-            if seek.content_type == SeekInfo.HEADER_WITH_SIG:
-                block = without_data(block)
-            yield self._form.block(block, request)
-            # While there is room to send, nothing else here waits: others are served in between.
-            await asyncio.sleep(0)
+            yield response
             if number == last:
                 return
             number += 1
@@ -184,6 +183,8 @@ class _Delivery:
         request: DeliverRequest,
     ) -> bool:
         if number < source.height:
+            # Nothing else here need wait: others are served in between.
+            await asyncio.sleep(0)
             return True
         if seek.behavior == SeekInfo.FAIL_IF_NOT_READY:
             self._end(Status.NOT_FOUND, request, f"block {number} is not there yet")
@@ -244,8 +245,8 @@ def _check_binding(claimed: bytes, actual: bytes) -> None:
         )
 
 
-def _count(name: str, text: str, labels: dict[str, str]) -> None:
-    metrics.counter(name, text, tuple(labels)).labels(**labels).inc()
+def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
+    return metrics.counter(name, text, tuple(labels)).labels(**labels)
 
 
 def _creator(encoded: bytes) -> bytes:

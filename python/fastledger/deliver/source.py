@@ -5,6 +5,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from fastledger.deliver.prepared import PreparedBlocks
+
 
 class BlockSource(Protocol):
     """One channel's blocks as they grow (Fabric: ``deliver.Chain``)."""
@@ -28,8 +30,9 @@ class BlockSource(Protocol):
     async def wait(self, height: int) -> None:
         """Return when there are blocks up to ``height``."""
 
-    def block(self, number: int) -> bytes:
-        """Return an encoded ``common.Block`` below the height."""
+    @property
+    def blocks(self) -> PreparedBlocks:
+        """The blocks below the height."""
 
 
 Sources = Callable[[str], BlockSource | None]

@@ -6,13 +6,14 @@ simulation stands in its read set, as in Fabric's: only the sequence there; the 
 read beside it, once for each height.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.common.errors import DefinitionRefused, FastledgerError
+from fastledger.common.topic import Topic
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.lifecycle import definition as definitions
 from fastledger.endorser.lifecycle import serializer
@@ -64,14 +65,13 @@ class Definitions:
         self._mspid = mspid
         self._dev_mode = dev_mode
         self._cache: dict[tuple[str, str], tuple[int, Definition]] = {}
-        self.installed: list[Callable[[], None]] = []
-        """Told when something was installed."""
+        self.installed: Topic[None] = Topic()
+        """Tells that something was installed."""
 
     def forget(self) -> None:
         """Look again: something was installed."""
         self._cache.clear()
-        for tell in self.installed:
-            tell()
+        self.installed.tell(None)
 
     def endorsement_info(
         self, channel: Channel | None, name: str, simulator: TxSimulator | None

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.services import EndorsementInfo
 from fastledger.comm import ServiceLimit
 from fastledger.common import log, metrics
 from fastledger.common.errors import EndorsementFailed, FastledgerError
@@ -25,10 +26,9 @@ from fastledger.endorser.packages import PackageMissing
 from fastledger.endorser.proposal import (
     Identity,
     ProposalInvalid,
-    UnpackedProposal,
     access_denied,
+    check_parts,
     claimed_mspid,
-    unpack,
     validate,
 )
 from fastledger.endorser.services import PeerServices
@@ -41,9 +41,8 @@ from fastledger.protos.peer import (
     proposal_pb2,
     proposal_response_pb2,
 )
-from fastledger.protoutil.proposal import creator_of
 from fastledger.protoutil.proposal_response import endorse, response_payload
-from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 _logger = log.get("endorser")
 
@@ -59,9 +58,12 @@ class Executor(Protocol):
     """Runs chaincodes: :class:`fastledger.chaincode.support.ChaincodeSupport`."""
 
     async def invoke(
-        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: chaincode_pb2.ChaincodeInput,
+        info: EndorsementInfo | None = None,
     ) -> Outcome:
-        """Run the chaincode that the channel defines by the context's namespace."""
+        """Run the chaincode that the channel defines, in this way, by the context's namespace."""
 
     async def execute(
         self,
@@ -83,10 +85,11 @@ class Endorser:
         local_identity: Callable[[bytes], Identity],
         definitions: Definitions,
         services: PeerServices,
+        executor: Executor,
         signer: SigningIdentity,
         filters: Sequence[Filter] = (),
     ) -> None:
-        """Build an endorser; its chaincodes come with :meth:`use`."""
+        """Build an endorser whose chaincodes an executor runs."""
         self._filters = filters
         self._channels = channels
         self._acl = acl
@@ -94,7 +97,7 @@ class Endorser:
         self._definitions = definitions
         self._services = services
         self._signer = signer
-        self._executor: Executor | None = None
+        self._executor = executor
         self._received = metrics.counter(
             "endorser_proposals_received", "The number of proposals received."
         )
@@ -106,13 +109,7 @@ class Endorser:
             "The number of proposals that have failed initial validation.",
         )
 
-    def use(self, executor: Executor) -> None:
-        """Take what runs chaincodes, which in its turn needs this peer's services."""
-        self._executor = executor
-
-    async def process(
-        self, signed: proposal_pb2.SignedProposal
-    ) -> proposal_response_pb2.ProposalResponse:
+    async def process(self, proposal: UnpackedProposal) -> proposal_response_pb2.ProposalResponse:
         """Endorse a proposal, or say why not.
 
         Raises:
@@ -121,8 +118,8 @@ class Endorser:
         self._received.inc()
         try:
             for check in self._filters:
-                check(signed)
-            proposal = unpack(signed)
+                check(proposal)
+            check_parts(proposal)
             channel = self._check(proposal)
         except FastledgerError as error:
             self._invalid.inc()
@@ -172,7 +169,7 @@ class Endorser:
                 f"Creator [{proposal.creator.hex()}]"
             )
         if not self._services.is_system_chaincode(proposal.chaincode):
-            self._acl.check("peer/Propose", proposal.channel_id, signed_data(proposal))
+            self._acl.check("peer/Propose", proposal.channel_id, proposal.signed_data)
         return channel
 
     async def _endorse(
@@ -199,13 +196,12 @@ class Endorser:
             tx_id=proposal.tx_id,
             namespace=proposal.chaincode,
             simulator=simulator,
-            signed_proposal=proposal.signed,
-            proposal=proposal.proposal,
+            proposal=proposal,
             creator=proposal.creator,
         )
         modern = channel is None or channel.has_lifecycle
         try:
-            answer, event = await self._run(context, proposal.input)
+            answer, event = await self._run(context, proposal.input, definition)
             results = await self._results(proposal, channel, simulator)
         except FastledgerError as error:
             raise EndorsementFailed(
@@ -262,11 +258,12 @@ class Endorser:
             ) from error
 
     async def _run(
-        self, context: TransactionContext, chaincode_input: chaincode_pb2.ChaincodeInput
+        self,
+        context: TransactionContext,
+        chaincode_input: chaincode_pb2.ChaincodeInput,
+        definition: Definition,
     ) -> Outcome:
-        if self._executor is None:
-            raise EndorsementFailed("this peer runs no chaincodes")
-        answer, event = await self._executor.invoke(context, chaincode_input)
+        answer, event = await self._executor.invoke(context, chaincode_input, definition)
         if answer.status >= responses.ERROR_THRESHOLD:
             return answer, None
         if context.namespace == "lscc" and chaincode_input.args[:1]:
@@ -292,11 +289,9 @@ class Endorser:
             tx_id=context.tx_id,
             namespace=chaincode.name,
             simulator=context.simulator,
-            signed_proposal=context.signed_proposal,
             proposal=context.proposal,
             creator=context.creator,
         )
-        assert self._executor is not None  # noqa: S101 - _run has looked
         ccid = f"{chaincode.name}:{chaincode.version}"
         await self._executor.execute(inner, ccid, spec.chaincode_spec.input, True)
 
@@ -314,11 +309,6 @@ class Endorser:
         return public
 
 
-def signed_data(proposal: UnpackedProposal) -> SignedData:
-    """What a policy is asked about a proposal."""
-    return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
-
-
 class EndorserService(peer_pb2_grpc.EndorserServicer):
     """The gRPC face of the endorser."""
 
@@ -333,9 +323,10 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):
         context: "grpc.aio.ServicerContext[proposal_pb2.SignedProposal, proposal_response_pb2.ProposalResponse]",  # noqa: E501
     ) -> proposal_response_pb2.ProposalResponse:
         """Endorse."""
-        async with self._limit.call(creator_of(request), context):
+        proposal = UnpackedProposal(request)
+        async with self._limit.call(proposal.claimed_creator, context):
             try:
-                return await self._endorser.process(request)
+                return await self._endorser.process(proposal)
             except FastledgerError as error:
                 await context.abort(grpc.StatusCode.UNKNOWN, str(error))
                 raise

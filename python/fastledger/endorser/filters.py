@@ -9,17 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from google.protobuf.message import DecodeError, Message
-
 from fastledger.common.errors import InputError
 from fastledger.endorser.proposal import ProposalFiltered
-from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
-from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
-from fastledger.protoutil.expiration import expires_at
+from fastledger.msp import expires_at
+from fastledger.protoutil.unpacked import PartUndecodable, UnpackedProposal
 
-M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
-Filter = Callable[[SignedProposal], None]
+Filter = Callable[[UnpackedProposal], None]
 """Raises ProposalFiltered to refuse a proposal."""
 
 
@@ -36,7 +33,7 @@ def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filt
     known: dict[str, Filter | None] = {
         "DefaultAuth": None,
         "ExpirationCheck": check_expiration,
-        "TimeWindowCheck": lambda signed: check_time(signed, window_s),
+        "TimeWindowCheck": lambda proposal: check_time(proposal, window_s),
     }
     found = []
     for entry in entries:
@@ -52,18 +49,16 @@ def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filt
     return tuple(found)
 
 
-def check_expiration(signed: SignedProposal) -> None:
+def check_expiration(proposal: UnpackedProposal) -> None:
     """Refuse a client whose certificate has ended; raises ProposalFiltered."""
-    header = _header(signed)
-    signature = _parse(SignatureHeader, header.signature_header, "signature header")
-    ends = expires_at(signature.creator)
+    ends = expires_at(_read(lambda: proposal.creator))
     if ends is not None and time.time() > ends:
         raise ProposalFiltered("proposal client identity expired")
 
 
-def check_time(signed: SignedProposal, window_s: float) -> None:
+def check_time(proposal: UnpackedProposal, window_s: float) -> None:
     """Refuse a proposal whose time is far from this peer's; raises ProposalFiltered."""
-    header = _parse(ChannelHeader, _header(signed).channel_header, "channel header")
+    header = _read(lambda: proposal.channel_header)
     said = header.timestamp.seconds + header.timestamp.nanos / 1e9
     now = time.time()
     if abs(now - said) > window_s:
@@ -73,17 +68,20 @@ def check_time(signed: SignedProposal, window_s: float) -> None:
         )
 
 
-def _header(signed: SignedProposal) -> Header:
-    proposal = _parse(Proposal, signed.proposal_bytes, "proposal")
-    return _parse(Header, proposal.header, "header")
+_NAMES = {
+    "Proposal": "proposal",
+    "Header": "header",
+    "ChannelHeader": "channel header",
+    "SignatureHeader": "signature header",
+}
 
 
-def _parse(kind: type[M], encoded: bytes, name: str) -> M:
+def _read(part: Callable[[], T]) -> T:
     try:
-        return kind.FromString(encoded)
-    except DecodeError as error:
+        return part()
+    except PartUndecodable as error:
         raise ProposalFiltered(
-            f"failed parsing {name}: error unmarshalling {kind.DESCRIPTOR.name}: {error}"
+            f"failed parsing {_NAMES[error.kind]}: error unmarshalling {error.kind}: {error.reason}"
         ) from error
 
 

@@ -21,7 +21,7 @@ class IndexFiles:
         self._definitions = definitions
         self._known: dict[str, Mapping[str, bytes]] = {}
         self._any: bool | None = None
-        definitions.installed.append(self._look_again)
+        definitions.installed.subscribe(self._look_again)
 
     def of(self, channel: Channel) -> Iterator[tuple[str, Mapping[str, bytes]]]:
         """Yield chaincodes of a channel that have index files, with these by path."""
@@ -55,6 +55,6 @@ class IndexFiles:
             self._known[ccid] = found
         return found
 
-    def _look_again(self) -> None:
+    def _look_again(self, _installed: None) -> None:
         self._known.clear()
         self._any = None

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A proposal taken apart, and what must be right about it (``core/endorser/msgvalidation.go``)."""
+"""What must be right about a proposal (``core/endorser/msgvalidation.go``)."""
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from fastledger.common.errors import FastledgerError
 from fastledger.common.shorten import shortened
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp import identities_pb2
-from fastledger.protos.peer import chaincode_pb2, proposal_pb2
 from fastledger.protoutil.hashes import transaction_id
-
-M = TypeVar("M", bound=Message)
+from fastledger.protoutil.unpacked import PartUndecodable, UnpackedProposal
 
 
 class ProposalInvalid(FastledgerError):
@@ -27,69 +23,29 @@ class ProposalFiltered(ProposalInvalid):
     """A proposal that does not come as far as the endorser; another peer's clock may be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnpackedProposal:
-    """A proposal's parts."""
-
-    signed: proposal_pb2.SignedProposal
-    proposal: proposal_pb2.Proposal
-    channel_header: common_pb2.ChannelHeader
-    signature_header: common_pb2.SignatureHeader
-    chaincode: str
-    """Name of the chaincode that is called."""
-
-    input: chaincode_pb2.ChaincodeInput
-    hash: bytes
-    """Over the headers and the payload without its transient part."""
-
-    @property
-    def channel_id(self) -> str:
-        """Empty for proposals that concern the peer alone."""
-        return self.channel_header.channel_id
-
-    @property
-    def tx_id(self) -> str:
-        """The transaction's id as the proposal says it."""
-        return self.channel_header.tx_id
-
-    @property
-    def creator(self) -> bytes:
-        """Encoded ``msp.SerializedIdentity``."""
-        return self.signature_header.creator
-
-
-def unpack(signed: proposal_pb2.SignedProposal) -> UnpackedProposal:
-    """Take a proposal apart.
+def check_parts(proposal: UnpackedProposal) -> None:
+    """See that everything is there that the endorser needs.
 
     Raises:
         ProposalInvalid: A part cannot be decoded or is missing.
     """
-    proposal = _decode(proposal_pb2.Proposal, signed.proposal_bytes)
-    header = _decode(common_pb2.Header, proposal.header)
-    channel_header = _decode(common_pb2.ChannelHeader, header.channel_header)
-    signature_header = _decode(common_pb2.SignatureHeader, header.signature_header)
-    extension = _decode(proposal_pb2.ChaincodeHeaderExtension, channel_header.extension)
-    if not extension.HasField("chaincode_id"):
+    try:
+        _check_parts(proposal)
+    except PartUndecodable as error:
+        raise ProposalInvalid(str(error)) from error
+
+
+def _check_parts(proposal: UnpackedProposal) -> None:
+    for _ in (proposal.channel_header, proposal.signature_header):
+        """Both must be there before anything that they carry is looked at."""
+    if not proposal.extension.HasField("chaincode_id"):
         raise ProposalInvalid("ChaincodeHeaderExtension.ChaincodeId is nil")
-    if not extension.chaincode_id.name:
+    if not proposal.chaincode:
         raise ProposalInvalid("ChaincodeHeaderExtension.ChaincodeId.Name is empty")
-    payload = _decode(proposal_pb2.ChaincodeProposalPayload, proposal.payload)
-    invocation = _decode(chaincode_pb2.ChaincodeInvocationSpec, payload.input)
-    if not invocation.HasField("chaincode_spec"):
+    if not proposal.invocation.HasField("chaincode_spec"):
         raise ProposalInvalid("chaincode invocation spec did not contain chaincode spec")
-    if not invocation.chaincode_spec.HasField("input"):
+    if not proposal.invocation.chaincode_spec.HasField("input"):
         raise ProposalInvalid("chaincode input did not contain any input")
-    public = proposal_pb2.ChaincodeProposalPayload(input=payload.input).SerializeToString()
-    digest = sha256(header.channel_header + header.signature_header + public).digest()
-    return UnpackedProposal(
-        signed=signed,
-        proposal=proposal,
-        channel_header=channel_header,
-        signature_header=signature_header,
-        chaincode=extension.chaincode_id.name,
-        input=invocation.chaincode_spec.input,
-        hash=digest,
-    )
 
 
 class Identity(Protocol):
@@ -178,11 +134,3 @@ def _check_headers(proposal: UnpackedProposal) -> None:
         raise ProposalInvalid("empty proposal bytes")
     if not proposal.signed.signature:
         raise ProposalInvalid("empty signature bytes")
-
-
-def _decode(kind: type[M], encoded: bytes) -> M:
-    try:
-        return kind.FromString(encoded)
-    except DecodeError as error:
-        name = kind.DESCRIPTOR.name
-        raise ProposalInvalid(f"error unmarshaling {name}: {error}") from error

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.simulator import TxSimulator as AnySimulator
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common import log
 from fastledger.common.errors import (
     Defect,
@@ -19,17 +20,15 @@ from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definitions
-from fastledger.endorser.proposal import unpack
 from fastledger.ledger.history import modifications
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer import (
     chaincode_event_pb2,
     chaincode_pb2,
     collection_pb2,
-    proposal_pb2,
     proposal_response_pb2,
 )
-from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 _logger = log.get("endorser")
 
@@ -106,14 +105,9 @@ class PeerServices:
                 f"[channel {channel_id}] failed to get chaincode container info for {name}: {error}"
             ) from error
 
-    def check_acl(self, channel_id: str, signed_proposal: proposal_pb2.SignedProposal) -> None:
+    def check_acl(self, channel_id: str, proposal: UnpackedProposal) -> None:
         """Check that the creator may have a chaincode called by another."""
-        proposal = unpack(signed_proposal)
-        self._acl.check(
-            "peer/ChaincodeToChaincode",
-            channel_id,
-            SignedData(signed_proposal.proposal_bytes, proposal.creator, signed_proposal.signature),
-        )
+        self._acl.check("peer/ChaincodeToChaincode", channel_id, proposal.signed_data)
 
     def is_system_chaincode(self, name: str) -> bool:
         """Whether the chaincode is part of the peer."""
@@ -152,21 +146,16 @@ class PeerServices:
             )
         if not (config.member_only_read or config.member_only_write):
             return CollectionAccess(read=True, write=True)
-        is_member = _is_member(channel, config, context.signed_proposal)
+        is_member = _is_member(channel, config, context.proposal)
         return CollectionAccess(
             read=is_member or not config.member_only_read,
             write=is_member or not config.member_only_write,
         )
 
-    def capabilities(self, channel_id: str) -> Capabilities | None:
-        """What of a channel's capabilities a chaincode notices."""
+    def capabilities(self, channel_id: str) -> ApplicationCapabilities | None:
+        """What a channel asks of its peers; None when this one is not on it."""
         channel = self._channels.channel(channel_id)
-        if channel is None:
-            return None
-        return Capabilities(
-            key_level_endorsement=channel.has_key_level_endorsement,
-            purge_private_data=channel.has_purge,
-        )
+        return None if channel is None else channel.capabilities
 
 
 def _named(
@@ -180,14 +169,13 @@ def _named(
 def _is_member(
     channel: Channel,
     config: collection_pb2.StaticCollectionConfig,
-    signed: proposal_pb2.SignedProposal | None,
+    proposal: UnpackedProposal | None,
 ) -> bool:
-    if signed is None:
+    if proposal is None:
         return False
-    data = SignedData(signed.proposal_bytes, unpack(signed).creator, signed.signature)
     policy = config.member_orgs_policy.signature_policy
     try:
-        channel.bundle.evaluate_envelope(policy.SerializeToString(), [data])
+        channel.bundle.evaluate_envelope(policy.SerializeToString(), [proposal.signed_data])
     except PolicyUnsatisfied:
         return False
     return True

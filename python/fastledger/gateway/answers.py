@@ -24,6 +24,7 @@ from fastledger.gateway.peer import GatewayChannel, GatewayPeer, Unheard
 from fastledger.gateway.plan import Endorser
 from fastledger.protos.gateway.gateway_pb2 import ErrorDetail
 from fastledger.protos.peer import peer_pb2_grpc, proposal_pb2, proposal_response_pb2
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 OK = 200
 ERROR_THRESHOLD = 400
@@ -63,7 +64,7 @@ async def ask(
     peer: GatewayPeer,
     channel: GatewayChannel,
     endorser: Endorser,
-    proposal: proposal_pb2.SignedProposal,
+    proposal: UnpackedProposal,
     timeout_s: float,
 ) -> Response:
     """Have a peer process a proposal.
@@ -88,7 +89,7 @@ async def ask(
                 endorser, Code.FAILED_PRECONDITION, str(error), retry=False
             ) from error
     else:
-        answer = await _ask_other(channel, endorser, proposal, timeout_s)
+        answer = await _ask_other(channel, endorser, proposal.signed, timeout_s)
     _check(endorser, answer)
     return answer
 

@@ -16,11 +16,12 @@ from fastledger.gateway.answers import EndorserFailed, Response, ask
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
 from fastledger.gateway.plan import Endorser, Endorsers, Plan
-from fastledger.gateway.proposal import Unpacked, unpack
+from fastledger.gateway.proposal import chaincode_of, check_parts, has_transient
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 Code = grpc.StatusCode
 
@@ -39,35 +40,34 @@ UNPROTECTED = (
 
 
 async def endorse(
-    peer: GatewayPeer, request: pb.EndorseRequest, timeout_s: float
+    peer: GatewayPeer, proposal: UnpackedProposal, wanted: Sequence[str], timeout_s: float
 ) -> common_pb2.Envelope:
     """Return the unsigned transaction with as many endorsements as it needs.
 
     Args:
         peer: The gateway's own peer.
-        request: The proposal, and the organizations that shall endorse it.
+        proposal: What is asked.
+        wanted: The organizations that shall endorse it; none for those that have to.
         timeout_s: For one other peer to answer.
 
     Raises:
         GatewayFailed: A peer refuses, answers differ, or too few peers can be reached.
     """
-    proposal = request.proposed_transaction
-    if not proposal.proposal_bytes:
+    if not proposal.signed.proposal_bytes:
         text = "the proposed transaction must contain a signed proposal"
         raise GatewayFailed(Code.INVALID_ARGUMENT, text)
     try:
-        asks = unpack(proposal)
+        check_parts(proposal)
     except InputError as error:
         raise GatewayFailed(Code.INVALID_ARGUMENT, str(error)) from error
-    wanted = list(request.endorsing_organizations)
-    channel = peer.channel(asks.channel_id)
+    channel = peer.channel(proposal.channel_id)
     if channel is None:
-        raise _of_no_channel(asks, wanted)
-    asking = Asking(peer, channel, proposal, asks, timeout_s)
+        raise _of_no_channel(proposal, wanted)
+    asking = Asking(peer, channel, proposal, timeout_s)
     if wanted:
-        return _assemble(asks, await asking.of_organizations(wanted))
+        return _assemble(proposal, await asking.of_organizations(wanted))
     first, answer = await asking.first()
-    return _assemble(asks, await asking.others(first, answer))
+    return _assemble(proposal, await asking.others(first, answer))
 
 
 class Asking:
@@ -77,26 +77,25 @@ class Asking:
         self,
         peer: GatewayPeer,
         channel: GatewayChannel,
-        proposal: proposal_pb2.SignedProposal,
-        asks: Unpacked,
+        proposal: UnpackedProposal,
         timeout_s: float,
     ) -> None:
         """Ask nobody yet."""
         self._peer = peer
         self._channel = channel
         self._proposal = proposal
-        self._asks = asks
+        self._chaincode = chaincode_of(proposal)
         self._timeout_s = timeout_s
         self._details: list[pb.ErrorDetail] = []
 
-    async def of_organizations(self, wanted: list[str]) -> list[Response]:
+    async def of_organizations(self, wanted: Sequence[str]) -> list[Response]:
         """Have one peer of each organization endorse, as the client wants it."""
         if len(wanted) > MAX_ORGANIZATIONS:
             raise GatewayFailed(
                 Code.INVALID_ARGUMENT,
                 f"{len(wanted)} endorsing organizations, at most {MAX_ORGANIZATIONS} may be named",
             )
-        known = self._channel.endorsers(self._asks.chaincode)
+        known = self._channel.endorsers(self._chaincode)
         groups = {}
         for mspid in wanted:
             groups[mspid] = [one for one in known if one.mspid == mspid] or self._unknown(mspid)
@@ -108,14 +107,14 @@ class Asking:
 
     def _unknown(self, mspid: str) -> Sequence[Endorser]:
         """Who may have the chaincode in an organization of which no peer is known."""
-        is_strange = mspid != self._peer.mspid and self._channel.defines(self._asks.chaincode)
+        is_strange = mspid != self._peer.mspid and self._channel.defines(self._chaincode)
         return self._anchors(mspid) if is_strange else ()
 
     async def first(self) -> tuple[Endorser, Response]:
         """Have a peer of the own organization endorse, or of another if the own has none."""
-        able = list(self._channel.endorsers(self._asks.chaincode))
+        able = list(self._channel.endorsers(self._chaincode))
         own = [endorser for endorser in able if endorser.mspid == self._peer.mspid]
-        if not own and self._asks.has_transient:
+        if not own and has_transient(self._proposal):
             raise GatewayFailed(Code.FAILED_PRECONDITION, UNPROTECTED)
         for endorser in own or self._of_others(able):
             answer = await self._ask(endorser)
@@ -147,7 +146,7 @@ class Asking:
         if not interest.chaincodes:
             # Of a peer before 2.4, or nothing was read or written.
             interest = self._of_chaincode()
-        if not self._asks.has_transient:
+        if not has_transient(self._proposal):
             return self._channel.endorsers_for(interest)
         cautious = proposal_response_pb2.ChaincodeInterest()
         cautious.CopyFrom(interest)
@@ -171,7 +170,7 @@ class Asking:
 
     def _of_chaincode(self) -> proposal_response_pb2.ChaincodeInterest:
         interest = proposal_response_pb2.ChaincodeInterest()
-        interest.chaincodes.add(name=self._asks.chaincode)
+        interest.chaincodes.add(name=self._chaincode)
         return interest
 
     async def _collected(self, plan: Plan) -> list[Response]:
@@ -184,12 +183,12 @@ class Asking:
         """Go from organization to organization until the chaincode's policy holds."""
         if isinstance(why, GatewayFailed):
             raise why
-        if not self._channel.defines(self._asks.chaincode):
+        if not self._channel.defines(self._chaincode):
             raise _no_combination(why)
         collected = [answer]
         application = self._channel.bundle.application
         # Nobody has said who may see what is transient.
-        strangers = application.orgs if application and not self._asks.has_transient else ()
+        strangers = application.orgs if application and not has_transient(self._proposal) else ()
         for mspid in sorted(strangers):
             if mspid != self._peer.mspid and not self._satisfied(collected):
                 for anchor in self._anchors(mspid):
@@ -219,7 +218,7 @@ class Asking:
             )
             for one in collected
         ]
-        return self._channel.is_endorsed(self._asks.chaincode, signed)
+        return self._channel.is_endorsed(self._chaincode, signed)
 
     async def _ask(self, endorser: Endorser) -> Response | None:
         """Have a peer endorse; what it answers else is noted."""
@@ -235,13 +234,13 @@ class Asking:
         )
 
 
-def _of_no_channel(asks: Unpacked, wanted: Sequence[str]) -> GatewayFailed:
+def _of_no_channel(proposal: UnpackedProposal, wanted: Sequence[str]) -> GatewayFailed:
     """Refuse a channel that the peer is not on: nobody there is known."""
     if wanted:
         return _of_no_organization(wanted)
-    if asks.has_transient:
+    if has_transient(proposal):
         return GatewayFailed(Code.FAILED_PRECONDITION, UNPROTECTED)
-    chaincode, channel_id = shortened(asks.chaincode), shortened(asks.channel_id)
+    chaincode, channel_id = shortened(chaincode_of(proposal)), shortened(proposal.channel_id)
     return _no_combination(
         f"No metadata was found for chaincode {chaincode} in channel {channel_id}"
     )
@@ -260,7 +259,7 @@ def _no_combination(why: object) -> GatewayFailed:
     )
 
 
-def _assemble(asks: Unpacked, collected: Sequence[Response]) -> common_pb2.Envelope:
+def _assemble(proposal: UnpackedProposal, collected: Sequence[Response]) -> common_pb2.Envelope:
     """Make the transaction that the client will sign.
 
     Raises:
@@ -272,7 +271,7 @@ def _assemble(asks: Unpacked, collected: Sequence[Response]) -> common_pb2.Envel
             Code.ABORTED,
             "failed to assemble transaction: ProposalResponsePayloads do not match",
         )
-    public = proposal_pb2.ChaincodeProposalPayload(input=asks.payload.input)
+    public = proposal_pb2.ChaincodeProposalPayload(input=proposal.payload.input)
     action = transaction_pb2.ChaincodeActionPayload(
         chaincode_proposal_payload=public.SerializeToString()
     )
@@ -280,9 +279,10 @@ def _assemble(asks: Unpacked, collected: Sequence[Response]) -> common_pb2.Envel
     action.action.endorsements.extend(one.endorsement for one in collected)
     transaction = transaction_pb2.Transaction()
     transaction.actions.add(
-        header=asks.header.signature_header, payload=action.SerializeToString(deterministic=True)
+        header=proposal.header.signature_header,
+        payload=action.SerializeToString(deterministic=True),
     )
     payload = common_pb2.Payload(
-        header=asks.header, data=transaction.SerializeToString(deterministic=True)
+        header=proposal.header, data=transaction.SerializeToString(deterministic=True)
     )
     return common_pb2.Envelope(payload=payload.SerializeToString(deterministic=True))

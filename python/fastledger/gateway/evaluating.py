@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Has one peer simulate a proposal, and the next one where it cannot (``evaluate.go``)."""
 
+from collections.abc import Iterable
+
 import grpc
 
 from fastledger.common.errors import InputError
@@ -8,41 +10,43 @@ from fastledger.common.shorten import shortened
 from fastledger.gateway.answers import EndorserFailed, ask, result_of
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayPeer
-from fastledger.gateway.proposal import unpack_addressed
+from fastledger.gateway.proposal import chaincode_of, check_addressed, has_transient
 from fastledger.protos.gateway import gateway_pb2 as pb
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 Code = grpc.StatusCode
 
 
 async def evaluate(
-    peer: GatewayPeer, request: pb.EvaluateRequest, timeout_s: float
+    peer: GatewayPeer, proposal: UnpackedProposal, targets: Iterable[str], timeout_s: float
 ) -> pb.EvaluateResponse:
     """Return a proposal's result.
 
     Args:
         peer: The gateway's own peer.
-        request: The proposal, and the organizations that may see it.
+        proposal: What is asked.
+        targets: The organizations that may see it; none for any.
         timeout_s: For one other peer to answer.
 
     Raises:
         GatewayFailed: The proposal is wrong, the chaincode refuses, or no peer can run it.
     """
-    proposal = request.proposed_transaction
     try:
-        asks = unpack_addressed(proposal)
+        check_addressed(proposal)
     except InputError as error:
         text = f"failed to unpack transaction proposal: {error}"
         raise GatewayFailed(Code.INVALID_ARGUMENT, text) from error
-    channel = peer.channel(asks.channel_id)
+    channel = peer.channel(proposal.channel_id)
     if channel is None:
-        raise GatewayFailed(Code.UNAVAILABLE, no_config(asks.channel_id))
-    wanted = set(request.target_organizations)
-    is_protected = asks.has_transient and not wanted
+        raise GatewayFailed(Code.UNAVAILABLE, no_config(proposal.channel_id))
+    wanted = set(targets)
+    is_protected = has_transient(proposal) and not wanted
     if is_protected:
         wanted = {peer.mspid}
-    able = [one for one in channel.endorsers(asks.chaincode) if not wanted or one.mspid in wanted]
+    chaincode = chaincode_of(proposal)
+    able = [one for one in channel.endorsers(chaincode) if not wanted or one.mspid in wanted]
     if not able:
-        name = shortened(asks.chaincode)
+        name = shortened(chaincode)
         text = f"no peers available to evaluate chaincode {name} in channel {channel.id}"
         if is_protected:
             text = (

@@ -9,10 +9,11 @@ from fastledger.channelconfig import Bundle
 from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import FastledgerError
+from fastledger.deliver import PreparedBlocks
 from fastledger.gateway.plan import Endorser, Endorsers
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 Status = tuple[TxValidationCode, int]
 
@@ -35,8 +36,9 @@ class GatewayChannel(Protocol):
     async def wait(self, height: int) -> None:
         """Return when there are so many blocks."""
 
-    def block(self, number: int) -> bytes:
-        """Read a block."""
+    @property
+    def blocks(self) -> PreparedBlocks:
+        """The blocks below the height."""
 
     def status_of(self, tx_id: str) -> "Status | None":
         """Read a committed transaction's verdict."""
@@ -103,7 +105,7 @@ class GatewayPeer(Protocol):
     def channel(self, channel_id: str) -> GatewayChannel | None:
         """Find a channel that the peer has joined."""
 
-    async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
+    async def endorse(self, proposal: UnpackedProposal) -> ProposalResponse:
         """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
 
     def check(self, resource: str, channel_id: str, signed: SignedData) -> None:

@@ -22,8 +22,8 @@ from fastledger.gateway.submitting import submit
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway import gateway_pb2_grpc
 from fastledger.protoutil.envelope import creator_of_envelope
-from fastledger.protoutil.proposal import creator_of
 from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Code = grpc.StatusCode
@@ -55,18 +55,22 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: _Context) -> pb.EvaluateResponse:
         """Have one peer simulate, and return the result."""
-        async with self._limit.call(creator_of(request.proposed_transaction), context):
+        proposal = UnpackedProposal(request.proposed_transaction)
+        async with self._limit.call(proposal.claimed_creator, context):
             try:
-                return await evaluate(self._peer, request, self._endorsement_timeout_s)
+                targets, timeout_s = request.target_organizations, self._endorsement_timeout_s
+                return await evaluate(self._peer, proposal, targets, timeout_s)
             except GatewayFailed as failure:
                 await abort(context, failure)
                 raise
 
     async def Endorse(self, request: pb.EndorseRequest, context: _Context) -> pb.EndorseResponse:
         """Collect the endorsements that a transaction needs."""
-        async with self._limit.call(creator_of(request.proposed_transaction), context):
+        proposal = UnpackedProposal(request.proposed_transaction)
+        async with self._limit.call(proposal.claimed_creator, context):
             try:
-                envelope = await endorse(self._peer, request, self._endorsement_timeout_s)
+                wanted, timeout_s = request.endorsing_organizations, self._endorsement_timeout_s
+                envelope = await endorse(self._peer, proposal, wanted, timeout_s)
             except GatewayFailed as failure:
                 await abort(context, failure)
                 raise

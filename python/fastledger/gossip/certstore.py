@@ -27,7 +27,6 @@ class CertStore:
         own = PeerIdentity(pki_id=identities.own_id, cert=identities.signer.serialized)
         message = GossipMessage(tag=GossipMessage.EMPTY, peer_identity=own)
         self._items = {identities.own_id: seal(message, identities.signer).envelope}
-        identities.forgotten.append(self._forget)
 
     def digests(self, asking: bytes) -> Sequence[bytes]:
         """Name the identities that a peer may know, by PKI-ID."""
@@ -57,6 +56,10 @@ class CertStore:
                 raise MessageRefused("an identity is not signed by its owner")
             self._items[said.pki_id] = envelope
 
+    def forget(self, pki_id: bytes) -> None:
+        """Pass an identity on no longer."""
+        self._items.pop(pki_id, None)
+
     def _may_know(self, asking: bytes, pki_id: bytes) -> bool:
         identities = self._identities
         asking_org, org = identities.org_of(asking), identities.org_of(pki_id)
@@ -66,6 +69,3 @@ class CertStore:
             return True
         told = org in (asking_org, identities.mspid)
         return told and bool(self._external_endpoint(pki_id))
-
-    def _forget(self, pki_id: bytes) -> None:
-        self._items.pop(pki_id, None)

@@ -5,14 +5,14 @@ Each tells its height and its chaincodes, when they change, and asks others for 
 """
 
 import random
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
-from fastledger.common import log, metrics
-from fastledger.gossip.comm import GossipComm
-from fastledger.gossip.connection import Connection
+from fastledger.common import metrics
+from fastledger.gossip.clock import Clock
+from fastledger.gossip.effects import Effects, Every, Push, Send
 from fastledger.gossip.identities import Identities
-from fastledger.gossip.members import ChannelMember
+from fastledger.gossip.members import ChannelMember, Member
 from fastledger.gossip.membership import Membership
 from fastledger.gossip.messages import (
     MessageRefused,
@@ -39,7 +39,11 @@ MAX_SNAPSHOT = 10_000
 MAX_PEERS = 5_000
 """Peers of a channel that are remembered."""
 
-_logger = log.get("gossip.channel")
+SWEEP_FACTOR = 5
+"""Forgotten peers are forgotten on a channel every so many pull intervals."""
+
+STATES = ("state_info", "state_info_pull_req", "state_snapshot")
+"""The messages that a channel takes, all tagged ``CHAN_OR_ORG``."""
 
 Chaincodes = Iterable[tuple[str, str]]
 """Names and versions."""
@@ -54,20 +58,20 @@ class ChannelGossip:
         settings: GossipSettings,
         identities: Identities,
         membership: Membership,
-        comm: GossipComm,
-        push: Callable[[Sealed, bytes], None],
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
-        """Take part in a channel; the arguments are as for :class:`Membership`."""
+        """Take part in a channel of the peers that ``membership`` knows."""
         self.id = channel_id
         self.orgs: frozenset[str] = frozenset()
         """Its organizations: peers of others are not told anything."""
         self._settings = settings
         self._identities = identities
         self._membership = membership
-        self._comm = comm
-        self._push = push
+        self._clock = clock
+        self._rng = rng
         self._states: dict[bytes, Sealed] = {}
-        self._started = time.time_ns()
+        self._started = clock.unix_ns()
         self._properties = Properties(ledger_height=1)
         self._own: Sealed | None = None
         self._unsaid = False
@@ -82,21 +86,21 @@ class ChannelGossip:
         self._properties.ledger_height = height
         self._own, self._unsaid = None, True
 
-    def set_chaincodes(self, chaincodes: Chaincodes) -> None:
+    def set_chaincodes(self, chaincodes: Chaincodes) -> Effects:
         """Have these chaincodes; others are told at once."""
         named = [Chaincode(name=name, version=version) for name, version in chaincodes]
         if named == list(self._properties.chaincodes):
-            return
+            return []
         del self._properties.chaincodes[:]
         self._properties.chaincodes.extend(named)
         self._own = None
-        self._say()
+        return self._say()
 
-    def leave(self) -> None:
+    def leave(self) -> Effects:
         """Tell the others that one takes no part any more."""
         self._properties.left_channel = True
         self._own = None
-        self._say()
+        return self._say()
 
     def own(self) -> Sealed:
         """What the peer says of itself, signed when it is asked for."""
@@ -105,7 +109,7 @@ class ChannelGossip:
             said = StateInfo(
                 pki_id=identities.own_id,
                 channel_MAC=channel_mac(identities.own_id, self.id),
-                timestamp=PeerTime(inc_num=self._started, seq_num=time.time_ns()),
+                timestamp=PeerTime(inc_num=self._started, seq_num=self._clock.unix_ns()),
                 properties=self._properties,
             )
             message = GossipMessage(tag=GossipMessage.CHAN_OR_ORG, state_info=said)
@@ -142,25 +146,26 @@ class ChannelGossip:
 
     # Messages.
 
-    def handle(self, connection: Connection, sealed: Sealed) -> None:
+    def handle(self, sender: bytes, sealed: Sealed) -> Effects:
         """Take a message about the channel.
 
         Raises:
             MessageRefused: It breaks a rule.
         """
-        if self._identities.org_of(connection.pki_id) not in self.orgs:
+        if self._identities.org_of(sender) not in self.orgs:
             raise MessageRefused(f"a peer outside of channel {self.id} speaks about it")
         match sealed.kind:
             case "state_info":
                 if self._learn([sealed]):
-                    self._push(sealed, connection.pki_id)
+                    return [self._passed_on(sealed, sender)]
             case "state_info_pull_req":
-                self._comm.reply(connection, seal(self._snapshot(connection.pki_id)).envelope)
+                return [Send(seal(self._snapshot(sender)).envelope, sender)]
             case "state_snapshot":
                 elements = sealed.message.state_snapshot.elements
                 if len(elements) > MAX_SNAPSHOT:
                     raise MessageRefused(f"an answer tells of more than {MAX_SNAPSHOT} peers")
                 self._learn([unseal(envelope) for envelope in elements])
+        return []
 
     def restrict(self, orgs: Iterable[str]) -> None:
         """Have these organizations, and forget what peers of others said."""
@@ -223,28 +228,50 @@ class ChannelGossip:
 
     # What is done now and then.
 
-    async def publish(self) -> None:
-        """Tell the others what has changed."""
-        if self._unsaid and self._membership.alive():
-            self._say()
-        self._known.labels(self.id).set(len(self.members()))
+    def work(self) -> Effects:
+        """What is to be done how often."""
+        settings = self._settings
+        return [
+            Every(settings.publish_state_info_s, self.publish),
+            Every(settings.request_state_info_s, self.ask),
+            Every(SWEEP_FACTOR * settings.pull_interval_s, self.sweep),
+        ]
 
-    async def ask(self) -> None:
+    def publish(self) -> Effects:
+        """Tell the others what has changed."""
+        self._known.labels(self.id).set(len(self.members()))
+        return self._say() if self._unsaid and self._membership.alive() else []
+
+    def ask(self) -> Effects:
         """Ask some peers of the channel's organizations what they know."""
         peers = [one for one in self._membership.alive() if one.mspid in self.orgs]
         mac = channel_mac(self._identities.own_id, self.id)
         asked = StateInfoPullRequest(channel_MAC=mac)
         message = GossipMessage(tag=GossipMessage.CHAN_OR_ORG, state_info_pull_req=asked)
         envelope = seal(message).envelope
-        for peer in random.sample(peers, min(self._settings.pull_peer_num, len(peers))):
-            self._comm.send(envelope, peer.pki_id, peer.preferred_endpoint)
+        return [
+            Send(envelope, peer.pki_id, peer.preferred_endpoint)
+            for peer in self._rng.sample(peers, min(self._settings.pull_peer_num, len(peers)))
+        ]
 
-    async def sweep(self) -> None:
+    def sweep(self) -> Effects:
         """Forget the ledgers of peers that are forgotten."""
         for pki_id in list(self._states):
             if not self._membership.knows(pki_id):
                 del self._states[pki_id]
+        return []
 
-    def _say(self) -> None:
+    def _say(self) -> Effects:
         self._unsaid = False
-        self._push(self.own(), b"")
+        return [self._passed_on(self.own())]
+
+    def _passed_on(self, sealed: Sealed, but: bytes = b"") -> Push:
+        return Push(sealed, partial(self._who_may_know, sealed), but)
+
+    def _who_may_know(self, sealed: Sealed) -> list[Member]:
+        """Who is told what a peer has: the channel, or only the own organization."""
+        if self._membership.external_endpoint(sealed.message.state_info.pki_id):
+            told = self.orgs
+        else:
+            told = frozenset([self._identities.mspid])
+        return [member for member in self._membership.alive() if member.mspid in told]

@@ -72,9 +72,22 @@ class GossipComm(message_pb2_grpc.GossipServicer):
     """The service ``gossip.Gossip`` of one peer, and its connections to others."""
 
     def __init__(
-        self, identities: Identities, dialler: Dialler, settings: GossipSettings, handle: Handler
+        self,
+        identities: Identities,
+        dialler: Dialler,
+        settings: GossipSettings,
+        handle: Handler,
+        unreachable: Callable[[bytes], None],
     ) -> None:
-        """Be connected to nobody."""
+        """Be connected to nobody.
+
+        Args:
+            identities: Who counts.
+            dialler: Dials.
+            settings: Waiting times and bounds.
+            handle: Takes the messages of others.
+            unreachable: Told of peers to which a message could not be sent.
+        """
         self._identities = identities
         self._dialler = dialler
         self._settings = settings
@@ -85,8 +98,7 @@ class GossipComm(message_pb2_grpc.GossipServicer):
         self._handshakes = 0
         self._own: dict[bytes, Envelope] = {}
         self._stopped = False
-        self.unreachable: Callable[[bytes], None] = lambda _pki_id: None
-        """Told of peers that cannot be reached."""
+        self._unreachable = unreachable
         self._received = metrics.counter(
             "gossip_comm_messages_received", "Number of messages received"
         )
@@ -111,14 +123,14 @@ class GossipComm(message_pb2_grpc.GossipServicer):
         self._handshakes += 1
         try:
             seen = client_certificate_hash(context) or b""
-            connection, probe = await self._meet(pipe, self._dialler.server_hash, seen)
+            connection, probe = await self.handshake(pipe, self._dialler.server_hash, seen)
         except (FastledgerError, TimeoutError, *BROKEN) as error:
             _logger.warning("handshake with %s failed: %s", context.peer(), error)
             await context.abort(grpc.StatusCode.UNKNOWN, f"handshake failed: {error}")
             raise
         finally:
             self._handshakes -= 1
-        if not probe:
+        if not probe and self._admit(connection):
             await self._serve(connection)
 
     # For the rooms above.
@@ -152,8 +164,31 @@ class GossipComm(message_pb2_grpc.GossipServicer):
         if known is not None and not known.closed:
             await connection.close()
             return known
-        self._begin(connection)
+        if not self._admit(connection):
+            await connection.close()
+            raise MessageRefused(f"{MAX_CONNECTIONS} peers are connected")
+        self._spawn(self._serve(connection))
         return connection
+
+    async def handshake(self, pipe: Pipe, shown: bytes, seen: bytes) -> tuple[Connection, bool]:
+        """Do the handshake; the flag says that the other side only looks who is there.
+
+        Args:
+            pipe: The stream.
+            shown: Hash of the TLS certificate that this side has shown.
+            seen: Of the one that the other side has.
+        """
+        if shown and not seen:
+            raise MessageRefused("no TLS certificate")
+        await pipe.send(self._introduction(shown))
+        async with asyncio.timeout(self._settings.conn_timeout_s):
+            envelope = await pipe.receive()
+        if envelope is None:
+            raise MessageRefused("the other side ended the stream")
+        sealed = unseal(envelope)
+        if sealed.kind != "conn":
+            raise MessageRefused("expected a handshake")
+        return self._accepted(sealed, pipe, seen if shown else None)
 
     def hang_up(self, pki_id: bytes) -> None:
         """End the connection to a peer."""
@@ -202,13 +237,13 @@ class GossipComm(message_pb2_grpc.GossipServicer):
             connection = await self.connect(endpoint)
         except (FastledgerError, TimeoutError, *BROKEN) as error:
             _logger.debug("cannot reach %s: %s", endpoint, error)
-            self.unreachable(pki_id)
+            self._unreachable(pki_id)
             return
         finally:
             way = self._ways.pop(pki_id)
         if connection.pki_id != pki_id:
             _logger.info("another peer than expected is at %s now", endpoint)
-            self.unreachable(pki_id)
+            self._unreachable(pki_id)
             return
         for envelope in way.waiting:
             self.reply(connection, envelope)
@@ -219,33 +254,13 @@ class GossipComm(message_pb2_grpc.GossipServicer):
             stub = message_pb2_grpc.GossipStub(channel)
             call: Any = stub.GossipStream()
             pipe = DialledPipe(channel, call)
-            connection, _ = await self._meet(pipe, self._dialler.client_hash, seen)
+            connection, _ = await self.handshake(pipe, self._dialler.client_hash, seen)
         except BaseException as error:
             await channel.close()
             if isinstance(error, BROKEN):
                 raise MessageRefused(f"{endpoint} hung up: {error}") from error
             raise
         return connection
-
-    async def _meet(self, pipe: Pipe, shown: bytes, seen: bytes) -> tuple[Connection, bool]:
-        """Do the handshake; the flag says that the other side only looks who is there.
-
-        Args:
-            pipe: The stream.
-            shown: Hash of the TLS certificate that this side has shown.
-            seen: Of the one that the other side has.
-        """
-        if shown and not seen:
-            raise MessageRefused("no TLS certificate")
-        await pipe.send(self._introduction(shown))
-        async with asyncio.timeout(self._settings.conn_timeout_s):
-            envelope = await pipe.receive()
-        if envelope is None:
-            raise MessageRefused("the other side ended the stream")
-        sealed = unseal(envelope)
-        if sealed.kind != "conn":
-            raise MessageRefused("expected a handshake")
-        return self._accepted(sealed, pipe, seen if shown else None)
 
     def _accepted(self, sealed: Sealed, pipe: Pipe, seen: bytes | None) -> tuple[Connection, bool]:
         said = sealed.message.conn
@@ -272,19 +287,17 @@ class GossipComm(message_pb2_grpc.GossipServicer):
             self._own[shown] = seal(message, identities.signer).envelope
         return self._own[shown]
 
-    def _begin(self, connection: Connection) -> None:
-        self._spawn(self._serve(connection))
-
-    async def _serve(self, connection: Connection) -> None:
-        """Talk until the connection ends; it takes the place of one that there was."""
-        before = self._connections.pop(connection.pki_id, None)
-        if before is not None:
-            before.hang_up()
+    def _admit(self, connection: Connection) -> bool:
+        """Let a connection take the place of the one that there was, unless there are too many."""
+        self.hang_up(connection.pki_id)
         if len(self._connections) >= MAX_CONNECTIONS:
             _logger.warning("%d peers are connected: hanging up", MAX_CONNECTIONS)
-            await connection.close()
-            return
+            return False
         self._connections[connection.pki_id] = connection
+        return True
+
+    async def _serve(self, connection: Connection) -> None:
+        """Talk until the connection ends."""
         try:
             await connection.serve(self._count)
         finally:

@@ -115,6 +115,10 @@ class Connection:
 
     async def serve(self, handle: Handler) -> None:
         """Send and receive until the stream is over; messages are handled one by one."""
+        if self.closed:
+            # Hung up before anybody served it.
+            await self.close()
+            return
         self._tasks = [
             asyncio.create_task(self._write()),
             asyncio.create_task(self._read(handle)),

@@ -6,12 +6,12 @@ judged by the peer's own MSP. One of another organization must be a reader of a 
 are on: without a common channel it is nobody.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, IdentityRefused
+from fastledger.gossip.clock import Clock, SystemClock
 from fastledger.gossip.messages import MessageRefused, Question, Sealed, pki_id_of
 from fastledger.msp import Identity, Msp
 from fastledger.protoutil.signed_data import SignedData
@@ -42,8 +42,17 @@ class Known:
 class Identities:
     """The identities that one peer knows."""
 
-    def __init__(self, signer: Signer, mspid: str, local_msp: Msp, bundles: Bundles) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        mspid: str,
+        local_msp: Msp,
+        bundles: Bundles,
+        clock: Clock | None = None,
+    ) -> None:
         """Know oneself."""
+        self._clock = clock or SystemClock()
+        self._forgotten: list[bytes] = []
         self.signer = signer
         self.mspid = mspid
         self._local = local_msp
@@ -51,8 +60,6 @@ class Identities:
         self._known: dict[bytes, Known] = {}
         self.own_id = pki_id_of(signer.serialized)
         self.put(self.own_id, signer.serialized)
-        self.forgotten: list[Callable[[bytes], None]] = []
-        """Told of identities that are valid no longer."""
 
     def put(self, pki_id: bytes, serialized: bytes) -> Known:
         """Remember an identity.
@@ -73,7 +80,7 @@ class Identities:
     def get(self, pki_id: bytes) -> Known | None:
         """Find an identity; an expired one is forgotten."""
         known = self._known.get(pki_id)
-        if known is not None and known.not_after < time.time():
+        if known is not None and known.not_after < self._now_s():
             self._forget(pki_id)
             return None
         return known
@@ -98,6 +105,11 @@ class Identities:
                 self._known[pki_id] = self._validated(known.serialized)
             except MessageRefused:
                 self._forget(pki_id)
+
+    def take_forgotten(self) -> list[bytes]:
+        """Name the identities that are valid no longer, each once."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
 
     def check(self, sealed: Iterable[tuple[bytes, Sealed]]) -> list[bool]:
         """Say of messages, each with the PKI-ID of its author, whether they are authentic."""
@@ -163,7 +175,7 @@ class Identities:
                     "no MSP of the own organization or a channel knows the identity"
                 )
             identity = bundle.identity(serialized)
-        if identity.not_after < time.time():
+        if identity.not_after < self._now_s():
             raise MessageRefused("the identity has expired")
         return Known(serialized, identity.mspid, identity.not_after, own)
 
@@ -181,8 +193,10 @@ class Identities:
     def _forget(self, pki_id: bytes) -> None:
         if pki_id != self.own_id:
             del self._known[pki_id]
-            for tell in self.forgotten:
-                tell(pki_id)
+            self._forgotten.append(pki_id)
+
+    def _now_s(self) -> float:
+        return self._clock.unix_ns() / 1e9
 
 
 def _verifies(identity: Identity, message: bytes, signature: bytes) -> bool:

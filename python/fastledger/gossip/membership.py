@@ -15,16 +15,14 @@ Every peer says every few seconds that it lives; the message is pushed on from p
 are also asked for: a peer answers with those whom the asking one may know.
 """
 
-import asyncio
 import random
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
-from fastledger.gossip.comm import GossipComm
-from fastledger.gossip.connection import BROKEN, Connection
+from fastledger.gossip.clock import Clock
+from fastledger.gossip.effects import Effect, Effects, Every, HangUp, Ping, Push, Send
 from fastledger.gossip.identities import Identities
 from fastledger.gossip.members import Member
 from fastledger.gossip.messages import (
@@ -58,21 +56,17 @@ MAX_FORGOTTEN = 10_000
 MAX_RESPONSE = 2 * MAX_MEMBERS
 """Members that one answer may name."""
 
-FIRST_RETRY_S = 0.25
-"""A peer that could not be reached is tried again so soon, and then at longer and longer intervals
-up to ``reconnect_interval_s``: networks come up all at once."""
-
-QUIET_RETRY_S = 1.0
-"""A peer that is reached within about so long is not worth a warning."""
-
 FRESH_S = 1.0
 """What a peer has said of itself for so long is said anew."""
+
+LOOKS = 10
+"""How often one looks for dead peers, in the time after which one is dead."""
 
 MAX_PINGS = 20
 """Dead peers that are tried at once."""
 
-ACK_TIMEOUT_S = 5.0
-"""A request for members that is not answered for so long is made again."""
+MEMBERS = ("alive_msg", "mem_req", "mem_res")
+"""The messages that membership takes, all tagged ``EMPTY``."""
 
 _logger = log.get("gossip.discovery")
 
@@ -100,31 +94,30 @@ class Membership:
         self,
         settings: GossipSettings,
         identities: Identities,
-        comm: GossipComm,
-        push: Callable[[Sealed, bytes], None],
         is_anchor: Callable[[str], bool],
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         """Know nobody.
 
         Args:
             settings: Intervals and endpoints.
             identities: Whose messages count.
-            comm: Connections.
-            push: Passes a message on, but not to the peer that is named.
             is_anchor: Whether an address is one that a channel's configuration names.
+            clock: Says who has been silent for how long.
+            rng: Chooses whom to ask.
         """
         self._settings = settings
         self._identities = identities
-        self._comm = comm
-        self._push = push
         self._is_anchor = is_anchor
+        self._clock = clock
+        self._rng = rng
         self._peers: dict[bytes, _Peer] = {}
         self._forgotten: dict[bytes, Time] = {}
-        self._started = time.time_ns()
+        self._started = clock.unix_ns()
         self._count = 0
         self._made_s = 0.0
-        self._identity_until_s = time.monotonic() + settings.publish_cert_s
-        self._answers: dict[int, asyncio.Event] = {}
+        self._identity_until_s = clock.monotonic_s() + settings.publish_cert_s
         self._own = self._alive_message()
 
     # What is known.
@@ -172,7 +165,7 @@ class Membership:
 
     # Messages.
 
-    def handle(self, connection: Connection, sealed: Sealed) -> None:
+    def handle(self, sender: bytes, sealed: Sealed) -> Effects:
         """Take a message about members.
 
         Raises:
@@ -182,28 +175,30 @@ class Membership:
         match sealed.kind:
             case "alive_msg":
                 if self._learn([sealed]):
-                    self._push(sealed, connection.pki_id)
+                    return [self._passed_on(sealed, sender)]
             case "mem_req":
-                self._answer(connection, message.mem_req, message.nonce)
+                return self._answer(sender, message.mem_req, message.nonce)
             case "mem_res":
-                self._take(message.mem_res, message.nonce)
+                self._take(message.mem_res)
+        return []
 
-    def expire(self, pki_id: bytes) -> None:
+    def expire(self, pki_id: bytes) -> Effects:
         """Count a peer as dead, as it cannot be reached."""
         peer = self._peers.get(pki_id)
-        if peer is not None and peer.alive:
-            _logger.warning("peer %s is dead", peer.preferred_endpoint)
-            peer.alive = False
-            self._comm.hang_up(pki_id)
+        if peer is None or not peer.alive:
+            return []
+        _logger.warning("peer %s is dead", peer.preferred_endpoint)
+        peer.alive = False
+        return [HangUp(pki_id)]
 
-    def forget(self, pki_id: bytes) -> None:
+    def forget(self, pki_id: bytes) -> Effects:
         """Know nothing of a peer any more, and do not talk to it, whether or not it is a member."""
-        self._comm.hang_up(pki_id)
         peer = self._peers.pop(pki_id, None)
         if peer is not None:
             if len(self._forgotten) >= MAX_FORGOTTEN:
                 del self._forgotten[next(iter(self._forgotten))]
             self._forgotten[pki_id] = peer.time
+        return [HangUp(pki_id)]
 
     def _learn(self, messages: Sequence[Sealed], *, alive: bool = True) -> list[Sealed]:
         """Take alive messages that are newer than what is known; return those.
@@ -254,7 +249,7 @@ class Membership:
         self._peers[pki_id] = _Peer(
             sealed,
             time_of(said.timestamp),
-            time.monotonic(),
+            self._clock.monotonic_s(),
             alive,
             said.membership.endpoint,
             hidden or (before.internal_endpoint if before else ""),
@@ -263,30 +258,30 @@ class Membership:
         if before is None or not before.alive:
             _logger.info("peer %s is %s", said.membership.endpoint, "alive" if alive else "dead")
 
-    def _answer(self, connection: Connection, asked: MembershipRequest, nonce: int) -> None:
+    def _answer(self, sender: bytes, asked: MembershipRequest, nonce: int) -> Effects:
         """Tell a peer of those whom it may know."""
         sealed = unseal(asked.self_information)
         if sealed.kind != "alive_msg":
             raise MessageRefused("who asks for members does not say who it is")
-        if sealed.message.alive_msg.membership.pki_id != connection.pki_id:
+        if sealed.message.alive_msg.membership.pki_id != sender:
             raise MessageRefused("who asks for members is not who is connected")
-        if not self._identities.check([(connection.pki_id, sealed)])[0]:
+        if not self._identities.check([(sender, sealed)])[0]:
             raise MessageRefused("the alive message of who asks is not authentic")
         self._learn([sealed])
         external = sealed.message.alive_msg.membership.endpoint
-        own_org = self._identities.is_own_org(connection.pki_id)
+        own_org = self._identities.is_own_org(sender)
         if not own_org and not (external and self._settings.external_endpoint):
             raise MessageRefused(
                 "a peer without external endpoint asks one of another organization"
             )
         answer = MembershipResponse()
         for pki_id, peer in self._peers.items():
-            if self._may_know(connection.pki_id, external, pki_id, peer.endpoint):
-                envelope = self._disclosed(peer.sealed.envelope, connection.pki_id)
+            if self._may_know(sender, external, pki_id, peer.endpoint):
+                envelope = self._disclosed(peer.sealed.envelope, sender)
                 (answer.alive if peer.alive else answer.dead).append(envelope)
-        answer.alive.append(self._disclosed(self._fresh().envelope, connection.pki_id))
+        answer.alive.append(self._disclosed(self._fresh().envelope, sender))
         message = GossipMessage(tag=GossipMessage.EMPTY, nonce=nonce, mem_res=answer)
-        self._comm.reply(connection, seal(message).envelope)
+        return [Send(seal(message).envelope, sender)]
 
     def _may_know(self, asking: bytes, external: str, pki_id: bytes, endpoint: str) -> bool:
         """Whether a peer may be told of another: of its own organization, or of ours."""
@@ -298,11 +293,8 @@ class Membership:
     def _disclosed(self, envelope: Envelope, to: bytes) -> Envelope:
         return envelope if self._identities.is_own_org(to) else without_secret(envelope)
 
-    def _take(self, answer: MembershipResponse, nonce: int) -> None:
+    def _take(self, answer: MembershipResponse) -> None:
         """Learn from an answer; all its signatures are one batch."""
-        waiting = self._answers.get(nonce)
-        if waiting is not None:
-            waiting.set()
         if len(answer.alive) + len(answer.dead) > MAX_RESPONSE:
             raise MessageRefused(f"an answer names more than {MAX_RESPONSE} members")
         self._learn([unseal(envelope) for envelope in answer.alive])
@@ -313,110 +305,92 @@ class Membership:
     def _alive_message(self) -> Sealed:
         identities, settings = self._identities, self._settings
         self._count += 1
-        self._made_s = time.monotonic()
+        self._made_s = self._clock.monotonic_s()
         said = AliveMessage(
             membership=MemberMessage(endpoint=settings.external_endpoint, pki_id=identities.own_id),
             timestamp=PeerTime(inc_num=self._started, seq_num=self._count),
         )
-        if time.monotonic() < self._identity_until_s:
+        if self._clock.monotonic_s() < self._identity_until_s:
             said.identity = identities.signer.serialized
         message = GossipMessage(tag=GossipMessage.EMPTY, alive_msg=said)
         return with_secret(seal(message, identities.signer), settings.endpoint, identities.signer)
 
     def _fresh(self) -> Sealed:
         """What this peer says now: it brings the peer back where it is taken for dead."""
-        if time.monotonic() - self._made_s > FRESH_S:
+        if self._clock.monotonic_s() - self._made_s > FRESH_S:
             self._own = self._alive_message()
         return self._own
 
-    def _request(self, to_own_org: bool, nonce: int = 0) -> Envelope:
-        own = self._fresh().envelope
-        asked = MembershipRequest(self_information=own if to_own_org else without_secret(own))
+    def request(self, pki_id: bytes, endpoint: str, nonce: int = 0) -> Send:
+        """Ask a peer whom it knows; it learns of this one by that."""
+        asked = MembershipRequest(self_information=self._disclosed(self._fresh().envelope, pki_id))
         message = GossipMessage(tag=GossipMessage.EMPTY, nonce=nonce, mem_req=asked)
-        return seal(message).envelope
+        return Send(seal(message).envelope, pki_id, endpoint)
+
+    def _passed_on(self, sealed: Sealed, but: bytes = b"") -> Push:
+        return Push(sealed, partial(self._who_may_hear, sealed), but)
+
+    def _who_may_hear(self, sealed: Sealed) -> list[Member]:
+        """Who is told that a peer lives: everybody of own peers, few of those of others."""
+        own_org = self._identities.mspid
+        author = sealed.message.alive_msg.membership
+        org = self._identities.org_of(author.pki_id)
+        members = self.alive()
+        if org == own_org and author.endpoint:
+            return members
+        if org == own_org:
+            return [one for one in members if one.mspid == own_org]
+        return [one for one in members if one.mspid in (own_org, org) and one.endpoint]
 
     # What is done now and then.
 
-    async def say_alive(self) -> None:
-        """Tell the others that one lives."""
-        if any(peer.alive for peer in self._peers.values()):
-            self._own = self._alive_message()
-            self._push(self._own, b"")
+    def work(self) -> Effects:
+        """What is to be done how often."""
+        settings = self._settings
+        return [
+            Every(settings.alive_interval_s, self.say_alive),
+            Every(settings.alive_expiration_s / LOOKS, self.look_for_dead),
+            Every(settings.pull_interval_s, self.ask_for_members),
+            Every(settings.reconnect_interval_s, self.try_dead),
+        ]
 
-    async def look_for_dead(self) -> None:
+    def say_alive(self) -> Effects:
+        """Tell the others that one lives."""
+        if not any(peer.alive for peer in self._peers.values()):
+            return []
+        self._own = self._alive_message()
+        return [self._passed_on(self._own)]
+
+    def look_for_dead(self) -> Effects:
         """Notice who has not said anything for too long, and forget who is dead for longer."""
-        now = time.monotonic()
+        now_s = self._clock.monotonic_s()
         expiration_s = self._settings.alive_expiration_s
+        effects: list[Effect] = []
         for pki_id, peer in list(self._peers.items()):
-            silent_s = now - peer.seen_s
+            silent_s = now_s - peer.seen_s
             if peer.alive and silent_s > expiration_s:
-                self.expire(pki_id)
+                effects.extend(self.expire(pki_id))
             elif silent_s > expiration_s * self._settings.expiration_factor:
                 places = (peer.endpoint, peer.internal_endpoint)
                 if not any(place in self._settings.bootstrap for place in places) and not any(
                     self._is_anchor(place) for place in places
                 ):
-                    self.forget(pki_id)
+                    effects.extend(self.forget(pki_id))
+        return effects
 
-    async def ask_for_members(self) -> None:
+    def ask_for_members(self) -> Effects:
         """Ask some peers whom they know."""
         alive = [(pki_id, peer) for pki_id, peer in self._peers.items() if peer.alive]
-        for pki_id, peer in random.sample(alive, min(self._settings.pull_peer_num, len(alive))):
-            request = self._request(self._identities.is_own_org(pki_id))
-            self._comm.send(request, pki_id, peer.preferred_endpoint)
+        asked = self._rng.sample(alive, min(self._settings.pull_peer_num, len(alive)))
+        return [self.request(pki_id, peer.preferred_endpoint) for pki_id, peer in asked]
 
-    async def try_dead(self) -> None:
-        """Look whether dead peers are back."""
+    def try_dead(self) -> Effects:
+        """Look whether dead peers are back; `greet` those that answer."""
         dead = [(pki_id, peer) for pki_id, peer in self._peers.items() if not peer.alive]
-        dead = random.sample(dead, min(MAX_PINGS, len(dead)))
-        endpoints = [peer.preferred_endpoint for _, peer in dead]
-        answers = await asyncio.gather(*(self._comm.ping(endpoint) for endpoint in endpoints))
-        for (pki_id, peer), back in zip(dead, answers, strict=True):
-            if back:
-                request = self._request(self._identities.is_own_org(pki_id))
-                self._comm.send(request, pki_id, peer.preferred_endpoint)
+        tried = self._rng.sample(dead, min(MAX_PINGS, len(dead)))
+        return [Ping(pki_id, peer.preferred_endpoint) for pki_id, peer in tried]
 
-    async def meet(self, endpoint: str, accepts: Callable[[str], bool]) -> None:
-        """Get to know whoever is at an address; ends when it has answered.
-
-        Args:
-            endpoint: A bootstrap or anchor peer.
-            accepts: Whether one of an organization may be there.
-        """
-        pause_s = FIRST_RETRY_S
-        for _ in range(self._settings.max_attempts):
-            try:
-                if await self._introduce(endpoint, accepts):
-                    return
-            except (FastledgerError, TimeoutError, *BROKEN) as error:
-                tell = _logger.warning if pause_s > QUIET_RETRY_S else _logger.debug
-                tell("could not connect to %s: %s", endpoint, error)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._settings.reconnect_interval_s)
-
-    async def _introduce(self, endpoint: str, accepts: Callable[[str], bool]) -> bool:
-        connection = await self._comm.connect(endpoint)
-        org = self._identities.org_of(connection.pki_id)
-        if not accepts(org):
-            raise MessageRefused(f"the peer there is one of {org or 'nobody'}")
-        nonce = random.getrandbits(64)
-        answered = self._answers[nonce] = asyncio.Event()
-        try:
-            own_org = self._identities.is_own_org(connection.pki_id)
-            self._comm.reply(connection, self._request(own_org, nonce))
-            async with asyncio.timeout(ACK_TIMEOUT_S):
-                await answered.wait()
-        finally:
-            del self._answers[nonce]
-        return True
-
-
-Periodic = Callable[[], Awaitable[None]]
-
-
-def schedules(membership: Membership, settings: GossipSettings) -> Iterable[tuple[float, Periodic]]:
-    """Return what is to be done how often, in seconds."""
-    yield settings.alive_interval_s, membership.say_alive
-    yield settings.alive_expiration_s / 10, membership.look_for_dead
-    yield settings.pull_interval_s, membership.ask_for_members
-    yield settings.reconnect_interval_s, membership.try_dead
+    def greet(self, pki_id: bytes) -> Effects:
+        """Make oneself known to a peer that is back."""
+        peer = self._peers.get(pki_id)
+        return [] if peer is None else [self.request(pki_id, peer.preferred_endpoint)]

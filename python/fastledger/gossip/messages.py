@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gossip's messages: signed, opened, and held to their rules (Fabric: ``gossip/protoext``)."""
+"""Gossip's messages: signed and opened (Fabric: ``gossip/protoext``)."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,41 +12,17 @@ from fastledger.protos.gossip.message_pb2 import (
     Envelope,
     GossipMessage,
     PeerTime,
-    PullMsgType,
     Secret,
     SecretEnvelope,
 )
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protoutil.signer import Signer
 
-Tag = GossipMessage.Tag
-
 Time = tuple[int, int]
 """A message's place among those of its peer: when the peer started, and a counter."""
 
 Question = tuple[bytes, bytes, bytes]
 """An identity, what it is said to have signed, and the signature."""
-
-_TAGS: dict[str, "Tag.ValueType"] = {
-    "alive_msg": GossipMessage.EMPTY,
-    "mem_req": GossipMessage.EMPTY,
-    "mem_res": GossipMessage.EMPTY,
-    "peer_identity": GossipMessage.ORG_ONLY,
-    "data_msg": GossipMessage.CHAN_AND_ORG,
-    "leadership_msg": GossipMessage.CHAN_AND_ORG,
-    "state_info": GossipMessage.CHAN_OR_ORG,
-    "state_info_pull_req": GossipMessage.CHAN_OR_ORG,
-    "state_snapshot": GossipMessage.CHAN_OR_ORG,
-    "state_request": GossipMessage.CHAN_OR_ORG,
-    "state_response": GossipMessage.CHAN_OR_ORG,
-}
-_PULL_TAGS = {
-    PullMsgType.BLOCK_MSG: GossipMessage.CHAN_AND_ORG,
-    PullMsgType.IDENTITY_MSG: GossipMessage.EMPTY,
-}
-PULL = ("hello", "data_dig", "data_req", "data_update")
-OUTSIDE = ("conn", "empty", "ack", "privateReq", "privateRes", "private_data")
-"""Messages that carry no rule about their tag."""
 
 
 class MessageRefused(FastledgerError):
@@ -124,20 +100,6 @@ def internal_endpoint(envelope: Envelope) -> str:
         return Secret.FromString(envelope.secret_envelope.payload).internalEndpoint
     except DecodeError:
         return ""
-
-
-def check_tag(sealed: Sealed) -> None:
-    """Return when a message has the tag that its content asks for (``IsTagLegal``).
-
-    Raises:
-        MessageRefused: It has not.
-    """
-    kind, tag = sealed.kind, sealed.message.tag
-    wanted = _TAGS.get(kind)
-    if kind in PULL:
-        wanted = _PULL_TAGS.get(getattr(sealed.message, kind).msg_type)
-    if wanted is None or tag != wanted:
-        raise MessageRefused(f"a message of kind {kind or 'none'} has the tag {tag}")
 
 
 def time_of(stamp: PeerTime) -> Time:

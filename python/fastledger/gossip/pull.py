@@ -12,12 +12,12 @@
     … response_wait_s …                     what comes later, or was not asked for, is dropped
 """
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fastledger.gossip.connection import Connection
+from fastledger.gossip.clock import Clock
+from fastledger.gossip.effects import Effects, Later, Send
 from fastledger.gossip.messages import MessageRefused, Sealed, seal
 from fastledger.gossip.settings import GossipSettings
 from fastledger.protos.gossip.message_pb2 import (
@@ -70,8 +70,8 @@ class Pull:
         items: Items,
         settings: GossipSettings,
         peers: Callable[[], Sequence[Peer]],
-        send: Callable[[Envelope, bytes, str], None],
-        reply: Callable[[Connection, Envelope], None],
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         """Pull nothing yet.
 
@@ -81,44 +81,54 @@ class Pull:
             items: What there is.
             settings: Waiting times.
             peers: Those who may have items.
-            send: Sends to a peer.
-            reply: Sends over a connection.
+            clock: Says how long others have been asking.
+            rng: Chooses whom to ask.
         """
         self._kind = kind
         self._frame = frame
         self._items = items
         self._settings = settings
         self._peers = peers
-        self._send = send
-        self._reply = reply
+        self._clock = clock
+        self._rng = rng
         self._asked: dict[int, Peer] = {}
         self._owners: dict[bytes, list[int]] = {}
-        self._asking: dict[int, bytes] = {}
+        self._asking: dict[int, tuple[bytes, float]] = {}
+        """Who asks, and until when it may, by nonce: the oldest first."""
 
-    async def pull(self) -> None:
-        """Ask some peers, once."""
-        settings = self._settings
+    def pull(self) -> Effects:
+        """Ask some peers, once; nothing while others are being asked."""
+        if self._asked:
+            return []
+        settings, rng = self._settings, self._rng
         peers = self._peers()
-        for peer in random.sample(peers, min(settings.pull_peer_num, len(peers))):
-            nonce = random.getrandbits(64)
+        sends = []
+        for peer in rng.sample(peers, min(settings.pull_peer_num, len(peers))):
+            nonce = rng.getrandbits(64)
             self._asked[nonce] = peer
             hello = GossipHello(nonce=nonce, msg_type=self._kind)
-            self._send(self._envelope(hello=hello), *peer)
-        if not self._asked:
-            return
-        await asyncio.sleep(settings.digest_wait_s)
+            sends.append(Send(self._envelope(hello=hello), *peer))
+        return [*sends, Later(settings.digest_wait_s, self._request)] if sends else []
+
+    def _request(self) -> Effects:
+        """Ask for the items that are wanted, each of one of those who have it."""
         wanted: dict[int, list[bytes]] = {}
         for digest, owners in self._owners.items():
-            wanted.setdefault(random.choice(owners), []).append(digest)  # noqa: S311
+            wanted.setdefault(self._rng.choice(owners), []).append(digest)
+        self._owners.clear()
+        sends = []
         for nonce, digests in wanted.items():
             request = DataRequest(nonce=nonce, digests=digests, msg_type=self._kind)
-            self._send(self._envelope(data_req=request), *self._asked[nonce])
-        self._owners.clear()
-        if wanted:
-            await asyncio.sleep(settings.response_wait_s)
-        self._asked.clear()
+            sends.append(Send(self._envelope(data_req=request), *self._asked[nonce]))
+        if not sends:
+            return self._end()
+        return [*sends, Later(self._settings.response_wait_s, self._end)]
 
-    def handle(self, connection: Connection, sealed: Sealed) -> None:
+    def _end(self) -> Effects:
+        self._asked.clear()
+        return []
+
+    def handle(self, sender: bytes, sealed: Sealed) -> Effects:
         """Take a message of either side.
 
         Raises:
@@ -127,29 +137,38 @@ class Pull:
         message = sealed.message
         match sealed.kind:
             case "hello":
-                self._greeted(connection, message.hello.nonce)
+                return self._greeted(sender, message.hello.nonce)
             case "data_dig":
-                self._offered(connection, message.data_dig)
+                self._offered(sender, message.data_dig)
             case "data_req":
-                self._give(connection, message.data_req)
+                return self._give(sender, message.data_req)
             case "data_update":
-                if self._is_asked(connection, message.data_update.nonce):
+                if self._is_asked(sender, message.data_update.nonce):
                     self._items.take(message.data_update.data)
+        return []
 
-    def _greeted(self, connection: Connection, nonce: int) -> None:
+    def _greeted(self, sender: bytes, nonce: int) -> Effects:
+        now_s = self._clock.monotonic_s()
+        self._forget_late(now_s)
         if len(self._asking) >= MAX_NONCES:
             raise MessageRefused(f"{MAX_NONCES} peers are asking already")
-        digests = self._items.digests(connection.pki_id)
+        digests = self._items.digests(sender)
         if not digests:
-            return
-        self._asking[nonce] = connection.pki_id
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._settings.request_wait_s, self._asking.pop, nonce, None)
+            return []
+        self._asking.pop(nonce, None)
+        self._asking[nonce] = sender, now_s + self._settings.request_wait_s
         digest = DataDigest(nonce=nonce, digests=digests, msg_type=self._kind)
-        self._reply(connection, self._envelope(data_dig=digest))
+        return [Send(self._envelope(data_dig=digest), sender)]
 
-    def _offered(self, connection: Connection, offer: DataDigest) -> None:
-        if not self._is_asked(connection, offer.nonce):
+    def _forget_late(self, now_s: float) -> None:
+        while self._asking:
+            nonce, (_, until_s) = next(iter(self._asking.items()))
+            if until_s > now_s:
+                return
+            del self._asking[nonce]
+
+    def _offered(self, sender: bytes, offer: DataDigest) -> None:
+        if not self._is_asked(sender, offer.nonce):
             return
         _check_count(offer.digests)
         for digest in offer.digests:
@@ -158,19 +177,21 @@ class Pull:
                 if offer.nonce not in owners:
                     owners.append(offer.nonce)
 
-    def _give(self, connection: Connection, request: DataRequest) -> None:
-        if self._asking.get(request.nonce) != connection.pki_id:
-            return
+    def _give(self, sender: bytes, request: DataRequest) -> Effects:
+        self._forget_late(self._clock.monotonic_s())
+        if self._asking.get(request.nonce, (b"", 0))[0] != sender:
+            return []
         _check_count(request.digests)
-        allowed = set(self._items.digests(connection.pki_id))
+        allowed = set(self._items.digests(sender))
         found = (self._items.item(digest) for digest in request.digests if digest in allowed)
         items = [item for item in found if item is not None]
-        if items:
-            update = DataUpdate(nonce=request.nonce, data=items, msg_type=self._kind)
-            self._reply(connection, self._envelope(data_update=update))
+        if not items:
+            return []
+        update = DataUpdate(nonce=request.nonce, data=items, msg_type=self._kind)
+        return [Send(self._envelope(data_update=update), sender)]
 
-    def _is_asked(self, connection: Connection, nonce: int) -> bool:
-        return nonce in self._asked and self._asked[nonce][0] == connection.pki_id
+    def _is_asked(self, sender: bytes, nonce: int) -> bool:
+        return nonce in self._asked and self._asked[nonce][0] == sender
 
     def _envelope(self, **content: object) -> Envelope:
         message = GossipMessage(**content)  # type: ignore[arg-type]  # one of the oneof's fields

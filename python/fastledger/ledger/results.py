@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from fastledger._core import emitted_events, filtered_block, transaction_ids
 from fastledger.common.codes import TxValidationCode
 from fastledger.protos.common import common_pb2
 from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 
+__all__ = ["Endorsed", "emitted_events", "endorsed_results", "filtered_block", "verdicts"]
+
 
 def verdicts(block: bytes, codes: bytes) -> Iterator[tuple[str, TxValidationCode]]:
     """Yield the id and the verdict of every transaction that has an id."""
-    envelopes = common_pb2.Block.FromString(block).data.data
-    for envelope, code in zip(envelopes, codes, strict=True):
-        header = _header(envelope)
-        if header is not None and header[0].tx_id:
-            yield header[0].tx_id, TxValidationCode(code)
+    for tx_id, code in zip(transaction_ids(block), codes, strict=True):
+        if tx_id:
+            yield tx_id, TxValidationCode(code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fastledger.comm import GRPC_THREAD
+from fastledger.node import eventloop
 
 BUSY = 1 / 3
 """Share of a processor from which on a node is busy."""
@@ -38,13 +39,14 @@ async def run(node: Node) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    sharing = loop.create_task(_share())
+    beside = [loop.create_task(_share()), loop.create_task(eventloop.watch())]
     with contextlib.suppress(asyncio.CancelledError):
         try:
             await node.start()
             await stopping.wait()
         finally:
-            sharing.cancel()
+            for task in beside:
+                task.cancel()
             await node.stop()
 
 

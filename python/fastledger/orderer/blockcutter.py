@@ -27,8 +27,14 @@ class Message:
 class BlockCutter:
     """The pending batch of one channel."""
 
-    def __init__(self, channel_id: str, batch_size: Callable[[], BatchSize]) -> None:
+    def __init__(
+        self,
+        channel_id: str,
+        batch_size: Callable[[], BatchSize],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin with no message; ``batch_size`` is read anew for each message."""
+        self._now = now
         self._batch_size = batch_size
         self._pending: Batch = []
         self._pending_bytes = 0
@@ -60,7 +66,7 @@ class BlockCutter:
         if self._pending and self._pending_bytes + message.size > size.preferred_max_bytes:
             batches.append(self.cut())
         if not self._pending:
-            self._began = time.monotonic()
+            self._began = self._now()
         self._pending.append(message.encoded)
         self._pending_bytes += message.size
         if len(self._pending) >= size.max_message_count:
@@ -70,6 +76,6 @@ class BlockCutter:
     def cut(self) -> Batch:
         """Return the pending batch, which may be empty, and begin a new one."""
         if self._pending:
-            self._fill_duration.observe(time.monotonic() - self._began)
+            self._fill_duration.observe(self._now() - self._began)
         batch, self._pending, self._pending_bytes = self._pending, [], 0
         return batch

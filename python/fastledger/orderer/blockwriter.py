@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns batches into signed blocks and stores them.
+"""Numbers a channel's blocks and signs them (Fabric: ``multichannel/blockwriter.go``).
 
-Fabric: ``orderer/common/multichannel/blockwriter.go``. What is written here runs in the channel's
-own thread: hashing, signing and the sync leave the event loop free.
+A block has three states; each arrow names what takes it there::
+
+    (envelopes) ──create_next──► created ──seal──► next ──(the write queue)──► durable
+                                    │                ▲
+                                  rewind     adopt ──┘
+                                    ▼          │
+                                (forgotten)  (another orderer's signed block)
+
+Any number of blocks may be created before the first of them is sealed: a leader proposes ahead of
+what is agreed. Numbers and hashes are given on the event loop; what :meth:`BlockWriter.seal`
+returns runs in the channel's writing thread, so that signing leaves the loop free.
 
 Metadata of a block above 0:
 
@@ -17,10 +26,13 @@ slot  name              content
 ====  ================  =============================================================
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from fastledger.common.errors import BlockRefused
+from fastledger.orderer.errors import BlockNotNext
 from fastledger.protos.common.common_pb2 import (
     LAST_CONFIG,
     SIGNATURES,
@@ -30,10 +42,13 @@ from fastledger.protos.common.common_pb2 import (
     MetadataSignature,
     OrdererBlockMetadata,
 )
-from fastledger.protoutil.blocks import last_config_index, new_block
+from fastledger.protoutil.blocks import METADATA_SLOTS, last_config_index, new_block
 from fastledger.protoutil.envelope import signature_header
 from fastledger.protoutil.hashes import header_bytes, header_hash
 from fastledger.protoutil.signer import Signer
+
+Seal = Callable[[], bytes]
+"""Completes a block's metadata and encodes it; runs in the writing thread, once."""
 
 
 class Blocks(Protocol):
@@ -51,69 +66,135 @@ class Blocks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A block's content before it has a number."""
+class Tip:
+    """The end of a chain of blocks, which the next one names."""
 
-    envelopes: Sequence[bytes]
-    consenter_metadata: bytes = b""
-    """What the consenter keeps with the block; ``etcdraft.BlockMetadata`` for etcdraft."""
+    number: int
+    header_hash: bytes
 
-    is_config: bool = False
-    """Whether it is the channel's configuration, to which later blocks point."""
+    @staticmethod
+    def of(block: Block) -> "Tip":
+        """Return the end of a chain whose last block this is."""
+        return Tip(block.header.number, header_hash(block.header))
+
+
+NO_BLOCK = Tip(-1, b"")
+"""The end of a chain that has no block yet."""
 
 
 class BlockWriter:
-    """The end of one channel's chain; used by one thread at a time."""
+    """The end of one channel's chain; used on the event loop."""
 
     def __init__(self, blocks: Blocks, signer: Signer) -> None:
-        """Go on after the last block, of which there must be one."""
+        """Go on after the last stored block; there is none where a channel is still pulled."""
         self._blocks = blocks
         self._signer = signer
-        last = Block.FromString(blocks.block(blocks.height - 1))
-        self._number = last.header.number
-        self._header_hash = header_hash(last.header)
-        self._last_config = last_config_index(last)
+        self._last, self._last_config = NO_BLOCK, 0
+        if blocks.height:
+            last = Block.FromString(blocks.block(blocks.height - 1))
+            self._last, self._last_config = Tip.of(last), last_config_index(last)
+        self._created = self._last
+        self._unstored: dict[int, bytes] = {}
+        """Header hashes of the blocks that are on their way to the store, by number."""
 
-    def write(self, drafts: Sequence[Draft]) -> None:
-        """Make the next blocks and store them by one sync.
-
-        Raises:
-            LedgerIo: The disk is full, then this may be tried again; or it failed, and the store
-                must be opened again.
-        """
-        before = self._number, self._header_hash, self._last_config
-        try:
-            self._blocks.append([self._next(draft).SerializeToString() for draft in drafts])
-        except BaseException:
-            self._number, self._header_hash, self._last_config = before
-            raise
-
-    def _next(self, draft: Draft) -> Block:
-        block = new_block(self._number + 1, self._header_hash, draft.envelopes)
-        if draft.is_config:
-            self._last_config = block.header.number
-        self._sign(block, draft.consenter_metadata)
-        self._number = block.header.number
-        self._header_hash = header_hash(block.header)
+    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+        """Make the block after the last one created: numbered, chained, with empty metadata."""
+        block = new_block(self._created.number + 1, self._created.header_hash, envelopes)
+        self._created = Tip.of(block)
         return block
 
-    def _sign(self, block: Block, kept: bytes) -> None:
-        last_config = LastConfig(index=self._last_config)
-        value = OrdererBlockMetadata(
-            last_config=last_config, consenter_metadata=Metadata(value=kept).SerializeToString()
-        ).SerializeToString()
-        creator = signature_header(self._signer.serialized).SerializeToString()
-        signed = value + creator + header_bytes(block.header)
-        signature = MetadataSignature(signature_header=creator, signature=self._signer.sign(signed))
-        slots = block.metadata.metadata
-        slots[SIGNATURES] = Metadata(value=value, signatures=[signature]).SerializeToString()
-        slots[LAST_CONFIG] = Metadata(value=last_config.SerializeToString()).SerializeToString()
+    def rewind(self) -> None:
+        """Forget the blocks that were created and not sealed."""
+        self._created = self._last
+
+    def is_next(self, block: Block) -> bool:
+        """Whether a block comes next; False when this very block is there already.
+
+        Raises:
+            BlockNotNext: It leaves a gap, follows another block, or has the number of another.
+        """
+        number = block.header.number
+        if number > self._last.number + 1:
+            raise BlockNotNext(f"block {number} cannot follow block {self._last.number}")
+        if number <= self._last.number:
+            found, stored = header_hash(block.header), self._hash_of(number)
+            if found != stored:
+                raise BlockNotNext(
+                    f"there are two blocks {number}: one with the header hash {found.hex()}, "
+                    f"and in the ledger one with {stored.hex()}"
+                )
+            return False
+        if block.header.previous_hash != self._last.header_hash:
+            raise BlockNotNext(
+                f"block {number} follows one with the header hash "
+                f"{block.header.previous_hash.hex()}, and the last block in the ledger has "
+                f"{self._last.header_hash.hex()}"
+            )
+        return True
+
+    def seal(self, block: Block, consenter_metadata: bytes, *, is_config: bool = False) -> Seal:
+        """Make a block the last one. It is the writing thread's from here on.
+
+        Args:
+            block: Created here or decided by consensus; `is_next`.
+            consenter_metadata: What the consenter keeps with the block, as it stands in
+                ``OrdererBlockMetadata.consenter_metadata``.
+            is_config: Whether it is the channel's configuration, to which later blocks point.
+        """
+        if is_config:
+            self._last_config = block.header.number
+        self._follow(block)
+        return partial(_signed, self._signer, block, self._last_config, consenter_metadata)
+
+    def adopt(self, block: Block, *, is_config: bool) -> None:
+        """Make another orderer's signed block the last one, as it is; it `is_next`.
+
+        Raises:
+            BlockRefused: It names another block as the last configuration than it should.
+        """
+        number = block.header.number
+        expected, named = number if is_config else self._last_config, last_config_index(block)
+        if named != expected:
+            raise BlockRefused(
+                number, f"it names block {named} as the last configuration, which is {expected}"
+            )
+        self._last_config = expected
+        self._follow(block)
+
+    def _follow(self, block: Block) -> None:
+        self._last = Tip.of(block)
+        self._unstored[self._last.number] = self._last.header_hash
+        stored = self._blocks.height
+        while (oldest := next(iter(self._unstored))) < stored:
+            del self._unstored[oldest]
+        if self._created.number <= self._last.number:
+            self._created = self._last
+
+    def _hash_of(self, number: int) -> bytes:
+        if number in self._unstored:
+            return self._unstored[number]
+        return header_hash(Block.FromString(self._blocks.block(number)).header)
+
+
+def _signed(signer: Signer, block: Block, last_config_number: int, kept: bytes) -> bytes:
+    last_config = LastConfig(index=last_config_number)
+    value = OrdererBlockMetadata(
+        last_config=last_config, consenter_metadata=kept
+    ).SerializeToString()
+    creator = signature_header(signer.serialized).SerializeToString()
+    signed = value + creator + header_bytes(block.header)
+    signature = MetadataSignature(signature_header=creator, signature=signer.sign(signed))
+    slots = block.metadata.metadata
+    slots.extend([b""] * (METADATA_SLOTS - len(slots)))
+    slots[SIGNATURES] = Metadata(value=value, signatures=[signature]).SerializeToString()
+    slots[LAST_CONFIG] = Metadata(value=last_config.SerializeToString()).SerializeToString()
+    return block.SerializeToString()
 
 
 def consenter_metadata(block: Block) -> bytes:
-    """Return what the consenter kept with a block, empty for none."""
+    """Return what the consenter kept with a block, as it stands there; empty for nothing."""
     slots = block.metadata.metadata
     if block.header.number == 0 or len(slots) <= SIGNATURES:
         return b""
-    signed = OrdererBlockMetadata.FromString(Metadata.FromString(slots[SIGNATURES]).value)
-    return Metadata.FromString(signed.consenter_metadata).value
+    signed = Metadata.FromString(slots[SIGNATURES]).value
+    return OrdererBlockMetadata.FromString(signed).consenter_metadata

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why the orderer takes no message, as exceptions that know their Broadcast status.
+"""Why the orderer takes no message, as exceptions that know their Broadcast status; or no block.
 
 ::
 
@@ -15,6 +15,10 @@ from typing import Self
 
 from fastledger.common.errors import FastledgerError
 from fastledger.protos.common.common_pb2 import Status
+
+
+class BlockNotNext(FastledgerError):
+    """A block that does not follow the channel's last one; the text names the hashes."""
 
 
 class Rejected(FastledgerError):

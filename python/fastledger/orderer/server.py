@@ -14,7 +14,7 @@ import grpc.aio
 from fastledger.comm import client_certificate
 from fastledger.common.errors import NotFound
 from fastledger.common.shorten import shortened
-from fastledger.deliver import BlockForm, DeliverHandler
+from fastledger.deliver import BLOCKS, DeliverHandler
 from fastledger.deliver.request import DeliverRequest
 from fastledger.orderer.broadcast import BroadcastHandler
 from fastledger.orderer.msgprocessor.filters import READERS, check_signature
@@ -49,7 +49,6 @@ class AtomicBroadcast:
             mutual_tls=mutual_tls,
             check_expiration=check_expirations,
         )
-        self._form = BlockForm()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server."""
@@ -71,8 +70,7 @@ class AtomicBroadcast:
     async def _serve_deliver(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
     ) -> AsyncIterator[bytes]:
-        form = self._form
-        async for response in self._deliver.serve(requests, context, self._may_read, form):
+        async for response in self._deliver.serve(requests, context, self._may_read, BLOCKS):
             yield response
 
     def _may_read(self, request: DeliverRequest) -> None:

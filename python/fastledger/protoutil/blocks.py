@@ -24,6 +24,32 @@ METADATA_SLOTS = len(BlockMetadataIndex.values())
 """Signatures, last configuration, transactions filter, orderer, commit hash."""
 
 
+_HEADER_TAG = 0x0A
+_LONGEST_HEADER = 0x7F
+"""A header of more bytes has a length of more than one."""
+
+
+def number_of(encoded: bytes) -> int:
+    """Read the number of an encoded ``common.Block``.
+
+    What orderers and peers write begins with the header, so the transactions are not looked at.
+
+    Raises:
+        InputError: The bytes are no block, or it has no header.
+    """
+    if len(encoded) > 2 and encoded[0] == _HEADER_TAG and encoded[1] <= _LONGEST_HEADER:
+        part = encoded[: 2 + encoded[1]]
+    else:
+        part = encoded
+    try:
+        block = Block.FromString(part)
+    except DecodeError as error:
+        raise InputError(f"not an encoded common.Block: {error}") from error
+    if not block.HasField("header"):
+        raise InputError("the block has no header")
+    return block.header.number
+
+
 def data_hash(envelopes: Iterable[bytes]) -> bytes:
     """Hash the transactions of a block: SHA-256 of them all, one after the other."""
     digest = hashlib.sha256()
@@ -38,6 +64,24 @@ def new_block(number: int, previous_hash: bytes, envelopes: Iterable[bytes]) -> 
     block.data.data.extend(envelopes)
     block.header.data_hash = data_hash(block.data.data)
     block.metadata.metadata.extend([b""] * METADATA_SLOTS)
+    return block
+
+
+def checked_block(encoded: bytes) -> Block:
+    """Decode a block that somebody sent.
+
+    Raises:
+        InputError: It does not decode, has no data, or its data are not those of its header.
+    """
+    try:
+        block = Block.FromString(encoded)
+    except DecodeError as error:
+        raise InputError(f"not an encoded common.Block: {error}") from error
+    number = block.header.number
+    if not block.data.data:
+        raise InputError(f"block {number} holds nothing")
+    if data_hash(block.data.data) != block.header.data_hash:
+        raise InputError(f"block {number} does not have the data hash that its header states")
     return block
 
 

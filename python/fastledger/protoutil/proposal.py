@@ -172,12 +172,3 @@ def _decode(kind: type[_AnyMessage], encoded: bytes) -> _AnyMessage:
         return kind.FromString(encoded)
     except DecodeError as error:
         raise InputError(f"error unmarshalling {kind.DESCRIPTOR.name}: {error}") from error
-
-
-def creator_of(signed: SignedProposal) -> bytes:
-    """Say whose a proposal claims to be; empty where it does not decode."""
-    try:
-        header = Header.FromString(Proposal.FromString(signed.proposal_bytes).header)
-        return SignatureHeader.FromString(header.signature_header).creator
-    except DecodeError:
-        return b""

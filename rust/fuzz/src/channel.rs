@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use fastledger_committer::{Channel, CommitError, CommitResult, Options};
+use fastledger_committer::{CommitError, CommitResult, Options, PeerLedger};
 use fastledger_crypto::{Engine, VerifierOptions};
 use fastledger_wire::Hash;
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ impl Template {
     pub fn new(blocks: impl IntoIterator<Item = Vec<u8>>, options: &Options) -> Self {
         let folder = folder();
         let mut last = None;
-        let channel = Channel::open(folder.path(), options).expect("a new ledger");
+        let channel = PeerLedger::open(folder.path(), options).expect("a new ledger");
         for block in blocks {
             last = Some(commit(&channel, &block).expect("a good block"));
         }
@@ -72,7 +72,7 @@ impl Template {
     pub fn open(&self, options: &Options) -> Copied {
         let folder = folder();
         copy(self.folder.path(), folder.path());
-        let channel = Channel::open(folder.path(), options).expect("a good ledger");
+        let channel = PeerLedger::open(folder.path(), options).expect("a good ledger");
         Copied { channel, _folder: folder }
     }
 }
@@ -80,18 +80,18 @@ impl Template {
 /// An open copy of a [`Template`].
 pub struct Copied {
     /// Closed before its folder goes.
-    pub channel: Channel,
+    pub channel: PeerLedger,
     _folder: TempDir,
 }
 
 /// Commits a block and waits for the outcome.
-pub fn commit(channel: &Channel, block: &[u8]) -> Result<CommitResult, CommitError> {
+pub fn commit(channel: &PeerLedger, block: &[u8]) -> Result<CommitResult, CommitError> {
     channel.submit(block.to_vec().into())?;
     channel.result()
 }
 
 /// Judges a block without committing it, and waits for the outcome.
-pub fn judge(channel: &Channel, block: &[u8]) -> Result<CommitResult, CommitError> {
+pub fn judge(channel: &PeerLedger, block: &[u8]) -> Result<CommitResult, CommitError> {
     channel.submit_for_judgement(block.to_vec().into())?;
     channel.result()
 }

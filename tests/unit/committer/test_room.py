@@ -9,8 +9,10 @@ import pytest
 from corpora import OpenCorpus
 from fastledger.committer import committer as room
 from fastledger.committer.committer import Committer
+from fastledger.committer.intake import Intake
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from waiting import settle
 
 
 def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
@@ -27,15 +29,16 @@ def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
             committer = Committer(
                 "c", ledger, store, lambda _, commit: told.append(commit.number), lambda _: None
             )
-            await committer.submit(blocks[0])
-            second = asyncio.create_task(committer.submit(blocks[1]))
-            await asyncio.sleep(0.05)
+            intake = Intake(committer, lambda: ledger.height)
+            await intake.put(blocks[0])
+            second = asyncio.create_task(intake.put(blocks[1]))
+            await settle()
             assert not second.done()
             committer.start()
             async with asyncio.timeout(20):
                 await second
                 for block in blocks[2:]:
-                    await committer.submit(block)
+                    await intake.put(block)
                 await committer.idle()
             await committer.stop()
             assert committer.failure is None

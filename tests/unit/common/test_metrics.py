@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from corpora import ROOT
 from fastledger import _core
 
-MAKERS = {"metrics.counter", "metrics.gauge", "metrics.histogram", "_count"}
+MAKERS = {"metrics.counter", "metrics.gauge", "metrics.histogram", "_counter"}
 
 
 def _made() -> Iterator[str]:

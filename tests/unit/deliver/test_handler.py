@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fastledger.common.errors import FastledgerError
-from fastledger.deliver import BlockForm, DeliverHandler, FilteredBlockForm
+from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, PreparedBlocks
 from fastledger.protos.common.common_pb2 import (
     Block,
     ChannelHeader,
@@ -20,6 +20,7 @@ from fastledger.protos.common.common_pb2 import (
 )
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
 from fastledger.protoutil.blocks import new_block
+from waiting import settle
 
 DEADLINE_S = 20
 
@@ -28,7 +29,8 @@ class Chain:
     """Blocks in memory."""
 
     def __init__(self, blocks: int) -> None:
-        self.blocks = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
+        self.encoded = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
+        self.blocks = PreparedBlocks(lambda number: self.encoded[number])
         self.sequence = 0
         self.errored = asyncio.Event()
         self.first = 0
@@ -36,18 +38,15 @@ class Chain:
 
     @property
     def height(self) -> int:
-        return len(self.blocks)
+        return len(self.encoded)
 
     async def wait(self, height: int) -> None:
         async with self._grown:
             await self._grown.wait_for(lambda: self.height >= height)
 
-    def block(self, number: int) -> bytes:
-        return self.blocks[number]
-
     async def grow(self) -> None:
         async with self._grown:
-            self.blocks.append(new_block(self.height, b"", [b"tx"]).SerializeToString())
+            self.encoded.append(new_block(self.height, b"", [b"tx"]).SerializeToString())
             self._grown.notify_all()
 
 
@@ -93,7 +92,7 @@ async def stream(*envelopes: bytes) -> AsyncIterator[bytes]:
 
 def serve(chain: Chain, *envelopes: bytes, check=allow, context=None, **settings):
     handler = DeliverHandler({"channel": chain}.get, **settings)
-    return handler.serve(stream(*envelopes), context or Context(), check, BlockForm())
+    return handler.serve(stream(*envelopes), context or Context(), check, BLOCKS)
 
 
 async def answers(responses: AsyncIterator[bytes]) -> list[int | str]:
@@ -211,7 +210,7 @@ def test_waits_for_blocks_also_after_the_client_closed_its_side() -> None:
         responses = serve(chain, request(seek(1, 3)))
         assert DeliverResponse.FromString(await anext(responses)).block.header.number == 1
         following = asyncio.ensure_future(anext(responses))
-        await asyncio.sleep(0.01)
+        await settle()
         assert not following.done()
         await chain.grow()
         assert DeliverResponse.FromString(await following).block.header.number == 2
@@ -234,7 +233,7 @@ def test_next_commit_skips_what_is_there() -> None:
         chain = Chain(2)
         info = SeekInfo(start={"next_commit": {}}, stop=position(2))
         following = asyncio.ensure_future(answers(serve(chain, request(info))))
-        await asyncio.sleep(0.01)
+        await settle()
         await chain.grow()
         assert await following == [2, "SUCCESS"]
 
@@ -245,7 +244,7 @@ def test_a_failed_consenter_unless_best_effort() -> None:
     async def story() -> None:
         chain = Chain(2)
         waiting = asyncio.ensure_future(answers(serve(chain, request(seek(1, 2)))))
-        await asyncio.sleep(0.01)
+        await settle()
         chain.errored.set()
         assert await waiting == [1, "SERVICE_UNAVAILABLE"]
         assert await answers(serve(chain, request(seek(0, 0)))) == ["SERVICE_UNAVAILABLE"]
@@ -343,10 +342,10 @@ def test_headers_with_signatures_carry_no_transactions() -> None:
         info = seek(0, 0, content_type=SeekInfo.HEADER_WITH_SIG)
         response = DeliverResponse.FromString(await anext(serve(Chain(1), request(info))))
         assert not response.block.HasField("data")
-        assert response.block.header == Block.FromString(Chain(1).block(0)).header
+        assert response.block.header == Block.FromString(Chain(1).encoded[0]).header
 
     run(story())
 
 
 def test_filtered_form_is_of_the_same_fields() -> None:
-    assert FilteredBlockForm().data_type == "filtered_block"
+    assert FILTERED_BLOCKS.data_type == "filtered_block"

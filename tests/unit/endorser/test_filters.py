@@ -12,6 +12,7 @@ from fastledger.endorser.proposal import ProposalInvalid
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 WINDOW_S = 900
 DAY_S = 86_400
@@ -32,7 +33,7 @@ def proposal(age_s: float = 0, pem: bytes = b"") -> SignedProposal:
 
 def check(signed: SignedProposal, entries=ALL) -> None:
     for one in filters(entries, WINDOW_S):
-        one(signed)
+        one(UnpackedProposal(signed))
 
 
 @pytest.mark.parametrize("age_s", [WINDOW_S + 60, -WINDOW_S - 60])

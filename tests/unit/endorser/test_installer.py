@@ -53,10 +53,10 @@ class Scene:
         self.store = PackageStore(folder)
         definitions = Definitions(self.store, "Org1MSP")
         self.told = 0
-        definitions.installed.append(self._tell)
+        definitions.installed.subscribe(self._tell)
         self.installer = Installer(self.store, definitions, build)
 
-    def _tell(self) -> None:
+    def _tell(self, _installed: None) -> None:
         self.told += 1
 
     async def refused(self, content: bytes) -> str:

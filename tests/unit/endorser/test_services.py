@@ -10,7 +10,6 @@ from fastledger.chaincode.context import TransactionContext
 from fastledger.common.errors import Defect, FastledgerError
 from fastledger.endorser.services import PeerServices
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
-from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
 
 
 class Broken:
@@ -31,8 +30,6 @@ def answer(error: Exception):
         tx_id="t",
         namespace="qscc",
         simulator=None,
-        signed_proposal=SignedProposal(),
-        proposal=Proposal(),
     )
     return asyncio.run(services.invoke_system(context, ChaincodeInput(args=[b"GetChainInfo"])))
 

@@ -30,6 +30,7 @@ from fastledger.protos.peer.proposal_response_pb2 import (
     ProposalResponse,
     ProposalResponsePayload,
 )
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 Code = grpc.StatusCode
 TIMEOUT_S = 30.0
@@ -99,7 +100,7 @@ class Network:
     def defines(self, chaincode: str) -> bool:
         return chaincode == "cc"
 
-    async def endorse(self, _: SignedProposal) -> ProposalResponse:
+    async def endorse(self, _: UnpackedProposal) -> ProposalResponse:
         return self.answer(self.address)
 
     def answer(self, name: str) -> ProposalResponse:
@@ -163,17 +164,13 @@ def proposal(
 
 
 def evaluated(network: Network, sent: SignedProposal | None = None, *wanted: str):
-    request = pb.EvaluateRequest(
-        proposed_transaction=sent or proposal(), target_organizations=wanted
-    )
-    return asyncio.run(evaluate(network, request, TIMEOUT_S))  # type: ignore[arg-type]
+    asked = UnpackedProposal(sent or proposal())
+    return asyncio.run(evaluate(network, asked, wanted, TIMEOUT_S))  # type: ignore[arg-type]
 
 
 def endorsed(network: Network, sent: SignedProposal | None = None, *wanted: str) -> Envelope:
-    request = pb.EndorseRequest(
-        proposed_transaction=sent or proposal(), endorsing_organizations=wanted
-    )
-    return asyncio.run(endorse(network, request, TIMEOUT_S))  # type: ignore[arg-type]
+    asked = UnpackedProposal(sent or proposal())
+    return asyncio.run(endorse(network, asked, wanted, TIMEOUT_S))  # type: ignore[arg-type]
 
 
 def failure(call: Callable[[], object]) -> tuple[grpc.StatusCode, str, list[str]]:

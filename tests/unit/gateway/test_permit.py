@@ -10,6 +10,7 @@ import pytest
 from fastledger.committer.notifier import Notifier
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import FastledgerError
+from fastledger.deliver import PreparedBlocks
 from fastledger.gateway import events, permit
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.permit import Permit
@@ -37,7 +38,8 @@ class Channel:
     def status_of(self, tx_id: str) -> None:
         return None
 
-    def block(self, number: int) -> bytes:
+    @property
+    def blocks(self) -> PreparedBlocks:
         raise AssertionError("nobody reads it without a right")
 
     def reconfigure(self) -> None:
@@ -196,11 +198,14 @@ def test_a_stream_of_old_blocks_is_looked_at_as_well() -> None:
 
 def test_a_long_past_without_events_leaves_room_for_others() -> None:
     async def run() -> None:
-        channel = Channel()
-        channel.notifier.tell(999, ())
         empty = Block(metadata={"metadata": [b"", b"", b""]}).SerializeToString()
         read: list[int] = []
-        channel.block = lambda number: (read.append(number), empty)[1]
+
+        class Long(Channel):
+            blocks = PreparedBlocks(lambda number: (read.append(number), empty)[1])
+
+        channel = Long()
+        channel.notifier.tell(999, ())
         asked = pb.ChaincodeEventsRequest(channel_id="mychannel", chaincode_id="cc")
         asked.start_position.specified.number = 0
         stream = events.stream(channel, asked, Permit(channel, b"A", lambda: None))

@@ -231,7 +231,7 @@ def test_what_is_taken_leaves_the_channel_alive(
                 await registrar.update(material.plan.channel, material.update(name))
             support = registrar.channel(material.plan.channel)
             assert support is not None
-            assert (support.status, support.sequence) == ("active", 1)
+            assert (support.standing.status, support.sequence) == ("active", 1)
             await registrar.close()
 
     asyncio.run(through())
@@ -379,3 +379,16 @@ def test_what_is_not_joined(material: Orderer, name: str, tmp_path: Path) -> Non
         registrar.join(bundle, block.SerializeToString())
     assert JOINED[name] in str(refusal.value)
     assert registrar.channel(material.plan.channel) is None
+
+
+def test_a_later_block_is_no_beginning(material: Orderer, tmp_path: Path) -> None:
+    block = Block()
+    block.CopyFrom(material.block)
+    block.header.number = 5
+    node = material.plan.orderer
+    signer = SigningIdentity.load(node.identity / "msp", node.mspid)
+    registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
+    with pytest.raises(InputError, match=r"block 5 is no genesis block; .* is not supported yet"):
+        registrar.join(material.genesis, block.SerializeToString())
+    assert registrar.channel(material.plan.channel) is None
+    assert registrar.channel_ids() == []

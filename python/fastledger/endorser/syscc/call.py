@@ -3,9 +3,9 @@
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.common.errors import InvocationRefused
-from fastledger.endorser.proposal import UnpackedProposal, unpack
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 def proposal_of(context: TransactionContext) -> UnpackedProposal:
@@ -14,15 +14,14 @@ def proposal_of(context: TransactionContext) -> UnpackedProposal:
     Raises:
         FastledgerError: There is none.
     """
-    if context.signed_proposal is None:
+    if context.proposal is None:
         raise InvocationRefused("Failed getting signed proposal from stub: no proposal")
-    return unpack(context.signed_proposal)
+    return context.proposal
 
 
 def signed(context: TransactionContext) -> SignedData:
     """What access is decided by."""
-    proposal = proposal_of(context)
-    return SignedData(proposal.signed.proposal_bytes, proposal.creator, proposal.signed.signature)
+    return proposal_of(context).signed_data
 
 
 def simulator_of(context: TransactionContext) -> TxSimulator:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from fastledger.channelconfig import Bundle
 from fastledger.committer.committer import Committer
+from fastledger.committer.deliverclient import DeliverClient
+from fastledger.committer.intake import Intake
 from fastledger.committer.notifier import Notifier
-from fastledger.committer.puller import BlockPuller, Connector
+from fastledger.committer.puller import Connector
 from fastledger.common import log
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BlockRefused, LedgerCorrupted, NotFound
+from fastledger.common.topic import Topic
+from fastledger.deliver import PreparedBlocks
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import PeerRules
 from fastledger.endorser.indexfiles import IndexFiles
@@ -28,8 +32,7 @@ from fastledger.protoutil.signer import Signer
 
 _logger = log.get("peer")
 
-CANCEL_S = 1.0
-"""The puller gets so long to let go before it is told once more."""
+_ONE_VALID = bytes([TxValidationCode.VALID])
 
 Connect = Callable[[Channel], Connector]
 """Makes what dials a channel's orderers."""
@@ -55,7 +58,6 @@ class PeerChannel(Channel):
         kept_private = _holds_anything(private_folder / "data.mdb")
         private = PrivateDataStore(private_folder, PeerRules(self, signer))
         super().__init__(channel_id, ledger, private, bundle)
-        self._signer = signer
         self._index_files = index_files
         self.query_indexes = QueryIndexes(folder, ledger, private, lambda: index_files.of(self))
         self.indexes = self.query_indexes
@@ -69,22 +71,26 @@ class PeerChannel(Channel):
                 private_folder,
             )
         self.notifier = Notifier(ledger.height)
-        self.listeners: list[Callable[[int], None]] = []
-        """Told of the number of every block when it is committed."""
+        self.committed: Topic[int] = Topic()
+        """Tells the number of every block when it is committed."""
         self._committer = Committer(
             channel_id,
             ledger,
             private,
             self._committed,
-            lambda refusal: self._refused(refusal),
+            self._refused,
             self._follow,
             lambda: room.is_full(folder),
             self._go_on,
         )
+        self.blocks = PreparedBlocks(self.block)
+        """As Deliver and the gateway give them to clients."""
+        self.intake = Intake(self._committer, lambda: ledger.height)
+        """Where blocks of the channel are brought, by whoever has them."""
+        self.orderers: DeliverClient | None = None
+        """Brings those of the orderers, while it is on."""
         self._damage: LedgerCorrupted | None = None
         """What is wrong with a block that somebody wanted to read, if anything was."""
-        self._puller: BlockPuller | None = None
-        self._pulling: asyncio.Task[None] | None = None
 
     # A BlockSource.
 
@@ -108,7 +114,7 @@ class PeerChannel(Channel):
         await self.notifier.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Read a block."""
+        """Read a block, in any thread."""
         try:
             return self.ledger.encoded_block(number)
         except LedgerCorrupted as error:
@@ -117,22 +123,17 @@ class PeerChannel(Channel):
 
     # Growth.
 
-    def start(self, connector: Connector, overrides: Overrides) -> None:
-        """Begin to commit, and to pull blocks from the orderers."""
+    def start(self, orderers: DeliverClient) -> None:
+        """Begin to commit, and to take blocks of the orderers."""
         self._committer.start()
         self.query_indexes.start()
-        self._puller = BlockPuller(
-            self.id, lambda: overrides(self.bundle.orderer_addresses), self._signer, connector
-        )
-        self._pulling = asyncio.create_task(self._pull(self._puller))
+        self.orderers = orderers
+        orderers.start()
 
     async def stop(self) -> None:
         """Commit what was taken, and close the stores."""
-        if self._pulling is not None:
-            # A stream that ends at the same moment can take a cancellation for its own.
-            while not self._pulling.done():
-                self._pulling.cancel()
-                await asyncio.wait([self._pulling], timeout=CANCEL_S)
+        if self.orderers is not None:
+            await self.orderers.stop()
         await self._committer.stop()
         await asyncio.to_thread(self._close)
 
@@ -148,38 +149,31 @@ class PeerChannel(Channel):
         if self._damage is not None:
             raise RuntimeError(f"channel {self.id}: {self._damage}")
 
-    async def _pull(self, puller: BlockPuller) -> None:
-        async for block in puller.blocks(self._wanted):
-            await self._committer.submit(block)
-
-    async def _wanted(self) -> int:
-        """The block to go on with: nothing that was pulled before may be on its way."""
-        await self._committer.idle()
-        return self.ledger.height
-
-    def _follow(self, block: bytes) -> None:
+    def _follow(self, number: int, block: bytes) -> None:
         """Let indexes follow a block, on the committing thread; new ones are there before it."""
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()
         self.query_indexes.committed()
+        self.blocks.prepare(number)
 
     def _committed(self, block: bytes, commit: Commit) -> None:
-        if commit.codes == (TxValidationCode.VALID,) and is_config_block(Block.FromString(block)):
+        if commit.filter == _ONE_VALID and is_config_block(Block.FromString(block)):
             self.bundle = Bundle.from_block(block)
             _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
             self.notifier.tell_configuration()
         self.notifier.tell(commit.number, verdicts(block, commit.filter))
-        for listener in self.listeners:
-            listener(commit.number)
+        self.committed.tell(commit.number)
 
     def _go_on(self) -> None:
-        """Pull from the ledger's height on: what was pulled while the disk was full is dropped."""
-        if self._puller is not None:
-            self._puller.restart()
+        """Take blocks from the ledger's height on: what came while the disk was full is dropped."""
+        self.intake.rewind()
+        if self.orderers is not None:
+            self.orderers.restart()
 
     def _refused(self, _refusal: BlockRefused) -> None:
-        if self._puller is not None:
-            self._puller.reject()
+        self.intake.rewind()
+        if self.orderers is not None:
+            self.orderers.reject()
 
 
 def _configuration(channel_id: str, ledger: kvledger.Ledger) -> Bundle:

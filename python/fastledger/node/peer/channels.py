@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastledger.channelconfig import Bundle
+from fastledger.committer.deliverclient import DeliverClient
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, JoinRefused, LedgerCorrupted
+from fastledger.common.topic import Topic
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
-from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
+from fastledger.node.peer.channel import PeerChannel
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import channel_id_of
 from fastledger.protoutil.signer import Signer
@@ -36,21 +38,30 @@ class PeerChannels:
         self,
         folder: Path,
         signer: Signer,
-        connect: Connect,
-        overrides: Overrides,
+        orderers: Callable[[PeerChannel], DeliverClient],
         index_files: IndexFiles,
+        *,
+        workers: int = 0,
     ) -> None:
-        """Keep channels under ``peer.fileSystemPath``."""
+        """Keep channels under ``peer.fileSystemPath``.
+
+        Args:
+            folder: That path.
+            signer: The peer.
+            orderers: Makes what brings a channel's blocks.
+            index_files: What packages say of indexes.
+            workers: Threads of a channel that verify signatures; 0 takes one per processor.
+        """
         self._index_files = index_files
+        self._workers = workers
         self._ledgers = folder / "ledgersData"
         self._private = folder / "pvtdata"
         self._signer = signer
-        self._connect = connect
-        self._overrides = overrides
+        self._orderers = orderers
         self._channels: dict[str, PeerChannel] = {}
         self._joining = asyncio.Lock()
-        self.opened: list[Callable[[PeerChannel], None]] = []
-        """Told of every channel when it begins to grow."""
+        self.opened: Topic[PeerChannel] = Topic()
+        """Tells of every channel when it begins to grow."""
 
     def channel(self, channel_id: str) -> PeerChannel | None:
         """Find a channel that the peer has joined."""
@@ -101,13 +112,13 @@ class PeerChannels:
             if private.is_dir() and private.name not in joined
         ]
 
-    def installed(self) -> None:
+    def look_for_indexes(self, _installed: None) -> None:
         """Look for new indexes: a package was installed."""
         for channel in self._channels.values():
             channel.query_indexes.installed()
 
     def _open(self, folder: Path) -> kvledger.Ledger | None:
-        ledger = kvledger.open(folder, delivered=True)
+        ledger = kvledger.open(folder, delivered=True, workers=self._workers)
         if ledger.height:
             return ledger
         ledger.close()
@@ -122,10 +133,9 @@ class PeerChannels:
             self._signer,
             self._index_files,
         )
-        channel.start(self._connect(channel), self._overrides)
+        channel.start(self._orderers(channel))
         self._channels[channel_id] = channel
-        for tell in self.opened:
-            tell(channel)
+        self.opened.tell(channel)
         _logger.info("[%s] channel opened at height %d", channel_id, ledger.height)
 
     async def join(self, block: bytes) -> None:
@@ -143,7 +153,7 @@ class PeerChannels:
             self._start(ledger)
 
     def _create(self, folder: Path, block: bytes) -> kvledger.Ledger:
-        ledger = kvledger.open(folder, delivered=True)
+        ledger = kvledger.open(folder, delivered=True, workers=self._workers)
         try:
             ledger.commit(block)
         except BaseException:
@@ -172,7 +182,7 @@ class PeerChannels:
         with _told(failed):
             self._check_new(channel_id)
         beginning.rename(self._ledgers / channel_id)
-        return kvledger.open(self._ledgers / channel_id, delivered=True)
+        return kvledger.open(self._ledgers / channel_id, delivered=True, workers=self._workers)
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):

@@ -14,6 +14,7 @@ from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
+from fastledger.deliver import PreparedBlocks
 from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AccessDenied, AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
@@ -23,17 +24,17 @@ from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.endorser.states import ViewState
 from fastledger.gateway.peer import Unheard
 from fastledger.gateway.plan import Endorser, Endorsers, best_first
+from fastledger.gossip.gossip import Gossip
 from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
-from fastledger.gossip.node import GossipNode
 from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.gossip import GossipDialler
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
 
@@ -67,7 +68,7 @@ class Network:
         runs: Whether the peer itself has a channel's chaincode.
     """
 
-    gossip: GossipNode
+    gossip: Gossip
     analyzer: EndorsementAnalyzer
     dialler: GossipDialler
     mspid: str
@@ -117,9 +118,10 @@ class GatewayView:
         """Return when there are so many blocks."""
         await self._channel.wait(height)
 
-    def block(self, number: int) -> bytes:
-        """Read a block."""
-        return self._channel.block(number)
+    @property
+    def blocks(self) -> PreparedBlocks:
+        """The blocks below the height."""
+        return self._channel.blocks
 
     def status_of(self, tx_id: str) -> Status | None:
         """Read a committed transaction's verdict; what is not durable yet does not count."""
@@ -349,7 +351,7 @@ class GatewayFace:
         for view in self._views.values():
             await view.close()
 
-    async def endorse(self, proposal: SignedProposal) -> ProposalResponse:
+    async def endorse(self, proposal: UnpackedProposal) -> ProposalResponse:
         """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
         try:
             return await self._endorser.process(proposal)

@@ -4,22 +4,21 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 
 from fastledger.channelconfig import Bundle
-from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash, dial
-from fastledger.comm.tls import read_file
+from fastledger.comm import GrpcChannel, TlsConfig, certificate_hash, dial
 from fastledger.common import log
-from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.published import published
 from fastledger.gossip.identities import Identities
 from fastledger.gossip.node import GossipNode
-from fastledger.gossip.settings import read_settings
 from fastledger.msp import Msp, SigningIdentity
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
+from fastledger.node.peer.config import PeerConfig
+from fastledger.node.peer.tls import trusting
 
 REFRESH_S = 1.0
 """Chaincodes are looked up again at most so often while blocks are committed."""
@@ -30,18 +29,13 @@ _logger = log.get("gossip.service")
 class GossipDialler:
     """Dials peers of all channels."""
 
-    def __init__(self, config: Config, tls: TlsConfig | None, channels: PeerChannels) -> None:
+    def __init__(self, config: PeerConfig, tls: TlsConfig | None, channels: PeerChannels) -> None:
         """Trust the TLS roots of the channels' organizations and the peer's own."""
         self._channels = channels
-        self._cert = self._key = self._roots = b""
-        self.server_hash = self.client_hash = b""
-        if tls is None:
-            return
-        self._roots = _read(config, "peer.tls.rootcert.file")
-        self._cert = _read(config, "peer.tls.clientCert.file", "peer.tls.cert.file")
-        self._key = _read(config, "peer.tls.clientKey.file", "peer.tls.key.file")
-        self.server_hash = certificate_hash(tls.cert)
-        self.client_hash = certificate_hash(self._cert)
+        self._limits = config.client_limits(config.peer_keepalive)
+        self._own = config.tls.client()
+        self.server_hash = certificate_hash(tls.cert) if tls else b""
+        self.client_hash = self._own.certificate_hash if self._own else b""
 
     async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
@@ -55,12 +49,8 @@ class GossipDialler:
         Raises:
             ConnectionFailed: Nobody there, or nobody to trust.
         """
-        return await dial(endpoint, self._tls(), timeout_s=timeout_s)
-
-    def _tls(self) -> ClientTls | None:
-        if not self.client_hash:
-            return None
-        return ClientTls(b"\n".join([*self._all_roots(), self._roots]), self._cert, self._key)
+        tls = trusting(self._own, self._all_roots())
+        return await dial(endpoint, tls, timeout_s=timeout_s, limits=self._limits)
 
     def _all_roots(self) -> Iterable[bytes]:
         roots: dict[bytes, None] = {}
@@ -76,7 +66,7 @@ class PeerGossip:
 
     def __init__(
         self,
-        config: Config,
+        config: PeerConfig,
         tls: TlsConfig | None,
         signer: SigningIdentity,
         local_msp: Msp,
@@ -98,9 +88,9 @@ class PeerGossip:
         self._dirty: set[str] = set()
         identities = Identities(signer, signer.mspid, local_msp, self._bundles)
         self.dialler = GossipDialler(config, tls, channels)
-        self.node = GossipNode(read_settings(config), identities, self.dialler)
-        channels.opened.append(self._opened)
-        definitions.installed.append(self._installed)
+        self.node = GossipNode(config.gossip, identities, self.dialler)
+        channels.opened.subscribe(self._opened)
+        definitions.installed.subscribe(self._installed)
 
     def start(self) -> None:
         """Begin to talk."""
@@ -118,14 +108,14 @@ class PeerGossip:
 
     def _opened(self, channel: PeerChannel) -> None:
         self._join(channel)
-        self.node.set_height(channel.id, channel.height)
+        self.node.gossip.set_height(channel.id, channel.height)
         self._refresh(channel)
-        channel.listeners.append(lambda number: self._committed(channel, number))
+        channel.committed.subscribe(partial(self._committed, channel))
 
     def _committed(self, channel: PeerChannel, number: int) -> None:
         if channel.bundle.sequence != self._sequences[channel.id]:
             self._join(channel)
-        self.node.set_height(channel.id, number + 1)
+        self.node.gossip.set_height(channel.id, number + 1)
         self._refresh(channel)
 
     def _join(self, channel: PeerChannel) -> None:
@@ -136,9 +126,9 @@ class PeerGossip:
             mspid: [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers]
             for mspid, org in orgs.items()
         }
-        self.node.join(channel.id, anchors)
+        self.node.do(self.node.gossip.join(channel.id, anchors))
 
-    def _installed(self) -> None:
+    def _installed(self, _installed: None) -> None:
         for channel_id in self._channels.channel_ids():
             channel = self._channels.channel(channel_id)
             if channel is not None:
@@ -152,7 +142,7 @@ class PeerGossip:
         self._dirty.discard(channel.id)
         legacy = self._legacy.setdefault(channel.id, {})
         found = published(channel, self._definitions, self._packages, legacy)
-        self.node.set_chaincodes(channel.id, found)
+        self.node.do(self.node.gossip.set_chaincodes(channel.id, found))
 
         def again() -> None:
             del self._refreshing[channel.id]
@@ -161,11 +151,3 @@ class PeerGossip:
 
         loop = asyncio.get_running_loop()
         self._refreshing[channel.id] = loop.call_later(REFRESH_S, again)
-
-
-def _read(config: Config, *keys: str) -> bytes:
-    for key in keys:
-        path = config.path(key)
-        if path is not None:
-            return read_file(path, key)
-    raise ConfigInvalid(f"{config.file}: peer.tls is enabled, but there is no {keys[-1]}")

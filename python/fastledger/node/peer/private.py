@@ -4,7 +4,9 @@
 from collections.abc import Callable, Mapping
 
 from fastledger.common.errors import LedgerCorrupted
+from fastledger.deliver.forms import field, without_data
 from fastledger.deliver.request import DeliverRequest
+from fastledger.deliver.source import BlockSource
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import may_read
 from fastledger.ledger.pvtrules import were_written
@@ -13,6 +15,9 @@ from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.peer import events_pb2
 from fastledger.protoutil.signed_data import SignedData
+
+_BLOCK, _BLOCK_AND_PRIVATE_DATA = 0x0A, 0x22
+"""Tags of the fields of a BlockAndPrivateData, and of a DeliverResponse."""
 
 
 class PrivateDataForm:
@@ -24,35 +29,52 @@ class PrivateDataForm:
         """Serve the peer's channels."""
         self._channels = channels
 
-    def block(self, encoded: bytes, request: DeliverRequest) -> bytes:
+    async def response(
+        self, source: BlockSource, number: int, request: DeliverRequest, *, header_only: bool
+    ) -> bytes:
         """Encode a ``protos.DeliverResponse`` with a block and its private data.
+
+        The block is prepared once for all clients. Its private data is read for each of them, so
+        that what is purged is gone at once.
 
         Raises:
             LedgerCorrupted: What is kept is not what the block's transactions wrote.
             FastledgerError: A collection was not defined before the block.
         """
-        both = events_pb2.BlockAndPrivateData(block=Block.FromString(encoded))
         channel = self._channels(request.channel_id)
-        if channel is not None:
-            number = both.block.header.number
-            may = _Reader(channel, number, request)
-            kept = channel.private.write_sets(number)
-            _check(both.block, kept)
-            for index, written in kept.items():
-                readable = _readable(written, may)
-                if readable.ns_pvt_rwset:
-                    both.private_data_map[index].CopyFrom(readable)
-        return events_pb2.DeliverResponse(block_and_private_data=both).SerializeToString()
+        kept = channel.private.write_sets(number) if channel is not None else {}
+        public = await source.blocks.get(number, _header if header_only else _whole)
+        if channel is None or not kept:
+            return field(_BLOCK_AND_PRIVATE_DATA, public)
+        _check(number, await source.blocks.get(number, _results), kept)
+        may = _Reader(channel, number, request)
+        private = events_pb2.BlockAndPrivateData()
+        for index, written in kept.items():
+            readable = _readable(written, may)
+            if readable.ns_pvt_rwset:
+                private.private_data_map[index].CopyFrom(readable)
+        return field(_BLOCK_AND_PRIVATE_DATA, public, private.SerializeToString())
 
 
-def _check(block: Block, kept: Mapping[int, rwset.TxPvtReadWriteSet]) -> None:
+def _whole(encoded: bytes) -> bytes:
+    """Encode the part of ``protos.BlockAndPrivateData`` that is the block."""
+    return field(_BLOCK, encoded)
+
+
+def _header(encoded: bytes) -> bytes:
+    return field(_BLOCK, without_data(encoded))
+
+
+def _results(encoded: bytes) -> Mapping[int, bytes]:
+    """Read-write sets of a block's transactions, by index."""
+    codes = bytes(len(Block.FromString(encoded).data.data))
+    return {one.index: one.results for one in endorsed_results(encoded, codes)}
+
+
+def _check(
+    number: int, results: Mapping[int, bytes], kept: Mapping[int, rwset.TxPvtReadWriteSet]
+) -> None:
     """Hold private write sets against the hashes in their block."""
-    if not kept:
-        return
-    count = len(block.data.data)
-    results = {
-        one.index: one.results for one in endorsed_results(block.SerializeToString(), bytes(count))
-    }
     for index, written in kept.items():
         for ns in written.ns_pvt_rwset:
             for coll in ns.collection_pvt_rwset:
@@ -61,9 +83,9 @@ def _check(block: Block, kept: Mapping[int, rwset.TxPvtReadWriteSet]) -> None:
                     results[index], ns.namespace, name, coll.rwset
                 ):
                     raise LedgerCorrupted(
-                        f"the private write set of transaction {index} in block "
-                        f"{block.header.number} for collection {name} of {ns.namespace} is damaged "
-                        "on this peer: it does not have the hashes that stand in the block"
+                        f"the private write set of transaction {index} in block {number} for "
+                        f"collection {name} of {ns.namespace} is damaged on this peer: it does "
+                        "not have the hashes that stand in the block"
                     )
 
 

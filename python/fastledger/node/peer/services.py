@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError
-from fastledger.deliver import BlockForm, DeliverHandler, FilteredBlockForm, ResponseForm
+from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, ResponseForm
 from fastledger.deliver.access import PolicyCheck
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.acl import AclProvider
@@ -42,8 +42,8 @@ class PeerDeliver:
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server."""
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-            "Deliver": self._method("event/Block", BlockForm()),
-            "DeliverFiltered": self._method("event/FilteredBlock", FilteredBlockForm()),
+            "Deliver": self._method("event/Block", BLOCKS),
+            "DeliverFiltered": self._method("event/FilteredBlock", FILTERED_BLOCKS),
             "DeliverWithPrivateData": self._method("event/Block", self._with_private_data),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(DELIVER, handlers),))

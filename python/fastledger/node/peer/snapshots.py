@@ -3,12 +3,13 @@
 
 ::
 
-    <file system path>/snapshots/completed/<channel>/<block>   Fabric's format
-                                 pending/<channel>             block numbers, one a line
+    <ledger.snapshots.rootDir>/completed/<channel>/<block>   Fabric's format
+                               pending/<channel>             block numbers, one a line
 """
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -19,10 +20,10 @@ from google.protobuf.message import DecodeError
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, SnapshotRefused
 from fastledger.endorser.acl import AclProvider
+from fastledger.msp import expires_at
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.protos.peer import snapshot_pb2, snapshot_pb2_grpc
-from fastledger.protoutil.expiration import expires_at
 from fastledger.protoutil.signed_data import SignedData
 
 MAX_PENDING = 1000
@@ -36,13 +37,14 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
     """Takes snapshots of a peer's channels."""
 
     def __init__(self, channels: PeerChannels, acl: AclProvider, folder: Path) -> None:
-        """Write under ``peer.fileSystemPath``."""
+        """Write into a folder."""
         self._channels = channels
         self._acl = acl
-        self._completed = folder / "snapshots" / "completed"
-        self._waiting = folder / "snapshots" / "pending"
+        self._completed = folder / "completed"
+        self._waiting = folder / "pending"
         self._pending: dict[str, set[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        channels.opened.subscribe(self._opened)
 
     async def start(self) -> None:
         """Go on with what was asked for before the peer was started."""
@@ -52,7 +54,6 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
             if channel is not None:
                 numbers = _block_numbers(path)
                 self._pending[channel.id] = {n for n in numbers if n >= channel.height}
-                self._listen(channel)
 
     async def Generate(
         self,
@@ -138,18 +139,15 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
             return
         pending.add(wanted)
         self._write(channel.id)
-        self._listen(channel)
 
-    def _listen(self, channel: PeerChannel) -> None:
-        def committed(number: int) -> None:
-            if number in self._pending.get(channel.id, set()):
-                task = asyncio.create_task(self._take_pending(channel, number))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+    def _opened(self, channel: PeerChannel) -> None:
+        channel.committed.subscribe(partial(self._committed, channel))
 
-        if not any(getattr(one, "snapshots", False) for one in channel.listeners):
-            committed.snapshots = True  # type: ignore[attr-defined]
-            channel.listeners.append(committed)
+    def _committed(self, channel: PeerChannel, number: int) -> None:
+        if number in self._pending.get(channel.id, set()):
+            task = asyncio.create_task(self._take_pending(channel, number))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _take_pending(self, channel: PeerChannel, number: int) -> None:
         try:

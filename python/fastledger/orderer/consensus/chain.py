@@ -1,21 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of consensus (Fabric: ``orderer/consensus/consensus.go``)."""
+"""The interface of consensus (Fabric: ``orderer/consensus/consensus.go``).
 
-import asyncio
+A :class:`Consenter` is a kind of consensus. For each channel it makes a :class:`Chain`, which gets
+the messages and decides what the next block is; :class:`ConsenterSupport` is all that a chain may
+touch of its channel::
+
+    order, configure, step ──► Chain ──► create_next    number and hashes, nothing is written
+                                         write          decided by the chain; signed here
+                                         append         signed by others; stored as it is
+
+One chain at a time writes a channel's blocks. All of this runs on the event loop.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
-from fastledger.channelconfig import Orderer
+from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.blockcutter import Message
-from fastledger.orderer.blockwriter import Draft
+from fastledger.protos.common.common_pb2 import Block
 
 
 class ChainHalted(FastledgerError):
-    """The chain takes no messages: it was halted, or cannot write."""
+    """The chain takes no messages now: it was halted, cannot write, or has no leader."""
 
 
-class ChainSupport(Protocol):
-    """What a chain needs of its channel (Fabric: ``consensus.ConsenterSupport``)."""
+class NobodyElse(FastledgerError):
+    """A message of another consenter, for a chain that has no others."""
+
+
+class Relation(StrEnum):
+    """This orderer's part in a channel's consensus (Fabric: ``types.ConsensusRelation``)."""
+
+    CONSENTER = "consenter"
+    FOLLOWER = "follower"
+    CONFIG_TRACKER = "config-tracker"
+    OTHER = "other"
+
+
+class Status(StrEnum):
+    """How far a channel has come (Fabric: ``types.Status``)."""
+
+    ACTIVE = "active"
+    ONBOARDING = "onboarding"
+    INACTIVE = "inactive"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a chain stands, as the participation API shows it."""
+
+    relation: Relation
+    status: Status
+
+
+class BatcherSupport(Protocol):
+    """What a batcher needs of the channel.
+
+    A leader who proposes hands in a view of it that counts what is not agreed on as unwritten.
+    """
 
     @property
     def channel_id(self) -> str:
@@ -23,11 +69,11 @@ class ChainSupport(Protocol):
 
     @property
     def sequence(self) -> int:
-        """Sequence of the channel's configuration."""
+        """Sequence of the configuration in force."""
 
     @property
     def orderer(self) -> Orderer:
-        """The channel's orderer values, as they are now."""
+        """Its orderer group: batch size, batch timeout, the consensus metadata."""
 
     def process_normal(self, envelope: bytes) -> None:
         """Judge a message anew, after the configuration changed; raises what refuses it."""
@@ -35,32 +81,107 @@ class ChainSupport(Protocol):
     def process_config(self, envelope: bytes) -> bytes:
         """Make a configuration message anew after the configuration changed; raises likewise."""
 
-    def write(self, draft: Draft) -> None:
-        """Hand over the content of the next block."""
-
-    async def write_config(self, draft: Draft) -> None:
-        """Write a configuration block, and return when it is durable and in effect."""
-
-    async def drained(self, blocks: int) -> None:
-        """Return when at most so many blocks handed over are not durable."""
-
     @property
     def unwritten(self) -> int:
         """Blocks handed over that are not durable."""
 
+    async def drained(self, blocks: int) -> None:
+        """Return when at most so many blocks handed over are not durable."""
 
-class Chain(Protocol):
-    """One channel's consensus."""
+
+class ConsenterSupport(BatcherSupport, Protocol):
+    """What a chain needs of its channel."""
 
     @property
-    def errored(self) -> asyncio.Event:
-        """Set while the chain can write no blocks."""
+    def bundle(self) -> Bundle:
+        """The configuration in force."""
+
+    # Blocks.
+
+    @property
+    def height(self) -> int:
+        """Number of the block after the last durable one."""
+
+    def block(self, number: int) -> bytes:
+        """Return an encoded block below the height."""
+
+    @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
+
+    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+        """Make the block after the last one created, with empty metadata; nothing is written.
+
+        Blocks may be created ahead of what is written.
+        """
+
+    def rewind(self) -> None:
+        """Forget the blocks created that were not written, as a leader does that loses its part."""
+
+    def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
+        """Sign a block of messages and store it; it belongs to the channel from here on.
+
+        Args:
+            block: Created here, or decided by the consenters; one that is there already is passed
+                over, so that a log may be applied again.
+            consenter_metadata: What the kind keeps with the block, encoded as the kind has it.
+
+        Raises:
+            BlockNotNext: It is not the next block; the channel has failed.
+        """
+
+    async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
+        """Do as `write` with a configuration's block; return when it is durable and in force."""
+
+    async def append(self, signed_block: bytes) -> None:
+        """Store a block that other orderers have signed, as it is.
+
+        It is held against the chain of hashes, the policy for blocks of the configuration in force,
+        and the last configuration. Returns when it is handed over to the disk; a configuration's
+        when it is durable and in force. One that is there already is passed over.
+
+        Raises:
+            BlockNotNext: It does not follow.
+            FastledgerError: It is refused; nothing of it is stored.
+        """
+
+    # The chain itself.
+
+    def changed(self) -> None:
+        """Learn that the chain's `errored` is another."""
+
+    def switch_chain(self) -> None:
+        """Have the kind make the channel's chain anew, and put it in this one's place.
+
+        Returns at once. This chain is halted when its blocks are durable; the messages that come
+        meanwhile wait for the new one, and streams of blocks go on.
+        """
+
+
+class Chain(Protocol):
+    """One channel's consensus.
+
+    ::
+
+        (made) ──start──► running ──halt──► (halted, for good)
+                           │    ▲
+           leader lost ... ▼    │ ... and found
+                          errored
+    """
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands now."""
+
+    @property
+    def errored(self) -> bool:
+        """Whether no block will follow for now, and who waits for one should ask elsewhere."""
 
     def start(self) -> None:
         """Begin to take messages."""
 
     async def halt(self) -> None:
-        """Take no more messages, and write what was taken."""
+        """Take no more messages, and return when the blocks handed over are durable."""
 
     async def wait_ready(self) -> None:
         """Return when messages are taken; raises ChainHalted when they are not."""
@@ -69,9 +190,37 @@ class Chain(Protocol):
         """Accept a message that was judged by the configuration of that sequence.
 
         Raises:
-            ChainHalted: Nothing is taken.
+            ChainHalted: It is not taken.
             FastledgerError: The configuration has changed, and the message is not valid any more.
         """
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Accept a configuration message; raises likewise."""
+
+    async def step(self, sender: int, message: bytes) -> None:
+        """Take a message of another consenter of the channel.
+
+        Messages of one sender come in order; the next one is not read before this returns.
+
+        Args:
+            sender: Its number among the channel's consenters. Whoever has received the message has
+                authenticated it.
+            message: The kind's own request, as it was sent.
+
+        Raises:
+            NobodyElse: The chain has no other consenters.
+            FastledgerError: The message cannot be used; what else the sender has said is lost.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Consenter:
+    """One kind of consensus."""
+
+    check: Callable[[str, Orderer], None]
+    """Raises Unsupported for a channel (by name) that this orderer cannot run."""
+
+    chain: Callable[[ConsenterSupport, bytes], Chain]
+    """Makes a channel's chain, by the configuration in force: of a consenter, or of a follower.
+
+    It goes on after what the last block keeps for consensus, empty for nothing."""

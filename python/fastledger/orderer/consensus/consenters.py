@@ -1,42 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of consensus by the name that a configuration gives them."""
+"""The kinds of consensus that this orderer runs, by the name that a configuration gives them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from fastledger.channelconfig import Orderer
 from fastledger.common.errors import Unsupported
-from fastledger.orderer.consensus.chain import Chain, ChainSupport
-from fastledger.orderer.consensus.etcdraft.chain import SingleConsenterChain, check_consenters
-from fastledger.orderer.consensus.solo import SoloChain
-
-
-@dataclass(frozen=True, slots=True)
-class Consenter:
-    """One kind of consensus."""
-
-    relation: str
-    """What the participation API calls this orderer's part: ``consenter``, ``other``."""
-
-    check: Callable[[str, Orderer], None]
-    """Raises Unsupported for a channel (by name) that this orderer cannot run."""
-
-    chain: Callable[[ChainSupport, bytes], Chain]
-    """Makes a channel's chain, which goes on after the consenter metadata of its last block."""
+from fastledger.orderer.consensus.chain import Consenter
+from fastledger.orderer.consensus.etcdraft import consenter as etcdraft
+from fastledger.orderer.consensus.solo import chain as solo
 
 
 class Consenters:
-    """The kinds that this orderer runs."""
+    """Finds the kind of a channel."""
 
-    def __init__(self, server_certificate: bytes | None = None) -> None:
-        """Know this node by its PEM TLS certificate; None where TLS is off."""
+    def __init__(
+        self,
+        server_certificate: bytes | None = None,
+        others: Mapping[str, Consenter] = MappingProxyType({}),
+    ) -> None:
+        """Know this node by its PEM TLS certificate; None where TLS is off.
 
-        def check_etcdraft(channel_id: str, values: Orderer) -> None:
-            check_consenters(channel_id, values.consensus_metadata, server_certificate)
-
+        ``others`` are kinds besides those of this package.
+        """
         self._kinds = {
-            "solo": Consenter("other", _always, lambda support, _: SoloChain(support)),
-            "etcdraft": Consenter("consenter", check_etcdraft, SingleConsenterChain),
+            "solo": solo.consenter(),
+            "etcdraft": etcdraft.consenter(server_certificate),
+            **others,
         }
 
     def of(self, values: Orderer) -> Consenter:
@@ -48,7 +38,3 @@ class Consenters:
                 f"{', '.join(self._kinds)}"
             )
         return kind
-
-
-def _always(channel_id: str, values: Orderer) -> None:
-    """Solo has nothing to check: whoever has the channel orders it."""

@@ -6,25 +6,29 @@ judges and writes, to Broadcast the one who takes messages.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
-from fastledger.common.errors import LedgerCorrupted
+from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
+from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
-from fastledger.orderer.blockwriter import Blocks, BlockWriter, Draft, consenter_metadata
+from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
 from fastledger.orderer.capabilities import orderer_of
+from fastledger.orderer.consensus.batcher import MAX_UNWRITTEN_BLOCKS
+from fastledger.orderer.consensus.chain import Chain, ChainHalted, Standing, Status
 from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
 from fastledger.orderer.msgprocessor.system import config_of, created_channel
+from fastledger.orderer.multichannel.chainslot import ChainSlot
+from fastledger.orderer.multichannel.joinblock import JoinBlock
 from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
-from fastledger.protoutil.blocks import last_config_index
+from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
-
-RECENT_BLOCKS = 4
-"""Encoded blocks kept for the peers that follow the chain's end."""
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -46,8 +50,9 @@ class ChainSupport:
         processors: Processors,
         make_channel: ChannelMaker,
         is_full: Callable[[], bool] = lambda: False,
+        join_block: bytes | None = None,
     ) -> None:
-        """Go on with a channel that has blocks.
+        """Go on with a channel that has blocks, or will have those that lead to a join block.
 
         Raises:
             FastledgerError: Its configuration cannot be read, or this orderer cannot run it.
@@ -55,42 +60,47 @@ class ChainSupport:
         self._blocks = blocks
         self._consenters = consenters
         self._make_channel = make_channel
-        last = Block.FromString(blocks.block(blocks.height - 1))
-        self.bundle = Bundle.from_block(blocks.block(last_config_index(last)))
+        self._joining, self._in_force = _configurations(blocks, join_block)
         self.channel_id: str = self.bundle.channel_id
         self.check_supported(self.bundle)
-        consenter = consenters.of(self.orderer)
+        self._writer = BlockWriter(blocks, signer)
         self._writes = WriteQueue(
-            self.channel_id,
-            BlockWriter(blocks, signer),
-            blocks.height,
-            self._fail,
-            is_full,
-            self._go_on,
+            self.channel_id, self._store, blocks.height, self._told_of_disk, is_full
         )
-        self.failure: Exception | None = None
-        """Why no block is written, if none is."""
+        self._appending = asyncio.Lock()
+        self._stopped: Exception | None = None
+        self._disk: Exception | None = None
         self.damage: Exception | None = None
         """What is wrong with a block that somebody wanted to read, if anything was."""
+        self.errored = asyncio.Event()
+        """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self.chain = consenter.chain(self, consenter_metadata(last))
-        self.relation = consenter.relation
-        self.status = "inactive"
-        self._recent: dict[int, bytes] = {}
+        self.blocks = PreparedBlocks(self.block)
+        """As Deliver gives them to clients."""
+        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
+        self.changed()
 
     # What Broadcast asks.
 
     async def order(self, message: OrdererMessage) -> None:
         """Take a normal message; raises Rejected, or ChainHalted."""
         sequence = await self.processor.admit(message)
-        await self.chain.wait_ready()
-        await self.chain.order(Message(message.encoded, message.size), sequence)
+        self._check_written()
+        taken = Message(message.encoded, message.size)
+        await self._slot.give(lambda chain: chain.order(taken, sequence))
 
     async def configure(self, message: OrdererMessage) -> None:
         """Take a configuration update; raises Rejected, or ChainHalted."""
         config, sequence = self.processor.process_update(message)
-        await self.chain.wait_ready()
-        await self.chain.configure(config, sequence)
+        self._check_written()
+        await self._slot.give(lambda chain: chain.configure(config, sequence))
+
+    # What other consenters ask.
+
+    async def step(self, sender: int, message: bytes) -> None:
+        """Hand a message of another consenter to the chain; raises as ``Chain.step``."""
+        chain = await self._slot.settled()
+        await chain.step(sender, message)
 
     # What Deliver asks.
 
@@ -101,7 +111,7 @@ class ChainSupport:
 
     @property
     def height(self) -> int:
-        """Number of the next block."""
+        """Number of the block after the last durable one."""
         return self._writes.height
 
     @property
@@ -109,37 +119,41 @@ class ChainSupport:
         """Sequence of the configuration."""
         return self.bundle.sequence
 
-    @property
-    def errored(self) -> asyncio.Event:
-        """Set while no block can be written."""
-        return self.chain.errored
-
     async def wait(self, height: int) -> None:
         """Return when that many blocks are durable."""
         await self._writes.wait(height)
 
     def block(self, number: int) -> bytes:
-        """Return an encoded block."""
-        block = self._recent.get(number)
-        if block is None:
-            try:
-                block = self._blocks.block(number)
-            except LedgerCorrupted as error:
-                self.damage = error
-                raise
-            if number >= self.height - RECENT_BLOCKS:
-                self._recent[number] = block
-                self._recent.pop(number - RECENT_BLOCKS, None)
-                while len(self._recent) > RECENT_BLOCKS:
-                    self._recent.pop(min(self._recent))
-        return block
+        """Read a block, in any thread."""
+        try:
+            return self._blocks.block(number)
+        except LedgerCorrupted as error:
+            self.damage = error
+            raise
 
-    # What the chain asks.
+    def _store(self, blocks: Sequence[bytes]) -> None:
+        """Append blocks, on the writing thread, and prepare them for those who follow."""
+        self._blocks.append(blocks)
+        height = self._blocks.height
+        for number in range(height - len(blocks), height):
+            self.blocks.prepare(number)
+
+    # What the chain asks; see `ConsenterSupport`.
+
+    @property
+    def bundle(self) -> Bundle:
+        """The configuration in force; while blocks up to a join block are missing, that one's."""
+        return self._joining.bundle if self._joining else self._in_force
 
     @property
     def orderer(self) -> Orderer:
         """The configuration's orderer group."""
         return orderer_of(self.bundle)
+
+    @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
+        return self._joining is not None
 
     @property
     def unwritten(self) -> int:
@@ -158,28 +172,67 @@ class ChainSupport:
         """Make a configuration anew."""
         return self.processor.process_config(envelope)[0]
 
-    def write(self, draft: Draft) -> None:
-        """Hand over a block's content."""
-        self._writes.put(draft)
+    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+        """Make the block after the last one created."""
+        return self._writer.create_next(envelopes)
 
-    async def write_config(self, draft: Draft) -> None:
+    def rewind(self) -> None:
+        """Forget the blocks created that were not written."""
+        self._writer.rewind()
+
+    def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
+        """Sign a block, and hand it to the disk."""
+        if self._is_next(block):
+            self._writes.put(self._writer.seal(block, consenter_metadata))
+
+    async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
         """Write a block that changes this channel, or makes another."""
-        envelope = draft.envelopes[0]
-        first_config = created_channel(envelope)
-        if first_config is not None:
-            # Before the block that tells of it, as Fabric does: a crash in between leaves a
-            # channel that the request, repeated, finds in place.
-            self._make_channel(first_config)
-            self._writes.put(Draft(draft.envelopes, draft.consenter_metadata))
-            await self._writes.drained(0)
+        if not self._is_next(block):
             return
-        following = self.bundle.apply(config_of(envelope))
-        if orderer_of(following).consensus_type != self.orderer.consensus_type:
-            draft = Draft(draft.envelopes, is_config=True)
-        self._writes.put(draft)
-        await self._writes.drained(0)
-        self.bundle = following
-        _logger.info("[channel: %s] configuration %d in effect", self.channel_id, self.sequence)
+        try:
+            following = self._effect(block)
+        except FastledgerError:
+            self.rewind()
+            raise
+        if following and orderer_of(following).consensus_type != self.orderer.consensus_type:
+            # What one kind keeps means nothing to another.
+            consenter_metadata = b""
+        seal = self._writer.seal(block, consenter_metadata, is_config=following is not None)
+        self._writes.put(seal)
+        await self._in_effect(following)
+
+    async def append(self, signed_block: bytes) -> None:
+        """Hand a block that others have signed to the disk, if all of it is right."""
+        async with self._appending:
+            self._check_alive()
+            block = await asyncio.to_thread(checked_block, signed_block)
+            if not self._writer.is_next(block):
+                return
+            if self._joining:
+                self._joining.check(block)
+            if block.header.number:
+                await asyncio.to_thread(self._in_force.verify_block, signed_block)
+            following = self._effect(block)
+            self._writer.adopt(block, is_config=following is not None)
+            self._writes.put(lambda: signed_block)
+            if is_config_block(block):
+                await self._in_effect(following)
+            else:
+                await self.drained(MAX_UNWRITTEN_BLOCKS - 1)
+            if self._joining and block.header.number == self._joining.tip.number:
+                self._joining = None
+
+    def changed(self) -> None:
+        """Tell who waits for blocks whether there will be any."""
+        if self._slot.is_settled:
+            if self.failure is not None or self._slot.chain.errored:
+                self.errored.set()
+            else:
+                self.errored.clear()
+
+    def switch_chain(self) -> None:
+        """Have another chain made, in place of this one."""
+        self._slot.switch()
 
     # What the rules ask.
 
@@ -190,27 +243,107 @@ class ChainSupport:
 
     # What the registrar asks.
 
+    @property
+    def standing(self) -> Standing:
+        """Where the channel stands: as its chain does, or failed."""
+        standing = self._slot.chain.standing
+        return replace(standing, status=Status.FAILED) if self.failure else standing
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why no block is written, if none is."""
+        return self._stopped or self._disk
+
     def start(self) -> None:
         """Begin to take messages."""
-        self.chain.start()
-        self.status = "active"
+        self._slot.chain.start()
+        self.changed()
 
     async def halt(self) -> None:
         """Take no more messages, write what was taken, close the block files."""
         self._writes.give_up()
         try:
-            await self.chain.halt()
+            await self._slot.halt()
         finally:
-            self.status = "inactive"
             self._writes.close()
+            self.changed()
+
+    def _new_chain(self) -> Chain:
+        """Have the kind make a chain; what the one before has created is forgotten."""
+        self.rewind()
+        kept = b""
+        if self._blocks.height:
+            last = Block.FromString(self._blocks.block(self._blocks.height - 1))
+            kept = consenter_metadata(last)
+        return self._consenters.of(self.orderer).chain(self, kept)
+
+    def _is_next(self, block: Block) -> bool:
+        """Whether a decided block is new; one that contradicts the ledger ends the channel."""
+        self._check_alive()
+        try:
+            return self._writer.is_next(block)
+        except BlockNotNext as error:
+            self._fail(error)
+            raise
+
+    def _effect(self, block: Block) -> Bundle | None:
+        """Return the configuration that a block is; a channel that it makes begins here."""
+        if block.header.number == 0:
+            return Bundle.from_block(block.SerializeToString())
+        if is_config_block(block):
+            return self._in_force.apply(config_of(block.data.data[0]))
+        if self._in_force.consortiums is not None:
+            first_config = created_channel(block.data.data[0])
+            if first_config is not None:
+                # Before the block that tells of it, as Fabric does: a crash in between leaves a
+                # channel that the request, repeated, finds in place.
+                self._make_channel(first_config)
+        return None
+
+    async def _in_effect(self, following: Bundle | None) -> None:
+        """Take a configuration into force once its block, the last one, is durable."""
+        await self.drained(0)
+        if following is not None:
+            self._in_force = following
+            _logger.info("[channel: %s] configuration %d in effect", self.channel_id, self.sequence)
+
+    def _check_written(self) -> None:
+        if self.failure is not None:
+            # What was taken before waits for the disk; more would only fill the memory.
+            raise ChainHalted(
+                f"channel {self.channel_id} takes no messages: no block can be written"
+            )
+
+    def _told_of_disk(self, failure: Exception | None) -> None:
+        if failure is not None:
+            _logger.critical("[channel: %s] halted: %s", self.channel_id, failure)
+        self._disk = failure
+        self.changed()
+
+    def _told_of_chain(self, failure: Exception | None) -> None:
+        if failure is not None:
+            self._fail(failure)
+        self.changed()
 
     def _fail(self, error: Exception) -> None:
-        self.status = "failed"
-        self.failure = error
-        self.chain.errored.set()
-        _logger.critical("[channel: %s] halted: %s", self.channel_id, error)
+        """Write nothing any more."""
+        _logger.critical("[channel: %s] failed: %s", self.channel_id, error)
+        self._stopped = error
+        self.changed()
 
-    def _go_on(self) -> None:
-        self.status = "active"
-        self.failure = None
-        self.chain.errored.clear()
+    def _check_alive(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+
+def _configurations(blocks: Blocks, join_block: bytes | None) -> tuple[JoinBlock | None, Bundle]:
+    """Return the join block, while blocks up to it are missing, and the configuration in force."""
+    joining = JoinBlock.read(join_block) if join_block is not None else None
+    if not blocks.height:
+        if joining is None:
+            raise InputError("a channel without blocks needs the block that it was joined with")
+        return joining, joining.bundle
+    if joining and blocks.height > joining.tip.number:
+        joining = None
+    last = Block.FromString(blocks.block(blocks.height - 1))
+    return joining, Bundle.from_block(blocks.block(last_config_index(last)))

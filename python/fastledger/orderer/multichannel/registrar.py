@@ -10,6 +10,7 @@ from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted, LedgerStopped
 from fastledger.ledger.blockstores import BlockStore, Ledgers
 from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
+from fastledger.orderer.consensus.chain import Relation, Standing, Status
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
@@ -69,12 +70,7 @@ class ChannelInfo:
     """A channel as the participation API shows it."""
 
     name: str
-    relation: str
-    """``consenter`` or ``other``."""
-
-    status: str
-    """``active``, ``inactive`` or ``failed``."""
-
+    standing: Standing
     height: int
 
 
@@ -86,7 +82,7 @@ class _Channel:
 
 @dataclass(slots=True)
 class _Removal:
-    relation: str
+    relation: Relation
     failed: bool = field(default=False)
 
 
@@ -218,13 +214,12 @@ class Registrar:
         """Describe a channel; raises ChannelNotExist."""
         support = self.channel(channel_id)
         if support is not None:
-            return ChannelInfo(channel_id, support.relation, support.status, support.height)
+            return ChannelInfo(channel_id, support.standing, support.height)
         removal = self._removals.get(channel_id)
         if removal is None:
             raise ChannelNotExist
-        return ChannelInfo(
-            channel_id, removal.relation, "failed" if removal.failed else "inactive", 0
-        )
+        status = Status.FAILED if removal.failed else Status.INACTIVE
+        return ChannelInfo(channel_id, Standing(removal.relation, status), 0)
 
     def join(self, bundle: Bundle, block: bytes) -> ChannelInfo:
         """Begin a channel with its genesis block.
@@ -244,9 +239,10 @@ class Registrar:
         _check_join(bundle)
         number = Block.FromString(block).header.number
         if number:
+            # A follower's chain would begin with it: see `join_block` of ChainSupport.
             raise InputError(
                 f"block {number} is no genesis block; joining with a later one means to follow "
-                "other orderers, which is not done"
+                "other orderers, which is not supported yet"
             )
         self._begin(bundle, block).start()
         return self.info(bundle.channel_id)
@@ -273,7 +269,7 @@ class Registrar:
         channel = self._channels.pop(channel_id, None)
         if channel is None:
             raise ChannelNotExist
-        self._removals[channel_id] = _Removal(channel.support.relation)
+        self._removals[channel_id] = _Removal(channel.support.standing.relation)
         task = asyncio.get_running_loop().create_task(self._delete(channel_id, channel))
         self._deletions.add(task)
         task.add_done_callback(self._deletions.discard)

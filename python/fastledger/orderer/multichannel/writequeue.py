@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes blocks off the event loop to the disk.
 
-While one group of blocks is written and synced, the drafts that come in gather; they are the next
-group, with one sync for all. Readers see a block when it is durable, not before.
+While one group of blocks is written and synced, the blocks that come in gather; they are the next
+group, with one sync for all. Readers see a block when it is durable, not before::
 
-A full disk is waited for, with everything that was taken; any other failure is for good.
+    put ──► waiting ──► sealed, appended, synced ──► durable
+                │         │        ▲
+                │   full  ▼        │ room
+                │       waits for the disk
+                └──► (any other failure: nothing is written any more)
+
+A full disk is waited for, with everything that was taken.
 """
 
 import asyncio
@@ -15,45 +21,44 @@ from concurrent.futures import ThreadPoolExecutor
 from fastledger.common import log
 from fastledger.common.errors import LedgerIo
 from fastledger.ledger.room import RETRY_S
-from fastledger.orderer.blockwriter import BlockWriter, Draft
+from fastledger.orderer.blockwriter import Seal
 
 _logger = log.get("orderer.common.multichannel")
 
 
 class WriteQueue:
-    """One channel's drafts on their way."""
+    """One channel's blocks on their way."""
 
     def __init__(
         self,
         channel_id: str,
-        writer: BlockWriter,
+        append: Callable[[Sequence[bytes]], None],
         height: int,
-        on_failure: Callable[[Exception], None],
+        report: Callable[[Exception | None], None],
         is_full: Callable[[], bool] = lambda: False,
-        on_room: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on with a channel.
 
         Args:
             channel_id: Its name.
-            writer: The end of its chain.
+            append: Stores encoded blocks durably. It raises LedgerIo when the disk is full, then it
+                is tried again; or when it failed, and the store must be opened again.
             height: Number of the next block.
-            on_failure: Learns why nothing is written, for good or while the disk is full.
+            report: Learns why nothing is written, for good or while the disk is full; and by None
+                that there is room, and what waited is written.
             is_full: Whether the disk is.
-            on_room: Learns that it is not any more, and that what waited is written.
         """
         self._is_full = is_full
-        self._on_room = on_room
         self._closing = asyncio.Event()
-        self._writer = writer
+        self._append = append
         self._channel_id = channel_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"blocks-{channel_id}")
         self._height = height
-        self._waiting: list[Draft] = []
+        self._waiting: list[Seal] = []
         self._writing = 0
         self._task: asyncio.Task[None] | None = None
         self._written = asyncio.Condition()
-        self._on_failure = on_failure
+        self._report = report
         self._failure: Exception | None = None
 
     @property
@@ -63,14 +68,14 @@ class WriteQueue:
 
     @property
     def unwritten(self) -> int:
-        """Drafts that are not durable."""
+        """Blocks that are not durable."""
         return len(self._waiting) + self._writing
 
-    def put(self, draft: Draft) -> None:
-        """Hand over the next block's content; raises what kept earlier ones from the disk."""
+    def put(self, seal: Seal) -> None:
+        """Hand over the next block; raises what kept earlier ones from the disk."""
         if self._failure is not None:
             raise self._failure
-        self._waiting.append(draft)
+        self._waiting.append(seal)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._drain())
 
@@ -80,7 +85,7 @@ class WriteQueue:
             await self._written.wait_for(lambda: self._height >= height)
 
     async def drained(self, blocks: int) -> None:
-        """Return when at most so many drafts are not durable; raises what keeps them from it."""
+        """Return when at most so many blocks are not durable; raises what keeps them from it."""
         if self.unwritten <= blocks and self._failure is None:
             return
         async with self._written:
@@ -108,7 +113,7 @@ class WriteQueue:
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may follow
                 _logger.critical("[channel: %s] cannot append: %s", self._channel_id, error)
                 self._failure = error
-                self._on_failure(error)
+                self._report(error)
             else:
                 self._height += len(group)
                 self._writing = 0
@@ -116,13 +121,19 @@ class WriteQueue:
                 self._written.notify_all()
         self._task = None
 
-    async def _write(self, group: Sequence[Draft]) -> None:
+    async def _write(self, group: Sequence[Seal]) -> None:
         """Write a group of blocks, once there is room for it."""
         loop = asyncio.get_running_loop()
+        sealed: list[bytes] = []
+
+        def write() -> None:
+            sealed.extend(seal() for seal in group[len(sealed) :])
+            self._append(sealed)
+
         waited = False
         while True:
             try:
-                await loop.run_in_executor(self._thread, self._writer.write, group)
+                await loop.run_in_executor(self._thread, write)
             except LedgerIo as error:
                 if self._closing.is_set() or not await asyncio.to_thread(self._is_full):
                     raise
@@ -132,13 +143,13 @@ class WriteQueue:
                         self._channel_id,
                         error,
                     )
-                    self._on_failure(error)
+                    self._report(error)
                 waited = True
                 await self._room()
             else:
                 if waited:
                     _logger.info("[channel: %s] there is room again", self._channel_id)
-                    self._on_room()
+                    self._report(None)
                 return
 
     async def _room(self) -> None:

@@ -16,9 +16,9 @@ use crate::checked::{Checked, Chunk};
 use crate::era::Era;
 use crate::error::Refusal;
 use crate::incoming::{self, Incoming};
-use crate::invocation::Rules;
 use crate::judge::{Accepted, Judge, Stop, TxIdIndex};
 use crate::lscc::{self, Upgrade};
+use crate::rules::Rules;
 use crate::timings::{Stage, Stopwatch, Timings};
 use crate::transaction::EndorserTransaction;
 use crate::verdict::{Explanation, Invalid, Reason};
@@ -180,7 +180,7 @@ impl Mvcc {
         number: u64,
         transactions: &[Transaction<'a>],
         state: &S,
-    ) -> Result<mvcc::Outcome<'a>, S::Error> {
+    ) -> Result<mvcc::Validated<'a>, S::Error> {
         let outcome = match self {
             Self::Parallel { workers } => mvcc::parallel::validate(number, transactions, state, workers),
             Self::Sequential => mvcc::sequential::validate(number, transactions, state),

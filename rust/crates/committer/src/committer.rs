@@ -2,7 +2,7 @@
 //! The one who decides: takes checked blocks in order, judges them, and makes the ledger remember.
 
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use fastledger_crypto::Verifier;
 use fastledger_identity::{ChannelConfig, IdentityError};
@@ -12,30 +12,21 @@ use fastledger_wire::common::{Metadata, metadata_slot};
 use fastledger_wire::{Hash, Message, TxValidationCode, block, encode};
 
 use crate::block::{self as judging, BlockRules, Judged, Mvcc, Tip, World};
-use crate::channel::{CommitResult, CurrentConfig};
 use crate::checked::Chunk;
 use crate::collections;
+use crate::current_config::CurrentConfig;
 use crate::era::Era;
 use crate::error::{CommitError, Refusal};
 use crate::flusher::Flusher;
 use crate::genesis::{self, Genesis};
 use crate::incoming::Incoming;
-use crate::invocation::Rules;
 use crate::judge::TxIdIndex;
-use crate::pipeline::{Checks, InFlight};
+use crate::outcome::CommitResult;
+use crate::pipeline::{Checks, InFlight, Intent};
+use crate::private;
+use crate::rules::Rules;
 use crate::stored_config;
 use crate::timings::{Stage, Stopwatch, Timings};
-
-/// What is to be done with a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Intent {
-    /// Judge and store it.
-    Commit,
-    /// Judge it only.
-    Judge,
-    /// It is stored already, here; judge it and store what follows from it.
-    Replay(Location),
-}
 
 /// How a block is to be gone about.
 struct Task {
@@ -79,12 +70,11 @@ impl Committer {
         };
         let commit_hash = savepoint.and_then(|savepoint| savepoint.commit_hash);
         let copies = !rules.delivered;
-        let record = Vec::new();
-        let mut committer = Self { ledger, flusher, config, verifier, rules, mvcc, copies, record, tip, commit_hash };
-        if let Some(stored) = stored_config::load(&committer.ledger, &committer.ledger.view()?)? {
-            committer.put_in_force(stored);
+        if let Some(stored) = stored_config::load(&ledger, &ledger.view()?)? {
+            config.set(stored);
         }
-        Ok(committer)
+        let record = Vec::new();
+        Ok(Self { ledger, flusher, config, verifier, rules, mvcc, copies, record, tip, commit_hash })
     }
 
     /// Takes one block to its end; `idle` says that no other waits behind it.
@@ -98,7 +88,7 @@ impl Committer {
         let refused = |refusal| CommitError::Refused { number, refusal: Box::new(refusal) };
         let incoming = &incoming.map_err(refused)?;
         let checks = pieces.wait().map_err(|defect| CommitError::Defect { number, defect })?;
-        let config = self.current();
+        let config = self.config.get();
         judging::check_block(incoming, &self.tip, &checks.data_hash, config.as_deref(), self.rules, &self.verifier)
             .map_err(refused)?;
         let is_copy = self.is_copy(incoming, intent);
@@ -127,24 +117,16 @@ impl Committer {
         is_stored || self.copies && !incoming.metadata()[metadata_slot::TRANSACTIONS_FILTER].is_empty()
     }
 
-    fn current(&self) -> Option<Arc<ChannelConfig>> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn put_in_force(&mut self, config: ChannelConfig) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(config));
-    }
-
     /// Block 0: its configuration is the channel's beginning and is trusted as such.
     fn begin(&mut self, incoming: &Incoming, checks: &Checks, intent: Intent) -> Result<CommitResult, CommitError> {
         let Genesis { config, judged, tx_id } = genesis::judge(incoming)
             .map_err(|refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) })?;
         let view = self.ledger.view()?;
         let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
-        let block = Outcome { judged, tx_ids, commit_hash: None, notes: Vec::new() };
+        let block = JudgedBlock { judged, tx_ids, commit_hash: None, notes: Vec::new() };
         let result = self.conclude(incoming, checks, block, &view, intent, checks.timings)?;
         if intent != Intent::Judge {
-            self.put_in_force(config);
+            self.config.set(config);
         }
         Ok(result)
     }
@@ -180,12 +162,12 @@ impl Committer {
         let commit_hash = self.commit_hash(incoming, is_copy, &codes, updates, &mut notes);
         timings.count(Stage::Mvcc, watch.spent());
         let tx_ids = tx_ids(checks, &codes);
-        let block = Outcome { judged, tx_ids, commit_hash, notes };
+        let block = JudgedBlock { judged, tx_ids, commit_hash, notes };
         let result = self.conclude(incoming, checks, block, &view, intent, timings)?;
         if let Some(next) = next
             && intent != Intent::Judge
         {
-            self.put_in_force(next);
+            self.config.set(next);
         }
         Ok(result)
     }
@@ -224,7 +206,7 @@ impl Committer {
         &mut self,
         incoming: &Incoming,
         checks: &Checks,
-        outcome: Outcome<'_>,
+        block: JudgedBlock<'_>,
         view: &View,
         intent: Intent,
         mut timings: Timings,
@@ -232,10 +214,10 @@ impl Committer {
         let header_hash = incoming.header_hash();
         let location = match intent {
             Intent::Judge => None,
-            Intent::Replay(location) => Some(self.replayed(incoming, &outcome, location)?),
+            Intent::Replay(location) => Some(self.replayed(incoming, &block, location)?),
             Intent::Commit => {
                 let watch = Stopwatch::start();
-                outcome.write_record(incoming, &mut self.record);
+                block.write_record(incoming, &mut self.record);
                 let appended = self.ledger.append(&self.record)?;
                 timings.count(Stage::Append, watch.spent());
                 Some(appended)
@@ -243,19 +225,21 @@ impl Committer {
         };
         if let Some(appended) = location {
             let watch = Stopwatch::start();
-            self.store(incoming.number, appended, &outcome, view)?;
+            self.store(incoming.number, appended, &block, view)?;
             timings.count(Stage::State, watch.spent());
             self.tip = Tip { height: incoming.number + 1, header_hash: Some(header_hash) };
-            self.commit_hash = outcome.commit_hash;
+            self.commit_hash = block.commit_hash;
         }
         let metadata = incoming.metadata();
+        let checked = checks.chunks.iter().flat_map(Chunk::borrow_dependent);
         Ok(CommitResult {
             number: incoming.number,
             header_hash,
             data_hash: checks.data_hash,
-            commit_hash: outcome.commit_hash,
-            codes: outcome.judged.codes,
-            notes: outcome.notes,
+            commit_hash: block.commit_hash,
+            private_effects: private::of_checked(checked, &incoming.data(), &block.judged.codes),
+            codes: block.judged.codes,
+            notes: block.notes,
             stored_codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(),
             stored_commit_hash: stored_commit_hash(&metadata).to_vec(),
             timings,
@@ -266,12 +250,12 @@ impl Committer {
     fn replayed(
         &self,
         incoming: &Incoming,
-        outcome: &Outcome<'_>,
+        block: &JudgedBlock<'_>,
         location: Location,
     ) -> Result<Appended, CommitError> {
         let metadata = incoming.metadata();
         let differs = |what: String| Err(CommitError::Replay { number: incoming.number, what });
-        let (stored, ours) = (metadata[metadata_slot::TRANSACTIONS_FILTER], outcome.codes());
+        let (stored, ours) = (metadata[metadata_slot::TRANSACTIONS_FILTER], block.codes());
         if stored.len() != ours.len() {
             return differs(format!("it has {} verdicts for {} transactions", stored.len(), ours.len()));
         }
@@ -282,7 +266,7 @@ impl Committer {
             let (stored, ours) = (name(stored[index]), name(ours[index]));
             return differs(format!("transaction {index} is stored as {stored}, but it is {ours}"));
         }
-        if stored_commit_hash(&metadata) != outcome.commit_hash.as_ref().map_or([].as_slice(), |hash| hash) {
+        if stored_commit_hash(&metadata) != block.commit_hash.as_ref().map_or([].as_slice(), |hash| hash) {
             return differs("it is stored with another commit hash than follows from its verdicts".to_owned());
         }
         let tip = fastledger_ledger::ChainTip {
@@ -293,18 +277,18 @@ impl Committer {
         Ok(Appended { tip, location })
     }
 
-    fn store(&self, number: u64, appended: Appended, outcome: &Outcome<'_>, view: &View) -> Result<(), LedgerError> {
-        let batch = &outcome.judged.batch;
+    fn store(&self, number: u64, appended: Appended, block: &JudgedBlock<'_>, view: &View) -> Result<(), LedgerError> {
+        let batch = &block.judged.batch;
         self.ledger.stage(&CommittedBlock {
             tip: appended.tip,
             location: appended.location,
             updates: batch,
-            tx_ids: outcome.tx_ids.clone(),
-            history: outcome.judged.history.clone(),
-            commit_hash: outcome.commit_hash,
+            tx_ids: block.tx_ids.clone(),
+            history: block.judged.history.clone(),
+            commit_hash: block.commit_hash,
             collection_configs: collections::collection_updates(batch, view)?,
             expiries: collections::expiries(number, batch, view)?,
-            explanations: Cow::Owned(outcome.judged.explanations()),
+            explanations: Cow::Owned(block.judged.explanations()),
         })?;
         self.flusher.staged();
         Ok(())
@@ -312,7 +296,7 @@ impl Committer {
 }
 
 /// A block as it will be remembered.
-struct Outcome<'a> {
+struct JudgedBlock<'a> {
     judged: Judged<'a>,
     /// Indexed id and code of every transaction.
     tx_ids: Vec<(Cow<'a, str>, u8)>,
@@ -321,7 +305,7 @@ struct Outcome<'a> {
     notes: Vec<String>,
 }
 
-impl Outcome<'_> {
+impl JudgedBlock<'_> {
     fn codes(&self) -> Vec<u8> {
         self.judged.codes.iter().map(|code| *code as u8).collect()
     }

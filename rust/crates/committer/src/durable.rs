@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 use fastledger_ledger::Ledger;
 
-use crate::channel::Outcome;
 use crate::error::CommitError;
 use crate::gate::Gate;
-use crate::pipeline::{Size, thread};
+use crate::outcome::Outcome;
+use crate::size::Size;
+use crate::threads::thread;
 
 /// A block's outcome on its way out, and the room that it holds in the pipeline.
 pub(crate) struct Leaving {

@@ -10,9 +10,11 @@ use thiserror::Error;
 /// Why a block is refused whole; nothing of it is written.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// More than [`crate::MAX_BLOCK_BYTES`].
-    #[error("it has {bytes} bytes, more than the {} that a message may have", crate::MAX_BLOCK_BYTES)]
+    /// More than a message may have.
+    #[error("it has {bytes} bytes, more than the {most} that a message may have")]
     TooLarge {
+        /// See [`crate::MAX_BLOCK_BYTES`].
+        most: usize,
         /// Its size.
         bytes: usize,
     },
@@ -111,6 +113,14 @@ pub enum CommitError {
         number: u64,
         /// What differs.
         what: String,
+    },
+    /// A block of the ledger's own files cannot be read.
+    #[error("block {number} of the ledger's block files cannot be decoded: {reason}")]
+    Undecodable {
+        /// The block.
+        number: u64,
+        /// What is wrong with it.
+        reason: DecodeError,
     },
     /// A block was written, but not brought to stable storage.
     #[error("the block may not survive a power cut: {0}")]

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use fastledger_ledger::Ledger;
 
 use crate::counts::FLUSH_FAILURES;
-use crate::pipeline::thread;
+use crate::threads::thread;
 
 /// Fabric's logger of ledgers.
 const LOGGER: &str = "kvledger";

@@ -3,7 +3,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::pipeline::Size;
+use crate::size::Size;
 
 /// Most blocks in the pipeline: small blocks need many, for one sync to serve.
 pub const MAX_BLOCKS_AHEAD: usize = 128;

@@ -34,7 +34,7 @@ impl Incoming {
     /// Reads an encoded `common.Block`. In a configuration block, or with `allow_malformed`, entries may be anything.
     pub(crate) fn read(bytes: Bytes, allow_malformed: bool) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BLOCK_BYTES {
-            return Err(Refusal::TooLarge { bytes: bytes.len() });
+            return Err(Refusal::TooLarge { most: MAX_BLOCK_BYTES, bytes: bytes.len() });
         }
         let block = Block::decode(&bytes).map_err(Refusal::Undecodable)?;
         let header = block.header.ok_or(Refusal::Incomplete("header"))?;

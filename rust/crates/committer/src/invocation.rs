@@ -4,46 +4,13 @@
 
 use std::collections::HashSet;
 
-use fastledger_identity::ChannelConfig;
 use fastledger_wire::peer::ChaincodeEvent;
 use fastledger_wire::rwset::{NsRwSet, TxRwSet};
 use fastledger_wire::{Message, TxValidationCode};
 
-use crate::definitions::LSCC;
-use crate::era::Era;
+use crate::rules::Rules;
 use crate::transaction::EndorserTransaction;
 use crate::verdict::Invalid;
-
-/// What decides how invocations are judged: the application's capabilities, and whose peers judge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of Fabric's ApplicationCapabilities")]
-pub(crate) struct Rules {
-    pub era: Era,
-    pub v1_1_validation: bool,
-    pub v1_2_validation: bool,
-    pub v1_3_validation: bool,
-    pub v2_0_validation: bool,
-    pub private_channel_data: bool,
-    pub key_level_endorsement: bool,
-    pub forbid_duplicate_tx_id_in_block: bool,
-}
-
-impl Rules {
-    /// Today's rules under a channel's configuration.
-    pub(crate) fn of(config: &ChannelConfig) -> Self {
-        let capabilities = config.application().map(|application| application.capabilities).unwrap_or_default();
-        Self {
-            era: Era::Today,
-            v1_1_validation: capabilities.v1_1_validation,
-            v1_2_validation: capabilities.v1_2_validation,
-            v1_3_validation: capabilities.v1_3_validation,
-            v2_0_validation: capabilities.v2_0_validation,
-            private_channel_data: capabilities.private_channel_data,
-            key_level_endorsement: capabilities.key_level_endorsement,
-            forbid_duplicate_tx_id_in_block: capabilities.forbid_duplicate_tx_id_in_block,
-        }
-    }
-}
 
 /// An endorsed transaction whose parts agree with each other.
 #[derive(Debug)]
@@ -138,19 +105,4 @@ fn writes(namespace: &NsRwSet<'_>, rules: Rules) -> bool {
                 !collection.hashed.hashed_writes.is_empty()
                     || (metadata_counts && !collection.hashed.metadata_writes.is_empty())
             }))
-}
-
-/// The system chaincodes of 1.x.
-pub(crate) fn is_system_chaincode(name: &str) -> bool {
-    matches!(name, "vscc" | "escc" | LSCC | "qscc" | "cscc")
-}
-
-/// `IsSysCCAndNotInvokableExternal`.
-pub(crate) fn never_invokable(name: &str) -> bool {
-    matches!(name, "vscc" | "escc")
-}
-
-/// `IsSysCCAndNotInvokableCC2CC` or never invokable at all: no chaincode can have written there.
-pub(crate) fn never_written(name: &str) -> bool {
-    matches!(name, "vscc" | "escc" | "cscc")
 }

@@ -14,11 +14,14 @@ use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
 
 use crate::checked::{Checked, EndorsementCheck};
-use crate::definitions::{Definition, LSCC, Unusable};
+use crate::definitions::{Definition, LegacyDefinition, Unusable};
 use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
-use crate::invocation::{Invocation, Rules, is_system_chaincode, never_invokable, never_written};
+use crate::explain::describe_endorsements;
+use crate::invocation::Invocation;
 use crate::lscc;
 use crate::policies::{self, PolicyRef};
+use crate::rules::Rules;
+use crate::system_chaincodes::{LSCC, is_system_chaincode, never_invokable, never_written};
 use crate::transaction::{Body, EndorserTransaction};
 use crate::verdict::{Invalid, Reason};
 
@@ -106,7 +109,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         };
         result.map_err(|failure| match failure {
             Stop::Invalid(mut invalid) => {
-                invalid.describe_endorsements(tx, &checked.endorsements);
+                describe_endorsements(&mut invalid, tx, &checked.endorsements);
                 Stop::Invalid(invalid)
             }
             broken @ Stop::Broken(_) => broken,
@@ -177,7 +180,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
                 .as_ref()
                 .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidOtherReason, unusable.0.clone()))?;
             if *namespace == invocation.chaincode
-                && let Definition::Legacy { version, .. } = definition
+                && let Definition::Legacy(LegacyDefinition { version, .. }) = definition
                 && version != invocation.version
             {
                 let text = format!(
@@ -277,13 +280,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         if let Some(known) = self.definitions.get(name) {
             return Ok(Arc::clone(known));
         }
-        let found = if self.rules.v2_0_validation {
-            Definition::find(self.state, name)
-        } else if is_system_chaincode(name) && self.rules.era.knows_all_system_chaincodes() {
-            Ok(Ok(Definition::SystemChaincode))
-        } else {
-            Definition::find_legacy(self.state, name)
-        };
+        let found = Definition::in_force(self.state, name, self.rules);
         let found = Arc::new(found.map_err(Stop::Broken)?);
         self.definitions.insert(name, Arc::clone(&found));
         Ok(found)

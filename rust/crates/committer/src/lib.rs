@@ -13,23 +13,26 @@
 //! | `fastledger_mvcc` | `core/ledger/kvledger/txmgmt` | reads against versions |
 //! | `committer`, `flusher` | `core/ledger/kvledger` | block file, state, history, indexes |
 //!
-//! [`Channel`] is the face of it all, [`Excerpt`] that of blocks whose beginning is missing. "This transaction is invalid" is a code in a [`CommitResult`]; "this block may not
-//! be taken" and "this machine failed" are [`CommitError`]s.
+//! [`PeerLedger`] is the face of it all, [`Excerpt`] that of blocks whose beginning is missing. "This transaction is
+//! invalid" is a code in a [`CommitResult`]; "this block may not be taken" and "this machine failed" are
+//! [`CommitError`]s.
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod block;
-mod channel;
 mod checked;
 mod collections;
 mod committer;
 mod counts;
+mod current_config;
 mod definitions;
 mod durable;
 mod endorsement;
 mod era;
 mod error;
 mod excerpt;
+mod explain;
 mod flusher;
 mod gate;
 mod genesis;
@@ -37,18 +40,29 @@ mod incoming;
 mod invocation;
 mod judge;
 mod lscc;
+mod outcome;
+mod peer_ledger;
 mod pipeline;
 mod policies;
+mod private;
+mod rules;
+mod size;
 mod stored_config;
+mod system_chaincodes;
+mod threads;
 mod timings;
 mod transaction;
 mod verdict;
 mod well_formed;
 
-pub use channel::{Channel, CommitResult, Options};
+pub use answers::{definition, endorsement_policy};
 pub use counts::describe_metrics;
+pub use definitions::{Definition, LegacyDefinition, LifecycleDefinition, Unusable};
 pub use error::{CommitError, Refusal};
 pub use excerpt::{Examined, Excerpt};
 pub use incoming::MAX_BLOCK_BYTES;
+pub use outcome::CommitResult;
+pub use peer_ledger::{Options, PeerLedger};
+pub use private::{CollectionEffects, HashedWrite, PrivateEffects};
 pub use timings::{Spent, Stage, Timings};
 pub use verdict::{EndorsementOutcome, KeyName, Reason};

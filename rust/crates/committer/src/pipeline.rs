@@ -13,19 +13,19 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, sha256_many};
 use fastledger_defect::{Defect, catch};
 use fastledger_identity::ChannelConfig;
+use fastledger_ledger::Location;
 use fastledger_wire::Hash;
-use fastledger_wire::protobuf::DECODE_STACK_BYTES;
 
 use crate::checked::{Chunk, Share};
-use crate::committer::Intent;
-use crate::error::{CommitError, Refusal};
+use crate::error::Refusal;
 use crate::incoming::Incoming;
+use crate::threads::thread;
 use crate::timings::{Stage, Stopwatch, Timings};
 
 /// Entries that a worker takes at a time: signatures enough for an efficient batch, shares enough for all workers.
@@ -34,13 +34,24 @@ const SHARE_ENTRIES: usize = 128;
 /// Blocks whose data is hashed at a time: more do not go faster, and would keep the first one waiting.
 const HASHES_AT_ONCE: usize = 4;
 
+/// What is to be done with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Judge and store it.
+    Commit,
+    /// Judge it only.
+    Judge,
+    /// It is stored already, here; judge it and store what follows from it.
+    Replay(Location),
+}
+
 /// A block on its way to the committer.
 pub(crate) struct InFlight {
     /// The block, or why it is not one.
     pub incoming: Result<Incoming, Refusal>,
     pub intent: Intent,
     pub pieces: Pieces,
-    /// See `Channel::epoch`.
+    /// See `PeerLedger::epoch`.
     pub epoch: u64,
 }
 
@@ -227,36 +238,6 @@ impl Pieces {
     }
 }
 
-/// What the gate needs to know of a block.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
-    pub bytes: usize,
-    pub is_config: bool,
-}
-
-impl Size {
-    pub(crate) fn of(incoming: &Result<Incoming, Refusal>) -> Self {
-        match incoming {
-            Ok(block) => Self { bytes: block.bytes.len(), is_config: block.is_config },
-            Err(_) => Self { bytes: 0, is_config: false },
-        }
-    }
-}
-
-/// Starts a thread with stack enough for the deepest message.
-pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    Builder::new().name(name.to_owned()).stack_size(DECODE_STACK_BYTES).spawn(run)
-}
-
-/// Runs `work` on a stack that holds the deepest message, whatever stack the caller has.
-pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, CommitError> + Send) -> Result<T, CommitError> {
-    std::thread::scope(|scope| {
-        let thread = Builder::new().stack_size(DECODE_STACK_BYTES).spawn_scoped(scope, || catch(work));
-        let thread = thread.map_err(|error| CommitError::Threads(error.to_string()))?;
-        thread.join().unwrap_or_else(|_| Err(Defect::new("a thread is gone"))).unwrap_or_else(|defect| defect.resume())
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
@@ -274,7 +255,7 @@ mod tests {
 
     #[test]
     fn of_a_block_that_a_malformed_entry_refuses_no_entry_is_checked() {
-        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let corpus = Corpus::kept("fabric-3.1/small");
         let config = Arc::new(ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap());
         let workers = Workers::start(1, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
         let shares = |block: Vec<u8>, allow_malformed| {

@@ -4,15 +4,8 @@
 use std::sync::Arc;
 
 use fastledger_mvcc::StateKey;
-use fastledger_wire::msp::SerializedIdentity;
-use fastledger_wire::{Message, TxValidationCode, hash};
+use fastledger_wire::{TxValidationCode, hash};
 use serde::Serialize;
-
-use crate::checked::EndorsementCheck;
-use crate::transaction::EndorserTransaction;
-
-/// Most endorsements of one transaction that its explanation lists; a transaction may carry as many as fit a block.
-const MAX_DESCRIBED_ENDORSEMENTS: usize = 64;
 
 /// An invalid transaction's code and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,41 +97,9 @@ pub struct EndorsementOutcome {
 }
 
 impl Invalid {
-    /// Adds to a failed policy what became of every endorsement.
-    pub(crate) fn describe_endorsements(&mut self, tx: &EndorserTransaction<'_>, checks: &[EndorsementCheck]) {
-        let Reason::Policy { endorsements, .. } = Arc::make_mut(&mut self.reason) else { return };
-        *endorsements = tx
-            .endorsements
-            .iter()
-            .zip(checks)
-            .take(MAX_DESCRIBED_ENDORSEMENTS)
-            .map(|(endorsement, check)| EndorsementOutcome::new(endorsement.endorser, check))
-            .collect();
-    }
-
     /// A broken rule.
     pub fn rule(code: TxValidationCode, text: impl Into<String>) -> Self {
         Self { code, reason: Arc::new(Reason::Rule { text: text.into() }) }
-    }
-}
-
-impl EndorsementOutcome {
-    fn new(endorser: &[u8], check: &EndorsementCheck) -> Self {
-        match check {
-            Ok(identity) => Self {
-                msp_id: identity.mspid().to_owned(),
-                subject: identity.certificate().subject().to_string(),
-                outcome: match identity.validity() {
-                    Ok(()) => "valid".to_owned(),
-                    Err(error) => error.to_string(),
-                },
-            },
-            Err(text) => Self {
-                msp_id: SerializedIdentity::decode(endorser).map_or("", |identity| identity.mspid).to_owned(),
-                subject: String::new(),
-                outcome: text.clone(),
-            },
-        }
     }
 }
 

@@ -5,18 +5,18 @@
 
 use std::path::Path;
 
-use fastledger_committer::{Channel, CommitError, CommitResult, Excerpt, Options, Refusal};
+use fastledger_committer::{CommitError, CommitResult, Excerpt, Options, PeerLedger, Refusal};
 use fastledger_vectors::Corpus;
 use fastledger_wire::Message;
 use fastledger_wire::block::encode_block;
 use fastledger_wire::common::Block;
 
 fn corpus() -> Corpus {
-    Corpus::open("fabric-1.3/upgraded13").unwrap()
+    Corpus::kept("fabric-1.3/upgraded13")
 }
 
 fn commit(dir: &Path, blocks: &[&[u8]], delivered: bool) -> Vec<CommitResult> {
-    let channel = Channel::open(dir, &Options { delivered, ..Options::default() }).unwrap();
+    let channel = PeerLedger::open(dir, &Options { delivered, ..Options::default() }).unwrap();
     let commit = |block: &&[u8]| {
         channel.submit(block.to_vec().into()).unwrap();
         channel.result().unwrap()
@@ -54,7 +54,7 @@ fn a_peers_own_block_file_is_opened_and_continued() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("chains")).unwrap();
     std::fs::write(dir.path().join("chains/blockfile_000000"), &corpus.files["peer/oldch/blockfile_000000"]).unwrap();
-    let channel = Channel::open(dir.path(), &Options { delivered: true, ..Options::default() }).unwrap();
+    let channel = PeerLedger::open(dir.path(), &Options { delivered: true, ..Options::default() }).unwrap();
     assert_eq!((channel.ledger().height(), channel.ledger().last_commit_hash()), (12, None));
 }
 
@@ -63,7 +63,7 @@ fn one_metadata_slot_is_enough_and_none_is_not() {
     let corpus = corpus();
     let blocks = corpus.delivered_blocks();
     let dir = tempfile::tempdir().unwrap();
-    let channel = Channel::open(dir.path(), &Options::default()).unwrap();
+    let channel = PeerLedger::open(dir.path(), &Options::default()).unwrap();
     let submit = |block: Vec<u8>| {
         channel.submit(block.into()).unwrap();
         channel.result()
@@ -78,7 +78,7 @@ fn one_metadata_slot_is_enough_and_none_is_not() {
 
 #[test]
 fn an_excerpt_says_what_can_be_said() {
-    let corpus = Corpus::open("fabric-3.1/small").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/small");
     let mut excerpt = Excerpt::new(None, false);
     let blocks = corpus.committed_blocks();
     let examined: Vec<_> = blocks[3..].iter().map(|block| excerpt.examine(block.to_vec().into()).unwrap()).collect();

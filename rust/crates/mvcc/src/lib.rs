@@ -51,7 +51,7 @@ pub struct Transaction<'a> {
 
 /// The verdict over one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome<'a> {
+pub struct Validated<'a> {
     /// The invalid transactions by their index, in block order; all others are valid.
     pub conflicts: Vec<(u32, Conflict<'a>)>,
     /// What the valid transactions change.

@@ -50,7 +50,7 @@ use std::thread;
 use fastledger_defect::{Defect, catch};
 
 use crate::state::StateReader;
-use crate::{MvccError, Outcome, Transaction};
+use crate::{MvccError, Transaction, Validated};
 use settlement::Settlement;
 use speculation::{Speculation, Speculator};
 
@@ -68,7 +68,7 @@ pub fn validate<'a, R: StateReader>(
     txs: &[Transaction<'a>],
     state: &R,
     workers: usize,
-) -> Result<Outcome<'a>, MvccError<R::Error>> {
+) -> Result<Validated<'a>, MvccError<R::Error>> {
     // Random keys keep transactions from choosing keys that collide.
     let hasher = RandomState::new();
     let mut settlement = Settlement::new(block_number, txs, state);
@@ -84,7 +84,7 @@ pub fn validate<'a, R: StateReader>(
             settlement.settle(tx, speculation)?;
         }
     }
-    Ok(settlement.into_outcome())
+    Ok(settlement.into_validated())
 }
 
 /// Speculates on all transactions, in this thread and `helpers` more.

@@ -16,14 +16,14 @@ use crate::merkle::{self, Summary};
 use crate::phantom;
 use crate::state::{StateKey, StateReader, Update, UpdateBatch};
 use crate::writes::{self, Effect, KeyWrite};
-use crate::{MvccError, Outcome, Transaction};
+use crate::{MvccError, Transaction, Validated};
 
 /// Judges the transactions in block order, and gathers the writes of those that are valid.
 pub fn validate<'a, R: StateReader>(
     block_number: u64,
     txs: &[Transaction<'a>],
     state: &R,
-) -> Result<Outcome<'a>, MvccError<R::Error>> {
+) -> Result<Validated<'a>, MvccError<R::Error>> {
     let mut block = BlockState { state, updates: BTreeMap::new() };
     let mut conflicts = Vec::new();
     for tx in txs {
@@ -32,7 +32,7 @@ pub fn validate<'a, R: StateReader>(
             conflicts.push((tx.index, conflict));
         }
     }
-    Ok(Outcome { conflicts, batch: UpdateBatch { updates: block.updates.into_values().collect() } })
+    Ok(Validated { conflicts, batch: UpdateBatch { updates: block.updates.into_values().collect() } })
 }
 
 /// A result of a range query: key and version.

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 
 use fastledger_mvcc::testing::{MemoryState, Scenario, transactions};
 use fastledger_mvcc::{
-    Conflict, Difference, MvccError, Outcome, StateKey, StateReader, Transaction, VersionedValue, parallel, sequential,
-    update_bytes,
+    Conflict, Difference, MvccError, StateKey, StateReader, Transaction, Validated, VersionedValue, parallel,
+    sequential, update_bytes,
 };
 use fastledger_wire::rwset::{KvRead, KvRwSet, KvWrite, NsRwSet, ReadsInfo, TxRwSet, Version};
 use fastledger_wire::{Height, TxValidationCode};
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 /// Enough transactions for several threads.
 const COPIES: usize = 40;
 
-fn both<'a, R: StateReader>(txs: &[Transaction<'a>], state: &R) -> Outcome<'a> {
+fn both<'a, R: StateReader>(txs: &[Transaction<'a>], state: &R) -> Validated<'a> {
     let judged = sequential::validate(Scenario::BLOCK, txs, state).unwrap();
     for workers in [0, 1, 2, 7] {
         let product = parallel::validate(Scenario::BLOCK, txs, state, workers).unwrap();

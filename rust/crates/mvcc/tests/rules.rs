@@ -5,7 +5,7 @@
 
 use fastledger_mvcc::testing::{MemoryState, transactions};
 use fastledger_mvcc::{
-    Conflict, Difference, Outcome, StateKey, Update, UpdateBatch, VersionedValue, parallel, sequential,
+    Conflict, Difference, StateKey, Update, UpdateBatch, Validated, VersionedValue, parallel, sequential,
 };
 use fastledger_wire::hash::sha256;
 use fastledger_wire::rwset::{
@@ -107,7 +107,7 @@ fn state(keys: &[(&'static str, &'static str, &'static str)]) -> MemoryState {
     state
 }
 
-fn outcome<'a>(state: &MemoryState, txs: &'a [TxRwSet<'a>]) -> Outcome<'a> {
+fn outcome<'a>(state: &MemoryState, txs: &'a [TxRwSet<'a>]) -> Validated<'a> {
     let txs = transactions(txs);
     let judged = sequential::validate(BLOCK, &txs, state).unwrap();
     assert_eq!(parallel::validate(BLOCK, &txs, state, 1).unwrap(), judged);

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
-use fastledger_committer::{Channel, CommitError, Options};
+use fastledger_committer::{CommitError, Options, PeerLedger};
 use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation, View};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -16,20 +17,20 @@ use pyo3::types::PyBytes;
 use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::view::StateView;
-use crate::{door, error};
+use crate::{door, error, private};
 
 /// One channel's ledger and the pipeline that commits to it.
 #[pyclass(frozen, module = "fastledger._core")]
 pub(crate) struct Ledger {
     path: PathBuf,
     options: Options,
-    channel: RwLock<Option<Arc<Channel>>>,
+    channel: RwLock<Option<Arc<PeerLedger>>>,
     /// The newest view that somebody holds: simulations of one height read through one.
     shared_view: Mutex<Weak<View>>,
 }
 
 impl Ledger {
-    fn channel(&self, py: Python<'_>) -> PyResult<Arc<Channel>> {
+    fn channel(&self, py: Python<'_>) -> PyResult<Arc<PeerLedger>> {
         let channel = self.channel.read().unwrap_or_else(PoisonError::into_inner).clone();
         channel.ok_or_else(|| error::input(py, format!("ledger {} is closed", self.path.display())))
     }
@@ -82,7 +83,7 @@ impl Ledger {
             durable,
             ..Options::default()
         };
-        let channel = door::work(py, || Channel::open(&path, &options), error::commit)?;
+        let channel = door::work(py, || PeerLedger::open(&path, &options), error::commit)?;
         Ok(Self { path, options, channel: RwLock::new(Some(Arc::new(channel))), shared_view: Mutex::new(Weak::new()) })
     }
 
@@ -238,6 +239,12 @@ impl Ledger {
         door::work(py, || channel.policy_of(namespace), error::commit)
     }
 
+    fn private_effects<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyAny>> {
+        let channel = self.channel(py)?;
+        let effects = door::work(py, || channel.private_effects(number), error::commit)?;
+        private::tuples(&effects).into_bound_py_any(py)
+    }
+
     fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let channel = self.channel(py)?;
         door::work(py, || channel.snapshot_to(&path), error::commit)
@@ -256,11 +263,11 @@ impl Ledger {
     /// Closes the ledger and opens it, with or without what is derived from its blocks; returns the height.
     fn open_again(&self, py: Python<'_>, anew: bool) -> PyResult<u64> {
         self.close(py);
-        let open = || -> Result<Channel, CommitError> {
+        let open = || -> Result<PeerLedger, CommitError> {
             if anew {
                 Storage::drop_derived(&self.path)?;
             }
-            Channel::open(&self.path, &self.options)
+            PeerLedger::open(&self.path, &self.options)
         };
         let channel = door::work(py, open, error::commit)?;
         let height = channel.ledger().height();

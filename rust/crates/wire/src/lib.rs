@@ -12,6 +12,7 @@ pub mod code;
 pub mod common;
 pub mod configtx;
 pub mod encode;
+pub mod events;
 pub mod hash;
 pub mod ledger;
 pub mod lifecycle;

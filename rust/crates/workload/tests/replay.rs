@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use fastledger_committer::{Channel, Options};
+use fastledger_committer::{Options, PeerLedger};
 use fastledger_wire::TxValidationCode::{
     self, BadCreatorSignature, EndorsementPolicyFailure, MvccReadConflict, PhantomReadConflict, Valid,
 };
@@ -15,7 +15,7 @@ use fastledger_workload::{EndorsementPolicy, KeyDistribution, Spec, Workload};
 /// Commits the channel and counts the codes of its measured transactions.
 fn replay(spec: &Spec) -> BTreeMap<TxValidationCode, usize> {
     let dir = tempfile::tempdir().unwrap();
-    let channel = Channel::open(dir.path(), &Options::default()).unwrap();
+    let channel = PeerLedger::open(dir.path(), &Options::default()).unwrap();
     let mut counts = BTreeMap::new();
     for block in Workload::new(spec).unwrap() {
         channel.submit(block.bytes.into()).unwrap();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use fastledger_committer::{Channel, CommitError, CommitResult, Options};
+use fastledger_committer::{CommitError, CommitResult, Options, PeerLedger};
 use fastledger_fuzz::channel::{commit, folder};
 use fastledger_fuzz::message::{Bytes, message};
 use fastledger_fuzz::network::setup::setup;
@@ -27,7 +27,7 @@ pub struct Measured {
 /// An open channel after its first blocks.
 pub struct World {
     pub network: &'static Network,
-    channel: Channel,
+    channel: PeerLedger,
     rules: Rules,
     height: u64,
     tip: Option<Hash>,
@@ -39,7 +39,7 @@ impl World {
     /// Two workers and the fastest engine, as an ordinary node of two cores has them.
     pub fn new(rules: Rules, options: Options) -> Self {
         let folder = folder();
-        let channel = Channel::open(folder.path(), &Options { workers: 2, ..options }).expect("a new ledger");
+        let channel = PeerLedger::open(folder.path(), &Options { workers: 2, ..options }).expect("a new ledger");
         let network = Network::get();
         let mut world = Self { network, channel, rules, height: 0, tip: None, nonce: 0, _folder: folder };
         for block in setup(network, rules) {

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which private writes of a block a client gets, as collections were defined before the block."""
 
+import asyncio
 from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
 
 from fastledger.common.errors import FastledgerError, LedgerCorrupted, PolicyUnsatisfied
+from fastledger.deliver import PreparedBlocks
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
 from fastledger.endorser.lifecycle.serializer import encode
@@ -105,7 +107,12 @@ def block_with(number: int, sets: dict) -> Block:
 
 
 def delivered(
-    ledger: Ledger, block: int, sets: dict, stored: dict | None = None
+    ledger: Ledger,
+    block: int,
+    sets: dict,
+    stored: dict | None = None,
+    *,
+    header_only: bool = False,
 ) -> dict[int, list[str]]:
     kept = sets if stored is None else stored
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
@@ -113,9 +120,12 @@ def delivered(
     form = PrivateDataForm(lambda _: channel)
     encoded = block_with(block, sets).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
-    response = DeliverResponse.FromString(form.block(encoded, request))
+    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded))
+    answer = asyncio.run(form.response(source, block, request, header_only=header_only))
+    response = DeliverResponse.FromString(answer)
     both = response.block_and_private_data
     assert both.block.header.number == block
+    assert both.block.HasField("data") is not header_only
     return {
         index: [coll.collection_name for ns in one.ns_pvt_rwset for coll in ns.collection_pvt_rwset]
         for index, one in both.private_data_map.items()
@@ -125,7 +135,9 @@ def delivered(
 def test_members_and_whoever_may_read_get_it() -> None:
     ledger = Ledger({LSCC: [(3, package(mine=MINE, others=OTHERS, open=""))]})
     sets = {0: written("mine", "open", "others"), 4: written("others"), 7: written("mine")}
-    assert delivered(ledger, 9, sets) == {0: ["mine", "open"], 7: ["mine"]}
+    for header_only in (False, True):
+        found = delivered(ledger, 9, sets, header_only=header_only)
+        assert found == {0: ["mine", "open"], 7: ["mine"]}
 
 
 def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:

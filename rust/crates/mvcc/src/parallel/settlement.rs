@@ -12,7 +12,7 @@ use crate::conflict::Conflict;
 use crate::phantom;
 use crate::state::{StateReader, Update, ValueAndMetadata};
 use crate::writes::Effect;
-use crate::{Outcome, Transaction};
+use crate::{Transaction, Validated};
 
 /// The block in order: its state so far, and its conflicts.
 pub(super) struct Settlement<'s, 'a, R> {
@@ -41,8 +41,8 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
         Ok(())
     }
 
-    pub(super) fn into_outcome(self) -> Outcome<'a> {
-        Outcome { conflicts: self.conflicts, batch: self.overlay.into_batch() }
+    pub(super) fn into_validated(self) -> Validated<'a> {
+        Validated { conflicts: self.conflicts, batch: self.overlay.into_batch() }
     }
 
     /// The first check that fails, now that the block's earlier writes are known.

@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.launcher.instance import Start
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
@@ -28,6 +29,7 @@ from fastledger.protos.peer.proposal_pb2 import (
     SignedProposal,
 )
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from fastledger.protoutil.unpacked import UnpackedProposal
 
 
 class Rows:
@@ -179,7 +181,7 @@ class Peer:
     def __init__(self, definitions: Mapping[str, EndorsementInfo] | None = None) -> None:
         self.definitions = dict(definitions or {})
         self.ledgers = {"mychannel": Ledger(), "other": Ledger()}
-        self.capable = Capabilities()
+        self.capable = ApplicationCapabilities({"V2_5"})
         self.access = CollectionAccess(read=True, write=True)
         self.denied_channels: set[str] = set()
         self.simulators: list[Simulator] = []
@@ -190,8 +192,8 @@ class Peer:
             raise ChaincodeError(f"chaincode {name} not found")
         return self.definitions[name]
 
-    def check_acl(self, channel_id: str, signed_proposal: SignedProposal) -> None:
-        del signed_proposal
+    def check_acl(self, channel_id: str, proposal: UnpackedProposal) -> None:
+        del proposal
         if channel_id in self.denied_channels:
             raise ChaincodeError("access denied")
 
@@ -309,8 +311,7 @@ def tx(
         tx_id=tx_id,
         namespace=name,
         simulator=simulator,
-        signed_proposal=signed,
-        proposal=proposal,
+        proposal=UnpackedProposal(signed),
         creator=signature.creator,
     )
 

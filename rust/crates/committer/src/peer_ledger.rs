@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A channel: its ledger and the pipeline that validates and commits blocks to it.
+//! One channel on a peer: its ledger and the pipeline that validates and commits blocks to it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -12,22 +12,25 @@ use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_defect::catch;
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
-use fastledger_wire::{Hash, TxValidationCode};
 
 use crate::block::{BlockRules, Mvcc};
-use crate::committer::{Committer, Intent};
+use crate::committer::Committer;
 use crate::counts::REBUILDS;
+use crate::current_config::CurrentConfig;
 use crate::definitions::Definition;
 use crate::durable::{self, Leaving};
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
-use crate::invocation::Rules;
-use crate::pipeline::{InFlight, Pieces, Size, Workers, on_deep_stack, thread};
+use crate::outcome::{CommitResult, Outcome};
+use crate::pipeline::{InFlight, Intent, Pieces, Workers};
 use crate::policies;
-use crate::timings::Timings;
+use crate::private::{self, PrivateEffects};
+use crate::rules::Rules;
+use crate::size::Size;
+use crate::threads::{on_deep_stack, thread};
 
-/// How a channel works.
+/// How a channel's blocks are judged and stored.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Threads that check blocks ahead of the committer; 0 for one per core.
@@ -70,41 +73,11 @@ impl Default for Options {
     }
 }
 
-/// What became of one block.
-#[derive(Debug, Clone)]
-pub struct CommitResult {
-    /// The block's number.
-    pub number: u64,
-    /// Hash of its header.
-    pub header_hash: Hash,
-    /// Hash of its data.
-    pub data_hash: Hash,
-    /// The commit hash, none for block 0 and in ledgers that were begun before 1.4.1.
-    pub commit_hash: Option<Hash>,
-    /// What an auditor should know of the block beside its verdicts: channels that it creates, rules of an older release
-    /// by which it was judged.
-    pub notes: Vec<String>,
-    /// One code for each transaction.
-    pub codes: Vec<TxValidationCode>,
-    /// The transactions filter that the block came with; empty for none.
-    pub stored_codes: Vec<u8>,
-    /// The commit hash that the block came with; empty for none.
-    pub stored_commit_hash: Vec<u8>,
-    /// Where the time went.
-    pub timings: Timings,
-}
-
-/// A result, or why there is none.
-pub(crate) type Outcome = Result<CommitResult, CommitError>;
-
-/// The configuration in force, shared between intake and committer.
-pub(crate) type CurrentConfig = Arc<RwLock<Option<Arc<ChannelConfig>>>>;
-
 /// A channel's ledger, open for committing.
 ///
-/// Blocks go in with [`Channel::submit`], by one thread or several in turn; results come out of [`Channel::result`] in
+/// Blocks go in with [`PeerLedger::submit`], by one thread or several in turn; results come out of [`PeerLedger::result`] in
 /// the same order. A block that is refused leaves the ledger as it was, and the next of the same number may follow.
-pub struct Channel {
+pub struct PeerLedger {
     ledger: Arc<Ledger>,
     config: CurrentConfig,
     gate: Arc<Gate>,
@@ -122,7 +95,7 @@ pub struct Channel {
     rebuilt: Option<String>,
 }
 
-impl Channel {
+impl PeerLedger {
     /// Opens the ledger in `dir`, or begins one there, and brings what is derived from its blocks up to date.
     ///
     /// Blocks that a crash kept from being indexed are validated again, as they were the first time.
@@ -152,9 +125,8 @@ impl Channel {
             delivered: options.delivered,
         };
         let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
-        let committer = on_deep_stack(|| {
-            Committer::new(Arc::clone(&ledger), Arc::clone(&config), Arc::clone(&verifier), rules, mvcc)
-        })?;
+        let committer =
+            on_deep_stack(|| Committer::new(Arc::clone(&ledger), config.clone(), Arc::clone(&verifier), rules, mvcc))?;
         let gate = Arc::new(Gate::new(options.blocks_ahead));
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
@@ -217,12 +189,12 @@ impl Channel {
     /// The configuration in force; none before block 0.
     #[must_use]
     pub fn config(&self) -> Option<Arc<ChannelConfig>> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.get()
     }
 
     /// Hands in the next block, an encoded `common.Block`; waits while the pipeline is full.
     ///
-    /// A refusal comes out of [`Channel::result`] like every outcome.
+    /// A refusal comes out of [`PeerLedger::result`] like every outcome.
     pub fn submit(&self, block: Bytes) -> Result<(), CommitError> {
         self.enter(Incoming::read(block, self.allow_malformed), Intent::Commit)
     }
@@ -288,9 +260,16 @@ impl Channel {
         let Some(config) = self.config() else { return Ok(None) };
         let view = self.ledger.view()?;
         on_deep_stack(|| {
-            let Ok(definition) = Definition::find(&view, namespace)? else { return Ok(None) };
-            Ok(policies::describe(&config, definition.policy(Rules::of(&config))).ok())
+            let rules = Rules::of(&config);
+            let Ok(definition) = Definition::in_force(&view, namespace, rules)? else { return Ok(None) };
+            Ok(policies::describe(&config, definition.policy(rules)).ok())
         })
+    }
+
+    /// What the transactions of a committed block did to private data.
+    pub fn private_effects(&self, number: u64) -> Result<Vec<PrivateEffects>, CommitError> {
+        let stored = self.ledger.block(number)?;
+        private::of_record(&stored.record).map_err(|reason| CommitError::Undecodable { number, reason })
     }
 
     /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.
@@ -313,7 +292,7 @@ impl Channel {
     }
 }
 
-impl Drop for Channel {
+impl Drop for PeerLedger {
     fn drop(&mut self) {
         self.blocks = None;
         for thread in self.threads.drain(..) {

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A channel's blocks in the forms that its subscribers want, each made once for all of them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from fastledger.common.errors import FastledgerError
+from fastledger.common.sharing import shared
+
+MAX_BYTES = 16 << 20
+"""Most bytes of blocks whose forms are kept for one channel: eight blocks of the usual largest
+size. Subscribers that follow the newest block are never further apart while they keep up, and who
+reads old blocks finds them on the disk."""
+
+FOLLOWING = 32
+"""Whoever asked for one of so many newest blocks is expected to ask for the next one too: a busy
+loop hears of several blocks at a time."""
+
+_T = TypeVar("_T")
+_Form = Callable[[bytes], Any]
+_Key = tuple[int, _Form]
+
+
+class PreparedBlocks:
+    """The blocks of one channel that were asked for last, in each form that was asked for.
+
+    A form is a function of the encoded block; it may be called in any thread, and must be the same
+    function each time. Nothing here depends on who asks: whether a client may have a block is for
+    its service to say, each time.
+
+    ::
+
+        committing thread ── prepare ──► kept ◄── get ── stream of a client
+                                          ▲               │ not there
+                              thread ─────┴─── read ◄─────┘ once for all who ask
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        """Keep nothing yet; ``read`` returns an encoded block, in any thread."""
+        self._read = read
+        self._kept: dict[_Key, tuple[Any, int]] = {}
+        self._bytes = 0
+        self._preparing: dict[_Key, asyncio.Task[Any]] = {}
+        self._asked: dict[_Form, int] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def get(self, number: int, form: Callable[[bytes], _T]) -> _T:
+        """Return a block in a form.
+
+        Raises:
+            FastledgerError: The block cannot be read.
+        """
+        key = (number, form)
+        self._loop = asyncio.get_running_loop()
+        self._asked[form] = max(number, self._asked.get(form, 0))
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            return cast(_T, await shared(self._preparing, key, lambda: self._fetch(key)))
+        # What was asked for last is dropped last.
+        self._kept[key] = kept
+        return cast(_T, kept[0])
+
+    def prepare(self, number: int) -> None:
+        """Prepare the newest block for those who follow, beside the loop, before they hear of it.
+
+        Otherwise each of them would begin to wait for it a second time.
+        """
+        for form, asked in tuple(self._asked.items()):
+            if self._loop is not None and asked >= number - FOLLOWING:
+                try:
+                    prepared = self._read_in_form(number, form)
+                except FastledgerError:
+                    # Whoever asks for it is told.
+                    return
+                self._loop.call_soon_threadsafe(self._keep, (number, form), *prepared)
+
+    async def _fetch(self, key: _Key) -> Any:
+        prepared, size = await asyncio.to_thread(self._read_in_form, *key)
+        self._keep(key, prepared, size)
+        return prepared
+
+    def _keep(self, key: _Key, prepared: Any, size: int) -> None:
+        if key in self._kept:
+            return
+        self._kept[key] = (prepared, size)
+        self._bytes += size
+        while self._bytes > MAX_BYTES and len(self._kept) > 1:
+            _, dropped = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= dropped
+
+    def _read_in_form(self, number: int, form: _Form) -> tuple[Any, int]:
+        """Return the form, and what it counts for: hardly any is larger than its block."""
+        encoded = self._read(number)
+        return form(encoded), len(encoded)
