@@ -21,6 +21,9 @@ const HANDSHAKES: &str = "grpc_comm_handshakes_failed";
 const CONNECTIONS: &str = "grpc_comm_conn_dropped";
 const CALLS: &str = "grpc_comm_calls_dropped";
 
+/// Of a client that hung up.
+const GONE: &str = "gone";
+
 /// Why a connection came to nothing before it could bring calls.
 #[derive(Debug)]
 pub(crate) enum NotBegun {
@@ -35,7 +38,7 @@ pub(crate) enum NotBegun {
 }
 
 impl NotBegun {
-    const REASONS: [&str; 7] = ["certificate", "alert", "protocol", "gone", "http2", "timeout", "here"];
+    const REASONS: [&str; 7] = ["certificate", "alert", "protocol", GONE, "http2", "timeout", "here"];
 
     fn reason(&self) -> &'static str {
         match self {
@@ -43,7 +46,7 @@ impl NotBegun {
                 Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => "certificate",
                 Some(rustls::Error::AlertReceived(_)) => "alert",
                 Some(_) => "protocol",
-                None => "gone",
+                None => GONE,
             },
             Self::Http2 => "http2",
             Self::Late => "timeout",
@@ -65,11 +68,15 @@ impl Display for NotBegun {
 
 /// A connection has come to nothing.
 pub(crate) fn not_begun(peer: &str, since: Instant, why: &NotBegun, tls: bool) {
-    counter!(HANDSHAKES, "reason" => why.reason()).increment(1);
+    let reason = why.reason();
+    counter!(HANDSHAKES, "reason" => reason).increment(1);
     let spent = since.elapsed();
     if tls && !matches!(why, NotBegun::Http2) {
-        log::error!(
+        // Whoever only looks whether somebody listens hangs up at once.
+        let level = if reason == GONE { Level::Info } else { Level::Error };
+        log::log!(
             target: LOGGER,
+            level,
             "Server TLS handshake failed in {spent:?} with error {why} remoteaddress={peer}"
         );
     } else {
