@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chaincode's collections, now and at earlier blocks (Fabric: ``core/ledger/confighistory``)."""
 
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied
+from fastledger.common.errors import CollectionsRefused, PolicyUnsatisfied
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.lifecycle.definition import implicit_collection
 from fastledger.ledger.kvledger import Ledger
@@ -91,7 +91,7 @@ def may_read(channel: Channel, block: int, ns: str, coll: str, client: SignedDat
         return True
     config = _named(_configs(channel.ledger, ns, block), coll)
     if config is None:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"no collection config was found for collection {coll} for chaincode {ns}"
         )
     return not config.member_only_read or satisfies(channel, config, client)

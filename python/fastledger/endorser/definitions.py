@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from fastledger.chaincode.services import EndorsementInfo
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused, FastledgerError
 from fastledger.common.topic import Topic
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.lifecycle import definition as definitions
@@ -91,9 +91,9 @@ class Definitions:
             version = LEGACY_SYSTEM_VERSION if legacy else SYSTEM_VERSION
             return Definition(version=version, ccid=f"{name}:{version}")
         if channel is None:
-            raise FastledgerError("could not get channel config for channel ''")
+            raise DefinitionRefused("could not get channel config for channel ''")
         if simulator is None:
-            raise FastledgerError(f"chaincode {name} not found")
+            raise DefinitionRefused(f"chaincode {name} not found")
         if channel.has_lifecycle:
             state = PublicState(simulator, LIFECYCLE)
             sequence = serializer.read_int(NAMESPACES, name, "Sequence", state)
@@ -126,19 +126,19 @@ class Definitions:
     def _find(self, channel_id: str, name: str, view: StateView) -> Definition:
         found = view.definition(name)
         if found is None or found.lifecycle != LIFECYCLE:
-            raise FastledgerError(f"chaincode {name} not found")
+            raise DefinitionRefused(f"chaincode {name} not found")
         state = ViewState(view, LIFECYCLE, implicit_collection(self._mspid))
         committed = ChaincodeDefinition.committed(found)
         own = private_name(name, committed.sequence)
         if serializer.mismatches(NAMESPACES, own, PARAMETERS, committed.parameters(), state):
-            raise FastledgerError(
+            raise DefinitionRefused(
                 f"chaincode definition for '{name}' at sequence {committed.sequence} on channel "
                 f"'{channel_id}' has not yet been approved by this org"
             )
         package_id = self._package(own, state)
         if not package_id:
             if not self._dev_mode:
-                raise FastledgerError(
+                raise DefinitionRefused(
                     f"chaincode definition for '{name}' exists, but chaincode is not installed"
                 )
             package_id = f"{name}:{found.version}"
@@ -161,18 +161,18 @@ class Definitions:
     def _legacy(self, name: str, simulator: TxSimulator) -> Definition:
         data = read_legacy(name, simulator)
         if data is None:
-            raise FastledgerError(f"chaincode {name} not found")
+            raise DefinitionRefused(f"chaincode {name} not found")
         found = Definition(
             version=data.version, ccid=f"{data.name}:{data.version}", plugin=data.escc
         )
         package = self._packages.legacy(data.name, data.version)
         if (package.data, package.id) != (data.data, data.id):
-            raise FastledgerError(
+            raise DefinitionRefused(
                 "failed security checks: chaincode fingerprint mismatch: the installed package of "
                 f"{found.ccid} is not the one that the channel instantiated"
             )
         if package.instantiation_policy not in (None, data.instantiation_policy):
-            raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
+            raise DefinitionRefused(f"Instantiation policy mismatch for cc {found.ccid}")
         return found
 
     def runs(self, channel: Channel, name: str) -> bool:

@@ -16,13 +16,14 @@ from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.comm import ServiceLimit
 from fastledger.common import log, metrics
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import EndorsementFailed, FastledgerError
 from fastledger.endorser import response as responses
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definition, Definitions
 from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.filters import Filter
+from fastledger.endorser.packages import PackageMissing
 from fastledger.endorser.proposal import (
     ProposalInvalid,
     access_denied,
@@ -217,7 +218,7 @@ class Endorser:
             answer, event = await self._run(context, proposal.input, definition)
             results = await self._results(proposal, channel, simulator)
         except FastledgerError as error:
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"error in simulation: {error}" if modern else str(error)
             ) from error
         # A failure of 1.4 does not say of which version.
@@ -259,13 +260,13 @@ class Endorser:
             return self._definitions.endorsement_info(channel, name, simulator)
         except FastledgerError as error:
             if channel is None or channel.has_lifecycle:
-                raise FastledgerError(
+                raise EndorsementFailed(
                     f"make sure the chaincode {name} has been successfully defined on channel "
                     f"{proposal.channel_id} and try again: {error}"
                 ) from error
-            if "cannot retrieve package" in str(error):
+            if isinstance(error, PackageMissing):
                 raise
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"make sure the chaincode {name} has been successfully instantiated and try "
                 f"again: {error}"
             ) from error
@@ -292,11 +293,11 @@ class Endorser:
         spec = chaincode_pb2.ChaincodeDeploymentSpec.FromString(deployment.args[2])
         chaincode = spec.chaincode_spec.chaincode_id
         if self._services.is_system_chaincode(chaincode.name):
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"attempting to deploy a system chaincode {chaincode.name}/{context.channel_id}"
             )
         if spec.code_package:
-            raise FastledgerError("lscc upgrade/deploy should not include a code packages")
+            raise EndorsementFailed("lscc upgrade/deploy should not include a code packages")
         inner = TransactionContext(
             channel_id=context.channel_id,
             tx_id=context.tx_id,
@@ -317,7 +318,7 @@ class Endorser:
         public, private = simulator.results()
         if private is not None:
             if proposal.chaincode == "lscc":
-                raise FastledgerError("Private data is forbidden to be used in instantiate")
+                raise EndorsementFailed("Private data is forbidden to be used in instantiate")
             await self._distributor.distribute(channel, proposal.tx_id, private)
             await channel.private.keep(proposal.tx_id, private)
         return public

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused
 from fastledger.endorser.lifecycle import serializer
 from fastledger.endorser.lifecycle.serializer import ReadableState, Structure
 from fastledger.ledger import views
@@ -110,7 +110,7 @@ def read_committed(name: str, state: ReadableState) -> ChaincodeDefinition | Non
     if metadata is None:
         return None
     if metadata.datatype != DEFINITION:
-        raise FastledgerError(f"not a chaincode type: {metadata.datatype}")
+        raise DefinitionRefused(f"not a chaincode type: {metadata.datatype}")
     return read_definition(name, serializer.read_int(NAMESPACES, name, "Sequence", state), state)
 
 
@@ -128,6 +128,6 @@ def read_definition(name: str, sequence: int, state: ReadableState) -> Chaincode
             collection_pb2.CollectionConfigPackage.FromString(field("Collections")),
         )
     except DecodeError as error:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not deserialize chaincode definition for chaincode {name}: {error}"
         ) from error

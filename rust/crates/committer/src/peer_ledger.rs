@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One channel on a peer: its ledger and the pipeline that validates and commits blocks to it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,12 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
+use fastledger_defect::catch;
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
 use fastledger_wire::protobuf::with_stack_for;
 
 use crate::block::{BlockRules, Mvcc};
 use crate::committer::Committer;
+use crate::counts::REBUILDS;
 use crate::current_config::CurrentConfig;
 use crate::definitions::Definition;
 use crate::durable::{self, Leaving};
@@ -29,7 +30,7 @@ use crate::policies;
 use crate::private::{self, PrivateEffects};
 use crate::rules::Rules;
 use crate::size::Size;
-use crate::threads::{panic_text, thread};
+use crate::threads::thread;
 
 /// How a channel's blocks are judged and stored.
 #[derive(Debug, Clone)]
@@ -108,6 +109,9 @@ impl PeerLedger {
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
         channel.rebuilt = recovery.rebuilding;
+        if channel.rebuilt.is_some() {
+            metrics::counter!(REBUILDS).increment(1);
+        }
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -334,6 +338,5 @@ fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate,
 
 fn process(committer: &mut Committer, in_flight: InFlight, idle: bool) -> Outcome {
     let number = committer.height();
-    catch_unwind(AssertUnwindSafe(|| committer.process(in_flight, idle)))
-        .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }))
+    catch(|| committer.process(in_flight, idle)).unwrap_or_else(|defect| Err(CommitError::Defect { number, defect }))
 }

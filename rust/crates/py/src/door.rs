@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one door out of the GIL.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use fastledger_defect::catch;
 use fastledger_wire::protobuf::with_stack_for;
 use pyo3::prelude::*;
 
@@ -14,11 +13,17 @@ pub(crate) fn work<T: Send, E: Send>(
     work: impl FnOnce() -> Result<T, E> + Send,
     map: impl FnOnce(Python<'_>, E) -> PyErr,
 ) -> PyResult<T> {
-    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+    match py.detach(|| catch(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(map(py, error)),
-        Err(panic) => Err(error::defect(py, &*panic)),
+        Err(defect) => Err(error::defect(py, defect)),
     }
+}
+
+/// Panics behind the door: so that it can be tried out what a defect becomes, and whom its alarms reach.
+#[pyfunction]
+pub(crate) fn provoke_defect(py: Python<'_>, text: String) -> PyResult<()> {
+    work(py, || -> Result<(), std::convert::Infallible> { panic!("{text}") }, |_, never| match never {})
 }
 
 /// Bytes of messages whose length is not known before they are decoded.
