@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Durations as Go programs write them: ``1m30s``, ``250ms``."""
 
-
 from fastledger._core import duration_ns
 from fastledger.common.errors import InputError
 
