@@ -28,6 +28,7 @@ USES_CORE = (
     "comm",
     "common/corelog.py",
     "common/metrics.py",
+    "common/durations.py",
     "crypto.py",
     "ledger",
     "msp",

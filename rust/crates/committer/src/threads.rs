@@ -9,5 +9,3 @@ use fastledger_wire::protobuf::DECODE_STACK_BYTES;
 pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     Builder::new().name(name.to_owned()).stack_size(DECODE_STACK_BYTES).spawn(run)
 }
-
-}
