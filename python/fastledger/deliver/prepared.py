@@ -52,7 +52,9 @@ class PreparedBlocks:
             FastledgerError: The block cannot be read.
         """
         key = (number, form)
-        self._loop = asyncio.get_running_loop()
+        if self._loop is None:
+            # Not each time: Python asks the system for the process's number with it.
+            self._loop = asyncio.get_running_loop()
         self._asked[form] = max(number, self._asked.get(form, 0))
         kept = self._kept.pop(key, None)
         if kept is None:
