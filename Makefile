@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# The one door. On a fresh machine `make test` needs Python 3.11 or later, a Rust toolchain and a C compiler, no more.
+# The one door. On a fresh machine `make test` needs Python 3.11 or later, Rust 1.89 or later and a C compiler, no more.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+# Later releases of clippy know more lints: what this one finds is an error, what others find a warning.
+CLIPPY := 0.1.95
+LINTS = $(if $(findstring clippy $(CLIPPY),$(shell $(CARGO) clippy --version)),-D warnings)
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust/crates -name '*.rs' -o -name Cargo.toml)
 TOOLS := $(VENV)/.tools
@@ -21,7 +25,7 @@ help:
 	@echo "make demo     a network walked through, its ledger and a real Fabric one validated"
 	@echo "make test     all tests"
 	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
-	@echo "make check    formatting, lints, types, layers"
+	@echo "make check    formatting, lints, types, layers, dependencies"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make interop  comparisons with other implementations, which it fetches; says what it skips"
@@ -29,7 +33,7 @@ help:
 
 build: $(BUILT)
 
-$(TOOLS): pyproject.toml
+$(TOOLS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "fastledger needs Python 3.11 or later; set PYTHON to one"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,7 +55,8 @@ $(PROTO_TOOLS): $(TOOLS)
 
 # The Python sources are used in place; only the core is built.
 $(BUILT): $(TOOLS) $(RUST_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@$(BIN)/python tools/toolchain.py
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet --extras report
 	@touch $@
 
 demo: build
@@ -60,7 +65,8 @@ demo: build
 test: test-rust test-python
 
 # In release mode, because it shares what `build` has built and the ledgers replay fifty times as fast.
-test-rust:
+test-rust: $(TOOLS)
+	@$(BIN)/python tools/toolchain.py
 	$(CARGO) test --workspace --release --locked --quiet
 
 test-python: build $(TEST_TOOLS)
@@ -73,14 +79,23 @@ bench: build $(TEST_TOOLS)
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
 check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
+	@$(BIN)/python tools/toolchain.py rustc cargo rustfmt cargo-clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@$(if $(LINTS),,echo "note: another clippy than $(CLIPPY): what it finds is shown, and is no error")
+	$(CARGO) clippy --workspace --all-targets --locked --quiet -- $(LINTS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/stubtest fastledger._core
 	$(BIN)/python protos/generate.py --check
+	@if ! command -v cargo-deny >/dev/null; then \
+		echo "skipped: crates' advisories and bans need cargo-deny (cargo install --locked cargo-deny)"; \
+	elif $(CARGO) deny fetch db >/dev/null 2>&1; then \
+		$(CARGO) deny --locked check; \
+	else \
+		echo "skipped: crates' advisories, whose database cannot be fetched here"; \
+		$(CARGO) deny --locked check licenses bans sources; fi
 
 protos: $(PROTO_TOOLS)
 	$(BIN)/python protos/generate.py

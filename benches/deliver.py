@@ -12,7 +12,8 @@ commit hash that the ledger's own peer found.
     python benches/deliver.py [CORPUS.tar.zst] [--runs N]
 
 Without arguments it takes perf-2of2 from the folder FASTLEDGER_CORPUS (../shared/corpus if it is
-not set), with the keys of crypto beside it. Fabric's peer is built as for `make interop`.
+not set), with the keys of crypto beside it. Fabric's peer is built as for `make interop`. Where one
+of them is missing it measures nothing, and says why.
 """
 
 import argparse
@@ -38,6 +39,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "interop"))
 
 import fabric_tools
+from corpora import MORE
 from fastledger._core import BlockStore
 from fastledger.client.endorsement import call
 from fastledger.client.peer import Peer
@@ -51,8 +53,6 @@ from peering import environment as peer_environment
 from peering import identity
 from real_nodes import clean_environment, free_ports, start, stop, write_core_yaml
 
-ROOT = Path(__file__).parents[1]
-CORPORA = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
 FULL = 500
 VERSION = "v3.1.5"
 KINDS = ("fabric", "fastledger")
@@ -112,7 +112,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="runs of each peer (default 5)")
     arguments = parser.parse_args()
     if arguments.corpus is None or _corpus("crypto") is None:
-        print(f"skipped: no perf-2of2 and crypto under {CORPORA}; set FASTLEDGER_CORPUS")
+        print(
+            f"skipped: needs perf-2of2 and crypto under {MORE}; FASTLEDGER_CORPUS names the folder"
+        )
         return
     try:
         fabric_tools.fabric_tool("peer", VERSION)
@@ -160,7 +162,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def _corpus(name: str) -> Path | None:
-    return next(CORPORA.rglob(f"{name}.tar.zst"), None)
+    return next(MORE.rglob(f"{name}.tar.zst"), None)
 
 
 @contextmanager

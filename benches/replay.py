@@ -7,8 +7,9 @@ same machine.
 
     python benches/replay.py [CORPUS.tar.zst or folder ...] [--runs N] [--workers N]
 
-Without arguments it takes the corpora whose names begin with perf-, from the folder
-FASTLEDGER_CORPUS (../shared/corpus if it is not set).
+Without arguments it takes the ledgers whose names begin with perf-, from the folder
+FASTLEDGER_CORPUS (../shared/corpus if it is not set); where there are none, a channel that it
+makes, as `fastledger bench` does. It says which.
 """
 
 import argparse
@@ -25,12 +26,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+import corpora
 import fastledger
+from corpora import ROOT
 from fastledger.bench import memory
+from fastledger.bench.workload import generate
 from fastledger.ledger import sources
 
-ROOT = Path(__file__).parents[1]
-CORPORA = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
 ENGINES = ("parallel", "sequential")
 
 
@@ -39,22 +43,37 @@ def main() -> None:
     parser.add_argument("corpora", nargs="*", type=Path)
     parser.add_argument("--runs", type=int, default=3, help="replays per engine (default 3)")
     parser.add_argument("--workers", type=int, default=0, help="0 takes one per core")
+    parser.add_argument(
+        "--transactions", type=int, default=50_000, help="of a generated channel (default 50000)"
+    )
     parser.add_argument("--one", choices=ENGINES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments.corpora[0], arguments.one, arguments.workers)))
         return
-    corpora = arguments.corpora or sorted(CORPORA.rglob("perf-*.tar.zst"))
-    if not corpora:
-        raise SystemExit(
-            f"no perf-*.tar.zst under {CORPORA}; name a ledger, or set FASTLEDGER_CORPUS"
-        )
+    named = arguments.corpora or sorted(corpora.MORE.rglob("perf-*.tar.zst"))
     cores = len(os.sched_getaffinity(0))
     print(
         f"fastledger {fastledger.__version__}, {cores} cores, durable, {arguments.runs} runs each"
     )
-    for corpus in corpora:
-        compare(corpus, arguments.runs, arguments.workers)
+    with scratch() as folder:
+        for corpus in named or [generated(arguments.transactions, folder)]:
+            compare(corpus, arguments.runs, arguments.workers)
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder beside the working tree: /tmp may be memory, whose fsync costs nothing."""
+    return tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT)
+
+
+def generated(transactions: int, folder: str) -> Path:
+    """Make a channel, for want of real ledgers."""
+    print(
+        f"no perf-*.tar.zst under {corpora.MORE} (FASTLEDGER_CORPUS): "
+        f"replaying {transactions:,} transactions of a generated channel"
+    )
+    workload = generate({"transactions": transactions}, Path(folder))
+    return workload.path.rename(Path(folder) / "generated")
 
 
 def compare(corpus: Path, runs: int, workers: int) -> None:
@@ -84,9 +103,8 @@ def measure(corpus: Path, engine: Any, workers: int) -> dict[str, Any]:
     stages: Counter[str] = Counter()
     stages_cpu: Counter[str] = Counter()
     transactions = 0
-    # Beside the working tree: a temporary folder may be memory, whose fsync is free.
     with (
-        tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT) as folder,
+        scratch() as folder,
         fastledger.open(Path(folder) / "ledger", workers=workers, engine=engine) as ledger,
     ):
         cpu, start = cpu_s(), time.perf_counter()

@@ -39,6 +39,7 @@ from hyperframe.frame import (
 
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header
 from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
+from waiting import pause
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 ENDORSER = "/protos.Endorser/ProcessProposal"
@@ -202,7 +203,7 @@ def _opened(target: Target, most: int, until: float, stack: ExitStack) -> Iterat
 def _hold(held: list[Connection], until: float) -> None:
     while time.monotonic() < until:
         held = [each for each in held if each.is_open()]
-        time.sleep(0.2)
+        pause(0.2, "between two looks at connections that are held for a time")
 
 
 def _calls_that_stay(target: Target, until: float, path: str, calls: int, content: bytes) -> None:

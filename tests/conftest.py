@@ -2,6 +2,7 @@
 """Fixtures that every kind of test uses."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from corpora import Corpus, OpenCorpus
 
 @pytest.fixture(scope="session")
 def open_corpus(tmp_path_factory: pytest.TempPathFactory) -> OpenCorpus:
-    """Unpack a corpus by name, once."""
+    """Unpack a corpus by name, once; skip the test if it is a further one and not at hand."""
     unpacked: dict[str, Corpus] = {}
 
     def unpack(name: str) -> Corpus:
+        if name in corpora.missing():
+            pytest.skip(f"needs {name}.tar.zst, which is not under {corpora.MORE}")
         if name not in unpacked:
             folder = tmp_path_factory.mktemp("corpus")
             unpacked[name] = Corpus(corpora.archives()[name], folder)
@@ -48,3 +51,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="slow; set FASTLEDGER_SLOW=1"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what is skipped for want of a ledger or a program, where everything is demanded.
+
+    The reason of such a skip begins with "needs".
+    """
+    report = yield
+    if os.environ.get("FASTLEDGER_NO_SKIPS") == "1" and report.skipped:
+        assert isinstance(report.longrepr, tuple)
+        place, line, reason = report.longrepr
+        if reason.startswith("Skipped: needs "):
+            report.outcome = "failed"
+            report.longrepr = f"{place}:{line}: {reason}, and FASTLEDGER_NO_SKIPS=1 demands it"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which ledgers were not at hand, for the tests of the core too."""
+    if missing := corpora.missing():
+        terminalreporter.section("ledgers that are not here")
+        terminalreporter.write_line(
+            f"{', '.join(missing)}: not under {corpora.MORE}. The tests that read them were "
+            "skipped, those of the core (cargo test) too; FASTLEDGER_CORPUS names another folder."
+        )

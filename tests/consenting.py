@@ -3,8 +3,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.errors import Rejected
@@ -15,9 +16,9 @@ DEADLINE_S = 20
 TIMEOUT_S = 2.0
 
 
-def run(story):
+def run(story: Coroutine[Any, Any, None]) -> None:
     """Run a story to its end; one that hangs fails."""
-    return asyncio.run(asyncio.wait_for(story, DEADLINE_S))
+    asyncio.run(asyncio.wait_for(story, DEADLINE_S))
 
 
 async def turns() -> None:
@@ -91,7 +92,7 @@ class Support:
     def __init__(self) -> None:
         self.channel_id = "channel"
         self.sequence = 0
-        self.orderer = Values()
+        self.orderer: Any = Values()
         self.unwritten = 0
         self.written: list[tuple[list[bytes], bytes]] = []
         self.configurations: list[int] = []

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ledgers that real Fabric networks made, and what the real peers decided.
 
-The kept ones are in tests/vectors; the folder FASTLEDGER_CORPUS (../shared/corpus if it is not
-set) can hold more. Nothing here asks fastledger what is right.
+The kept ones are in tests/vectors, in every clone. Two are too large for that: the folder that
+FASTLEDGER_CORPUS names (../shared/corpus if it is not set) can hold them, and others. The crate
+fastledger-vectors looks for them in the same places. Nothing here asks fastledger what is right.
 """
 
 import hashlib
@@ -24,6 +25,18 @@ from fastledger.protoutil import block as blocks
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT / "tests" / "vectors"
 MORE = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
+
+KEPT = (
+    "fabric-3.1/small",
+    "fabric-3.1/bypass",
+    "fabric-3.1/malformed",
+    "fabric-1.4/pvt14",
+    "fabric-1.4/v14",
+    "fabric-1.4/v11",
+    "fabric-1.4/tls",
+    "fabric-1.3/upgraded13",
+)
+FURTHER = ("fabric-3.1/perf-2of2", "fabric-3.1/perf-contended")
 
 # Folders that hold a channel's blocks, by who gave them, for both layouts.
 FEEDS = {
@@ -51,10 +64,20 @@ def archives() -> dict[str, Path]:
     """Find the archives of ledgers, by corpus name: not `crypto`, which has keys, nor
     `fabric-testdata`, which has several ledgers of two blocks."""
     found = {path.name.removesuffix(".tar.zst"): path for path in MORE.rglob("*.tar.zst")}
-    found |= {path.name.removesuffix(".tar.zst"): path for path in VECTORS.rglob("*.tar.zst")}
+    found |= {_short(name): VECTORS / f"{name}.tar.zst" for name in KEPT}
     for other in ("crypto", "fabric-testdata"):
         found.pop(other, None)
     return dict(sorted(found.items()))
+
+
+def missing() -> list[str]:
+    """Name the further ledgers that are not at hand."""
+    there = archives()
+    return [name for name in map(_short, FURTHER) if name not in there]
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 class Corpus:

@@ -6,12 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from fastledger.network import lifetime, processes
 from fastledger.network.plan import Node, Plan
+from waiting import wait_until
 
 COMMAND_TIMEOUT_S = 120
 DEADLINE_S = 60
@@ -53,14 +52,14 @@ class Network:
     def restart(self) -> None:
         """Start the nodes that do not run, and wait until they serve."""
         for node in lifetime.start(self.plan):
-            eventually(lambda node=node: answers(node.port))
+            wait_until(lambda node=node: answers(node.port))
 
     def kill(self, node: Node) -> None:
         """End a node as a power switch would."""
         process = processes.running(node.folder)
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
-        eventually(lambda: not process.alive)
+        wait_until(lambda: not process.alive)
 
     def kill_chaincode(self, peer: Node) -> int:
         """End the processes of a peer's chaincodes; return how many there were."""
@@ -130,11 +129,3 @@ def free_port_base() -> int:
                 probe.close()
         return base
     raise AssertionError("no free ports")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become so in time"
-        time.sleep(0.02)

@@ -15,8 +15,9 @@ keeps a log. The members' numbers are the channel's consensus metadata, such as 
 import asyncio
 import struct
 from collections import defaultdict
+from typing import Any
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InputError
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.batcher import Batcher
 from fastledger.orderer.consensus.chain import (
@@ -29,6 +30,7 @@ from fastledger.orderer.consensus.chain import (
 )
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.orderer.multichannel.chainsupport import ChainSupport
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import checked_block, is_config_block
 
@@ -51,7 +53,7 @@ class Net:
     """Carries messages between nodes, those of one sender in order."""
 
     def __init__(self) -> None:
-        self.nodes: dict[int, object] = {}
+        self.nodes: dict[int, ChainSupport] = {}
         self.cut: set[tuple[int, int]] = set()
         self.refusals: list[FastledgerError] = []
         self._order: defaultdict[tuple[int, int], asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -175,7 +177,7 @@ class Member(Follower):
         self.progress = asyncio.Event()
         self.deciding = asyncio.Lock()
         self.batcher = Batcher(
-            _Flow(self), self.propose, self.propose_config, max_unwritten=MAX_PROPOSED
+            _Proposing(self), self.propose, self.propose_config, max_unwritten=MAX_PROPOSED
         )
 
     @property
@@ -272,13 +274,13 @@ class Member(Follower):
             await self.support.drained(0)
 
 
-class _Flow:
+class _Proposing:
     """The channel, with what is proposed counted among the unwritten blocks."""
 
     def __init__(self, chain: Member) -> None:
         self._chain = chain
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._chain.support, name)
 
     @property
@@ -292,15 +294,16 @@ class _Flow:
 
 
 class Toy:
-    """The kind, as one node has it; it is all the kinds that the node runs."""
+    """The kind, as one node has it."""
 
     def __init__(self, me: int, net: Net) -> None:
         self.me = me
         self.net = net
+        self.is_broken = False
         self.may_halt = asyncio.Event()
         self.may_halt.set()
 
-    def of(self, values: object) -> Consenter:
+    def consenter(self) -> Consenter:
         return Consenter(lambda *_: None, self._chain)
 
     def follows(self, support: ConsenterSupport) -> bool:
@@ -308,4 +311,6 @@ class Toy:
         return support.is_onboarding or b"%d" % self.me not in members
 
     def _chain(self, support: ConsenterSupport, last_metadata: bytes) -> Follower:
+        if self.is_broken:
+            raise InputError("no such chain")
         return (Follower if self.follows(support) else Member)(self, support, last_metadata)

@@ -2,14 +2,20 @@
 """Stub of the Rust core; `make check` holds it against the built module."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, final
 
 __all__ = [
+    "AnchorPeer",
+    "Application",
+    "ApplicationCapabilities",
+    "BatchSize",
     "BlockStore",
     "Certificate",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
+    "Consenter",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -20,6 +26,9 @@ __all__ = [
     "Ledger",
     "Location",
     "Msp",
+    "Orderer",
+    "OrdererCapabilities",
+    "Organization",
     "StateIterator",
     "StateView",
     "Verifier",
@@ -28,11 +37,17 @@ __all__ = [
     "__version__",
     "block_from_record",
     "block_header",
+    "block_header_bytes",
+    "block_header_hash",
+    "check_channel_id",
     "deflate",
     "duration_ns",
     "emitted_events",
     "environment_damage",
+    "expires_at",
+    "expiring_block",
     "filtered_block",
+    "transaction_id",
     "transaction_ids",
 ]
 
@@ -571,8 +586,20 @@ class ChannelConfig:
         """Encoded `common.Config`, deterministic."""
 
     @property
-    def batch_timeout_ns(self) -> int | None:
-        """None without an orderer section."""
+    def capabilities(self) -> frozenset[str]:
+        """Names of the channel capabilities."""
+
+    @property
+    def application(self) -> Application | None: ...
+    @property
+    def orderer(self) -> Orderer | None: ...
+    @property
+    def consortiums(self) -> Mapping[str, Mapping[str, Organization]] | None:
+        """By name and MSP; None unless it is a system channel's."""
+
+    @property
+    def orderer_addresses(self) -> tuple[str, ...]:
+        """The endpoints of the orderers' organizations, or else the channel's list."""
 
     @property
     def msp_ids(self) -> list[str]: ...
@@ -639,6 +666,181 @@ class ChannelConfig:
         """
 
 @final
+class AnchorPeer:
+    """A peer that other organizations' peers may dial first."""
+
+    def __new__(cls, host: str, port: int) -> AnchorPeer: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+@final
+class Organization:
+    """An organization in one section of a configuration."""
+
+    @property
+    def name(self) -> str:
+        """Its group's name in the configuration, which need not be its MSP's."""
+
+    @property
+    def anchor_peers(self) -> tuple[AnchorPeer, ...]:
+        """Those of an organization that has peers on the channel."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Addresses of an organization's orderers, `host:port`."""
+
+@final
+class ApplicationCapabilities:
+    """What the application capabilities of a channel ask of its peers.
+
+    Fabric: `capabilities.ApplicationProvider`.
+    """
+
+    def __new__(cls, names: AbstractSet[str]) -> ApplicationCapabilities: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    def check_supported(self) -> None:
+        """Raises Unsupported for one that peers of this version do not have."""
+
+    @property
+    def private_channel_data(self) -> bool:
+        """Collections may be defined."""
+
+    @property
+    def lifecycle_v2_0(self) -> bool:
+        """Chaincodes may be defined by `_lifecycle`."""
+
+    @property
+    def key_level_endorsement(self) -> bool:
+        """Keys may have policies of their own."""
+
+    @property
+    def store_pvt_data_of_invalid_tx(self) -> bool:
+        """Private write sets of invalid transactions are kept, too."""
+
+    @property
+    def purge_pvt_data(self) -> bool:
+        """Private data may be purged."""
+
+@final
+class Application:
+    """The group `/Channel/Application`."""
+
+    @property
+    def orgs(self) -> Mapping[str, Organization]:
+        """By MSP."""
+
+    @property
+    def acls(self) -> Mapping[str, str]:
+        """The absolute path of the policy that guards a resource.
+
+        Resources that are left to the defaults are not there.
+        """
+
+    @property
+    def capabilities(self) -> ApplicationCapabilities: ...
+
+@final
+class BatchSize:
+    """Limits of a block."""
+
+    def __new__(
+        cls, max_message_count: int, absolute_max_bytes: int, preferred_max_bytes: int
+    ) -> BatchSize: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    @property
+    def max_message_count(self) -> int: ...
+    @property
+    def absolute_max_bytes(self) -> int: ...
+    @property
+    def preferred_max_bytes(self) -> int: ...
+
+@final
+class Consenter:
+    """An orderer of a BFT channel."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def mspid(self) -> str: ...
+    @property
+    def identity(self) -> bytes:
+        """PEM, as are the TLS certificates."""
+
+    @property
+    def client_tls_cert(self) -> bytes: ...
+    @property
+    def server_tls_cert(self) -> bytes: ...
+
+@final
+class OrdererCapabilities:
+    """What the orderer capabilities of a channel ask of its orderers.
+
+    Fabric: `capabilities.OrdererProvider`.
+    """
+
+    def __new__(cls, names: AbstractSet[str]) -> OrdererCapabilities: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    def check_supported(self) -> None:
+        """Raises Unsupported for one that orderers of this version do not have."""
+
+    @property
+    def expiration_check(self) -> bool:
+        """Clients whose certificates ended are refused."""
+
+    @property
+    def consensus_type_migration(self) -> bool:
+        """The kind of consensus may change, in maintenance."""
+
+@final
+class Orderer:
+    """The group `/Channel/Orderer`."""
+
+    @property
+    def consensus_type(self) -> str:
+        """solo, kafka, etcdraft or BFT."""
+
+    @property
+    def consensus_metadata(self) -> bytes:
+        """Encoded, of the consensus type's own kind."""
+
+    @property
+    def state(self) -> str:
+        """STATE_NORMAL or STATE_MAINTENANCE."""
+
+    @property
+    def batch_size(self) -> BatchSize: ...
+    @property
+    def batch_timeout(self) -> float:
+        """Seconds."""
+
+    @property
+    def max_channels(self) -> int:
+        """Channels that a system channel may make; 0 for any number."""
+
+    @property
+    def kafka_brokers(self) -> tuple[str, ...]:
+        """Of a channel that began on Kafka."""
+
+    @property
+    def consenters(self) -> tuple[Consenter, ...]:
+        """The orderers of a BFT channel."""
+
+    @property
+    def capabilities(self) -> OrdererCapabilities: ...
+    @property
+    def orgs(self) -> Mapping[str, Organization]:
+        """By MSP."""
+
+@final
 class Verifier:
     """Verifies batches of P-256 signatures; its tables of frequent keys live as long as it does."""
 
@@ -676,6 +878,15 @@ def block_from_record(record: bytes) -> bytes:
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
 
+def block_header_bytes(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
+    """A block's header as orderers sign it: DER of SEQUENCE{number, previous hash, data hash}."""
+
+def block_header_hash(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
+    """The hash of a block's header, which the next block holds."""
+
+def check_channel_id(channel_id: str) -> None:
+    """Raises InputError for what is no channel's name; its text is Fabric's."""
+
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
 
@@ -697,8 +908,26 @@ def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
     Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
     """
 
+def expires_at(identity: bytes) -> int | None:
+    """When the certificate of a `msp.SerializedIdentity` ends, in seconds since 1970.
+
+    None where the end decides nothing: as in Fabric, what holds no certificate never ends.
+    """
+
+def expiring_block(committing_block: int, block_to_live: int) -> int | None:
+    """The block whose commit deletes what a block wrote into a collection; None for never.
+
+    A ``block_to_live`` of 0 means for ever.
+    """
+
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
+def transaction_id(nonce: bytes, creator: bytes) -> str:
+    """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
+
+    Fabric: `protoutil.ComputeTxID`.
+    """
 
 def transaction_ids(block: bytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

@@ -16,7 +16,8 @@ from fastledger import Commit
 from fastledger.ledger.state_dump import write_state
 
 # Corpora that have the blocks as the orderer gave them, and those that have the peer's too.
-RUNS = [(name, feed) for name in corpora.archives() for feed in corpora.FEEDS]
+NAMES = [*corpora.archives(), *corpora.missing()]
+RUNS = [(name, feed) for name in NAMES for feed in corpora.FEEDS]
 
 
 @dataclass

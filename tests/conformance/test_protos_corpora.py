@@ -3,12 +3,10 @@
 
 The walk follows each bytes field to the message that it holds, and encodes again what it decoded.
 It covers the blocks, configuration transactions and snapshots of all kept ledgers and the gRPC
-messages recorded in v14, and the ledgers in the folder FASTLEDGER_CORPUS (../shared/corpus if it is
-not set), where there is one.
+messages recorded in v14, and the further ledgers that are at hand.
 """
 
 import json
-import os
 import re
 import tarfile
 from collections import Counter
@@ -20,12 +18,12 @@ from typing import Any
 import pytest
 import zstandard
 
+import corpora
+from corpora import VECTORS
 from fastledger.protos import descriptor_pool
 from protos_walk import Walk, chaincode_type, message_class
 
 Files = dict[str, bytes]
-ROOT = Path(__file__).parents[2]
-VECTORS = ROOT / "tests" / "vectors"
 # Transactions that were broken on purpose, with the code and note recorded for them, and what
 # they left in the state.
 HAND_MADE = json.loads((VECTORS / "protos" / "hand_made.json").read_text("utf-8"))
@@ -61,14 +59,6 @@ def unpack(archive: Path) -> Files:
             if content := tar.extractfile(entry):
                 found[entry.name.partition("/")[2]] = content.read()
     return found
-
-
-def archives() -> list[Path]:
-    """List the kept ledgers and those in the folder of further ones."""
-    found = sorted(VECTORS.glob("*/*.tar.zst"))
-    names = {archive.name for archive in found}
-    further = Path(os.environ.get("FASTLEDGER_CORPUS", ROOT.parent / "shared" / "corpus"))
-    return found + sorted(path for path in further.rglob("*.tar.zst") if path.name not in names)
 
 
 def snapshot_records(data: bytes) -> Iterator[bytes]:
@@ -121,12 +111,10 @@ def broken(walk: Walk, files: Files) -> dict[str, list[str] | str]:
     return found
 
 
-@pytest.mark.parametrize("archive", archives(), ids=lambda archive: archive.name.partition(".")[0])
+@pytest.mark.parametrize("archive", corpora.archives().values(), ids=corpora.archives().keys())
 def test_every_message_of_a_ledger_decodes(archive: Path) -> None:
     files = unpack(archive)
     blocks = sum(path.endswith(".block") for path in files)
-    if blocks == 0:
-        pytest.skip(f"{archive.name} holds no ledger")
     walk = walk_ledger(files)
     assert broken(walk, files) == HAND_MADE.get(archive.name.partition(".")[0], {})
     assert walk.decoded["common.Block"] >= blocks

@@ -127,7 +127,7 @@ def test_everything_of_ours_is_in_a_source(ours: Elements) -> None:
 def test_the_list_of_the_package_is_what_the_package_says() -> None:
     python = os.environ.get("FABRIC_PYTHON")
     if not python:
-        pytest.skip("set FABRIC_PYTHON to an interpreter that has hyperledger-fabric-protos")
+        pytest.skip("needs FABRIC_PYTHON, an interpreter that has hyperledger-fabric-protos")
     command = [python, str(DUMP), "--package", "hyperledger-fabric-protos"]
     fresh = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     assert (

@@ -2,11 +2,16 @@
 """The harness: what it makes is judged as it predicts, and what it reports is what it measured."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from corpora import ROOT
 from fastledger.bench import harness
 from fastledger.bench.workload import generate
 from fastledger.cli.main import main
@@ -62,5 +67,28 @@ def test_the_command_writes_its_reports(tmp_path: Path) -> None:
     assert figures["spec"]["keys"] == 100
     assert figures["runs"][0]["transactions"] > 0
     page = (tmp_path / "bench.html").read_text("utf-8")
-    assert page.count("<svg") == 3
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("Plotly.newPlot(") == 3
+
+
+def test_without_plotly_the_figures_are_written_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastledger.cli.bench.find_spec", lambda _: None)
+    arguments = ["bench", "--transactions", "400", "--block", "20", "--keys", "100", "--runs", "1"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "pip install 'fastledger[report]'" in result.output
+    assert [path.name for path in tmp_path.glob("bench.*")] == ["bench.json"]
+
+
+def test_without_real_ledgers_replays_are_of_a_generated_channel(tmp_path: Path) -> None:
+    command = [str(ROOT / "benches" / "replay.py"), "--runs", "1", "--transactions", "2000"]
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=os.environ | {"FASTLEDGER_CORPUS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"no perf-*.tar.zst under {tmp_path}" in done.stdout
+    assert re.search(r"parallel +[\d,]+ tx/s", done.stdout)

@@ -26,10 +26,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "chaincode"))
-
-from stand_in import PackageLauncherOf, Peer, args, tx
-
 from fabric_tools import CACHE
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
@@ -41,6 +37,7 @@ from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
 from real_nodes import answers
 from registries import build, build_with_maven, fetch, need
+from stand_in import PackageLauncherOf, Peer, args, tx
 
 HERE = Path(__file__).parent
 FABRIC_PYTHON = os.environ.get("FABRIC_PYTHON", "")

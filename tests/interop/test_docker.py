@@ -12,7 +12,8 @@ import pytest
 from containers import engine, import_python_image
 from fastledger.chaincode.launcher.docker import LABEL
 from fastledger.chaincode.launcher.docker_engine import Engine
-from live_network import Network, eventually
+from live_network import Network
+from waiting import wait_until
 
 CHAINCODE = Path(__file__).parent / "python"
 IMAGE = "fastledger-interop-python"
@@ -104,7 +105,7 @@ def test_a_container_from_its_image_to_its_end(network: Network, containers: Con
     assert second["Id"] != container["Id"]
     assert second["Image"] == image
     containers.kill()
-    eventually(lambda: not containers.all())
+    wait_until(lambda: not containers.all())
     network.ok("invoke", "put", "b", "2")
 
     # Containers go with their peer; images stay.

@@ -25,13 +25,13 @@ from test_mixed_network import (
     ORG1,
     as_admin,
     compare,
-    eventually,
     expect_verdicts,
     first_peers,
     join,
     service,
     submit_all,
 )
+from waiting import wait_until
 
 VERSION = "v2.5.15"
 TRANSACTIONS = 400
@@ -97,7 +97,7 @@ def deployed(plan: Plan, version: str, how: str, policy: str) -> Iterator[None]:
         peers[how == "upgrade"]("peer", "chaincode", how, *orderer, *definition, *what)
         listed = ("peer", "chaincode", "list", "--instantiated", "-C", plan.channel)
         for peer in peers:
-            eventually(lambda p=peer: f"Name: mixed, Version: {version}" in p(*listed))
+            wait_until(lambda p=peer: f"Name: mixed, Version: {version}" in p(*listed))
         yield
 
 

@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,7 @@ from real_nodes import (
     running,
     with_mutual_tls,
 )
+from waiting import wait_until
 
 CHAINCODE = Path(__file__).parent / "mixed"
 REAL_ORDERER = "orderer.example.com"
@@ -223,7 +223,7 @@ def service(package_id: str, address: str) -> Iterator[None]:
     process = subprocess.Popen(command, cwd=CHAINCODE, env=env)
     try:
         # Fabric's peers dial once.
-        eventually(lambda: answers(int(address.rpartition(":")[2])))
+        wait_until(lambda: answers(int(address.rpartition(":")[2])), PATIENCE_S)
         yield
     finally:
         process.kill()
@@ -309,7 +309,7 @@ def take_snapshots(plan: Plan, height: int, *, of_all: bool = False) -> list[Pat
             completed = node.folder / "data" / "snapshots" / "completed"
             folders.append(completed / plan.channel / str(height - 1))
     metadata = [folder / "_snapshot_signable_metadata.json" for folder in folders]
-    eventually(lambda: all(file.exists() for file in metadata))
+    wait_until(lambda: all(file.exists() for file in metadata), PATIENCE_S)
     assert len({file.read_text() for file in metadata}) == 1
     return folders
 
@@ -318,7 +318,7 @@ def join_by_snapshot(plan: Plan, org: Org, folder: Path) -> None:
     """Let an organization's second peer join."""
     peer = as_admin(org, org.peers[1])
     peer("peer", "channel", "joinbysnapshot", "--snapshotpath", folder)
-    eventually(lambda: plan.channel in peer("peer", "channel", "list"))
+    wait_until(lambda: plan.channel in peer("peer", "channel", "list"), PATIENCE_S)
 
 
 def as_admin(org: Org, node: Node, version: str = "v3.1.5") -> Commands:
@@ -336,11 +336,3 @@ def as_admin(org: Org, node: Node, version: str = "v3.1.5") -> Commands:
             "CORE_PEER_TLS_CLIENTKEY_FILE": str(key),
         }
     )
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -12,7 +12,8 @@ import pytest
 
 from damaged import flip_in
 from fastledger.network.plan import Node
-from live_network import Network, eventually
+from live_network import Network
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -158,10 +159,10 @@ def test_a_full_disk_is_told_and_is_over_when_there_is_room(
         _fill(filler)
         # Taken, or not: it is the orderer's or the peer's to say.
         network.run("invoke", "UpdateAsset", "asset3", "red", "5", "Ann", "100")
-        eventually(lambda: network.run("status").returncode == 1)
+        wait_until(lambda: network.run("status").returncode == 1)
         assert "o space left" in network.run("status").stdout
         filler.unlink()
-        eventually(lambda: network.run("status").returncode == 0)
+        wait_until(lambda: network.run("status").returncode == 0)
         network.ok("invoke", "UpdateAsset", "asset4", "red", "6", "Ann", "100")
         heights = {line.split(", ")[-1] for line in network.ok("status").splitlines()}
         assert len(heights) == 1
@@ -181,7 +182,7 @@ class _small_disk:  # noqa: N801 - used like a function
         options = ["-t", "tmpfs", "-o", f"size={ROOM_MIB}m", "tmpfs", str(self._folder)]
         done = subprocess.run(["mount", *options], check=False, capture_output=True)
         if done.returncode:
-            pytest.skip("a file system cannot be mounted here")
+            pytest.skip("needs the right to mount a file system")
         shutil.copytree(self._kept, self._folder, dirs_exist_ok=True)
 
     def __exit__(self, *_: object) -> None:

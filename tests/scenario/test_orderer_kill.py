@@ -16,6 +16,7 @@ from fastledger._core import ChannelConfig
 from fastledger.msp import SigningIdentity
 from fastledger.protos.common.common_pb2 import Block, Status
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
+from waiting import until
 
 CHANNEL = "mychannel"
 ROUNDS = 3
@@ -60,8 +61,7 @@ async def round_of_load(port: int, identity: SigningIdentity, watched: Watched, 
     tasks = [asyncio.ensure_future(flood(client, watched)) for _ in range(STREAMS)]
     tasks.append(asyncio.ensure_future(watch(client, watched)))
     seen = len(watched.blocks)
-    while len(watched.blocks) < seen + 5:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(watched.blocks) >= seen + 5)
     await asyncio.sleep(random.random() * 0.3)
     kill()
     with contextlib.suppress(grpc.aio.AioRpcError):

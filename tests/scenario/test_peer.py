@@ -15,8 +15,10 @@ from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from fastledger.protos.gateway import gateway_pb2
 from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protos.peer.query_pb2 import ChannelQueryResponse
 from fastledger.protos.peer.transaction_pb2 import ProcessedTransaction
+from waiting import until
 
 CHANNEL = "mychannel"
 
@@ -36,10 +38,23 @@ async def height(client: peering.Client) -> int:
     return BlockchainInfo.FromString(response.response.payload).height
 
 
-async def until(client: peering.Client, wanted: int) -> None:
-    async with asyncio.timeout(peering.DEADLINE_S):
-        while await height(client) < wanted:
-            await asyncio.sleep(0.05)
+async def reached(client: peering.Client, wanted: int) -> None:
+    async def holds() -> bool:
+        return await height(client) >= wanted
+
+    await until(holds, peering.DEADLINE_S)
+
+
+async def committed(client: peering.Client, tx_id: str) -> ProposalResponse:
+    """Wait for a transaction, and return what qscc tells of it."""
+    told: list[ProposalResponse] = []
+
+    async def holds() -> bool:
+        told.append(await client.call(CHANNEL, "qscc", "GetTransactionByID", CHANNEL, tx_id))
+        return told[-1].response.status == 200
+
+    await until(holds, peering.DEADLINE_S)
+    return told[-1]
 
 
 async def start_orderer(corpus: Corpus, folder: Path):
@@ -71,7 +86,7 @@ async def walk(corpus: Corpus, folder: Path) -> None:
             listed = await client.call("", "cscc", "GetChannels")
             channels = ChannelQueryResponse.FromString(listed.response.payload).channels
             assert [one.channel_id for one in channels] == [CHANNEL]
-            await until(client, 1)
+            await reached(client, 1)
             # A transaction of a system chaincode: endorsed without reads, and committed as valid.
             endorsed = await client.call(CHANNEL, "qscc", "GetChainInfo", CHANNEL)
             assert endorsed.HasField("endorsement")
@@ -79,7 +94,7 @@ async def walk(corpus: Corpus, folder: Path) -> None:
             tx_id = client.tx_id
             answers = await sender.broadcast([client.transaction([endorsed])])
             assert [answer.status for answer in answers] == [200]
-            await until(client, 2)
+            await reached(client, 2)
             found = await client.call(CHANNEL, "qscc", "GetTransactionByID", CHANNEL, tx_id)
             processed = ProcessedTransaction.FromString(found.response.payload)
             assert processed.validationCode == 0
@@ -139,12 +154,7 @@ async def kills(corpus: Corpus, folder: Path) -> None:
         process = await asyncio.to_thread(peering.PeerProcess, environ)
         client = peering.Client(process.port, admin)
         for tx_id in sent:
-            async with asyncio.timeout(peering.DEADLINE_S):
-                while True:
-                    found = await client.call(CHANNEL, "qscc", "GetTransactionByID", CHANNEL, tx_id)
-                    if found.response.status == 200:
-                        break
-                    await asyncio.sleep(0.1)
+            found = await committed(client, tx_id)
             assert ProcessedTransaction.FromString(found.response.payload).validationCode == 0
         await client.close()
         await sender.close()

@@ -19,7 +19,8 @@ from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protos.peer.events_pb2 import BlockAndPrivateData
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
-from live_network import Network, eventually
+from live_network import Network
+from waiting import wait_until
 
 CHAINCODE = """
 import json
@@ -270,4 +271,4 @@ def test_a_killed_peer_has_the_same(network: Network) -> None:
         network.kill(peer)
         network.restart()
     wanted = asyncio.run(read())
-    eventually(lambda: entries(plan, peer) == wanted)
+    wait_until(lambda: entries(plan, peer) == wanted)

@@ -36,7 +36,7 @@ from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.tools.osnadmin import OsnAdmin
 from intruders import Claiming, Forger, HighS
-from live_network import Network, answers, eventually
+from live_network import Network, answers
 from safety_story import (
     CHANNEL,
     Story,
@@ -47,6 +47,7 @@ from safety_story import (
     tell,
     with_revocation,
 )
+from waiting import until, wait_until
 
 EXECUTE_TIMEOUT_S = 2
 HOSTILE = Path(__file__).parents[1] / "unit" / "chaincode" / "hostile.py"
@@ -157,8 +158,11 @@ def test_the_revoked_are_refused_from_the_update_on(network: Network) -> None:
         admin = story.session.identity(story.org1, "Admin")
         sequence = config.sequence
         await (await story.session.orderer()).broadcast(config_update(config, changed, admin))
-        while (await story.last_config()).sequence == sequence:
-            await asyncio.sleep(0.05)
+
+        async def changed_everywhere() -> bool:
+            return (await story.last_config()).sequence != sequence
+
+        await until(changed_everywhere)
         await story.works()
         await story.refused_everywhere(fired, "Org1MSP")
         await story.refused_at_orderer(transaction(pending, fired), "FORBIDDEN", "denied")
@@ -203,9 +207,11 @@ def test_hostile_chaincode_costs_its_own_transaction(network: Network) -> None:
             assert hostile.response.status == 500, args
             assert text in hostile.response.message
             assert honest is None
-        async with asyncio.timeout(30):
-            while (await ask("Fine")).response.payload != b"fine":
-                await asyncio.sleep(0.1)
+
+        async def fine() -> bool:
+            return (await ask("Fine")).response.payload == b"fine"
+
+        await until(fine)
 
     tell(network, story)
 
@@ -262,4 +268,4 @@ def demand(network: Network, node: Node, roots: Path) -> None:
     (node.folder / "env").write_text(text, "utf-8")
     network.kill(node)
     network.restart()
-    eventually(lambda: answers(node.port))
+    wait_until(lambda: answers(node.port))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from fastledger.network.plan import Node, Plan
 from fastledger.network.session import Session, User
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from live_network import Network
+from waiting import elapse, until
 
 CHANNEL = "mychannel"
 CLIENTS = 8
@@ -63,11 +63,13 @@ class Load:
     async def progress(self) -> None:
         """Wait until more has been committed: the network serves again by itself."""
         goal = len(self.acknowledged) + PROGRESS
-        async with asyncio.timeout(CATCH_UP_S):
-            while len(self.acknowledged) < goal:
-                for client in self._clients:
-                    assert not client.done(), client
-                await asyncio.sleep(0.01)
+
+        def reached() -> bool:
+            for client in self._clients:
+                assert not client.done(), client
+            return len(self.acknowledged) >= goal
+
+        await until(reached, CATCH_UP_S)
 
     async def _client(self, number: int) -> None:
         made = 0
@@ -78,7 +80,7 @@ class Load:
                     while not self._stopped:
                         made += 1
                         await self._create(session, f"asset-{number}-{made}")
-            await asyncio.sleep(0.05)
+            await elapse(0.05, "before the next attempt to reach a node that may be down")
 
     async def _create(self, session: Session, name: str) -> None:
         nodes = [org.peers[0] for org in self._plan.organization]
@@ -127,13 +129,18 @@ async def height(session: Session, node: Node) -> int:
 async def settled(session: Session, load: Load) -> int:
     """Wait until all peers have the same blocks, and all that was acknowledged."""
     least = 1 + max(block for _, block in load.acknowledged.values())
-    deadline = time.monotonic() + CATCH_UP_S
-    while True:
-        heights = {await height(session, node) for node in session.plan.all_peers}
-        if len(heights) == 1 and min(heights) >= least:
-            return heights.pop()
-        assert time.monotonic() < deadline, f"heights {heights}, acknowledged {least}"
-        await asyncio.sleep(0.05)
+    heights: set[int] = set()
+
+    async def the_same() -> bool:
+        heights.clear()
+        heights.update([await height(session, node) for node in session.plan.all_peers])
+        return len(heights) == 1 and min(heights) >= least
+
+    try:
+        await until(the_same, CATCH_UP_S)
+    except TimeoutError:
+        raise AssertionError(f"heights {heights}, acknowledged {least}") from None
+    return heights.pop()
 
 
 async def replayed(session: Session, node: Node, blocks: int, folder: Path) -> bytes:

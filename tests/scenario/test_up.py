@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from fastledger.network.session import Session, User
 from fastledger.policies import from_string
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
 from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
-from live_network import Network, eventually, free_port_base
+from live_network import Network, free_port_base
+from waiting import wait_until
 
 LUCK = """
 import random
@@ -117,9 +117,7 @@ def test_a_killed_peer_comes_back_with_all_it_had(network: Network) -> None:
     process = processes.running(peer.folder)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while process.alive and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not process.alive)
     assert network.run("status").returncode == 1
     alone = network.run("invoke", "CreateAsset", "none", "red", "5", "Ann", "100").stderr
     assert "peer0.org1.example.com does not run; fastledger up starts it again" in alone
@@ -311,23 +309,23 @@ def test_watched_sources_are_live_and_differing_answers_are_told(tmp_path: Path)
             stderr=subprocess.STDOUT,
         )
     try:
-        eventually(lambda: network.run("query", "Say").stdout == "before\n", 60)
+        wait_until(lambda: network.run("query", "Say").stdout == "before\n", 60)
         done = network.run("invoke", "Draw", "k")
         assert done.returncode == 1
         assert "the peers endorsed different results" in done.stderr
         assert "write luck k" in done.stderr
         source.write_text(LUCK.replace("before", "after"), "utf-8")
-        eventually(lambda: network.run("query", "Say").stdout == "after\n", 30)
+        wait_until(lambda: network.run("query", "Say").stdout == "after\n", 30)
         source.write_text("def broken(", "utf-8")
         told = "not taken up: " + f"{source}:1: SyntaxError: '(' was never closed"
-        eventually(lambda: told in log.read_text("utf-8"), 30)
+        wait_until(lambda: told in log.read_text("utf-8"), 30)
         assert network.ok("query", "Say") == "after\n"
         assert "another fastledger up watches" in network.ok("up")
         source.write_text("raise RuntimeError('boom')", "utf-8")
-        eventually(lambda: "starting it again when it is saved" in log.read_text("utf-8"), 30)
+        wait_until(lambda: "starting it again when it is saved" in log.read_text("utf-8"), 30)
         assert "fastledger up --watch runs it" in network.run("query", "Say").stderr
         source.write_text(LUCK, "utf-8")
-        eventually(lambda: network.run("query", "Say").stdout == "before\n", 30)
+        wait_until(lambda: network.run("query", "Say").stdout == "before\n", 30)
         # In sandboxes from now on.
         assert "chaincode luck 1.1 is running" in network.ok("up", "--no-watch")
         assert watcher.wait(30) == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import corpora
 import fastledger
 from corpora import ROOT
 
@@ -85,7 +86,7 @@ def tracked(*patterns: str) -> list[Path]:
         ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True
     )
     if listed.returncode:
-        pytest.skip("not a git checkout")
+        pytest.skip("needs a git checkout")
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -108,3 +109,58 @@ def test_paths_named_in_the_documents_exist() -> None:
         for name in named:
             found = (ROOT / name).exists() or (document.parent / name).exists()
             assert found, f"{document.name} names {name}"
+
+
+def test_both_languages_look_for_the_same_ledgers() -> None:
+    rust = (ROOT / "rust" / "crates" / "vectors" / "src" / "lib.rs").read_text("utf-8")
+    for name in ("KEPT", "FURTHER"):
+        listed = re.search(rf"pub const {name}: \[&str; \d+\] =\s*\[([^\]]*)\]", rust)
+        assert listed, name
+        assert tuple(re.findall(r'"([^"]+)"', listed[1])) == getattr(corpora, name)
+    assert all((corpora.VECTORS / f"{name}.tar.zst").is_file() for name in corpora.KEPT)
+
+
+# Where tests may sleep for a fixed time, and why.
+SLEEPS = {
+    "tests/waiting.py": "the one place that knows how to wait",
+    "tests/interop": "other implementations tell nobody when they are ready",
+    "tests/unit/chaincode/hostile.py": "a chaincode that sleeps is what is tested",
+    "tests/gossiping.py": "members of gossip are alive or dead by the clock",
+    "tests/unit/gossip": "members of gossip are alive or dead by the clock",
+    "tests/unit/orderer/test_solo.py": "a batch is cut when its time is over",
+}
+
+
+def test_tests_wait_for_what_happens_and_not_for_a_time() -> None:
+    allowed = tuple(ROOT / name for name in SLEEPS)
+    for path in tracked("tests/*.py"):
+        if not any(path.is_relative_to(place) for place in allowed):
+            found = _fixed_sleeps(ast.parse(path.read_text("utf-8")))
+            assert not found, f"{path}:{found}: use tests/waiting.py, or add a reason to SLEEPS"
+
+
+def _fixed_sleeps(tree: ast.Module) -> list[int]:
+    """Return the lines of calls of ``sleep`` with a number other than 0."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "sleep"
+        and [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+        not in ([], [0])
+    ]
+
+
+READS_SETTINGS = {"common/config.py", "common/settings.py", "node/peer/config.py"}
+"""Where keys of core.yaml and orderer.yaml may be named to a reader."""
+
+
+def test_settings_are_read_where_they_are_declared() -> None:
+    """A key that is read elsewhere would have no range, and be missing in the documentation."""
+    reading = re.compile(
+        r"\.(string|boolean|integer|duration|size|strings|paths?|entries)\(\s*f?\""
+    )
+    for path in sources():
+        if str(path.relative_to(PACKAGE)) not in READS_SETTINGS:
+            assert not reading.search(path.read_text("utf-8")), path

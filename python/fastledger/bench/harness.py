@@ -9,7 +9,7 @@ that of the whole process, Python included.
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -85,6 +85,18 @@ class Run:
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Runs that differ in one thing."""
+
+    title: str
+    label: str
+    """What differs, with its unit in parentheses."""
+
+    runs: Sequence[tuple[float, Run]]
+    """The value of what differs, and the run."""
 
 
 class WrongVerdict(FastledgerError):

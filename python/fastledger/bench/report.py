@@ -1,37 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One self-contained HTML page of runs, with plots as inline SVG."""
+"""One self-contained HTML page of runs: it asks no server for anything, and follows the theme."""
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from fastledger.bench.harness import Run
+from fastledger.bench import figures
+from fastledger.bench.harness import Run, Sweep
 
-WIDTH, HEIGHT, MARGIN = 560, 240, 46
-COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989")
-
+# The browser itself refuses whatever the page does not carry.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { padding: .25rem .75rem; border-bottom: 1px solid #d0d7de; text-align: right }
+:root { color-scheme: light dark; --line: light-dark(#d0d7de, #3d444d) }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
+td, th { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: right }
 td:first-child, th:first-child { text-align: left }
-figure { display: inline-block; margin: 1rem 1rem 1rem 0; vertical-align: top }
-figcaption { font-weight: 600 }
-svg text { font: 11px system-ui, sans-serif; fill: #59636e }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)) }
+.figures > div { min-width: 0 }
+.main-svg :not(.hoverlayer *) > text { fill: currentColor !important }
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Runs that differ in one thing."""
-
-    title: str
-    label: str
-    """What differs, with its unit."""
-
-    runs: Sequence[tuple[float, Run]]
-    """The value of what differs, and the run."""
 
 
 def render(
@@ -45,16 +36,33 @@ def render(
         runs: Runs of the same workload.
         sweeps: Runs that show how the figures scale.
     """
+    plots = [figures.throughput(runs), figures.stages(runs)]
+    if (latency := figures.latency(runs)) is not None:
+        plots.append(latency)
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(_summary(runs))}</p>",
+        _figures("run", plots),
         _runs_table(runs),
-        "".join(_run_figures(number, run) for number, run in enumerate(runs, 1)),
-        "".join(_sweep(sweep) for sweep in sweeps),
+        "".join(_sweep(number, sweep) for number, sweep in enumerate(sweeps, 1)),
         f"<h2>Workload</h2>{_table(('setting', 'value'), list(spec.items()))}",
     ]
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>"
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
+        f"<script>{figures.library()}</script><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _summary(runs: Sequence[Run]) -> str:
+    throughput = median(run.tx_per_s for run in runs)
+    processor = median(run.cpu_us_per_tx for run in runs)
+    durable = "durable" if runs[0].durable else "not durable"
+    return (
+        f"{throughput:,.0f} transactions a second ({durable}), {processor:.1f} µs of processor "
+        f"time each: the median of {len(runs)} run{'s' if len(runs) > 1 else ''} on "
+        f"{runs[0].cores} core{'s' if runs[0].cores > 1 else ''}."
     )
 
 
@@ -69,7 +77,7 @@ def _runs_table(runs: Sequence[Run]) -> str:
         "CPU µs/tx",
         "p50 ms",
         "p99 ms",
-        "peak MB",
+        "peak MiB",
     ]
     rows = [
         (
@@ -89,34 +97,20 @@ def _runs_table(runs: Sequence[Run]) -> str:
     return _table(head, rows)
 
 
-def _run_figures(number: int, run: Run) -> str:
-    rates = [
-        (late.seconds, (late.transactions - early.transactions) / (late.seconds - early.seconds))
-        for early, late in zip(run.series, run.series[1:], strict=False)
-        if late.seconds > early.seconds
+def _sweep(number: int, sweep: Sweep) -> str:
+    rows = [
+        (figures.number(v), f"{r.tx_per_s:,.0f}", f"{r.cpu_us_per_tx:.1f}") for v, r in sweep.runs
     ]
-    total = max(run.transactions, 1)
-    stages = [(name, 1e3 * ms / total) for name, ms in run.stage_ms.items()]
-    latency = list(run.latency_ms.items())
-    caption = f"one block of {run.latency_block_transactions:,} at a time, ms"
-    return (
-        f"<h2>Run {number}</h2>"
-        + _figure("tx/s over time (s)", _lines([("", rates)]))
-        + _figure("µs per transaction and stage, summed over threads", _bars(stages))
-        + (_figure(caption, _bars(latency)) if latency else "")
-    )
-
-
-def _sweep(sweep: Sweep) -> str:
-    points = [(value, run.tx_per_s) for value, run in sweep.runs]
-    cpu = [(value, run.cpu_us_per_tx) for value, run in sweep.runs]
-    rows = [(f"{v:g}", f"{r.tx_per_s:,.0f}", f"{r.cpu_us_per_tx:.1f}") for v, r in sweep.runs]
     return (
         f"<h2>{html.escape(sweep.title)}</h2>"
+        + _figures(f"sweep-{number}", figures.scaling(sweep.label, sweep.runs))
         + _table((sweep.label, "tx/s", "CPU µs/tx"), rows)
-        + _figure(f"tx/s over {sweep.label}", _lines([("", points)]))
-        + _figure(f"CPU µs per transaction over {sweep.label}", _lines([("", cpu)]))
     )
+
+
+def _figures(name: str, plots: Sequence[Any]) -> str:
+    drawn = "".join(figures.html(plot, f"{name}-{at}") for at, plot in enumerate(plots, 1))
+    return f'<div class="figures">{drawn}</div>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -124,66 +118,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells)
 
     return "<table>" + row("th", head) + "".join(row("td", cells) for cells in rows) + "</table>"
-
-
-def _figure(caption: str, svg: str) -> str:
-    return f"<figure><figcaption>{html.escape(caption)}</figcaption>{svg}</figure>"
-
-
-def _lines(series: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
-    points = [point for _, line in series for point in line]
-    if not points:
-        return _svg("")
-    left, right = min(x for x, _ in points), max(x for x, _ in points)
-    top = max(y for _, y in points) or 1.0
-
-    def place(x: float, y: float) -> str:
-        across = (x - left) / ((right - left) or 1.0)
-        return f"{MARGIN + across * (WIDTH - 2 * MARGIN):.1f},{_height(y / top):.1f}"
-
-    drawn = "".join(
-        f"<polyline fill=none stroke='{colour}' stroke-width=1.5 "
-        f"points='{' '.join(place(x, y) for x, y in line)}'/>"
-        for (_, line), colour in zip(series, COLOURS, strict=False)
-    )
-    return _svg(
-        drawn
-        + _scale(top)
-        + _text(MARGIN, HEIGHT - 24, f"{left:g}")
-        + _text(WIDTH - MARGIN, HEIGHT - 24, f"{right:.4g}", "end")
-    )
-
-
-def _bars(values: Sequence[tuple[str, float]]) -> str:
-    top = max((value for _, value in values), default=0.0) or 1.0
-    slot = (WIDTH - 2 * MARGIN) / max(len(values), 1)
-    drawn = []
-    for index, (name, value) in enumerate(values):
-        x, y = MARGIN + index * slot, _height(value / top)
-        drawn.append(
-            f"<rect x={x + slot * 0.15:.1f} y={y:.1f} width={slot * 0.7:.1f} "
-            f"height={_height(0) - y:.1f} fill='{COLOURS[0]}'/>"
-            + _text(x + slot / 2, y - 4, f"{value:.3g}", "middle")
-            + _text(x + slot / 2, HEIGHT - 24, name, "middle")
-        )
-    return _svg("".join(drawn))
-
-
-def _height(share: float) -> float:
-    return HEIGHT - 40 - share * (HEIGHT - 70)
-
-
-def _scale(top: float) -> str:
-    return "".join(
-        f"<line x1={MARGIN} x2={WIDTH - MARGIN} y1={_height(share):.1f} y2={_height(share):.1f} "
-        "stroke='#d0d7de'/>" + _text(MARGIN - 4, _height(share) + 4, f"{share * top:,.3g}", "end")
-        for share in (0.0, 0.5, 1.0)
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f"<text x={x:.1f} y={y:.1f} text-anchor={anchor}>{html.escape(text)}</text>"
-
-
-def _svg(content: str) -> str:
-    return f"<svg width={WIDTH} height={HEIGHT} viewBox='0 0 {WIDTH} {HEIGHT}'>{content}</svg>"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastledger import _core
+from fastledger.protoutil import varint
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Work
         for number, block, prediction, measured in source:
             if measured and first_measured is None:
                 first_measured = number
-            out.write(_varint(len(block)))
+            out.write(varint.encode(len(block)))
             out.write(block)
             codes.write(prediction.hex() + "\n")
             blocks += 1
@@ -61,12 +62,3 @@ def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Work
     return Workload(
         path, whole, blocks if first_measured is None else first_measured, blocks, predicted
     )
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

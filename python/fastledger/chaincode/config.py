@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from fastledger.common.settings import flag, seconds, whole
+
 PAGE_ROWS = 100
 """Rows in one answer to a query that is not paged (Fabric: ``MaxResultLimit``)."""
 
@@ -30,35 +32,45 @@ MIN_STARTUP_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ChaincodeConfig:
-    """The part of core.yaml's ``chaincode`` section that the handler obeys.
+    """The part of core.yaml that the handler obeys.
 
     Raises:
         ValueError: A value is out of its range; the text names the key.
     """
 
-    execute_timeout_s: float = 30.0
-    """``chaincode.executetimeout``: a transaction that takes longer fails."""
-
-    startup_timeout_s: float = 300.0
-    """``chaincode.startuptimeout``: starting and registering; building has a limit of its own."""
-
-    keepalive_s: float = 0.0
-    """``chaincode.keepalive``: 0 sends none, which the Node shim needs."""
-
-    total_query_limit: int = 100_000
-    """``ledger.state.totalQueryLimit``: rows that one query may return in all."""
-
-    use_write_batch: bool = True
-    """``chaincode.runtimeParams.useWriteBatch``."""
-
-    max_size_write_batch: int = 1000
-    """``chaincode.runtimeParams.maxSizeWriteBatch``: writes in one message."""
-
-    use_get_multiple_keys: bool = True
-    """``chaincode.runtimeParams.useGetMultipleKeys``."""
-
-    max_size_get_multiple_keys: int = 1000
-    """``chaincode.runtimeParams.maxSizeGetMultipleKeys``: keys in one message."""
+    execute_timeout_s: float = seconds(
+        "chaincode.executetimeout", 30.0, "A transaction that takes longer fails; at least 1s."
+    )
+    startup_timeout_s: float = seconds(
+        "chaincode.startuptimeout",
+        300.0,
+        "For a chaincode to start and register, without its build; at least 5s.",
+    )
+    keepalive_s: float = whole(
+        "chaincode.keepalive",
+        0,
+        "Seconds between messages that keep a chaincode's stream open; 0 sends none, which the "
+        "Node shim needs.",
+    )
+    total_query_limit: int = whole(
+        "ledger.state.totalQueryLimit", 100_000, "Rows that one query may return in all."
+    )
+    use_write_batch: bool = flag(
+        "chaincode.runtimeParams.useWriteBatch",
+        True,
+        "Offer chaincodes to send several writes in one message.",
+    )
+    max_size_write_batch: int = whole(
+        "chaincode.runtimeParams.maxSizeWriteBatch", 1000, "Writes in one message.", zero=False
+    )
+    use_get_multiple_keys: bool = flag(
+        "chaincode.runtimeParams.useGetMultipleKeys",
+        True,
+        "Offer chaincodes to read several keys with one message.",
+    )
+    max_size_get_multiple_keys: int = whole(
+        "chaincode.runtimeParams.maxSizeGetMultipleKeys", 1000, "Keys in one message.", zero=False
+    )
 
     max_transactions: int = 1000
     """Transactions in flight at one chaincode; more are refused at once."""

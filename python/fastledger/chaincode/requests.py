@@ -329,7 +329,7 @@ def _purge(request: Request, collection: str, key: str) -> None:
     capabilities = request.services.capabilities(channel_id)
     if capabilities is None:
         raise RequestRefused(f"application config does not exist for {channel_id}")
-    if not capabilities.purge_private_data:
+    if not capabilities.purge_pvt_data:
         raise RequestRefused(
             "purge private data is not enabled, channel application capability of V2_5 or later "
             "is required"

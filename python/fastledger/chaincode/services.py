@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.simulator import TxSimulator
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.proposal_response_pb2 import Response
@@ -29,17 +30,6 @@ class CollectionAccess:
 
     read: bool
     write: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """The application capabilities of a channel that a chaincode notices."""
-
-    key_level_endorsement: bool = True
-    """V1_3 and later."""
-
-    purge_private_data: bool = True
-    """V2_5 and later."""
 
 
 class Services(Protocol):
@@ -67,5 +57,5 @@ class Services(Protocol):
     def collection_access(self, context: TransactionContext, collection: str) -> CollectionAccess:
         """Say what the creator may do (Fabric: ``RetrieveReadWritePermission``)."""
 
-    def capabilities(self, channel_id: str) -> Capabilities | None:
-        """The channel's capabilities; None when the peer is not on it."""
+    def capabilities(self, channel_id: str) -> ApplicationCapabilities | None:
+        """What the channel asks of its peers; None when this one is not on it."""

@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A channel's configuration (Fabric: ``common/channelconfig`` and ``common/configtx``)."""
+"""A channel's configuration (Fabric: ``common/channelconfig`` and ``common/configtx``).
 
-from fastledger.channelconfig.bundle import Bundle
-from fastledger.channelconfig.sections import (
+The core reads and decides; its sections are what :class:`Bundle` hands out.
+"""
+
+from fastledger._core import (
     AnchorPeer,
     Application,
-    ApplicationOrg,
+    ApplicationCapabilities,
     BatchSize,
     Consenter,
-    Consortium,
     Orderer,
-    OrdererOrg,
+    OrdererCapabilities,
+    Organization,
 )
+from fastledger.channelconfig.bundle import Bundle
 
 __all__ = [
     "AnchorPeer",
     "Application",
-    "ApplicationOrg",
+    "ApplicationCapabilities",
     "BatchSize",
     "Bundle",
     "Consenter",
-    "Consortium",
     "Orderer",
-    "OrdererOrg",
+    "OrdererCapabilities",
+    "Organization",
 ]

@@ -7,18 +7,17 @@ from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate, ChannelConfig, Identity
-from fastledger.channelconfig import sections
-from fastledger.channelconfig.sections import Application, Consortium, Orderer
+from fastledger._core import (
+    Application,
+    Certificate,
+    ChannelConfig,
+    Identity,
+    Orderer,
+    Organization,
+)
 from fastledger.common.errors import ConfigRefused
 from fastledger.protos.common.common_pb2 import Envelope, Payload
-from fastledger.protos.common.configtx_pb2 import (
-    Config,
-    ConfigGroup,
-    ConfigUpdate,
-    ConfigUpdateEnvelope,
-)
-from fastledger.protos.common.configuration_pb2 import OrdererAddresses
+from fastledger.protos.common.configtx_pb2 import ConfigUpdate, ConfigUpdateEnvelope
 from fastledger.protoutil.signed_data import SignedData
 
 
@@ -64,10 +63,6 @@ class Bundle:
     def config(self) -> bytes:
         """The encoded ``common.Config``, deterministic."""
         return self._core.config
-
-    @cached_property
-    def _root(self) -> ConfigGroup:
-        return Config.FromString(self.config).channel_group
 
     # Who may do what.
 
@@ -221,35 +216,27 @@ class Bundle:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """Names of the channel capabilities."""
-        return sections.capabilities(self._root)
+        return self._core.capabilities
 
     @cached_property
     def application(self) -> Application | None:
-        """The application group; None in a system channel."""
-        groups = self._root.groups
-        return sections.application(groups["Application"]) if "Application" in groups else None
+        """The application section; None in a system channel."""
+        return self._core.application
 
     @cached_property
     def orderer(self) -> Orderer | None:
-        """The orderer group; None where a peer alone made the configuration."""
-        timeout_ns, groups = self._core.batch_timeout_ns, self._root.groups
-        if timeout_ns is None:
-            return None
-        return sections.orderer(groups["Orderer"], self._root, timeout_ns / 1e9)
+        """The orderer section; None where a peer alone made the configuration."""
+        return self._core.orderer
 
     @cached_property
-    def consortiums(self) -> Mapping[str, Consortium] | None:
-        """The consortiums of a system channel, by name; None in other channels."""
-        groups = self._root.groups
-        return sections.consortiums(groups["Consortiums"]) if "Consortiums" in groups else None
+    def consortiums(self) -> Mapping[str, Mapping[str, Organization]] | None:
+        """The organizations of each consortium of a system channel, by MSP; None elsewhere."""
+        return self._core.consortiums
 
     @cached_property
     def orderer_addresses(self) -> tuple[str, ...]:
-        """Where the orderers are: the organizations' endpoints, or else the channel's list."""
-        orgs = self.orderer.orgs.values() if self.orderer else ()
-        endpoints = tuple(endpoint for org in orgs for endpoint in org.endpoints)
-        listed = sections.value(self._root, "OrdererAddresses", OrdererAddresses)
-        return endpoints or tuple(listed.addresses)
+        """Where the orderers are: their organizations' endpoints, or else the channel's list."""
+        return self._core.orderer_addresses
 
 
 def _refuse_unknown_fields(update: bytes) -> None:

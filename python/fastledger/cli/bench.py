@@ -7,6 +7,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,20 +17,27 @@ from rich.console import Console
 from rich.table import Table
 
 import fastledger
-from fastledger.bench import harness, report
-from fastledger.bench.harness import Run
-from fastledger.bench.report import Sweep
+from fastledger.bench import harness
+from fastledger.bench.harness import Run, Sweep
 from fastledger.bench.workload import Workload, generate
 from fastledger.cli.command import Command
 from fastledger.common.errors import InputError
 
 SWEEPS: dict[str, tuple[str, str, tuple[float, ...]]] = {
-    "workers": ("Scaling over workers, each with a core", "workers", (1, 2, 4, 8, 16, 32)),
-    "block": ("Scaling over block size", "transactions a block", (10, 100, 500, 2000, 10000)),
-    "contention": ("Scaling over contention", "zipf exponent", (0, 0.5, 0.9, 1.2, 2, 8)),
-    "state": ("Scaling over state size", "keys", (10_000, 100_000, 1_000_000)),
+    "workers": (
+        "Scaling over workers, each with a core",
+        "Workers (threads)",
+        (1, 2, 4, 8, 16, 32),
+    ),
+    "block": ("Scaling over block size", "Block size (transactions)", (10, 100, 500, 2000, 10000)),
+    "contention": (
+        "Scaling over contention",
+        "Popularity of keys (zipf exponent)",
+        (0, 0.5, 0.9, 1.2, 2, 8),
+    ),
+    "state": ("Scaling over state size", "State size (keys)", (10_000, 100_000, 1_000_000)),
 }
-
+NO_PLOTS = "bench.html is left out: it needs Plotly, pip install 'fastledger[report]'"
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -91,10 +99,12 @@ def bench(
 ) -> None:
     """Measure the engine on channels that it makes, from blocks on disk to durable commits.
 
-    Prints a table; with --out it also writes bench.json and bench.html. Every verdict is held
-    against the one that the workload predicts.
+    Prints a table; with --out it also writes bench.json, and bench.html where Plotly is installed.
+    Every verdict is held against the one that the workload predicts.
     """
     console = Console()
+    if out and not _draws():
+        console.print(NO_PLOTS, markup=False)
     spec = _spec(options)
     with _scratch(out) as folder:
         console.print(f"making {spec['transactions']:,} transactions …")
@@ -106,7 +116,11 @@ def bench(
         ]
     if out:
         _write(out, workload, measured, swept)
-        console.print(f"reports: {out / 'bench.json'}, {out / 'bench.html'}")
+        console.print(f"reports: {', '.join(str(path) for path in sorted(out.glob('bench.*')))}")
+
+
+def _draws() -> bool:
+    return find_spec("plotly") is not None
 
 
 def _spec(options: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +207,7 @@ def _sweep(
                 measured[value].append(_measure(workloads[value], folder, threads, durable))
     medians = [(value, _median_run(measured[value])) for value in values]
     for value, run in medians:
-        console.print(f"{label} {value:g}: {run.tx_per_s:,.0f} tx/s")
+        console.print(f"{label} {value:,.12g}: {run.tx_per_s:,.0f} tx/s")
     return Sweep(title, label, medians)
 
 
@@ -259,8 +273,11 @@ def _show(console: Console, runs: list[Run]) -> None:
 
 def _write(out: Path, workload: Workload, runs: list[Run], sweeps: list[Sweep]) -> None:
     where = f"fastledger {fastledger.__version__} on {platform.machine()}, {runs[0].cores} cores"
-    page = report.render(f"Benchmark of {where}", workload.spec, runs, sweeps)
-    (out / "bench.html").write_text(page, encoding="utf-8")
+    if _draws():
+        from fastledger.bench import report
+
+        page = report.render(f"Benchmark of {where}", workload.spec, runs, sweeps)
+        (out / "bench.html").write_text(page, encoding="utf-8")
     figures = {
         "where": where,
         "spec": dict(workload.spec),

@@ -28,13 +28,14 @@ def start() -> None:
     import asyncio
 
     from fastledger.common import config, log
+    from fastledger.node.orderer.config import remarks
     from fastledger.node.orderer.node import OrdererNode
 
     try:
         log.start()
         settings = config.load("orderer")
-        for key in settings.unknown():
-            log.get("orderer.common.server").warning("unknown setting %s is ignored", key)
+        for remark in remarks(settings):
+            log.get("orderer.common.server").warning("%s", remark)
         asyncio.run(OrdererNode(settings).run())
     except FastledgerError as error:
         log.get("orderer.common.server").critical("%s", error)

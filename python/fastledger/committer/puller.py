@@ -16,6 +16,7 @@ from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed
 from fastledger.protos.common.common_pb2 import HeaderType, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo, SeekPosition, SeekSpecified
+from fastledger.protoutil import varint
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.protoutil.signer import Signer
 
@@ -191,25 +192,17 @@ def block_of(response: bytes) -> bytes:
     """
     if not response:
         raise StreamEnded("an empty response")
-    length, position = _varint(response, 1)
+    try:
+        length, size = varint.read(memoryview(response)[1:])
+    except (EOFError, ValueError) as error:
+        raise StreamEnded("a response that does not decode") from error
+    position = 1 + size
     if response[0] == 0x12 and position + length == len(response):
         return response[position:]
     if response[0] == 0x08:
         known = length in Status.values()
         raise StreamEnded(f"status {Status.Name(length) if known else length}")  # type: ignore[arg-type]
     raise StreamEnded("a response that is neither a block nor a status")
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    number = shift = 0
-    while position < len(data) and shift < 64:
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, position
-        shift += 7
-    raise StreamEnded("a response that does not decode")
 
 
 def _text(error: Exception) -> str:

@@ -5,8 +5,11 @@ The file is ``$FABRIC_CFG_PATH/core.yaml`` (else that of the working folder, els
 ``/etc/hyperledger/fabric``, else fastledger's own sample). Keys are case-insensitive. The
 environment overrides: ``peer.tls.enabled`` is ``CORE_PEER_TLS_ENABLED``, ``General.ListenPort`` is
 ``ORDERER_GENERAL_LISTENPORT``; an empty variable counts as unset for an orderer, and as empty for a
-peer, as in Fabric 3.1. Values are converted as viper does it for the type that is asked for, but
-what cannot be converted is an error, not zero. A relative path is relative to the file's folder.
+peer, as in Fabric 3.1. Values are converted for the type that is asked for as viper does it in
+``core.yaml``, and as Fabric's ``viperutil`` does it in ``orderer.yaml``; but what cannot be
+converted is an error, not zero. A relative path is relative to the file's folder.
+
+What the keys are, :mod:`fastledger.common.settings` declares.
 """
 
 import os
@@ -17,17 +20,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fastledger.common import goyaml
-from fastledger.common.durations import Duration, parse_duration, parse_size
+from fastledger.common import goyaml, mapstructure
+from fastledger.common.durations import Duration, parse_duration
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.common.gonumbers import Width, format_float, parse_number
-from fastledger.common.goyaml.scalars import Time
+from fastledger.common.goyaml.fields import Kind
 
 FOLDER = "FABRIC_CFG_PATH"
 SYSTEM_FOLDER = Path("/etc/hyperledger/fabric")
 
-_TRUE = {"1", "t", "T", "TRUE", "true", "True"}
-_FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _MISSING = object()
 
 _READ_BY_VIPER = {"core"}
@@ -41,6 +42,9 @@ _POINTLESS = re.compile(r"\.0*$")
 
 _INT = Width(64, signed=True)
 _INT_LIMIT = 1 << 63
+
+_TEXT, _FLAG, _WHOLE, _SECONDS = Kind(str), Kind(bool), Kind(int, _INT), Kind(Duration)
+_SIZE, _TEXTS = Kind(int, Width(32)), Kind(list, of=Kind(str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ class Config:
             value = value.get(part, _MISSING) if isinstance(value, Mapping) else _MISSING
         return None if value is _MISSING else value
 
-    def _override(self, key: str) -> str | None:
-        override = self.environ.get(self.variable(key))
-        return override if override or self.name in _READ_BY_VIPER else None
+    def is_set(self, key: str) -> bool:
+        """Tell whether file or environment say something of a key."""
+        return self.get(key) not in (None, "")
 
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key."""
@@ -87,58 +91,50 @@ class Config:
         value = self.get(key)
         if value is None:
             return default
-        if isinstance(value, Mapping | list):
+        made = viper_text(value) if self._by_viper else self._decoded(key, value, _TEXT)
+        if made is None:
             raise self.invalid(key, value, "a text")
-        return _text(value)
+        return str(made)
 
     def boolean(self, key: str, default: bool = False) -> bool:
         """Return a truth value."""
         value = self.get(key)
         if value is None:
             return default
-        if isinstance(value, int | float):
-            return bool(value)
-        if value == "":
-            return False
-        if str(value) in _TRUE:
-            return True
-        if str(value) in _FALSE:
-            return False
-        raise self.invalid(key, value, "true or false")
+        made = self._decoded(key, value, _FLAG)
+        if made is None:
+            raise self.invalid(key, value, "true or false")
+        return bool(made)
 
     def integer(self, key: str, default: int = 0) -> int:
         """Return a whole number."""
         value = self.get(key)
         if value is None or value == "":
             return default
-        number = None
-        if isinstance(value, str):
-            number = parse_number(_POINTLESS.sub("", value), _INT)
-        elif isinstance(value, int | float) and value == value and abs(value) < _INT_LIMIT:
-            number = int(value)
-        if number is None:
+        made = _viper_whole(value) if self._by_viper else self._decoded(key, value, _WHOLE)
+        if made is None:
             raise self.invalid(key, value, "a whole number")
-        return number
+        return int(made)
 
     def duration(self, key: str, default_s: float = 0.0) -> float:
         """Return seconds; a bare number counts nanoseconds, as in Go."""
         value = self.get(key)
-        if value is None or value == "":
+        if value is None or (value == "" and self._by_viper):
             return default_s
-        duration_s = _duration(value, "ns" if self.name in _READ_BY_VIPER else "")
-        if duration_s is None or duration_s < 0:
+        made = _viper_duration(value) if self._by_viper else self._decoded(key, value, _SECONDS)
+        if made is None or made < 0:
             raise self.invalid(key, value, "a duration such as 300ms, 30s or 1m30s")
-        return duration_s
+        return float(made)
 
     def size(self, key: str, default_bytes: int = 0) -> int:
-        """Return bytes of a size such as ``10 MB``."""
+        """Return bytes of a size such as ``10 MB``; less than 4 GB."""
         value = self.get(key)
         if value is None or value == "":
             return default_bytes
-        try:
-            return parse_size(str(value))
-        except ValueError:
-            raise self.invalid(key, value, "a size such as 512 KB or 99 MB") from None
+        made = self._decoded(key, value, _SIZE)
+        if made is None:
+            raise self.invalid(key, value, "a size such as 512 KB or 99 MB")
+        return int(made)
 
     def strings(self, key: str) -> list[str]:
         """Return a list of texts.
@@ -149,14 +145,10 @@ class Config:
         value = self.get(key)
         if value is None or value == "":
             return []
-        if isinstance(value, list):
-            return [_text(entry) for entry in value]
-        if isinstance(value, Mapping):
+        made = _viper_texts(value) if self._by_viper else self._decoded(key, value, _TEXTS)
+        if made is None:
             raise self.invalid(key, value, "a list")
-        text = _text(value).strip()
-        if text.startswith("[") and text.endswith("]"):
-            return [entry.strip() for entry in text[1:-1].split(",") if entry.strip()]
-        return text.replace(",", " ").split() if self.name in _READ_BY_VIPER else [text]
+        return [str(entry) for entry in made if entry != ""]
 
     def path(self, key: str) -> Path | None:
         """Return a path, None when it is not set; a relative one begins at the file's folder."""
@@ -183,29 +175,31 @@ class Config:
 
     def invalid(self, key: str, value: object, wanted: str) -> ConfigInvalid:
         """Return the error that names a wrong value, and where it came from."""
-        variable = self.variable(key)
-        where = f"{self.file}" if self._override(key) is None else f"variable {variable}"
-        return ConfigInvalid(f"{where}: {key} is {value!r}, it must be {wanted}")
+        shown = "a mapping" if isinstance(value, Mapping) else repr(value)
+        return ConfigInvalid(f"{self.place(key)}: {key} is {shown}, it must be {wanted}")
 
-    def unknown(self) -> list[str]:
-        """Return the keys, of file and environment, that Fabric's own file does not know.
+    def place(self, key: str) -> str:
+        """Say where a key's value comes from: the file, or a variable."""
+        return f"{self.file}" if self._override(key) is None else f"variable {self.variable(key)}"
 
-        Of a section that is unknown as a whole only its name.
-        """
-        known = sample(self.name)
-        names = {self.variable(key) for key, _ in _walk(known)}
-        unknown = (_unknown_part(key, known) for key, _ in _walk(self.values))
-        in_file = list(dict.fromkeys(key for key in unknown if key))
-        prefix = f"{self.name.upper()}_"
-        in_environment = [
-            variable
-            for variable in sorted(self.environ)
-            if variable.startswith(prefix)
-            and variable not in names
-            and not any(name.startswith(f"{variable}_") for name in names)
-            and not _under_open_section(variable, known, self.name)
-        ]
-        return in_file + in_environment
+    def leaves(self) -> Iterator[tuple[str, Any]]:
+        """Yield the file's keys that hold no section, in lower case, and their values."""
+        return leaves(self.values)
+
+    @property
+    def _by_viper(self) -> bool:
+        return self.name in _READ_BY_VIPER
+
+    def _override(self, key: str) -> str | None:
+        override = self.environ.get(self.variable(key))
+        return override if override or self._by_viper else None
+
+    def _decoded(self, key: str, value: Any, kind: Kind) -> Any:
+        """Convert as ``viperutil`` does; None if it cannot be."""
+        try:
+            return mapstructure.convert(value, kind, key)
+        except InputError:
+            return None
 
 
 def load(name: str, folder: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -242,9 +236,18 @@ def load(name: str, folder: Path | None = None, environ: Mapping[str, str] | Non
 
 def sample(name: str) -> dict[str, Any]:
     """Return the content of fastledger's own ``core.yaml`` or ``orderer.yaml``."""
-    file = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
-    values: dict[str, Any] = _parsed(file.read_bytes(), name)
+    values: dict[str, Any] = _parsed(_sample_text(name), name)
     return values
+
+
+def sample_keys(name: str) -> list[str]:
+    """Return the keys of fastledger's own file as they are spelled there."""
+    return [key for key, _ in leaves(goyaml.parse_value(_sample_text(name), name))]
+
+
+def _sample_text(name: str) -> bytes:
+    file = resources.files("fastledger.common") / "sampleconfig" / f"{name}.yaml"
+    return file.read_bytes()
 
 
 def _folders(environ: Mapping[str, str]) -> list[Path]:
@@ -268,8 +271,19 @@ def _parsed(text: bytes, where: str) -> Any:
         raise ConfigInvalid(str(error)) from error
 
 
-def _text(value: Any) -> str:
-    """Write a scalar as viper does."""
+def leaves(values: Mapping[str, Any], base: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of nested mappings, joined by dots, that hold no mapping of their own."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{base}{key}.")
+        else:
+            yield f"{base}{key}", value
+
+
+def viper_text(value: Any) -> str | None:
+    """Write a scalar as viper does, None if it is none."""
+    if isinstance(value, Mapping | list):
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -277,20 +291,36 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _duration(value: Any, unit: str) -> float | None:
-    """Convert to seconds, None if it cannot be: bare numbers are nanoseconds.
+def _viper_whole(value: Any) -> int | None:
+    if isinstance(value, str):
+        return parse_number(_POINTLESS.sub("", value), _INT)
+    fits = isinstance(value, int | float) and value == value and abs(value) < _INT_LIMIT
+    return int(value) if fits else None
 
-    In a text they have the unit given, which may be none.
-    """
+
+def _viper_duration(value: Any) -> float | None:
+    """Convert to seconds; bare numbers are nanoseconds, in a text, too."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Duration(int(value)) if abs(value) < _INT_LIMIT else None
     if not isinstance(value, str):
         return None
     has_unit = any(letter in value for letter in "nsuµmh")
     try:
-        return parse_duration(value if has_unit else value + unit)
+        return parse_duration(value if has_unit else f"{value}ns")
     except ValueError:
         return None
+
+
+def _viper_texts(value: Any) -> list[str] | None:
+    if isinstance(value, list):
+        return [viper_text(entry) or "" for entry in value]
+    text = viper_text(value)
+    if text is None:
+        return None
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [entry.strip() for entry in text[1:-1].split(",")]
+    return text.replace(",", " ").split()
 
 
 def _lower(value: Any) -> Any:
@@ -298,34 +328,4 @@ def _lower(value: Any) -> Any:
         return {str(key).lower(): _lower(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_lower(entry) for entry in value]
-    return str(value) if isinstance(value, Time) else value
-
-
-def _walk(values: Mapping[str, Any], base: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _walk(value, f"{base}{key}.")
-        else:
-            yield f"{base}{key}", value
-
-
-def _unknown_part(key: str, known: Any) -> str:
-    """Return the key up to the part that the sample does not have; empty when it has it all.
-
-    A section that the sample leaves open (no value, or a list) has everything.
-    """
-    parts = key.split(".")
-    for place, part in enumerate(parts, 1):
-        if not isinstance(known, Mapping) or not known:
-            return ""
-        if part not in known:
-            return ".".join(parts[:place])
-        known = known[part]
-    return ""
-
-
-def _under_open_section(variable: str, known: Mapping[str, Any], name: str) -> bool:
-    return any(
-        not value and variable.startswith(f"{name}_{key}_".upper().replace(".", "_"))
-        for key, value in _walk(known)
-    )
+    return value

@@ -48,6 +48,15 @@ def decode(values: Mapping[str, Any], kind: type[T], name: str) -> T:
     return made
 
 
+def convert(value: Any, kind: Kind, name: str) -> Any:
+    """Return one value as a field of a kind would hold it; None for null.
+
+    Raises:
+        InputError: It does not fit.
+    """
+    return _Decoding(name).value(value, kind, name, name)
+
+
 class _Decoding:
     def __init__(self, name: str) -> None:
         self._name = name

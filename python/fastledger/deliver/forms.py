@@ -13,6 +13,7 @@ from fastledger.deliver.request import DeliverRequest
 from fastledger.deliver.source import BlockSource
 from fastledger.ledger.results import filtered_block
 from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil import varint
 from fastledger.protoutil.blocks import is_config_block
 
 _STATUS, _BLOCK, _FILTERED_BLOCK = 0x08, 0x12, 0x1A
@@ -71,7 +72,7 @@ class SharedForm:
 
 def status_response(status: int) -> bytes:
     """Encode a DeliverResponse that ends a range."""
-    return bytes([_STATUS]) + _varint(status)
+    return bytes([_STATUS]) + varint.encode(status)
 
 
 def block_response(encoded: bytes) -> bytes:
@@ -98,16 +99,7 @@ def without_data(encoded: bytes) -> bytes:
 
 def field(tag: int, *content: bytes) -> bytes:
     """Encode a field of bytes, or of a message, whose content comes in pieces."""
-    return b"".join((bytes([tag]), _varint(sum(map(len, content))), *content))
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return b"".join((bytes([tag]), varint.encode(sum(map(len, content))), *content))
 
 
 BLOCKS = SharedForm("block", block_response, lambda encoded: block_response(without_data(encoded)))

@@ -16,10 +16,10 @@ from fastledger.deliver.access import PolicyCheck, SessionAccess
 from fastledger.deliver.forms import ResponseForm, status_response
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
 from fastledger.deliver.source import BlockSource, Sources
+from fastledger.msp import expires_at
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
 from fastledger.protoutil.envelope import creator_of_envelope
-from fastledger.protoutil.expiration import expires_at
 
 TIME_WINDOW_S = 15 * 60
 """``authentication.timewindow``: how far a client's clock may be off."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastledger.common.errors import FastledgerError
+from fastledger.common.settings import flag, fraction, whole
 from fastledger.common.shorten import shortened
 from fastledger.discovery.support import Support
 from fastledger.protoutil.signed_data import SignedData
@@ -16,17 +17,15 @@ POLICY = "/Channel/Application/Writers"
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """Of ``peer.discovery`` in core.yaml.
+    """What core.yaml's ``peer.discovery`` says of remembered verdicts."""
 
-    Attributes:
-        enabled: Whether verdicts are remembered at all.
-        max_entries: Verdicts that are remembered for one channel.
-        retention: Which part of them stays when there are too many.
-    """
-
-    enabled: bool = True
-    max_entries: int = 1000
-    retention: float = 0.75
+    enabled: bool = flag("authCacheEnabled", True, "Remember who may ask what.")
+    max_entries: int = whole(
+        "authCacheMaxSize", 1000, "Verdicts that are remembered for one channel."
+    )
+    retention: float = fraction(
+        "authCachePurgeRetentionRatio", 0.75, "Which part of them stays when there are too many."
+    )
 
 
 @dataclass(slots=True)

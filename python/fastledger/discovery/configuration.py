@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers about a channel's configuration (Fabric: ``discovery/support/config``)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
-from fastledger.protos.common.configtx_pb2 import Config, ConfigGroup
-from fastledger.protos.common.configuration_pb2 import OrdererAddresses
+from fastledger.protos.common.configtx_pb2 import Config
 from fastledger.protos.discovery.protocol_pb2 import ConfigResult, Endpoint, Endpoints
 from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
 
@@ -21,43 +20,36 @@ def config_result(bundle: Bundle) -> ConfigResult:
     """Return a channel's MSPs, and where its orderers are.
 
     Raises:
-        FastledgerError: The configuration lacks a group.
+        FastledgerError: The configuration lacks a section.
     """
-    channel = Config.FromString(bundle.config).channel_group
-    for name in ("Orderer", "Application"):
-        if name not in channel.groups:
+    for name, section in (("Orderer", bundle.orderer), ("Application", bundle.application)):
+        if section is None:
             raise FastledgerError(f"key Config.ChannelGroup.Groups[{name}] is missing")
-    orderers = channel.groups["Orderer"].groups
     result = ConfigResult()
-    for _, msp in [*_msps(orderers), *_msps(channel.groups["Application"].groups)]:
+    for msp in _msps(bundle):
         if msp.name not in result.msps:
             result.msps[msp.name].CopyFrom(msp)
-    for mspid, endpoints in _endpoints(channel, orderers).items():
-        result.orderers[mspid].CopyFrom(Endpoints(endpoint=endpoints))
+    for mspid, endpoints in _endpoints(bundle).items():
+        if mspid in result.msps:
+            result.orderers[mspid].CopyFrom(Endpoints(endpoint=_parsed(endpoints)))
     return result
 
 
-def _msps(groups: Mapping[str, ConfigGroup]) -> Iterable[tuple[ConfigGroup, FabricMSPConfig]]:
-    for _, group in sorted(groups.items()):
-        config = MSPConfig.FromString(group.values["MSP"].value)
-        if config.type == _FABRIC:
-            yield group, FabricMSPConfig.FromString(config.config)
+def _msps(bundle: Bundle) -> Iterator[FabricMSPConfig]:
+    """Read the definitions of X.509 MSPs, those of the orderers first."""
+    channel = Config.FromString(bundle.config).channel_group
+    for section in ("Orderer", "Application"):
+        for _, group in sorted(channel.groups[section].groups.items()):
+            config = MSPConfig.FromString(group.values["MSP"].value)
+            if config.type == _FABRIC:
+                yield FabricMSPConfig.FromString(config.config)
 
 
-def _endpoints(
-    channel: ConfigGroup, orderers: Mapping[str, ConfigGroup]
-) -> dict[str, list[Endpoint]]:
+def _endpoints(bundle: Bundle) -> dict[str, tuple[str, ...]]:
     """The organizations' own endpoints; the channel's list for each where none has any."""
-    own = {msp.name: _addresses(group, "Endpoints") for group, msp in _msps(orderers)}
-    if not any(own.values()):
-        own = dict.fromkeys(own, _addresses(channel, "OrdererAddresses"))
-    return {mspid: _parsed(addresses) for mspid, addresses in own.items()}
-
-
-def _addresses(group: ConfigGroup, key: str) -> Sequence[str]:
-    if key not in group.values:
-        return ()
-    return tuple(OrdererAddresses.FromString(group.values[key].value).addresses)
+    orgs = bundle.orderer.orgs if bundle.orderer is not None else {}
+    own = {mspid: org.endpoints for mspid, org in orgs.items()}
+    return own if any(own.values()) else dict.fromkeys(own, bundle.orderer_addresses)
 
 
 def _parsed(addresses: Sequence[str]) -> list[Endpoint]:

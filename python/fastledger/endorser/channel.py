@@ -5,15 +5,10 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fastledger.channelconfig import Bundle
+from fastledger.channelconfig import ApplicationCapabilities, Bundle
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.queryindexes import QueryIndexes
-
-_LIFECYCLE = {"V2_0", "V2_5", "V3_0"}
-_PRIVATE_DATA = {"V1_2", "V1_3", "V1_4_2"} | _LIFECYCLE
-_KEY_LEVEL = {"V1_3", "V1_4_2"} | _LIFECYCLE
-_PURGE = {"V2_5", "V3_0"}
 
 
 @dataclass
@@ -30,30 +25,15 @@ class Channel:
     """Of public state, for rich queries; None where none are kept."""
 
     @property
-    def capabilities(self) -> set[str]:
-        """The application's capabilities."""
+    def capabilities(self) -> ApplicationCapabilities:
+        """What the channel asks of its peers."""
         application = self.bundle.application
-        return set(application.capabilities) if application is not None else set()
+        return ApplicationCapabilities(set()) if application is None else application.capabilities
 
     @property
     def has_lifecycle(self) -> bool:
         """Whether chaincodes may be defined by ``_lifecycle``."""
-        return not self.capabilities.isdisjoint(_LIFECYCLE)
-
-    @property
-    def has_private_data(self) -> bool:
-        """Whether collections may be defined."""
-        return not self.capabilities.isdisjoint(_PRIVATE_DATA)
-
-    @property
-    def has_key_level_endorsement(self) -> bool:
-        """Whether keys may have policies of their own."""
-        return not self.capabilities.isdisjoint(_KEY_LEVEL)
-
-    @property
-    def has_purge(self) -> bool:
-        """Whether private data may be purged."""
-        return not self.capabilities.isdisjoint(_PURGE)
+        return self.capabilities.lifecycle_v2_0
 
     @property
     def organizations(self) -> list[str]:

@@ -32,7 +32,7 @@ class PeerRules:
     @property
     def keeps_invalid(self) -> bool:
         """Whether write sets of invalid transactions are kept, too."""
-        return self._channel.has_lifecycle or "V1_4_2" in self._channel.capabilities
+        return self._channel.capabilities.store_pvt_data_of_invalid_tx
 
     def is_member(self, ns: str, coll: str) -> bool:
         """Whether the collection's policy takes the peer for a member."""

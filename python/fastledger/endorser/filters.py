@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fastledger.common.errors import InputError
 from fastledger.endorser.proposal import ProposalFiltered
-from fastledger.protoutil.expiration import expires_at
+from fastledger.msp import expires_at
 from fastledger.protoutil.unpacked import PartUndecodable, UnpackedProposal
 
 T = TypeVar("T")

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.simulator import TxSimulator as AnySimulator
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, PolicyUnsatisfied, said_to_others
 from fastledger.endorser import response
@@ -145,15 +146,10 @@ class PeerServices:
             write=is_member or not config.member_only_write,
         )
 
-    def capabilities(self, channel_id: str) -> Capabilities | None:
-        """What of a channel's capabilities a chaincode notices."""
+    def capabilities(self, channel_id: str) -> ApplicationCapabilities | None:
+        """What a channel asks of its peers; None when this one is not on it."""
         channel = self._channels.channel(channel_id)
-        if channel is None:
-            return None
-        return Capabilities(
-            key_level_endorsement=channel.has_key_level_endorsement,
-            purge_private_data=channel.has_purge,
-        )
+        return None if channel is None else channel.capabilities
 
 
 def _named(

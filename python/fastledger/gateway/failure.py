@@ -10,6 +10,7 @@ from google.protobuf import any_pb2
 from fastledger.common.errors import FastledgerError
 from fastledger.common.shorten import MAX_NAME, shortened
 from fastledger.protos.gateway import gateway_pb2
+from fastledger.protoutil import varint
 
 _DETAILS = "grpc-status-details-bin"
 MAX_STATUS_BYTES = 3 * 1024
@@ -50,7 +51,7 @@ async def abort(context: "grpc.aio.ServicerContext[object, object]", error: Gate
 def _status(error: GatewayFailed) -> bytes:
     """Encode a ``google.rpc.Status``, code, message, details, as far as it fits into a header."""
     text = shortened(str(error), MAX_STATUS_BYTES // 3)
-    encoded = b"\x08" + _varint(error.code.value[0]) + _field(0x12, text.encode())
+    encoded = b"\x08" + varint.encode(error.code.value[0]) + _field(0x12, text.encode())
     for number, detail in enumerate(error.details):
         share = (MAX_STATUS_BYTES - len(encoded)) // (len(error.details) - number)
         short = gateway_pb2.ErrorDetail(
@@ -67,13 +68,4 @@ def _status(error: GatewayFailed) -> bytes:
 
 
 def _field(tag: int, content: bytes) -> bytes:
-    return bytes([tag]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return bytes([tag]) + varint.encode(len(content)) + content

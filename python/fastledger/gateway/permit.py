@@ -16,7 +16,7 @@ import grpc
 
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel
-from fastledger.protoutil.expiration import expires_at
+from fastledger.msp import expires_at
 
 _T = TypeVar("_T")
 

@@ -1,133 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
 """``peer.gossip`` of core.yaml (Fabric: ``gossip/gossip/config.go``)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
+from fastledger.common.settings import seconds, text, texts, whole
 
 MAX_PORT = 65_535
+EXPIRATION = 5
+"""A peer is dead after so many of its intervals, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class GossipSettings:
-    """How a peer gossips; the defaults are Fabric's. Peers of one network may differ in all of it.
+    """How a peer gossips; the defaults are Fabric's. Peers of one network may differ in them."""
 
-    Attributes:
-        endpoint: Where peers of the own organization reach this one.
-        external_endpoint: Where those of others do; empty hides the peer from them.
-        bootstrap: Peers of the own organization to begin with.
-        propagate_peer_num: Peers that a message is pushed to; 0 iterations push nothing.
-        propagate_iterations: How often a message is pushed.
-        burst_size: Messages that are pushed at once.
-        burst_latency_s: How long a message may wait for others to be pushed with.
-        pull_interval_s: How often members and identities are asked for.
-        pull_peer_num: How many peers are asked.
-        publish_cert_s: How long after its start a peer's messages bring its identity along.
-        publish_state_info_s: How often news of the ledger are told.
-        request_state_info_s: How often those of others are asked for.
-        digest_wait_s: How long digests are waited for before items are asked for.
-        request_wait_s: How long after its greeting a peer may ask for items.
-        response_wait_s: How long items are waited for.
-        dial_timeout_s: For a connection to stand.
-        conn_timeout_s: For each step of the handshake on it.
-        send_buffer: Messages that may wait for one peer; more are dropped.
-        alive_interval_s: How often a peer says that it lives.
-        alive_expiration_s: A peer that says nothing for so long is dead.
-        reconnect_interval_s: How often dead peers are tried.
-        max_attempts: How often a peer is tried that was never reached.
-        expiration_factor: A dead peer is forgotten after so many times its expiration.
-    """
+    endpoint: str = text(
+        "endpoint",
+        "",
+        "Where peers of the own organization reach this one; peer.address without it.",
+    )
+    external_endpoint: str = text(
+        "externalEndpoint",
+        "",
+        "Where peers of other organizations do; empty hides the peer from them.",
+    )
+    bootstrap: tuple[str, ...] = texts("bootstrap", "Peers of the own organization to begin with.")
+    propagate_peer_num: int = whole(
+        "propagatePeerNum", 3, "Peers that a message is pushed to.", least=0
+    )
+    propagate_iterations: int = whole(
+        "propagateIterations", 1, "How often a message is pushed; 0 pushes nothing.", least=0
+    )
+    burst_size: int = whole(
+        "maxPropagationBurstSize", 10, "Messages that are pushed at once.", least=1
+    )
+    burst_latency_s: float = seconds(
+        "maxPropagationBurstLatency",
+        0.01,
+        "How long a message may wait for others to be pushed with.",
+        zero=False,
+    )
+    pull_interval_s: float = seconds(
+        "pullInterval", 4.0, "How often members and identities are asked for.", zero=False
+    )
+    pull_peer_num: int = whole("pullPeerNum", 3, "How many peers are asked.", least=0)
+    publish_cert_s: float = seconds(
+        "publishCertPeriod",
+        10.0,
+        "How long after its start a peer's messages bring its identity along.",
+        zero=False,
+    )
+    publish_state_info_s: float = seconds(
+        "publishStateInfoInterval", 4.0, "How often news of the ledger are told.", zero=False
+    )
+    request_state_info_s: float = seconds(
+        "requestStateInfoInterval", 4.0, "How often those of others are asked for.", zero=False
+    )
+    digest_wait_s: float = seconds(
+        "digestWaitTime",
+        1.0,
+        "How long digests are waited for before items are asked for.",
+        zero=False,
+    )
+    request_wait_s: float = seconds(
+        "requestWaitTime", 1.5, "How long after its greeting a peer may ask for items.", zero=False
+    )
+    response_wait_s: float = seconds(
+        "responseWaitTime", 2.0, "How long items are waited for.", zero=False
+    )
+    dial_timeout_s: float = seconds("dialTimeout", 3.0, "For a connection to stand.", zero=False)
+    conn_timeout_s: float = seconds(
+        "connTimeout", 2.0, "For each step of the handshake on it.", zero=False
+    )
+    send_buffer: int = whole(
+        "sendBuffSize", 200, "Messages that may wait for one peer; more are dropped.", least=1
+    )
+    alive_interval_s: float = seconds(
+        "aliveTimeInterval", 5.0, "How often a peer says that it lives.", zero=False
+    )
+    alive_expiration_s: float = seconds(
+        "aliveExpirationTimeout",
+        0.0,
+        "A peer that says nothing for so long is dead; 0s for five times aliveTimeInterval.",
+    )
+    reconnect_interval_s: float = seconds(
+        "reconnectInterval", 0.0, "How often dead peers are tried; 0s for aliveExpirationTimeout."
+    )
+    max_attempts: int = whole(
+        "maxConnectionAttempts", 120, "How often a peer is tried that was never reached.", least=1
+    )
+    expiration_factor: int = whole(
+        "msgExpirationFactor",
+        20,
+        "A dead peer is forgotten after so many times its expiration.",
+        least=1,
+    )
 
-    endpoint: str
-    external_endpoint: str = ""
-    bootstrap: tuple[str, ...] = ()
-    propagate_peer_num: int = 3
-    propagate_iterations: int = 1
-    burst_size: int = 10
-    burst_latency_s: float = 0.01
-    pull_interval_s: float = 4.0
-    pull_peer_num: int = 3
-    publish_cert_s: float = 10.0
-    publish_state_info_s: float = 4.0
-    request_state_info_s: float = 4.0
-    digest_wait_s: float = 1.0
-    request_wait_s: float = 1.5
-    response_wait_s: float = 2.0
-    dial_timeout_s: float = 3.0
-    conn_timeout_s: float = 2.0
-    send_buffer: int = 200
-    alive_interval_s: float = 5.0
-    alive_expiration_s: float = 25.0
-    reconnect_interval_s: float = 25.0
-    max_attempts: int = 120
-    expiration_factor: int = 20
+    def __post_init__(self) -> None:
+        """Fill in what depends on other settings."""
+        if not self.alive_expiration_s:
+            object.__setattr__(self, "alive_expiration_s", EXPIRATION * self.alive_interval_s)
+        if not self.reconnect_interval_s:
+            object.__setattr__(self, "reconnect_interval_s", self.alive_expiration_s)
 
     @property
     def port(self) -> int:
         """The port of the peer's own endpoint."""
         return int(self.endpoint.rpartition(":")[2])
 
+    def reachable_at(self, address: str) -> "GossipSettings":
+        """Return the settings of a peer whose endpoint is its own address if nothing else is said.
+
+        Raises:
+            ValueError: It is not ``host:port``.
+        """
+        endpoint = self.endpoint or address
+        port = endpoint.rpartition(":")[2]
+        if not port.isdecimal() or int(port) > MAX_PORT:
+            raise ValueError(
+                f"gossip needs peer.address, or peer.gossip.endpoint, as host:port, it is "
+                f"{endpoint!r}"
+            )
+        return replace(self, endpoint=endpoint)
+
     def is_own(self, endpoint: str) -> bool:
         """Whether an address is this peer's."""
         own = {self.endpoint, self.external_endpoint}
         own |= {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
         return endpoint in own
-
-
-def read_settings(config: Config) -> GossipSettings:
-    """Read the settings of a peer.
-
-    Raises:
-        ConfigInvalid: One of them is wrong.
-    """
-    endpoint = config.string("peer.gossip.endpoint") or config.string("peer.address")
-    port = endpoint.rpartition(":")[2]
-    if not port.isdecimal() or int(port) > MAX_PORT:
-        raise ConfigInvalid(
-            f"{config.file}: gossip needs peer.address, or peer.gossip.endpoint, as host:port, "
-            f"it is {endpoint!r}"
-        )
-    alive_interval_s = _seconds(config, "aliveTimeInterval", 5)
-    expiration_s = _seconds(config, "aliveExpirationTimeout", 5 * alive_interval_s)
-    return GossipSettings(
-        endpoint=endpoint,
-        external_endpoint=config.string("peer.gossip.externalEndpoint"),
-        bootstrap=tuple(config.strings("peer.gossip.bootstrap")),
-        propagate_peer_num=_count(config, "propagatePeerNum", 3, least=0),
-        propagate_iterations=_count(config, "propagateIterations", 1, least=0),
-        burst_size=_count(config, "maxPropagationBurstSize", 10),
-        burst_latency_s=_seconds(config, "maxPropagationBurstLatency", 0.01),
-        pull_interval_s=_seconds(config, "pullInterval", 4),
-        pull_peer_num=_count(config, "pullPeerNum", 3, least=0),
-        publish_cert_s=_seconds(config, "publishCertPeriod", 10),
-        publish_state_info_s=_seconds(config, "publishStateInfoInterval", 4),
-        request_state_info_s=_seconds(config, "requestStateInfoInterval", 4),
-        digest_wait_s=_seconds(config, "digestWaitTime", 1),
-        request_wait_s=_seconds(config, "requestWaitTime", 1.5),
-        response_wait_s=_seconds(config, "responseWaitTime", 2),
-        dial_timeout_s=_seconds(config, "dialTimeout", 3),
-        conn_timeout_s=_seconds(config, "connTimeout", 2),
-        send_buffer=_count(config, "sendBuffSize", 200),
-        alive_interval_s=alive_interval_s,
-        alive_expiration_s=expiration_s,
-        reconnect_interval_s=_seconds(config, "reconnectInterval", expiration_s),
-        max_attempts=_count(config, "maxConnectionAttempts", 120),
-        expiration_factor=_count(config, "msgExpirationFactor", 20),
-    )
-
-
-def _seconds(config: Config, name: str, default_s: float) -> float:
-    key = f"peer.gossip.{name}"
-    value = config.duration(key, default_s)
-    if value <= 0:
-        raise config.invalid(key, config.get(key), "longer than nothing")
-    return value
-
-
-def _count(config: Config, name: str, default: int, *, least: int = 1) -> int:
-    key = f"peer.gossip.{name}"
-    value = config.integer(key, default)
-    if value < least:
-        raise config.invalid(key, config.get(key), f"at least {least}")
-    return value

@@ -7,11 +7,13 @@ what stands before it is sound. Anything else that does not read is damage.
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from fastledger._core import block_from_record, block_header
 from fastledger.common.errors import InputError
-from fastledger.ledger.torn import MAX_VARINT_BYTES, block_is_torn, record_is_torn
+from fastledger.ledger.torn import block_is_torn, record_is_torn
+from fastledger.protoutil import varint
 
 MAX_BLOCK_BYTES = 256 << 20
 """Largest block that is read; it is kept in memory whole, and Fabric's messages end at 100 MiB."""
@@ -128,17 +130,19 @@ def _frames(
 
 
 def _varint(file: BinaryIO, name: str, offset: int) -> _Length | None:
-    value = 0
-    for index in range(MAX_VARINT_BYTES):
-        byte = file.read(1)
-        if not byte:
-            if index == 0:
-                return None
-            raise TornEnd(offset, "its length is incomplete")
-        value |= (byte[0] & 0x7F) << (7 * index)
-        if byte[0] < 0x80:
-            return _Length(index + 1, value)
-    raise InputError(f"{name}: damaged at offset {offset}: no length of a block stands there")
+    first = file.read(1)
+    if not first:
+        return None
+    following = (octet[0] for octet in iter(lambda: file.read(1), b""))
+    try:
+        value, size = varint.read(chain(first, following))
+    except EOFError as error:
+        raise TornEnd(offset, "its length is incomplete") from error
+    except ValueError as error:
+        raise InputError(
+            f"{name}: damaged at offset {offset}: no length of a block stands there"
+        ) from error
+    return _Length(size, value)
 
 
 _FRAMINGS: tuple[Reader, ...] = (

@@ -23,6 +23,7 @@ from typing import Any
 
 import lmdb
 
+from fastledger._core import expiring_block
 from fastledger.common import log
 from fastledger.common.errors import LedgerCorrupted, LedgerIo
 from fastledger.ledger import pvtwritesets
@@ -58,7 +59,6 @@ _Key = tuple[str, str, bytes]
 _ROW = struct.Struct(">QQI")
 _SAVEPOINT = b"height"
 _HEIGHT_BYTES = 8
-_NEVER = (1 << 64) - 1
 _HELP = (
     "the blocks have no copy of private values: put a backup of the folder in its place, or remove "
     "it, and the peer goes on without those that are gone"
@@ -253,9 +253,7 @@ class PrivateDataStore:
         self, txn: Any, version: Version, ns: str, coll: str, values: bytes, *, valid: bool
     ) -> None:
         life = self._rules.block_to_live(ns, coll)
-        # As the core reckons for the hashes (``expiring_block`` of its crate ledger).
-        expiring = version[0] + life + 1 if life and version[0] + life + 1 < _NEVER else None
-        self._write_sets.put(txn, version, ns, coll, values, expiring)
+        self._write_sets.put(txn, version, ns, coll, values, expiring_block(version[0], life))
         if not valid:
             return
         written = kvrwset.KVRWSet.FromString(values)

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from google.protobuf.message import DecodeError
 
 from fastledger.protos.common.common_pb2 import BlockHeader
-
-MAX_VARINT_BYTES = 10
-"""A 64-bit number in protobuf's encoding."""
+from fastledger.protoutil import varint
 
 _HEADER, _DATA, _METADATA = b"\x0a", b"\x12", b"\x1a"
 """Tags of the fields of ``common.Block``, each a message."""
@@ -103,13 +101,9 @@ class _Cursor:
         return taken
 
     def number(self) -> int:
-        value = 0
-        for index in range(MAX_VARINT_BYTES):
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << (7 * index)
-            if byte < 0x80:
-                return value
-        raise ValueError("a number is too long")
+        value, size = varint.read(memoryview(self._data)[self._position :])
+        self._position += size
+        return value
 
     def bytes_field(self) -> bytes:
         return self.take(self.number())

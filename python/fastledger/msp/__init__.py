@@ -5,7 +5,7 @@ The verdicts are the core's; here stand the folders that Fabric's tools keep ide
 private key of whoever runs this process.
 """
 
-from fastledger._core import Identity
+from fastledger._core import Identity, expires_at
 from fastledger.msp.folder import load_msp_config
 from fastledger.msp.local import load_msp
 from fastledger.msp.provider import Msp
@@ -17,6 +17,7 @@ __all__ = [
     "Msp",
     "SigningIdentity",
     "check_msp_settings",
+    "expires_at",
     "load_msp",
     "load_msp_config",
 ]

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the local MSP and of its crypto provider: what they ask for is done, or refused."""
 
+from dataclasses import dataclass
+
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, Unsupported
+from fastledger.common.settings import read, text, whole
 
 X509 = "bccsp"
 IDEMIX = "idemix"
@@ -13,18 +16,39 @@ _SECURITY = (256, 384)
 """What Fabric's software provider takes; identities are signed with SHA-256 whatever is set."""
 
 
+@dataclass(frozen=True, slots=True)
+class CryptoProvider:
+    """``BCCSP``: signatures are made with keys in files."""
+
+    name: str = text("BCCSP.Default", SOFTWARE, "SW: keys are in files.")
+    family: str = text("BCCSP.SW.Hash", _HASHES[0], "SHA2 or SHA3; what is signed takes SHA2.")
+    level: int = whole("BCCSP.SW.Security", _SECURITY[0], "256 or 384; what is signed takes 256.")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMsp(CryptoProvider):
+    """``BCCSP``, and what kind of identity a peer or a command has."""
+
+    kind: str = text("localMspType", X509, "bccsp: the identity is an X.509 certificate.")
+
+
 def check_msp_settings(config: Config, section: str) -> None:
     """Check that the identity of a node or a command is one that signs with a key in a file.
 
     Args:
         config: core.yaml or orderer.yaml.
-        section: The section that has ``BCCSP``, and ``localMspType`` if it can be chosen there.
+        section: The section that has ``BCCSP``, and in core.yaml ``localMspType``.
 
     Raises:
         ConfigInvalid: A setting names what Fabric does not know either.
         Unsupported: A setting asks for an anonymous identity or for a security module.
     """
-    kind = config.string(f"{section}.localMspType") or X509
+    if config.name == "core":
+        _check_kind(read(config, LocalMsp, section).kind, section)
+    _check_provider(read(config, CryptoProvider, section), f"{section}.BCCSP")
+
+
+def _check_kind(kind: str, section: str) -> None:
     if kind == IDEMIX:
         raise Unsupported(
             f"{section}.localMspType is {IDEMIX}, and anonymous identities do not sign here: use "
@@ -35,31 +59,27 @@ def check_msp_settings(config: Config, section: str) -> None:
             f"unknown MSP type '{kind}': {section}.localMspType may be {X509}, which it is if "
             "nothing is said"
         )
-    _check_provider(config, f"{section}.BCCSP")
 
 
-def _check_provider(config: Config, section: str) -> None:
+def _check_provider(provider: CryptoProvider, section: str) -> None:
     problem = "could not initialize BCCSP Factories: "
-    provider = config.string(f"{section}.Default") or SOFTWARE
-    if provider == "PKCS11":
+    if provider.name == "PKCS11":
         raise Unsupported(
-            f"{problem}Could not find default `{provider}` BCCSP: {section}.Default asks for a "
-            f"security module, and keys are read from files only; use {SOFTWARE}"
+            f"{problem}Could not find default `{provider.name}` BCCSP: {section}.Default asks for "
+            f"a security module, and keys are read from files only; use {SOFTWARE}"
         )
-    if provider != SOFTWARE:
+    if provider.name != SOFTWARE:
         raise ConfigInvalid(
-            f"{problem}Could not find default `{provider}` BCCSP: {section}.Default may be "
+            f"{problem}Could not find default `{provider.name}` BCCSP: {section}.Default may be "
             f"{SOFTWARE}"
         )
-    family = config.string(f"{section}.SW.Hash") or _HASHES[0]
-    level = config.integer(f"{section}.SW.Security", _SECURITY[0])
-    if family not in _HASHES:
+    if provider.family not in _HASHES:
         raise ConfigInvalid(
-            f"{problem}Hash Family not supported [{family}]: {section}.SW.Hash may be "
+            f"{problem}Hash Family not supported [{provider.family}]: {section}.SW.Hash may be "
             f"{' or '.join(_HASHES)}"
         )
-    if level not in _SECURITY:
+    if provider.level not in _SECURITY:
         raise ConfigInvalid(
-            f"{problem}Security level not supported [{level}]: {section}.SW.Security may be "
-            f"{' or '.join(map(str, _SECURITY))}"
+            f"{problem}Security level not supported [{provider.level}]: {section}.SW.Security may "
+            f"be {' or '.join(map(str, _SECURITY))}"
         )

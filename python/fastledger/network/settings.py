@@ -25,10 +25,7 @@ def orderer_env(plan: Plan) -> dict[str, str]:
             "GENERAL_TLS_ENABLED": "true",
             "GENERAL_TLS_PRIVATEKEY": str(tls / "server.key"),
             "GENERAL_TLS_CERTIFICATE": str(tls / "server.crt"),
-            "GENERAL_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
             "GENERAL_BOOTSTRAPMETHOD": "none",
-            "GENERAL_CLUSTER_CLIENTCERTIFICATE": str(tls / "server.crt"),
-            "GENERAL_CLUSTER_CLIENTPRIVATEKEY": str(tls / "server.key"),
             "CHANNELPARTICIPATION_ENABLED": "true",
             "ADMIN_LISTENADDRESS": f"{HOST}:{node.side_port}",
             "ADMIN_TLS_ENABLED": "true",
@@ -36,12 +33,9 @@ def orderer_env(plan: Plan) -> dict[str, str]:
             "ADMIN_TLS_PRIVATEKEY": str(tls / "server.key"),
             "ADMIN_TLS_CLIENTAUTHREQUIRED": "true",
             "ADMIN_TLS_CLIENTROOTCAS": f"[{tls / 'ca.crt'}]",
-            "ADMIN_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
             "OPERATIONS_LISTENADDRESS": f"{HOST}:{node.operations_port}",
             "METRICS_PROVIDER": "prometheus",
             "FILELEDGER_LOCATION": str(node.folder / "data"),
-            "CONSENSUS_WALDIR": str(node.folder / "data" / "etcdraft" / "wal"),
-            "CONSENSUS_SNAPDIR": str(node.folder / "data" / "etcdraft" / "snapshot"),
         },
     )
 

@@ -14,9 +14,9 @@ from fastledger import __version__
 from fastledger.comm.http import HttpServer, require_certificate
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import gojson, log, metrics
-from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid
 from fastledger.common.gojson import JsonInvalid
+from fastledger.node.operations_config import PeerOperations
 
 MAX_BODY_BYTES = 64 * 1024
 """A logging specification is far shorter."""
@@ -49,17 +49,18 @@ class Operations:
         if provider == "prometheus":
             app.router.add_get("/metrics", self._metrics)
         elif provider != "disabled":
-            _logger.warning("Unknown provider type: %s; metrics disabled", provider)
+            _logger.warning(
+                "metrics.provider %s is not supported: metrics are disabled; use prometheus",
+                provider,
+            )
         self._server = HttpServer(address, app, tls)
 
     @staticmethod
-    def from_config(config: Config) -> "Operations | None":
+    def of(settings: PeerOperations) -> "Operations | None":
         """Prepare the endpoint of ``core.yaml`` or ``orderer.yaml``; None without an address."""
-        address = config.string("operations.listenAddress")
-        if not address:
+        if not settings.address:
             return None
-        provider = config.string("metrics.provider", "disabled")
-        return Operations(address, _tls(config), provider=provider)
+        return Operations(settings.address, settings.tls.load(), provider=settings.provider)
 
     @property
     def port(self) -> int:
@@ -121,19 +122,3 @@ async def _version(_: web.Request) -> web.Response:
 
 def _bad(reason: str) -> web.Response:
     return web.json_response({"error": reason}, status=400)
-
-
-def _tls(config: Config) -> TlsConfig | None:
-    if not config.boolean("operations.tls.enabled"):
-        return None
-    if config.name == "core":
-        cert, key = "operations.tls.cert.file", "operations.tls.key.file"
-        roots = "operations.tls.clientRootCAs.files"
-    else:
-        cert, key = "operations.tls.certificate", "operations.tls.privateKey"
-        roots = "operations.tls.clientRootCAs"
-    cert_path, key_path = config.path(cert), config.path(key)
-    if cert_path is None or key_path is None:
-        raise ConfigInvalid(f"{config.file}: operations.tls is enabled, but has no {cert} or {key}")
-    require = config.boolean("operations.tls.clientAuthRequired")
-    return TlsConfig.load(cert_path, key_path, config.paths(roots), require=require)

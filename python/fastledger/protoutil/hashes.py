@@ -1,37 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes of headers and transactions; the core computes its own."""
+"""Hashes of headers and transactions, which the core computes."""
 
-import hashlib
-
+from fastledger._core import block_header_bytes, block_header_hash, transaction_id
 from fastledger.protos.common.common_pb2 import BlockHeader
+
+__all__ = ["header_bytes", "header_hash", "transaction_id"]
 
 
 def header_hash(header: BlockHeader) -> bytes:
     """Hash a block header (Fabric: ``protoutil.BlockHeaderHash``)."""
-    return hashlib.sha256(header_bytes(header)).digest()
+    return block_header_hash(header.number, header.previous_hash, header.data_hash)
 
 
 def header_bytes(header: BlockHeader) -> bytes:
-    """Encode a block header as orderers sign it: DER SEQUENCE{number, previous hash, data hash}.
-
-    Fabric: ``protoutil.BlockHeaderBytes``.
-    """
-    number = header.number.to_bytes(header.number.bit_length() // 8 + 1, "big")
-    body = _der(0x02, number) + _der(0x04, header.previous_hash) + _der(0x04, header.data_hash)
-    return _der(0x30, body)
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:
-        return bytes([tag, length]) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(octets)]) + octets + content
-
-
-def transaction_id(nonce: bytes, creator: bytes) -> str:
-    """Compute a transaction's id: hexadecimal SHA-256 of nonce and creator.
-
-    Fabric: ``protoutil.ComputeTxID``.
-    """
-    return hashlib.sha256(nonce + creator).hexdigest()
+    """Encode a block header as orderers sign it (Fabric: ``protoutil.BlockHeaderBytes``)."""
+    return block_header_bytes(header.number, header.previous_hash, header.data_hash)

@@ -30,7 +30,7 @@ fn main() {
     let corpora: Vec<_> =
         ["fabric-3.1/small", "fabric-3.1/bypass", "fabric-3.1/malformed", "fabric-1.4/pvt14", "fabric-1.4/v11"]
             .into_iter()
-            .filter_map(Corpus::open)
+            .map(Corpus::kept)
             .collect();
     let blocks: Vec<&[u8]> = corpora.iter().flat_map(Corpus::delivered_blocks).collect();
     real_blocks(&blocks, &corpora);

@@ -22,6 +22,7 @@ from transcripts.network import DEADLINE_S, Network
 from transcripts.places import Places
 from transcripts.recording import CHANNEL, Step
 from transcripts.sources import Sources
+from waiting import pause
 
 PEERS = recording.NODES[1:]
 SIDE_BY_SIDE = 4
@@ -129,7 +130,7 @@ class Walk:
             )
             if here == there:
                 break
-            time.sleep(1)
+            pause(1, "before discover is asked again: it learns of peers by and by")
             done = self._run(step)
         return done
 

@@ -7,7 +7,6 @@ import tarfile
 from collections.abc import Awaitable, Callable
 
 import pytest
-from stand_in import Peer, args, tx
 
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
@@ -15,6 +14,7 @@ from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError, InputError
+from stand_in import Peer, args, tx
 
 CCID = "basic:1.0"
 

@@ -45,7 +45,7 @@ def test_without_controllers_there_are_no_groups(tree: Path) -> None:
     assert list(cgroups._places()) == []
 
 
-@pytest.mark.skipif(not cgroups.available(), reason="the kernel gives this user no control groups")
+@pytest.mark.skipif(not cgroups.available(), reason="needs control groups that this user may use")
 def test_a_group_ends_with_all_of_its_processes() -> None:
     group = cgroups.make(64 << 20, 16)
     assert group is not None

@@ -7,15 +7,15 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
-from stand_in import Endless, Peer, Simulator, args, tx
 
 from fastledger.chaincode import context as contexts
 from fastledger.chaincode import handler as handlers
 from fastledger.chaincode import requests
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
@@ -26,6 +26,8 @@ from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeSpec,
 )
 from fastledger.protos.peer.proposal_response_pb2 import Response
+from stand_in import Endless, Peer, Simulator, args, tx
+from waiting import elapse, until
 
 T = wire.ChaincodeMessage
 CCID = "basic_1.0:abc"
@@ -216,7 +218,7 @@ def test_metadata_is_read_and_needs_its_capability() -> None:
         answer = await scene.ask(T.GET_STATE_METADATA, get)
         (entry,) = wire.StateMetadataResult.FromString(answer.payload).entries
         assert (entry.metakey, entry.value) == ("VALIDATION_PARAMETER", b"x")
-        scene.peer.capable = Capabilities(key_level_endorsement=False, purge_private_data=False)
+        scene.peer.capable = ApplicationCapabilities({"V1_2"})
         for kind, request in (
             (T.GET_STATE_METADATA, get),
             (T.PUT_STATE_METADATA, wire.PutStateMetadata(key="k")),
@@ -596,12 +598,10 @@ def test_a_timeout_costs_one_transaction_and_a_looping_chaincode_is_replaced() -
         lost = await scene.begin(tx(scene.peer), "loop")
         with pytest.raises(ChaincodeError, match="timeout expired while executing transaction"):
             await lost
-        while scene.support._registry.get(CCID) is not None:
-            await asyncio.sleep(0.05)
+        await until(lambda: scene.support._registry.get(CCID) is None)
         await asyncio.wait_for(scene.launcher.instances[0].ended.wait(), 10)
         task = asyncio.create_task(scene.support.invoke(tx(scene.peer), args("f")))
-        while scene.launcher.starts == 1:
-            await asyncio.sleep(0.01)
+        await until(lambda: scene.launcher.starts > 1)
         for _ in range(2):
             await scene.pipe.get()
         message = await scene.pipe.get()
@@ -621,7 +621,7 @@ def test_a_late_answer_saves_the_chaincode() -> None:
         with pytest.raises(ChaincodeError):
             await lost
         scene.complete()
-        await asyncio.sleep(0.6)
+        await elapse(0.6, "twice the grace, after which an overdue chaincode is ended")
         assert scene.support._registry.get(CCID) is not None
 
     asyncio.run(run())
@@ -699,10 +699,9 @@ def test_a_chaincode_that_dies_is_started_again() -> None:
         scene.pipe.hang_up()
         with pytest.raises(ChaincodeError, match="chaincode stream terminated"):
             await task
-        await asyncio.sleep(0.05)
+        await until(lambda: scene.support._registry.get(CCID) is None)
         again = asyncio.create_task(scene.support.invoke(tx(scene.peer), args("f")))
-        while scene.launcher.starts == 1:
-            await asyncio.sleep(0.01)
+        await until(lambda: scene.launcher.starts > 1)
         again.cancel()
 
     asyncio.run(run())

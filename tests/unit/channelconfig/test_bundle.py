@@ -221,7 +221,7 @@ def test_a_channel_of_1_4_says_what_it_is(open_corpus: OpenCorpus) -> None:
     assert (orderer.consensus_type, orderer.state) == ("solo", "STATE_NORMAL")
     assert orderer.batch_size == BatchSize(10, 103809024, 524288)
     assert orderer.batch_timeout == 2.0
-    assert orderer.capabilities == {"V1_4_2"}
+    assert orderer.capabilities.names == {"V1_4_2"}
     assert list(orderer.orgs) == ["OrdererMSP"]
     assert bundle.orderer_addresses
     assert application is not None
@@ -240,7 +240,8 @@ def test_a_channel_of_3_1_says_what_it_is(small: Corpus) -> None:
     assert orderer.consensus_type == "etcdraft"
     assert orderer.consensus_metadata
     assert bundle.capabilities
-    assert application.capabilities
+    assert application.capabilities.names
+    assert application.capabilities.lifecycle_v2_0
     assert {"Org1MSP", "Org2MSP"} <= set(application.orgs)
     assert all(path.startswith("/Channel/") for path in application.acls.values())
     org = next(iter(orderer.orgs.values()))
@@ -254,8 +255,8 @@ def test_a_system_channel_has_consortiums(open_corpus: OpenCorpus) -> None:
     assert bundle.application is None
     assert bundle.consortiums is not None
     (consortium,) = bundle.consortiums.values()
-    assert consortium.orgs == {"Org1MSP": "Org1MSP", "Org2MSP": "Org2MSP"}
-    assert consortium.channel_creation_policy.type == 3
+    named = {mspid: org.name for mspid, org in consortium.items()}
+    assert named == {"Org1MSP": "Org1MSP", "Org2MSP": "Org2MSP"}
 
 
 def anchor_update(bundle: Bundle, host: str) -> ConfigUpdate:

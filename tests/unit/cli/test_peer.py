@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peer command against nodes that a test controls.
 
-Texts and exit codes are those of the v14 transcript of the real command, named by its steps.
+Texts and exit codes are those of the v14 transcript of the real command: its steps are named.
 """
 
 import logging
@@ -39,23 +39,27 @@ def peer(*args: str) -> Result:
     return CliRunner().invoke(main, ["peer", *args])
 
 
-def test_query_step_051(user: Path, nodes) -> None:
+def test_a_query_prints_the_answer(user: Path, nodes) -> None:
+    # Step 051.
     done = peer(*QUERY)
     assert (done.exit_code, done.stdout) == (0, "100\n")
     assert nodes.args() == [b"query", b"a"]
 
 
 @pytest.mark.parametrize(("flag", "shown"), [("-x", "313030\n"), ("--raw", "[49 48 48]\n")])
-def test_query_steps_052_and_053(user: Path, nodes, flag: str, shown: str) -> None:
+def test_a_query_prints_bytes_as_asked(user: Path, nodes, flag: str, shown: str) -> None:
+    # Steps 052 and 053.
     assert peer(*QUERY, flag).stdout == shown
 
 
-def test_query_with_function_step_054(user: Path, nodes) -> None:
+def test_a_function_stands_before_its_arguments(user: Path, nodes) -> None:
+    # Step 054.
     peer(*QUERY[:-1], '{"function":"query","Args":["b"]}')
     assert nodes.args() == [b"query", b"b"]
 
 
-def test_query_of_a_failed_chaincode_step_088(user: Path, nodes) -> None:
+def test_a_query_that_the_chaincode_refuses_fails(user: Path, nodes) -> None:
+    # Step 088.
     nodes.endorses = False
     nodes.response = Response(status=500, message='{"Error":"Nil amount for zz"}')
     done = peer(*QUERY)
@@ -67,7 +71,8 @@ def test_query_of_a_failed_chaincode_step_088(user: Path, nodes) -> None:
     ) in done.stderr
 
 
-def test_a_refused_proposal_step_086(user: Path, nodes) -> None:
+def test_a_query_that_the_peer_refuses_fails(user: Path, nodes) -> None:
+    # Step 086.
     nodes.refusal = "access denied: channel [nochannel] creator org [Org1MSP]"
     done = peer(*QUERY)
     assert done.exit_code == 1
@@ -77,7 +82,10 @@ def test_a_refused_proposal_step_086(user: Path, nodes) -> None:
     ) in done.stderr
 
 
-def test_no_peer_step_097(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_without_a_peer_says_whom_it_dialed(
+    user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Step 097.
     monkeypatch.setenv("CORE_PEER_ADDRESS", "127.0.0.1:1")
     done = peer(*QUERY)
     assert done.exit_code == 1
@@ -96,21 +104,26 @@ def test_no_peer_step_097(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("-C", "", "-c", '{"Args":[]}'), "The required parameter 'channelID' is empty."),
     ],
 )
-def test_wrong_arguments_steps_091_to_093(user: Path, args: tuple[str, ...], error: str) -> None:
+def test_wrong_arguments_are_named_with_the_usage(
+    user: Path, args: tuple[str, ...], error: str
+) -> None:
+    # Steps 091 to 093.
     done = peer("chaincode", "invoke", "-C", "mychannel", "-n", "mycc", *args)
     assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: {error}")
     assert "Usage:" in done.stderr
 
 
-def test_invoke_step_056(user: Path, nodes) -> None:
+def test_an_invoke_sends_one_transaction(user: Path, nodes) -> None:
+    # Step 056.
     done = peer(*INVOKE, "-o", nodes.address)
     assert (done.exit_code, done.stdout) == (0, "")
     assert 'Chaincode invoke successful. result: status:200 payload:"100"' in done.stderr
     assert len(nodes.envelopes) == 1
 
 
-def test_invoke_waits_for_the_event_step_059(user: Path, nodes) -> None:
+def test_an_invoke_waits_for_the_verdict(user: Path, nodes) -> None:
+    # Step 059.
     done = peer(*INVOKE, "-o", nodes.address, "--waitForEvent")
     assert done.exit_code == 0
     assert f"committed with status (VALID) at {nodes.address}" in done.stderr
@@ -125,7 +138,8 @@ def test_an_invalid_transaction_fails_as_in_2_5(user: Path, nodes) -> None:
     assert f"{why} - proposal response: <nil>" in done.stderr
 
 
-def test_a_failed_invoke_sends_nothing_step_089(user: Path, nodes) -> None:
+def test_a_failed_invoke_sends_nothing(user: Path, nodes) -> None:
+    # Step 089.
     nodes.response = Response(status=500, message="no")
     done = peer(*INVOKE, "-o", nodes.address)
     assert done.exit_code == 1
@@ -133,7 +147,8 @@ def test_a_failed_invoke_sends_nothing_step_089(user: Path, nodes) -> None:
     assert not nodes.envelopes
 
 
-def test_no_orderer_step_096(user: Path) -> None:
+def test_an_invoke_without_an_orderer_says_whom_it_dialed(user: Path) -> None:
+    # Step 096.
     done = peer(*INVOKE, "-o", "127.0.0.1:1")
     assert done.exit_code == 1
     assert (
@@ -161,7 +176,8 @@ def test_one_root_certificate_per_address(user: Path, monkeypatch) -> None:
     assert "number of peer addresses (1) does not match the number of TLS root" in done.stderr
 
 
-def test_channel_list_step_026(user: Path, nodes) -> None:
+def test_the_joined_channels_are_listed(user: Path, nodes) -> None:
+    # Step 026.
     channels = ChannelQueryResponse()
     channels.channels.add(channel_id="mychannel")
     nodes.response = Response(status=200, payload=channels.SerializeToString())
@@ -171,7 +187,8 @@ def test_channel_list_step_026(user: Path, nodes) -> None:
     assert "Endorser and orderer connections initialized" in done.stderr
 
 
-def test_getinfo_step_037(user: Path, nodes) -> None:
+def test_a_channels_height_and_hashes_are_printed(user: Path, nodes) -> None:
+    # Step 037.
     info = BlockchainInfo(height=3, currentBlockHash=b"\x47\x3d", previousBlockHash=b"\x89")
     nodes.response = Response(status=200, payload=info.SerializeToString())
     done = peer("channel", "getinfo", "-c", "mychannel")
@@ -180,14 +197,16 @@ def test_getinfo_step_037(user: Path, nodes) -> None:
     )
 
 
-def test_getinfo_of_an_unknown_channel_step_038(user: Path, nodes) -> None:
+def test_an_unknown_channel_has_no_height(user: Path, nodes) -> None:
+    # Step 038.
     nodes.response = Response(status=500, message="Invalid chain ID, nochannel")
     done = peer("channel", "getinfo", "-c", "nochannel")
     assert done.exit_code == 1
     assert "Error: received bad response, status 500: Invalid chain ID, nochannel" in done.stderr
 
 
-def test_fetch_steps_028_and_031(user: Path, nodes) -> None:
+def test_blocks_are_fetched_from_orderer_and_peer(user: Path, nodes) -> None:
+    # Steps 028 and 031.
     newest = peer("channel", "fetch", "newest", "n.block", "-o", nodes.address, "-c", "mychannel")
     assert newest.exit_code == 0
     assert Block.FromString(Path("n.block").read_bytes()).header.number == 2
@@ -197,13 +216,15 @@ def test_fetch_steps_028_and_031(user: Path, nodes) -> None:
     assert Block.FromString(Path("mychannel_1.block").read_bytes()).header.number == 1
 
 
-def test_fetch_of_what_is_not_there_step_033(user: Path, nodes) -> None:
+def test_a_block_that_is_not_there_cannot_be_fetched(user: Path, nodes) -> None:
+    # Step 033.
     done = peer("channel", "fetch", "1000000", "-o", nodes.address, "-c", "nochannel")
     assert done.exit_code == 1
     assert "Error: can't read the block: &{NOT_FOUND}" in done.stderr
 
 
-def test_join_step_020(user: Path, nodes) -> None:
+def test_a_peer_joins_a_channel_once(user: Path, nodes) -> None:
+    # Step 020.
     Path("mychannel.block").write_bytes(b"block")
     assert peer("channel", "join", "-b", "mychannel.block").exit_code == 0
     assert nodes.args() == [b"JoinChain", b"block"]
@@ -214,7 +235,8 @@ def test_join_step_020(user: Path, nodes) -> None:
     assert f"proposal failed (err: bad proposal response 500: {message})" in done.stderr
 
 
-def test_list_installed_step_062(user: Path, nodes) -> None:
+def test_installed_chaincodes_are_listed(user: Path, nodes) -> None:
+    # Step 062.
     answer = ChaincodeQueryResponse()
     answer.chaincodes.add(name="mycc", version="1.0", path="github.com/x", id=b"\xe0\x4b")
     nodes.response = Response(status=200, payload=answer.SerializeToString())
@@ -225,7 +247,8 @@ def test_list_installed_step_062(user: Path, nodes) -> None:
     )
 
 
-def test_packages_of_owners_steps_068_and_069(user: Path) -> None:
+def test_a_package_is_signed_by_its_owners(user: Path) -> None:
+    # Steps 068 and 069.
     Path("cc").mkdir()
     Path("cc/chaincode.py").write_text("x = 1\n")
     made = peer(

@@ -13,6 +13,7 @@ from fastledger.comm import Broadcaster, GrpcChannel, GrpcServer, StreamLost, br
 from fastledger.common.errors import FastledgerError
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
+from waiting import until
 
 Serve = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[None]]
 
@@ -173,7 +174,7 @@ def test_only_so_many_wait(monkeypatch) -> None:
     async def run() -> None:
         async with ordering(silent) as to:
             waiting = [asyncio.ensure_future(to.send(b"")) for _ in range(2)]
-            await asyncio.sleep(0.05)
+            await until(lambda: to._pending == 2)
             with pytest.raises(FastledgerError, match="2 transactions wait"):
                 await to.send(b"")
             for one in waiting:

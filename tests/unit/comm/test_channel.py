@@ -2,6 +2,7 @@
 """The core's channels against gRPC's own servers, and what callers see of it."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from fastledger.comm.server import MAX_STREAMS_PER_CONNECTION
 from fastledger.comm.stream import DETAILS_KEY
 from fastledger.common.errors import ConnectionFailed
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from waiting import elapse, until
 
 CA = certificates.authority("localhost")
 SERVER = certificates.leaf(CA)
@@ -28,6 +30,7 @@ class Methods:
     """What the server does."""
 
     def __init__(self) -> None:
+        self.waits = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.read: list[bytes] = []
         self.go_on = asyncio.Event()
@@ -46,6 +49,7 @@ class Methods:
         )
 
     async def wait(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        self.waits.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -161,7 +165,7 @@ def test_many_calls_at_once() -> None:
 
 def test_more_calls_than_the_server_takes_at_a_time_wait() -> None:
     async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        await asyncio.sleep(0.1)
+        await elapse(0.1, "so that calls meet")
         return request
 
     async def run() -> None:
@@ -229,7 +233,7 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server() -> None:
     async def talk(channel: GrpcChannel, methods: Methods) -> None:
         call = channel.unary_unary("/p.S/wait")(b"")
         waiting = asyncio.ensure_future(call)
-        await asyncio.sleep(0.1)
+        await methods.waits.wait()
         assert call.cancel()
         assert not call.cancel()
         assert call.cancelled()
@@ -237,10 +241,11 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server() -> None:
             await waiting
         await methods.cancelled.wait()
 
+        methods.waits.clear()
         methods.cancelled.clear()
         call = channel.unary_unary("/p.S/wait")(b"")
         waiting = asyncio.ensure_future(call)
-        await asyncio.sleep(0.1)
+        await methods.waits.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -296,7 +301,7 @@ def test_who_writes_faster_than_the_server_reads_waits() -> None:
             await stream.done_writing()
 
         writing = asyncio.ensure_future(write())
-        await asyncio.sleep(0.5)
+        await elapse(0.5, "in which a sender that nobody holds back would be done")
         assert written < 30
         methods.go_on.set()
         await writing
@@ -336,13 +341,15 @@ def test_a_server_that_comes_back_is_found_again() -> None:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await failing
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-        async with serving(port=port), asyncio.timeout(DEADLINE_S):
-            while True:
-                try:
-                    assert await ask(b"again") == b"again"
-                    break
-                except grpc.aio.AioRpcError:
-                    await asyncio.sleep(0.02)
+
+        async def answered() -> bool:
+            try:
+                return await ask(b"again") == b"again"
+            except grpc.aio.AioRpcError:
+                return False
+
+        async with serving(port=port):
+            await until(answered, DEADLINE_S)
         await channel.close()
 
     asyncio.run(run())
@@ -396,11 +403,16 @@ def test_silence_ends_with_the_timeout() -> None:
             address = f"127.0.0.1:{silent.getsockname()[1]}"
             with pytest.raises(ConnectionFailed, match="not in plain-text gRPC"):
                 await dial(address, timeout_s=0.1)
+            silent.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    silent.accept()[0].close()
             dialling = asyncio.ensure_future(dial(address, timeout_s=DEADLINE_S))
-            await asyncio.sleep(0.05)
-            dialling.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await dialling
+            accepted, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with accepted:
+                dialling.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await dialling
 
     asyncio.run(run())
 

@@ -16,6 +16,7 @@ import certificates
 from fastledger.comm import TlsConfig, http
 from fastledger.comm.http import HttpServer
 from fastledger.common.errors import ConfigInvalid, ConnectionFailed
+from waiting import elapse
 
 CA = certificates.authority()
 PAIR = certificates.leaf(CA)
@@ -111,7 +112,7 @@ def test_a_head_that_comes_slowly_does_not_hold_a_connection(monkeypatch) -> Non
             async def drip(writer: asyncio.StreamWriter) -> None:
                 while not writer.transport.is_closing():
                     writer.write(b"X-A: b\r\n")
-                    await asyncio.sleep(0.1)
+                    await elapse(0.1, "a client that sends slowly")
 
             dripping = [asyncio.create_task(drip(writer)) for _, writer in pairs]
             assert await ask(port) == "HTTP/1.1 200 OK"
@@ -136,7 +137,7 @@ def test_a_call_that_never_ends_does_not_hold_a_connection(monkeypatch) -> None:
             assert await ended(await connect(port, head))
             # Nor does an answer that nobody takes.
             reader, writer = await connect(port, b"GET /much HTTP/1.1\r\nHost: h\r\n\r\n")
-            await asyncio.sleep(3)
+            await elapse(3, "longer than a call may take")
             got = 0
             try:
                 while chunk := await reader.read(1 << 20):

@@ -15,6 +15,7 @@ from fastledger.protos.peer.peer_pb2_grpc import (
     EndorserServicer,
     add_EndorserServicer_to_server,
 )
+from waiting import elapse, settle, until
 
 DEADLINE_S = 60
 LARGE = b"x" * (512 << 10)
@@ -53,12 +54,6 @@ async def says(channel: grpc.aio.Channel) -> bytes:
     stream = call(channel, "echo")
     await stream.write(b"hello")
     return await stream.read()
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_an_exception_of_a_servicer_is_its_calls() -> None:
@@ -126,7 +121,7 @@ def test_a_client_that_goes_away_cancels_its_servicer_and_wakes_other_writers() 
                 assert await says(other) == b"hello"
             assert not ended
             stream.cancel()
-            await eventually(lambda: sorted(ended) == ["servicer", "writer"])
+            await until(lambda: sorted(ended) == ["servicer", "writer"])
 
     asyncio.run(run())
 
@@ -145,7 +140,7 @@ def test_a_writer_that_gives_up_disturbs_no_other() -> None:
 
         impatient = asyncio.create_task(write(1000))
         patient = asyncio.create_task(write(4))
-        await asyncio.sleep(0.3)
+        await elapse(0.3, "in which writers that nobody holds back would be done")
         assert not patient.done()
         assert written < 200
         impatient.cancel()
@@ -155,7 +150,7 @@ def test_a_writer_that_gives_up_disturbs_no_other() -> None:
     async def run() -> None:
         async with serving(push=push) as server, await dial(server.address) as channel:
             stream = call(channel, "push")
-            await asyncio.sleep(0.6)
+            await elapse(0.6, "a client that reads late")
             got = 0
             while await stream.read() is not grpc.aio.EOF:
                 got += 1
@@ -177,7 +172,7 @@ def test_many_connections_and_calls_that_are_taken_back() -> None:
                     assert await says(channel) == b"hello"
 
             await asyncio.gather(*(come_and_go(number) for number in range(100)))
-            await eventually(lambda: not server._calls)
+            await until(lambda: not server._calls)
             async with await dial(server.address) as channel:
                 assert await says(channel) == b"hello"
 
@@ -198,12 +193,16 @@ def test_stop_under_load_ends_every_call() -> None:
             streams = [call(channel, "push") for channel in channels for _ in range(20)]
             await asyncio.gather(*(stream.read() for stream in streams))
 
+            served = 0
+
             async def call_on() -> None:
+                nonlocal served
                 while True:
                     await says(channels[0])
+                    served += 1
 
             callers = [asyncio.ensure_future(call_on()) for _ in range(5)]
-            await asyncio.sleep(0.1)
+            await until(lambda: served > len(callers))
             async with asyncio.timeout(DEADLINE_S):
                 await server.stop(grace_s=0.2)
                 refused = await asyncio.gather(*callers, return_exceptions=True)
@@ -217,8 +216,11 @@ def test_stop_under_load_ends_every_call() -> None:
 
 
 def test_answers_that_were_given_arrive_although_the_server_stops() -> None:
+    asked, stopped = asyncio.Event(), asyncio.Event()
+
     async def answer(requests, context) -> None:
-        await asyncio.sleep(0.2)
+        asked.set()
+        await stopped.wait()
         for _ in range(4):
             await context.write(LARGE)
 
@@ -226,8 +228,10 @@ def test_answers_that_were_given_arrive_although_the_server_stops() -> None:
         async with serving(answer=answer) as server, await dial(server.address) as channel:
             stream = call(channel, "answer")
             reading = asyncio.ensure_future(stream.read())
-            await asyncio.sleep(0.1)
+            await asked.wait()
             stopping = asyncio.ensure_future(server.stop(grace_s=DEADLINE_S))
+            await settle()
+            stopped.set()
             got = 1 if await reading == LARGE else 0
             while await stream.read() is not grpc.aio.EOF:
                 got += 1

@@ -4,7 +4,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from fastledger.protos.peer.peer_pb2_grpc import (
     EndorserStub,
     add_EndorserServicer_to_server,
 )
+from waiting import until
 
 LIMIT = 20
 DEADLINE_S = 60
@@ -62,12 +63,6 @@ async def ask(channel: grpc.aio.Channel) -> int:
     return answer.version
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def resident_mib() -> float:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
     assert found
@@ -94,7 +89,7 @@ def test_calls_that_were_asked_do_count() -> None:
         async with endorsing() as (server, servicer), await dial(server.address) as channel:
             servicer.may_answer.clear()
             waiting = [asyncio.create_task(ask(channel)) for _ in range(LIMIT)]
-            await eventually(lambda: servicer.asked == LIMIT)
+            await until(lambda: servicer.asked == LIMIT)
             with pytest.raises(grpc.aio.AioRpcError, match=r"concurrency limit \(20\)"):
                 await ask(channel)
             servicer.may_answer.set()

@@ -20,7 +20,7 @@ def private_set() -> bytes:
     return private.SerializeToString()
 
 
-def test_what_waits_for_committed_blocks_is_taken_at_the_start(
+def test_waiting_values_that_their_transaction_does_not_name_are_dropped_at_the_start(
     open_corpus: OpenCorpus, tmp_path
 ) -> None:
     blocks = open_corpus("v14").blocks("peer")

@@ -12,6 +12,7 @@ from fastledger.committer.committer import Committer
 from fastledger.committer.intake import Intake
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from waiting import settle
 
 
 def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
@@ -31,7 +32,7 @@ def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
             intake = Intake(committer, lambda: ledger.height)
             await intake.put(blocks[0])
             second = asyncio.create_task(intake.put(blocks[1]))
-            await asyncio.sleep(0)
+            await settle()
             assert not second.done()
             committer.start()
             async with asyncio.timeout(20):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""core.yaml and orderer.yaml: overrides, durations, sizes, paths, wrong and unknown keys."""
+"""core.yaml and orderer.yaml: overrides, durations, sizes, paths, wrong values."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from fastledger.common import config
 from fastledger.common.config import Config
-from fastledger.common.durations import format_duration, parse_duration, parse_size
+from fastledger.common.durations import format_duration, parse_duration
 from fastledger.common.errors import ConfigInvalid
 
 CORE = """
@@ -30,8 +30,6 @@ chaincode:
     - name: ccaas
       path: /builder
       propagateEnvironment: [A]
-peeer:
-  address: x
 """
 
 
@@ -83,11 +81,6 @@ def test_wrong_values_are_named(tmp_path: Path) -> None:
         read.integer("peer.maxRecvMsgSize")
 
 
-def test_unknown_keys_are_found(tmp_path: Path) -> None:
-    read = core(tmp_path, CORE_PEER_ADRESS="x", CORE_PEER_ID="p", CORE_PEER_TLS_CERT_FILE="c")
-    assert read.unknown() == ["peeer", "CORE_PEER_ADRESS"]
-
-
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="FABRIC_CFG_PATH: there is no folder"):
         config.load("core", environ={"FABRIC_CFG_PATH": str(tmp_path / "typo")})
@@ -97,19 +90,6 @@ def test_durations_go_forward(tmp_path: Path) -> None:
     read = core(tmp_path, CORE_PEER_KEEPALIVE_INTERVAL="-3s")
     with pytest.raises(ConfigInvalid, match=r"CORE_PEER_KEEPALIVE_INTERVAL: .* is '-3s', it must"):
         read.duration("peer.keepalive.interval")
-
-
-def test_a_section_that_is_unknown_is_told_once(tmp_path: Path) -> None:
-    """Such as that of Kafka, in the orderer.yaml of 2.5."""
-    kafka = "Kafka:\n  Verbose: false\n  TLS: {Enabled: false, PrivateKey: k}\nGeneral: {Lisp: 1}"
-    (tmp_path / "orderer.yaml").write_text(kafka, "utf-8")
-    assert config.load("orderer", tmp_path, {}).unknown() == ["kafka", "general.lisp"]
-
-
-@pytest.mark.parametrize("name", ["core", "orderer"])
-def test_the_samples_know_themselves(name: str, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert config.load(name, environ={}).unknown() == []
 
 
 def test_the_samples_are_defaults(tmp_path: Path, monkeypatch) -> None:
@@ -140,12 +120,46 @@ def test_no_durations(text: str) -> None:
         parse_duration(text)
 
 
-def test_sizes() -> None:
-    assert parse_size("99 MB") == 99 << 20
-    assert parse_size("512k") == 512 << 10
-    assert parse_size("10") == 10
-    with pytest.raises(ValueError, match=r"size"):
-        parse_size("10 apples")
+@pytest.mark.parametrize(
+    ("text", "size"), [("99 MB", 99 << 20), ("512k", 512 << 10), ("1 g", 1 << 30), ("10", 10)]
+)
+def test_sizes(text: str, size: int, tmp_path: Path) -> None:
+    (tmp_path / "orderer.yaml").write_text(f"a: {text}")
+    assert config.load("orderer", tmp_path, {}).size("a") == size
+
+
+@pytest.mark.parametrize("text", ["10 apples", "4 GB", "many"])
+def test_what_is_no_size_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "orderer.yaml").write_text(f"a: {text}")
+    with pytest.raises(ConfigInvalid, match=f"a is '{text}', it must be a size"):
+        config.load("orderer", tmp_path, {}).size("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("true", "string", "1"),
+        ("1e3", "string", "1000"),
+        ("'0x10'", "integer", 16),
+        ("10.9", "integer", 10),
+        ("5", "duration", 5e-9),
+        ("'[a, b]'", "strings", ["a", "b"]),
+        ("[1, true]", "strings", ["1", "1"]),
+        ("'T'", "boolean", True),
+    ],
+)
+def test_values_of_an_orderer_are_converted_as_by_viperutil(
+    text: str, key: str, value: object, tmp_path: Path
+) -> None:
+    (tmp_path / "orderer.yaml").write_text(f"general: {{key: {text}}}")
+    assert getattr(config.load("orderer", tmp_path, {}), key)("General.Key") == value
+
+
+@pytest.mark.parametrize(("text", "key"), [("'5'", "duration"), ("'10.0'", "integer")])
+def test_what_viperutil_does_not_take_is_refused(text: str, key: str, tmp_path: Path) -> None:
+    (tmp_path / "orderer.yaml").write_text(f"key: {text}")
+    with pytest.raises(ConfigInvalid, match="key is '"):
+        getattr(config.load("orderer", tmp_path, {}), key)("key")
 
 
 def test_printed_durations() -> None:

@@ -20,6 +20,7 @@ from fastledger.protos.common.common_pb2 import (
 )
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
 from fastledger.protoutil.blocks import new_block
+from waiting import settle
 
 DEADLINE_S = 20
 
@@ -209,7 +210,7 @@ def test_waits_for_blocks_also_after_the_client_closed_its_side() -> None:
         responses = serve(chain, request(seek(1, 3)))
         assert DeliverResponse.FromString(await anext(responses)).block.header.number == 1
         following = asyncio.ensure_future(anext(responses))
-        await asyncio.sleep(0.01)
+        await settle()
         assert not following.done()
         await chain.grow()
         assert DeliverResponse.FromString(await following).block.header.number == 2
@@ -232,7 +233,7 @@ def test_next_commit_skips_what_is_there() -> None:
         chain = Chain(2)
         info = SeekInfo(start={"next_commit": {}}, stop=position(2))
         following = asyncio.ensure_future(answers(serve(chain, request(info))))
-        await asyncio.sleep(0.01)
+        await settle()
         await chain.grow()
         assert await following == [2, "SUCCESS"]
 
@@ -243,7 +244,7 @@ def test_a_failed_consenter_unless_best_effort() -> None:
     async def story() -> None:
         chain = Chain(2)
         waiting = asyncio.ensure_future(answers(serve(chain, request(seek(1, 2)))))
-        await asyncio.sleep(0.01)
+        await settle()
         chain.errored.set()
         assert await waiting == [1, "SERVICE_UNAVAILABLE"]
         assert await answers(serve(chain, request(seek(0, 0)))) == ["SERVICE_UNAVAILABLE"]

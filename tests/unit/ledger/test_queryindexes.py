@@ -10,8 +10,8 @@ import pytest
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.queryindexes import MAX_LAG, QueryIndexes
 from fastledger.ledger.simulator import SimulationError, TxSimulator
-from live_network import eventually
 from memory_ledger import CHAINCODE, FILES, OWNER, SIZE, MemoryLedger
+from waiting import wait_until
 
 QUERIES = [
     {"selector": {"size": 3}},
@@ -165,18 +165,18 @@ def test_a_package_that_is_installed_last_and_one_that_follows(tmp_path: Path) -
         )
     channel.files = {SIZE: FILES[SIZE]}
     channel.indexes.installed()
-    eventually(lambda: channel.indexes.indexes(CHAINCODE) and channel.reads(ledger.view()))
+    wait_until(lambda: channel.indexes.indexes(CHAINCODE) and channel.reads(ledger.view()))
     channel.files = {OWNER: FILES[OWNER]}
     channel.indexes.deploy()
     # Known at once; that of the package before is still there.
     assert len(channel.indexes.indexes(CHAINCODE)) == 2
     channel.same(ledger.view())
-    eventually(lambda: channel.reads(ledger.view()))
+    wait_until(lambda: channel.reads(ledger.view()))
     for _ in range(200):
         ledger.grow()
         channel.indexes.committed()
         channel.same(ledger.view())
-    eventually(lambda: not channel.indexes._work())
+    wait_until(lambda: not channel.indexes._work())
     channel.same(ledger.view())
     channel.close()
 

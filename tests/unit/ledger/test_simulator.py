@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from google.protobuf.message import DecodeError
 
-import corpora
 from corpora import Corpus
 from fastledger.common.errors import LedgerCorrupted
 from fastledger.ledger import kvledger
@@ -67,8 +66,6 @@ def valid_results(corpus: Corpus) -> Iterator[tuple[int, bytes, bytes]]:
 
 @pytest.fixture(params=["small", "pvt14", "v14", "perf-2of2"])
 def corpus(request, open_corpus) -> Corpus:
-    if request.param not in corpora.archives():
-        pytest.skip(f"corpus {request.param} is not here")
     return open_corpus(request.param)
 
 

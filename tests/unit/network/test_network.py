@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import AsyncMock
 
@@ -17,6 +16,7 @@ from fastledger.network import lifetime, processes, settings
 from fastledger.network.plan import Plan, find
 from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope
+from waiting import wait_until
 
 
 def test_the_ports_of_fabric_samples(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_commit_that_does_not_come_says_what_is_known(tmp_path: Path, monkeypa
     plan = Plan(tmp_path)
     silent, orderer = AsyncMock(), AsyncMock()
     silent.filtered_blocks.return_value.cancel = lambda: None
-    silent.filtered_blocks.return_value.commit = lambda _: asyncio.sleep(60)
+    silent.filtered_blocks.return_value.commit = lambda _: asyncio.Event().wait()
     monkeypatch.setattr("fastledger.network.session.COMMIT_TIMEOUT_S", 0.1)
 
     async def run() -> None:
@@ -133,9 +133,7 @@ def test_a_commit_that_does_not_come_says_what_is_known(tmp_path: Path, monkeypa
 def test_a_process_is_started_and_ended(tmp_path: Path) -> None:
     process = processes.start(tmp_path, ["--version"], {})
     assert process.pid != os.getpid()
-    deadline = time.monotonic() + 30
-    while process.alive and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not process.alive)
     assert processes.running(tmp_path) is None
     assert "fastledger" in (tmp_path / "log").read_text("utf-8")
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

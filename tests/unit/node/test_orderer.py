@@ -7,6 +7,7 @@ import pytest
 
 from fastledger.common.config import load
 from fastledger.node.orderer import node as orderer
+from fastledger.node.orderer.config import read
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from fastledger.node.orderer import node as orderer
 )
 def test_throttling(tmp_path: Path, throttling: str, expected: tuple[int, float] | None) -> None:
     (tmp_path / "orderer.yaml").write_text(f"General:\n  Throttling: {throttling}\n")
-    made = orderer._throttle(load("orderer", environ={"FABRIC_CFG_PATH": str(tmp_path)}))
+    settings = read(load("orderer", environ={"FABRIC_CFG_PATH": str(tmp_path)}))
+    made = orderer._throttle(settings.general.throttling)
     found = made and (made._clients._rate, made._clients._inactivity_s)
     assert found == expected

@@ -11,6 +11,7 @@ import pytest
 
 from fastledger.comm import GrpcServer
 from fastledger.node import process
+from waiting import until
 
 DEADLINE_S = 30
 
@@ -34,21 +35,22 @@ def test_the_transport_of_a_busy_node_interrupts_nobody(monkeypatch) -> None:
         async def stop(self) -> None:
             await self.server.stop()
 
-    async def until(policy: int, spend_s: float) -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            while policies("grpc") != {policy}:
-                end = time.process_time() + spend_s
-                while time.process_time() < end:
-                    pass
-                await asyncio.sleep(0.02)
+    async def reached(policy: int, spend_s: float) -> None:
+        def holds() -> bool:
+            end = time.process_time() + spend_s
+            while time.process_time() < end:
+                pass
+            return policies("grpc") == {policy}
+
+        await until(holds, DEADLINE_S)
 
     async def run() -> None:
         running = asyncio.create_task(process.run(Node()))
-        await until(os.SCHED_OTHER, 0)
+        await reached(os.SCHED_OTHER, 0)
         before = policies("python")
-        await until(os.SCHED_BATCH, 0.1)
+        await reached(os.SCHED_BATCH, 0.1)
         assert policies("python") == before
-        await until(os.SCHED_OTHER, 0)
+        await reached(os.SCHED_OTHER, 0)
         running.cancel()
         await running
 

@@ -2,6 +2,8 @@
 """Blocks as they are written, held against the core's own reading of them."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -163,11 +165,16 @@ def test_a_group_shares_a_sync_and_is_seen_when_it_is_durable() -> None:
     groups: list[list[bytes]] = []
 
     async def story() -> None:
-        queue = WriteQueue("channel", lambda group: groups.append(list(group)), 1, pytest.fail)
+        queue = WriteQueue(
+            "channel",
+            lambda group: groups.append(list(group)),
+            1,
+            lambda error: pytest.fail(str(error)),
+        )
         queue.put(lambda: b"first")
         await asyncio.sleep(0)
         for name in (b"a", b"b", b"c"):
-            queue.put(lambda name=name: name)
+            queue.put(partial(bytes, name))
         assert queue.height == 1
         await queue.wait(5)
         assert (queue.height, queue.unwritten) == (5, 0)
@@ -185,7 +192,7 @@ class Disk:
         self.tried: list[list[bytes]] = []
         self.written: list[bytes] = []
 
-    def append(self, blocks: list[bytes]) -> None:
+    def append(self, blocks: Sequence[bytes]) -> None:
         self.tried.append(list(blocks))
         if self.is_full:
             raise LedgerIo("no space left")

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fastledger.channelconfig import OrdererCapabilities
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.maintenance import check_maintenance
 from fastledger.protos.common.common_pb2 import ChannelHeader, HeaderType, Payload
@@ -18,7 +19,7 @@ def bundle(state: str, kind: str, metadata: bytes = b"", capability: str = "V2_0
         state=state,
         consensus_type=kind,
         consensus_metadata=metadata,
-        capabilities=frozenset({capability}),
+        capabilities=OrdererCapabilities({capability}),
         orgs={},
     )
     return SimpleNamespace(orderer=values)

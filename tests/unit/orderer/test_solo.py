@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chains of one orderer: solo, and etcdraft with a single consenter."""
 
+from typing import cast
+
 import pytest
 
 from consenting import TIMEOUT_S, ManualClock, Support, message, run
-from fastledger.orderer.consensus.chain import ChainHalted, NobodyElse, Relation, Standing, Status
+from fastledger.orderer.consensus.chain import (
+    ChainHalted,
+    ConsenterSupport,
+    NobodyElse,
+    Relation,
+    Standing,
+    Status,
+)
 from fastledger.orderer.consensus.etcdraft.consenter import single_consenter_chain
 from fastledger.orderer.consensus.solo.chain import SoloChain
 from fastledger.protos.common.common_pb2 import Metadata
@@ -18,7 +27,7 @@ def kept(consenter_metadata: bytes) -> BlockMetadata:
 def test_messages_and_configurations_in_their_order() -> None:
     async def story() -> None:
         support = Support()
-        chain = SoloChain(support)
+        chain = SoloChain(cast("ConsenterSupport", support))
         chain.start()
         await chain.order(message(b"a"), 0)
         await chain.configure(b"config", 0)
@@ -33,7 +42,7 @@ def test_messages_and_configurations_in_their_order() -> None:
 def test_its_batches_are_timed_by_the_clock_that_it_got() -> None:
     async def story() -> None:
         support, clock = Support(), ManualClock()
-        chain = SoloChain(support, clock=clock)
+        chain = SoloChain(cast("ConsenterSupport", support), clock=clock)
         chain.start()
         await chain.order(message(b"a"), 0)
         clock.advance(TIMEOUT_S)
@@ -45,19 +54,18 @@ def test_its_batches_are_timed_by_the_clock_that_it_got() -> None:
 def test_a_halted_chain_writes_what_it_took_and_takes_nothing() -> None:
     async def story() -> None:
         support = Support()
-        chain = SoloChain(support)
+        chain = SoloChain(cast("ConsenterSupport", support))
         with pytest.raises(ChainHalted):
             await chain.wait_ready()
         assert chain.standing == Standing(Relation.OTHER, Status.INACTIVE)
         chain.start()
         assert chain.standing == Standing(Relation.OTHER, Status.ACTIVE)
-        assert not chain.errored
+        assert chain.errored is False
         await chain.order(message(b"a"), 0)
         await chain.halt()
         await chain.halt()
         assert support.contents == [[b"a"]]
-        assert chain.errored
-        assert chain.standing.status == Status.INACTIVE
+        assert (chain.errored, chain.standing.status) == (True, Status.INACTIVE)
         with pytest.raises(ChainHalted):
             await chain.order(message(b"b"), 0)
         with pytest.raises(ChainHalted):
@@ -68,7 +76,8 @@ def test_a_halted_chain_writes_what_it_took_and_takes_nothing() -> None:
 
 def test_nobody_speaks_to_a_chain_of_one() -> None:
     async def story() -> None:
-        for chain in (SoloChain(Support()), single_consenter_chain(Support(), b"")):
+        support = cast("ConsenterSupport", Support())
+        for chain in (SoloChain(support), single_consenter_chain(support, b"")):
             chain.start()
             with pytest.raises(
                 NobodyElse, match="channel channel is ordered by this orderer alone"
@@ -84,7 +93,7 @@ def test_a_single_consenter_counts_the_log_as_a_real_one() -> None:
     async def story() -> None:
         support = Support()
         support.orderer.batch_size.max_message_count = 1
-        chain = single_consenter_chain(support, b"")
+        chain = single_consenter_chain(cast("ConsenterSupport", support), b"")
         chain.start()
         assert chain.standing == Standing(Relation.CONSENTER, Status.ACTIVE)
         await chain.order(message(b"a"), 0)
@@ -93,7 +102,8 @@ def test_a_single_consenter_counts_the_log_as_a_real_one() -> None:
             BlockMetadata(consenter_ids=[1], next_consenter_id=2, raft_index=index)
             for index in (3, 4)
         ]
-        again = single_consenter_chain(support, support.written[-1][1])
+        last = support.written[-1][1]
+        again = single_consenter_chain(cast("ConsenterSupport", support), last)
         again.start()
         await again.order(message(b"b"), 1)
         assert kept(support.written[-1][1]).raft_index == 6

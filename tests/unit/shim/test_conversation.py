@@ -2,13 +2,13 @@
 """What a shim does with a transaction, and with one that comes too late."""
 
 import pytest
-from stand_in import Peer, tx
 
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protos.peer.proposal_response_pb2 import Response
 from fastledger.shim.conversation import NESTED, PATIENCE_VARIABLE, Conversation, Waiting
 from fastledger.shim.interface import Chaincode, success
+from stand_in import Peer, tx
 
 
 class Sent:

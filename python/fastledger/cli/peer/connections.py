@@ -71,7 +71,7 @@ class PeerFlags:
             )
         if not addresses:
             return [settings.peer()]
-        if not settings.config.boolean("peer.tls.enabled"):
+        if not settings.command.tls.enabled:
             return [settings.peer(address) for address in addresses]
         if len(roots) != len(addresses):
             raise InputError(

@@ -9,7 +9,6 @@ import click
 from fastledger.cli.peer.cobra import CobraCommand, UsageFailed
 from fastledger.cli.peer.settings import load_config
 from fastledger.common import log
-from fastledger.common.config import Config
 from fastledger.common.errors import FastledgerError
 
 _CHANNEL = click.option("-c", "--channelID", "channel_id", default="", help="The channel")
@@ -26,19 +25,16 @@ async def start(args: tuple[str, ...], dev: bool) -> None:
     if dev:
         os.environ["CORE_CHAINCODE_MODE"] = "dev"
     config = load_config()
-    _warn_of_unknown(config)
+    from fastledger.node.peer.config import remarks
     from fastledger.node.peer.node import PeerNode
 
     try:
+        for remark in remarks(config):
+            _logger.warning("%s", remark)
         await PeerNode(config).run()
     except FastledgerError as error:
         _logger.critical("%s", error)
         sys.exit(1)
-
-
-def _warn_of_unknown(config: Config) -> None:
-    for key in config.unknown():
-        _logger.warning("unknown setting %s is ignored", key)
 
 
 @click.command(cls=CobraCommand)

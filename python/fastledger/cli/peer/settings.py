@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from fastledger.cli.peer.cobra import DURATION, options
+from fastledger.client.settings import ClientTlsSettings, CommandConfig
 from fastledger.client.target import Target
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
 from fastledger.comm.tls import ClientTls, read_file
-from fastledger.common import config, log
-from fastledger.common.config import Config
+from fastledger.common import log
+from fastledger.common.config import Config, load
 from fastledger.common.errors import ConfigInvalid, FastledgerError, InputError
+from fastledger.common.settings import read
 from fastledger.msp import SigningIdentity, check_msp_settings
 
 _logger = log.get("main")
@@ -82,24 +84,25 @@ class Settings:
 
     def peer(self, address: str = "", root_file: str = "") -> Target:
         """Return how to reach a peer, without an address that of ``peer.address``."""
-        timeout_s = self.config.duration("peer.client.connTimeout") or DEFAULT_TIMEOUT_S
-        tls = None
-        if self.config.boolean("peer.tls.enabled"):
-            tls = self._peer_tls(address, root_file)
-        return Target(address or self.config.string("peer.address"), tls, timeout_s)
+        command = self.command
+        tls = self._peer_tls(command.tls, address, root_file) if command.tls.enabled else None
+        return Target(address or command.address, tls, command.timeout_s)
 
-    def _peer_tls(self, address: str, root_file: str) -> ClientTls:
+    @property
+    def command(self) -> CommandConfig:
+        """What core.yaml says to commands."""
+        return read(self.config, CommandConfig)
+
+    def _peer_tls(self, tls: ClientTlsSettings, address: str, root_file: str) -> ClientTls:
         if address and not root_file:
             raise InputError("tls root cert file must be set")
-        root = Path(root_file) if root_file else self.config.path("peer.tls.rootcert.file")
-        if root is None:
-            raise ConfigInvalid("unable to load peer.tls.rootcert.file: it is not set")
+        root = Path(root_file) if root_file else tls.root
         cert = key = b""
-        if self.config.boolean("peer.tls.clientAuthRequired"):
-            key = self._read("peer.tls.clientKey.file")
-            cert = self._read("peer.tls.clientCert.file")
-        override = self.config.string("peer.tls.serverhostoverride")
-        return ClientTls(read_file(root, "peer.tls.rootcert.file"), cert, key, override)
+        if tls.client_auth_required:
+            key = _read_file("peer.tls.clientKey.file", tls.client_key)
+            cert = _read_file("peer.tls.clientCert.file", tls.client_cert)
+        roots = _read_file("peer.tls.rootcert.file", root)
+        return ClientTls(roots, cert, key, tls.server_host_override)
 
     def orderer(self, flags: OrdererFlags, address: str = "") -> Target:
         """Return how to reach the ordering service, without an address that of ``-o``."""
@@ -114,49 +117,49 @@ class Settings:
         timeout_s = flags.connTimeout or DEFAULT_TIMEOUT_S
         return Target(address or flags.orderer, tls, timeout_s)
 
-    def _read(self, key: str) -> bytes:
-        path = self.config.path(key)
-        if path is None:
-            raise ConfigInvalid(f"unable to load {key}: it is not set")
-        return read_file(path, key)
-
     def _flag_file(self, key: str, file: str) -> bytes:
         if not file:
             raise ConfigInvalid(f"unable to load {key}: no file was named for it")
         return read_file(self.config.folder / file if file[0] == "~" else Path(file), key)
 
 
+def _read_file(key: str, path: Path | None) -> bytes:
+    if path is None:
+        raise ConfigInvalid(f"unable to load {key}: it is not set")
+    return read_file(path, key)
+
+
 def load_config() -> Config:
     """Read core.yaml and begin to log; leave when that is not possible."""
     try:
-        read = config.load("core")
+        config = load("core")
         log.start()
     except FastledgerError as error:
         log.start({})
         _logger.error("Fatal error when initializing core config : %s", error)
         sys.exit(1)
-    return read
+    return config
 
 
 def load_settings() -> Settings:
     """Read core.yaml and the user's MSP folder; leave when that is not possible."""
-    read = load_config()
+    config = load_config()
     try:
-        return Settings(read, _signer(read))
+        return Settings(config, _signer(config))
     except FastledgerError as error:
         _logger.error("Cannot run peer because %s", error)
         sys.exit(1)
 
 
-def _signer(read: Config) -> SigningIdentity:
-    folder = read.path("peer.mspConfigPath") or read.folder / "msp"
-    msp_id = read.string("peer.localMspId")
+def _signer(config: Config) -> SigningIdentity:
+    command = read(config, CommandConfig)
+    folder = command.msp_folder
     if not folder.is_dir():
         what = "is not a directory" if folder.exists() else "does not exist or cannot be accessed"
         raise ConfigInvalid(
             f'cannot init crypto, specified path "{folder}" {what}; set CORE_PEER_MSPCONFIGPATH'
         )
-    if not msp_id:
+    if not command.mspid:
         raise ConfigInvalid("the local MSP must have an ID; set CORE_PEER_LOCALMSPID")
-    check_msp_settings(read, "peer")
-    return SigningIdentity.load(folder, msp_id)
+    check_msp_settings(config, "peer")
+    return SigningIdentity.load(folder, command.mspid)

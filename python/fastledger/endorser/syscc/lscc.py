@@ -125,7 +125,7 @@ class Lscc:
                 f"Channel '{channel.id}' has been migrated to the new lifecycle, LSCC is now "
                 "read-only"
             )
-        if not channel.has_private_data and len(args) > 6:
+        if not channel.capabilities.private_channel_data and len(args) > 6:
             raise FastledgerError(
                 "as V1_2 or later capability is not enabled, private channel collections and data "
                 "are not available"

@@ -8,28 +8,22 @@
     Operations.ListenAddress           HTTP: health, version, log levels, metrics
 """
 
-from pathlib import Path
-
-from fastledger.comm import GrpcServer, ServerLimits, TlsConfig
+from fastledger.comm import GrpcServer, TlsConfig
 from fastledger.comm.http import HttpServer
+from fastledger.comm.tls import read_file
 from fastledger.common import log
 from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
-from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity, check_msp_settings
 from fastledger.node import process
 from fastledger.node.operations import Operations
-from fastledger.orderer.channelparticipation.restapi import (
-    MAX_REQUEST_BODY_BYTES,
-    ChannelParticipation,
-)
+from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling, read
+from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
 from fastledger.orderer.throttle import Throttle
 
-DEFAULT_LOCATION = "/var/hyperledger/production/orderer"
 STOP_GRACE_S = 0.2
 """Streams get so long to end when the node stops."""
 
@@ -46,32 +40,27 @@ class OrdererNode:
             ConfigInvalid: A setting is wrong.
             FastledgerError: The identity cannot be used.
         """
-        self._config = config
-        tls = _server_tls(config, "general.tls")
-        self._check_expirations = not config.boolean("general.authentication.noExpirationChecks")
+        settings = read(config)
+        general = self._general = settings.general
+        tls = general.tls.load()
         check_msp_settings(config, "general")
-        signer = SigningIdentity.load(
-            config.path("general.localMSPDir") or config.folder / "msp",
-            config.string("general.localMSPID", "SampleOrg"),
-        )
         self.registrar = Registrar(
-            Ledgers(config.path("fileLedger.location") or Path(DEFAULT_LOCATION)),
-            signer,
-            Consenters(_cluster_certificate(config, tls)),
-            check_expirations=self._check_expirations,
+            Ledgers(settings.location),
+            SigningIdentity.load(general.msp_folder, general.mspid),
+            Consenters(_cluster_certificate(general, tls)),
+            check_expirations=not general.ignores_expirations,
         )
-        self._bootstrap = _bootstrap_block(config)
-        address = f"{config.string('general.listenAddress')}:{config.integer('general.listenPort')}"
+        self._bootstrap = _bootstrap_block(general.bootstrap)
         mutual = tls is not None and tls.require_client_cert
         self._server = GrpcServer(
-            address,
+            f"{general.host}:{general.port}",
             tls,
-            limits=_limits(config),
+            limits=general.server_limits,
             client_roots=self.registrar.tls_roots if mutual else None,
         )
-        self._server.add(self._service(tls).register)
-        self._admin = self._admin_server()
-        self._operations = Operations.from_config(config)
+        self._server.add(self._service(mutual_tls=mutual).register)
+        self._admin = self._admin_server(settings.admin)
+        self._operations = Operations.of(settings.operations)
 
     @property
     def port(self) -> int:
@@ -113,84 +102,45 @@ class OrdererNode:
     async def _check(self) -> None:
         self.registrar.check()
 
-    def _service(self, tls: TlsConfig | None) -> AtomicBroadcast:
-        window_s = self._config.duration("general.authentication.timeWindow")
-        mutual_tls = tls is not None and tls.require_client_cert
+    def _service(self, *, mutual_tls: bool) -> AtomicBroadcast:
+        general = self._general
         return AtomicBroadcast(
             self.registrar,
-            time_window_s=window_s or TIME_WINDOW_S,
+            time_window_s=general.time_window_s,
             mutual_tls=mutual_tls,
-            check_expirations=self._check_expirations,
+            check_expirations=not general.ignores_expirations,
             # Else anybody could make up clients, among whom the rate is divided.
-            throttle=_throttle(self._config) if mutual_tls else None,
+            throttle=_throttle(general.throttling) if mutual_tls else None,
         )
 
-    def _admin_server(self) -> HttpServer | None:
-        config = self._config
-        address = config.string("admin.listenAddress")
-        if not address:
+    def _admin_server(self, admin: Admin) -> HttpServer | None:
+        if not admin.address:
             return None
         participation = ChannelParticipation(
-            self.registrar,
-            enabled=config.boolean("channelParticipation.enabled", True),
-            max_body_bytes=config.size(
-                "channelParticipation.maxRequestBodySize", MAX_REQUEST_BODY_BYTES
-            ),
+            self.registrar, enabled=admin.enabled, max_body_bytes=admin.max_body_bytes
         )
-        return HttpServer(address, participation.app(), _server_tls(config, "admin.tls"))
+        return HttpServer(admin.address, participation.app(), admin.tls.load())
 
 
-def _limits(config: Config) -> ServerLimits:
-    defaults = ServerLimits()
-    return ServerLimits(
-        max_message_bytes=config.integer("general.maxRecvMsgSize", defaults.max_message_bytes),
-        keepalive_s=config.duration("general.keepalive.serverInterval", defaults.keepalive_s),
-        keepalive_timeout_s=config.duration(
-            "general.keepalive.serverTimeout", defaults.keepalive_timeout_s
-        ),
-    )
-
-
-def _throttle(config: Config) -> Throttle | None:
+def _throttle(throttling: Throttling) -> Throttle | None:
     """Make what ``General.Throttling`` asks for; a rate of 0 asks for nothing."""
-    rate = config.integer("general.throttling.rate", 0)
-    if rate <= 0:
+    if throttling.rate <= 0:
         return None
-    return Throttle(rate, config.duration("general.throttling.inactivityTimeout", 5))
+    return Throttle(throttling.rate, throttling.inactivity_s)
 
 
-def _server_tls(config: Config, section: str) -> TlsConfig | None:
-    if not config.boolean(f"{section}.enabled"):
-        return None
-    cert, key = config.path(f"{section}.certificate"), config.path(f"{section}.privateKey")
-    if cert is None or key is None:
-        raise ConfigInvalid(
-            f"{config.file}: {section} is enabled, but has no certificate or no privateKey"
-        )
-    require = config.boolean(f"{section}.clientAuthRequired")
-    return TlsConfig.load(cert, key, config.paths(f"{section}.clientRootCAs"), require=require)
-
-
-def _cluster_certificate(config: Config, tls: TlsConfig | None) -> bytes | None:
+def _cluster_certificate(general: General, tls: TlsConfig | None) -> bytes | None:
     """Return the certificate by which etcdraft configurations name this node."""
-    own = config.path("general.cluster.serverCertificate")
+    own = general.cluster_certificate
     if own is not None:
-        return own.read_bytes()
+        return read_file(own, "certificate General.Cluster.ServerCertificate")
     return tls.cert if tls else None
 
 
-def _bootstrap_block(config: Config) -> bytes | None:
+def _bootstrap_block(bootstrap: Bootstrap) -> bytes | None:
     """Return the system channel's genesis block, None where there is no system channel."""
-    for kind in ("bootstrap", "genesis"):
-        method = config.string(f"general.{kind}Method")
-        if method == "file":
-            path = config.path(f"general.{kind}File") or config.folder / "genesisblock"
-            try:
-                return path.read_bytes()
-            except OSError as error:
-                raise ConfigInvalid(
-                    f"{config.file}: general.{kind}File: cannot read {path}: {error.strerror}"
-                ) from error
-        if method not in ("", "none"):
-            raise config.invalid(f"general.{kind}Method", method, "none or file")
+    if bootstrap.method == "file":
+        return read_file(bootstrap.block, "block General.BootstrapFile")
+    if bootstrap.old_method == "file":
+        return read_file(bootstrap.old_block, "block General.GenesisFile")
     return None

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from fastledger.channelconfig import Bundle
 from fastledger.channelconfig.conversion import signature_policy
 from fastledger.common import log
-from fastledger.common.config import Config
 from fastledger.common.errors import FastledgerError
-from fastledger.discovery.auth import AuthSettings
-from fastledger.discovery.service import DiscoveryService
 from fastledger.discovery.support import Membership, Metadata
 from fastledger.endorser.definitions import COLLECTIONS_SUFFIX
 from fastledger.endorser.lifecycle import definition as lifecycle
@@ -19,8 +16,7 @@ from fastledger.msp import Msp
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.policies import n_out_of_role
-from fastledger.protos.common.configtx_pb2 import Config as ChannelConfig
-from fastledger.protos.common.configtx_pb2 import ConfigGroup
+from fastledger.protos.common.configtx_pb2 import Config, ConfigGroup
 from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
 from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
 from fastledger.protos.msp.msp_principal_pb2 import MSPRole
@@ -148,27 +144,4 @@ def _spelt_out(channel: PeerChannel, policy: ApplicationPolicy) -> SignaturePoli
 
 
 def _root(channel: PeerChannel) -> ConfigGroup:
-    return ChannelConfig.FromString(channel.bundle.config).channel_group
-
-
-def discovery_service(config: Config, support: DiscoverySupport, *, tls: bool) -> DiscoveryService:
-    """Make the service that core.yaml asks for.
-
-    Raises:
-        ConfigInvalid: A setting is wrong.
-    """
-    retention = config.string("peer.discovery.authCachePurgeRetentionRatio", "0.75")
-    try:
-        kept = float(retention)
-    except ValueError:
-        kept = -1.0
-    if not 0 <= kept <= 1:
-        raise config.invalid(
-            "peer.discovery.authCachePurgeRetentionRatio", retention, "a number from 0 to 1"
-        )
-    settings = AuthSettings(
-        enabled=config.boolean("peer.discovery.authCacheEnabled", True),
-        max_entries=config.integer("peer.discovery.authCacheMaxSize", 1000),
-        retention=kept,
-    )
-    return DiscoveryService(support, tls=tls, settings=settings)
+    return Config.FromString(channel.bundle.config).channel_group

@@ -7,20 +7,18 @@ from collections.abc import Iterable
 from functools import partial
 
 from fastledger.channelconfig import Bundle
-from fastledger.comm import ClientTls, GrpcChannel, TlsConfig, certificate_hash, dial
-from fastledger.comm.tls import read_file
+from fastledger.comm import GrpcChannel, TlsConfig, certificate_hash, dial
 from fastledger.common import log
-from fastledger.common.config import Config
-from fastledger.common.errors import ConfigInvalid
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.published import published
 from fastledger.gossip.identities import Identities
 from fastledger.gossip.node import GossipNode
-from fastledger.gossip.settings import read_settings
 from fastledger.msp import Msp, SigningIdentity
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
+from fastledger.node.peer.config import PeerConfig
+from fastledger.node.peer.tls import trusting
 
 REFRESH_S = 1.0
 """Chaincodes are looked up again at most so often while blocks are committed."""
@@ -31,18 +29,13 @@ _logger = log.get("gossip.service")
 class GossipDialler:
     """Dials peers of all channels."""
 
-    def __init__(self, config: Config, tls: TlsConfig | None, channels: PeerChannels) -> None:
+    def __init__(self, config: PeerConfig, tls: TlsConfig | None, channels: PeerChannels) -> None:
         """Trust the TLS roots of the channels' organizations and the peer's own."""
         self._channels = channels
-        self._cert = self._key = self._roots = b""
-        self.server_hash = self.client_hash = b""
-        if tls is None:
-            return
-        self._roots = _read(config, "peer.tls.rootcert.file")
-        self._cert = _read(config, "peer.tls.clientCert.file", "peer.tls.cert.file")
-        self._key = _read(config, "peer.tls.clientKey.file", "peer.tls.key.file")
-        self.server_hash = certificate_hash(tls.cert)
-        self.client_hash = certificate_hash(self._cert)
+        self._limits = config.client_limits(config.peer_keepalive)
+        self._own = config.tls.client()
+        self.server_hash = certificate_hash(tls.cert) if tls else b""
+        self.client_hash = self._own.certificate_hash if self._own else b""
 
     async def dial(self, endpoint: str, timeout_s: float) -> tuple[GrpcChannel, bytes]:
         """Connect; return the hash of the other side's TLS certificate, too, empty without TLS."""
@@ -56,12 +49,8 @@ class GossipDialler:
         Raises:
             ConnectionFailed: Nobody there, or nobody to trust.
         """
-        return await dial(endpoint, self._tls(), timeout_s=timeout_s)
-
-    def _tls(self) -> ClientTls | None:
-        if not self.client_hash:
-            return None
-        return ClientTls(b"\n".join([*self._all_roots(), self._roots]), self._cert, self._key)
+        tls = trusting(self._own, self._all_roots())
+        return await dial(endpoint, tls, timeout_s=timeout_s, limits=self._limits)
 
     def _all_roots(self) -> Iterable[bytes]:
         roots: dict[bytes, None] = {}
@@ -77,7 +66,7 @@ class PeerGossip:
 
     def __init__(
         self,
-        config: Config,
+        config: PeerConfig,
         tls: TlsConfig | None,
         signer: SigningIdentity,
         local_msp: Msp,
@@ -99,7 +88,7 @@ class PeerGossip:
         self._dirty: set[str] = set()
         identities = Identities(signer, signer.mspid, local_msp, self._bundles)
         self.dialler = GossipDialler(config, tls, channels)
-        self.node = GossipNode(read_settings(config), identities, self.dialler)
+        self.node = GossipNode(config.gossip, identities, self.dialler)
         channels.opened.subscribe(self._opened)
         definitions.installed.subscribe(self._installed)
 
@@ -162,11 +151,3 @@ class PeerGossip:
 
         loop = asyncio.get_running_loop()
         self._refreshing[channel.id] = loop.call_later(REFRESH_S, again)
-
-
-def _read(config: Config, *keys: str) -> bytes:
-    for key in keys:
-        path = config.path(key)
-        if path is not None:
-            return read_file(path, key)
-    raise ConfigInvalid(f"{config.file}: peer.tls is enabled, but there is no {keys[-1]}")

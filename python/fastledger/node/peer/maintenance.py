@@ -11,10 +11,11 @@ from pathlib import Path
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import InputError
+from fastledger.common.settings import read
 from fastledger.ledger import kvledger, queryindexes
 from fastledger.ledger import rollback as ledgers
 from fastledger.node.peer.channels import PAUSED
-from fastledger.node.peer.node import DEFAULT_FILE_SYSTEM_PATH
+from fastledger.node.peer.config import Storage
 
 _logger = log.get("kvledger")
 
@@ -62,7 +63,7 @@ def unjoin(config: Config, channel_id: str) -> None:
 
 
 def _root(config: Config) -> Path:
-    return config.path("peer.fileSystemPath") or Path(DEFAULT_FILE_SYSTEM_PATH)
+    return read(config, Storage).folder
 
 
 def _all(config: Config) -> Iterator[Path]:

@@ -9,21 +9,20 @@
 """
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.channelconfig import Bundle
-from fastledger.comm import GrpcServer, ServerLimits, ServiceLimit, TlsConfig
+from fastledger.comm import GrpcServer
 from fastledger.committer.deliverclient import DeliverClient
 from fastledger.committer.puller import BlockPuller
 from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.deliver import DeliverHandler
-from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.discovery.endorsement import EndorsementAnalyzer
+from fastledger.discovery.service import DiscoveryService
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.endorser import Endorser, EndorserService
@@ -32,7 +31,7 @@ from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle.scc import LifecycleScc
 from fastledger.endorser.packages import PackageStore
-from fastledger.endorser.services import PeerServices
+from fastledger.endorser.services import PeerServices, SystemChaincode
 from fastledger.endorser.syscc.cscc import Cscc
 from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
@@ -40,10 +39,11 @@ from fastledger.gateway.service import Gateway
 from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
 from fastledger.node import process
 from fastledger.node.operations import Operations
-from fastledger.node.peer.chaincode import build_installed, chaincode_support, is_dev_mode
+from fastledger.node.peer.chaincode import build_installed, chaincode_support
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
-from fastledger.node.peer.discovery import DiscoverySupport, discovery_service
+from fastledger.node.peer.config import DELIVER, ENDORSER, GATEWAY, PeerConfig, read
+from fastledger.node.peer.discovery import DiscoverySupport
 from fastledger.node.peer.gateway import GatewayFace, Network
 from fastledger.node.peer.gossip import PeerGossip
 from fastledger.node.peer.orderer_connector import OrdererConnector
@@ -56,8 +56,6 @@ from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
 from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
 from fastledger.protos.peer.snapshot_pb2_grpc import add_SnapshotServicer_to_server
 
-DEFAULT_FILE_SYSTEM_PATH = "/var/hyperledger/production"
-DEFAULT_CHAINCODE_PORT = 7052
 STOP_GRACE_S = 1.0
 """Calls and streams get so long to end when the node stops."""
 
@@ -74,33 +72,29 @@ class PeerNode:
             ConfigInvalid: A setting is wrong.
             FastledgerError: The identity cannot be used.
         """
-        self._config = config
-        self._tls = _server_tls(config)
-        folder = config.path("peer.fileSystemPath") or Path(DEFAULT_FILE_SYSTEM_PATH)
-        msp_folder = config.path("peer.mspConfigPath") or config.folder / "msp"
-        mspid = config.string("peer.localMspId", "SampleOrg")
         check_msp_settings(config, "peer")
-        self.signer = SigningIdentity.load(msp_folder, mspid)
-        self._msp = load_msp(msp_folder, mspid)
-        packages = self._packages = PackageStore(folder)
-        definitions = Definitions(packages, mspid, dev_mode=is_dev_mode(config))
+        settings = self._config = read(config)
+        self._tls = settings.tls.load()
+        self.signer = SigningIdentity.load(settings.msp_folder, settings.mspid)
+        self._msp = load_msp(settings.msp_folder, settings.mspid)
+        packages = self._packages = PackageStore(settings.storage.folder)
+        definitions = Definitions(packages, settings.mspid, dev_mode=settings.chaincode.is_dev)
         self.channels = PeerChannels(
-            folder,
+            settings.storage.folder,
             self.signer,
             self._orderers,
             IndexFiles(packages, definitions),
+            # As in Fabric, a number that is not positive says nothing.
+            workers=max(settings.validator_pool_size, 0),
         )
         definitions.installed.subscribe(self.channels.look_for_indexes)
         self._definitions = definitions
         self._acl = AclProvider(self._msp, self._bundle)
         self._services = PeerServices(
-            self.channels,
-            self._acl,
-            definitions,
-            keeps_history=config.boolean("ledger.history.enableHistoryDatabase", True),
+            self.channels, self._acl, definitions, keeps_history=settings.keeps_history
         )
-        self._add_system_chaincodes(packages, definitions, mspid)
-        self._support = chaincode_support(config, self._services, packages, folder, mspid)
+        self._add_system_chaincodes(packages, definitions)
+        self._support = chaincode_support(settings, self._services, packages)
         self.endorser = Endorser(
             self.channels,
             self._acl,
@@ -109,46 +103,47 @@ class PeerNode:
             self._services,
             self._support,
             self.signer,
-            _filters(config),
+            _filters(config.file, settings),
         )
         self._gossip = PeerGossip(
-            config, self._tls, self.signer, self._msp, self.channels, definitions, packages
+            settings, self._tls, self.signer, self._msp, self.channels, definitions, packages
         )
-        self._snapshots = Snapshots(self.channels, self._acl, folder)
-        self._server = GrpcServer(
-            config.string("peer.listenAddress", "0.0.0.0:7051"),
-            self._tls,
-            limits=_limits(config),
-        )
+        self._snapshots = Snapshots(self.channels, self._acl, settings.storage.snapshots)
+        self._server = GrpcServer(settings.listen_address, self._tls, limits=settings.server_limits)
         self._face: GatewayFace | None = None
         self._building: asyncio.Task[None] | None = None
         self._add_services()
         self._listener = self._chaincode_listener()
-        self._operations = Operations.from_config(config)
+        self._operations = Operations.of(settings.operations)
 
-    def _add_system_chaincodes(
-        self, packages: PackageStore, definitions: Definitions, mspid: str
-    ) -> None:
-        services, channels, acl = self._services, self.channels, self._acl
-        services.add("cscc", Cscc(channels, acl))
-        services.add("qscc", Qscc(channels, acl))
+    def _add_system_chaincodes(self, packages: PackageStore, definitions: Definitions) -> None:
+        channels, acl, mspid = self.channels, self._acl, self._config.mspid
         installer = Installer(packages, definitions, self._build)
-        services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
         lifecycle = LifecycleScc(channels, acl, packages, definitions, mspid, installer)
-        services.add("_lifecycle", lifecycle)
+        every: dict[str, SystemChaincode] = {
+            "cscc": Cscc(channels, acl),
+            "qscc": Qscc(channels, acl),
+            "lscc": Lscc(channels, acl, packages, definitions, installer),
+            "_lifecycle": lifecycle,
+        }
+        for name, chaincode in every.items():
+            if self._config.chaincode.system.has(name):
+                self._services.add(name, chaincode)
+            else:
+                _logger.info("not deploying chaincode %s as it is not enabled", name)
 
     async def _build(self, ccid: str, package: ChaincodePackage | None = None) -> None:
         await self._support.build(ccid, package)
 
     def _add_services(self) -> None:
-        window_s = self._config.duration("peer.authentication.timewindow", TIME_WINDOW_S)
+        config = self._config
         deliver = DeliverHandler(
             self.channels.channel,
-            time_window_s=window_s,
+            time_window_s=config.time_window_s,
             mutual_tls=self._tls is not None and self._tls.require_client_cert,
-            limit=_service_limit(self._config, "/protos.Deliver"),
+            limit=config.service_limit(DELIVER),
         )
-        endorser = EndorserService(self.endorser, _service_limit(self._config, "/protos.Endorser"))
+        endorser = EndorserService(self.endorser, config.service_limit(ENDORSER))
         admin = AdminService(self._msp)
         self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
@@ -156,20 +151,20 @@ class PeerNode:
         form = PrivateDataForm(self.channels.channel)
         self._server.add(PeerDeliver(deliver, self._acl, form).register)
         self._server.add(self._gossip.node.register)
-        support = self._discovery_support()
-        if self._config.boolean("peer.discovery.enabled", True):
-            discovery = discovery_service(self._config, support, tls=self._tls is not None)
+        support = DiscoverySupport(
+            self.channels,
+            self._gossip.node.gossip,
+            self._msp,
+            members_allowed=config.discovery.members_allowed,
+        )
+        if config.discovery.enabled:
+            tls, auth = self._tls is not None, config.discovery.auth
+            discovery = DiscoveryService(support, tls=tls, settings=auth)
             self._server.add(lambda server: add_DiscoveryServicer_to_server(discovery, server))
-        if self._config.boolean("peer.gateway.enabled", True):
+        if config.gateway.enabled:
             self._face = self._gateway_face(support)
             gateway = self._gateway(self._face)
             self._server.add(lambda server: add_GatewayServicer_to_server(gateway, server))
-
-    def _discovery_support(self) -> DiscoverySupport:
-        allowed = self._config.boolean("peer.discovery.orgMembersAllowedAccess")
-        return DiscoverySupport(
-            self.channels, self._gossip.node.gossip, self._msp, members_allowed=allowed
-        )
 
     def _gateway_face(self, support: DiscoverySupport) -> GatewayFace:
         config = self._config
@@ -178,7 +173,7 @@ class PeerNode:
             EndorsementAnalyzer(support),
             self._gossip.dialler,
             self.signer.mspid,
-            config.string("peer.address"),
+            config.address,
             self._definitions.runs,
         )
         return GatewayFace(
@@ -187,16 +182,16 @@ class PeerNode:
             self._acl,
             network,
             lambda channel: OrdererConnector(config, channel),
-            self._overrides,
+            config.deliveryclient.overridden,
         )
 
     def _gateway(self, face: GatewayFace) -> Gateway:
-        config = self._config
+        settings = self._config.gateway
         return Gateway(
             face,
-            endorsement_timeout_s=config.duration("peer.gateway.endorsementTimeout", 30),
-            broadcast_timeout_s=config.duration("peer.gateway.broadcastTimeout", 30),
-            limit=_service_limit(config, "/gateway.Gateway"),
+            endorsement_timeout_s=settings.endorsement_timeout_s,
+            broadcast_timeout_s=settings.broadcast_timeout_s,
+            limit=self._config.service_limit(GATEWAY),
         )
 
     @property
@@ -216,14 +211,14 @@ class PeerNode:
             self._operations.add_checker("ledger", self._check)
             await self._operations.start()
         if self._listener:
-            await self._listener.start(self._chaincode_address())
+            await self._listener.start(self._config.chaincode_listen_address)
         await self._server.start()
         self._gossip.start()
         self._building = asyncio.create_task(build_installed(self._support, self._packages))
         _logger.info(
             "Started peer with ID=[%s], network ID=[%s], address=[%s]",
-            self._config.string("peer.id"),
-            self._config.string("peer.networkId"),
+            self._config.id,
+            self._config.network_id,
             self._server.address,
         )
 
@@ -261,82 +256,25 @@ class PeerNode:
 
     def _orderers(self, channel: PeerChannel) -> DeliverClient:
         """Make what brings a channel's blocks."""
+        overridden = self._config.deliveryclient.overridden
         puller = BlockPuller(
             channel.id,
-            lambda: self._overrides(channel.bundle.orderer_addresses),
+            lambda: overridden(channel.bundle.orderer_addresses),
             self.signer,
             OrdererConnector(self._config, channel),
         )
         return DeliverClient(channel.id, puller, channel.intake)
 
-    def _overrides(self, addresses: Sequence[str]) -> Sequence[str]:
-        overrides = {
-            str(entry.get("from", "")): str(entry.get("to", ""))
-            for entry in self._config.entries("peer.deliveryclient.addressOverrides")
-        }
-        return [overrides.get(address) or address for address in addresses]
-
     def _chaincode_listener(self) -> Listener | None:
         """Where chaincodes dial: only when an address is given, or users start them by hand."""
-        given = self._config.string("peer.chaincodeListenAddress")
-        if not given and not is_dev_mode(self._config):
+        config = self._config
+        if not config.given_chaincode_listen_address and not config.chaincode.is_dev:
             return None
         return Listener(self._support.serve)
 
-    def _chaincode_address(self) -> str:
-        given = self._config.string("peer.chaincodeListenAddress")
-        if given:
-            return given
-        host = self._config.string("peer.listenAddress", "0.0.0.0:7051").rpartition(":")[0]
-        return f"{host}:{DEFAULT_CHAINCODE_PORT}"
 
-
-def _filters(config: Config) -> tuple[Filter, ...]:
-    window_s = config.duration("peer.authentication.timewindow", TIME_WINDOW_S)
+def _filters(file: Path, config: PeerConfig) -> tuple[Filter, ...]:
     try:
-        return filters(config.entries("peer.handlers.authFilters"), window_s)
+        return filters(config.auth_filters, config.time_window_s)
     except InputError as error:
-        raise ConfigInvalid(f"{config.file}: {error}") from error
-
-
-_LIMITED = {
-    "/protos.Endorser": "endorserService",
-    "/protos.Deliver": "deliverService",
-    "/gateway.Gateway": "gatewayService",
-}
-"""Services whose calls at a time core.yaml bounds, and by which key."""
-
-
-def _limits(config: Config) -> ServerLimits:
-    defaults = ServerLimits()
-    return ServerLimits(
-        max_message_bytes=config.integer("peer.maxRecvMsgSize", defaults.max_message_bytes),
-        keepalive_s=config.duration("peer.keepalive.interval", defaults.keepalive_s),
-        keepalive_timeout_s=config.duration("peer.keepalive.timeout", defaults.keepalive_timeout_s),
-        concurrency={
-            # The services themselves refuse whoever has used up what core.yaml says.
-            service: 2 * _concurrency(config, service)
-            for service in _LIMITED
-        },
-    )
-
-
-def _concurrency(config: Config, service: str) -> int:
-    return config.integer(f"peer.limits.concurrency.{_LIMITED[service]}", 0)
-
-
-def _service_limit(config: Config, service: str) -> ServiceLimit:
-    return ServiceLimit(service, _concurrency(config, service))
-
-
-def _server_tls(config: Config) -> TlsConfig | None:
-    if not config.boolean("peer.tls.enabled"):
-        return None
-    cert, key = config.path("peer.tls.cert.file"), config.path("peer.tls.key.file")
-    if cert is None or key is None:
-        raise ConfigInvalid(
-            f"{config.file}: peer.tls is enabled, but has no cert.file or no key.file"
-        )
-    require = config.boolean("peer.tls.clientAuthRequired")
-    roots = config.paths("peer.tls.clientRootCAs.files") if require else []
-    return TlsConfig.load(cert, key, roots, require=require)
+        raise ConfigInvalid(f"{file}: {error}") from error

@@ -3,8 +3,8 @@
 
 ::
 
-    <file system path>/snapshots/completed/<channel>/<block>   Fabric's format
-                                 pending/<channel>             block numbers, one a line
+    <ledger.snapshots.rootDir>/completed/<channel>/<block>   Fabric's format
+                               pending/<channel>             block numbers, one a line
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from google.protobuf.message import DecodeError
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.acl import AclProvider
+from fastledger.msp import expires_at
 from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.protos.peer import snapshot_pb2, snapshot_pb2_grpc
-from fastledger.protoutil.expiration import expires_at
 from fastledger.protoutil.signed_data import SignedData
 
 MAX_PENDING = 1000
@@ -37,11 +37,11 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
     """Takes snapshots of a peer's channels."""
 
     def __init__(self, channels: PeerChannels, acl: AclProvider, folder: Path) -> None:
-        """Write under ``peer.fileSystemPath``."""
+        """Write into a folder."""
         self._channels = channels
         self._acl = acl
-        self._completed = folder / "snapshots" / "completed"
-        self._waiting = folder / "snapshots" / "pending"
+        self._completed = folder / "completed"
+        self._waiting = folder / "pending"
         self._pending: dict[str, set[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         channels.opened.subscribe(self._opened)

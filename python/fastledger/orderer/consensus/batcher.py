@@ -17,12 +17,10 @@ The timer of a batch starts with its first message.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
-from fastledger.channelconfig import Orderer
 from fastledger.common import log
 from fastledger.orderer.blockcutter import Batch, BlockCutter, Message
-from fastledger.orderer.consensus.chain import ChainHalted
+from fastledger.orderer.consensus.chain import BatcherSupport, ChainHalted
 from fastledger.orderer.consensus.clock import LOOP, Clock, Timer
 
 MAX_UNWRITTEN_BLOCKS = 32
@@ -32,44 +30,12 @@ and large ones must not fill the memory."""
 _logger = log.get("orderer.consensus.batcher")
 
 
-class Flow(Protocol):
-    """What a batcher needs of the channel: a part of ``ConsenterSupport``.
-
-    A leader who proposes counts the blocks that are not agreed on among the unwritten ones.
-    """
-
-    @property
-    def channel_id(self) -> str:
-        """The channel's name."""
-
-    @property
-    def sequence(self) -> int:
-        """Sequence of the configuration in force."""
-
-    @property
-    def orderer(self) -> Orderer:
-        """Batch size and batch timeout, as they are now."""
-
-    def process_normal(self, envelope: bytes) -> None:
-        """Judge a message anew."""
-
-    def process_config(self, envelope: bytes) -> bytes:
-        """Make a configuration message anew."""
-
-    @property
-    def unwritten(self) -> int:
-        """Blocks on their way."""
-
-    async def drained(self, blocks: int) -> None:
-        """Return when at most so many are."""
-
-
 class Batcher:
     """The pending batch of one channel, and whose turn it is."""
 
     def __init__(
         self,
-        flow: Flow,
+        support: BatcherSupport,
         write: Callable[[Batch], None],
         write_config: Callable[[bytes], Awaitable[None]],
         *,
@@ -79,18 +45,20 @@ class Batcher:
         """Begin closed.
 
         Args:
-            flow: The channel.
+            support: The channel.
             write: Makes the next block of a batch, which is not empty.
             write_config: Makes the block of a configuration, and returns when that is in force.
             clock: Times the batches.
             max_unwritten: Blocks on their way before messages wait.
         """
-        self._flow = flow
+        self._support = support
         self._write = write
         self._write_config = write_config
         self._clock = clock
         self._max_unwritten = max_unwritten
-        self._cutter = BlockCutter(flow.channel_id, lambda: flow.orderer.batch_size, clock.time)
+        self._cutter = BlockCutter(
+            support.channel_id, lambda: support.orderer.batch_size, clock.time
+        )
         self._timer: Timer | None = None
         self._turn = asyncio.Lock()
         self.is_open = False
@@ -117,12 +85,12 @@ class Batcher:
 
     async def order(self, message: Message, sequence: int) -> None:
         """Put a message into the pending batch, and write the batches that are cut by it."""
-        if self._turn.locked() or self._flow.unwritten >= self._max_unwritten:
+        if self._turn.locked() or self._support.unwritten >= self._max_unwritten:
             async with self._turn:
-                await self._flow.drained(self._max_unwritten - 1)
+                await self._support.drained(self._max_unwritten - 1)
         self.check_open()
-        if sequence < self._flow.sequence:
-            self._flow.process_normal(message.encoded)
+        if sequence < self._support.sequence:
+            self._support.process_normal(message.encoded)
         for batch in self._cutter.ordered(message):
             self._write(batch)
         self._set_timer()
@@ -131,19 +99,19 @@ class Batcher:
         """Write what is pending, then the configuration in a block of its own."""
         async with self._turn:
             self.check_open()
-            if sequence < self._flow.sequence:
-                envelope = self._flow.process_config(envelope)
+            if sequence < self._support.sequence:
+                envelope = self._support.process_config(envelope)
             self._cut()
             await self._write_config(envelope)
 
     def check_open(self) -> None:
         """Return while messages are taken; raises ChainHalted."""
         if not self.is_open:
-            raise ChainHalted(f"channel {self._flow.channel_id} takes no messages: it is halted")
+            raise ChainHalted(f"channel {self._support.channel_id} takes no messages: it is halted")
 
     def _set_timer(self) -> None:
         if self._cutter.pending and self._timer is None:
-            timeout_s = self._flow.orderer.batch_timeout
+            timeout_s = self._support.orderer.batch_timeout
             self._timer = self._clock.call_later(timeout_s, self._cut)
         elif not self._cutter.pending:
             self._stop_timer()
@@ -157,5 +125,5 @@ class Batcher:
         self._stop_timer()
         batch = self._cutter.cut()
         if batch:
-            _logger.debug("[channel: %s] cut %d messages", self._flow.channel_id, len(batch))
+            _logger.debug("[channel: %s] cut %d messages", self._support.channel_id, len(batch))
             self._write(batch)

@@ -2,13 +2,12 @@
 """The interface of consensus (Fabric: ``orderer/consensus/consensus.go``).
 
 A :class:`Consenter` is a kind of consensus. For each channel it makes a :class:`Chain`, which gets
-the messages and decides what the next block is; :class:`ConsenterSupport` is its side of the
-channel, and all that it may touch of it::
+the messages and decides what the next block is; :class:`ConsenterSupport` is all that a chain may
+touch of its channel::
 
-                     order, configure              create_next
-    Broadcast ─────────────────────────► Chain ◄─────────────────── ConsenterSupport
-    other consenters ────── step ──────►       ──► write, append ──►       │
-                                                                   block files ──► Deliver
+    order, configure, step ──► Chain ──► create_next    number and hashes, nothing is written
+                                         write          decided by the chain; signed here
+                                         append         signed by others; stored as it is
 
 One chain at a time writes a channel's blocks. All of this runs on the event loop.
 """
@@ -58,32 +57,44 @@ class Standing:
     status: Status
 
 
-class ConsenterSupport(Protocol):
-    """What a chain needs of its channel."""
+class BatcherSupport(Protocol):
+    """What a batcher needs of the channel.
+
+    A leader who proposes hands in a view of it that counts what is not agreed on as unwritten.
+    """
 
     @property
     def channel_id(self) -> str:
         """The channel's name."""
 
     @property
-    def bundle(self) -> Bundle:
-        """The configuration in force."""
-
-    @property
     def sequence(self) -> int:
-        """Its sequence."""
+        """Sequence of the configuration in force."""
 
     @property
     def orderer(self) -> Orderer:
         """Its orderer group: batch size, batch timeout, the consensus metadata."""
-
-    # Messages.
 
     def process_normal(self, envelope: bytes) -> None:
         """Judge a message anew, after the configuration changed; raises what refuses it."""
 
     def process_config(self, envelope: bytes) -> bytes:
         """Make a configuration message anew after the configuration changed; raises likewise."""
+
+    @property
+    def unwritten(self) -> int:
+        """Blocks handed over that are not durable."""
+
+    async def drained(self, blocks: int) -> None:
+        """Return when at most so many blocks handed over are not durable."""
+
+
+class ConsenterSupport(BatcherSupport, Protocol):
+    """What a chain needs of its channel."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The configuration in force."""
 
     # Blocks.
 
@@ -93,6 +104,10 @@ class ConsenterSupport(Protocol):
 
     def block(self, number: int) -> bytes:
         """Return an encoded block below the height."""
+
+    @property
+    def is_onboarding(self) -> bool:
+        """Whether blocks up to the one that the channel was joined with are missing."""
 
     def create_next(self, envelopes: Sequence[bytes]) -> Block:
         """Make the block after the last one created, with empty metadata; nothing is written.
@@ -129,17 +144,6 @@ class ConsenterSupport(Protocol):
             BlockNotNext: It does not follow.
             FastledgerError: It is refused; nothing of it is stored.
         """
-
-    @property
-    def is_onboarding(self) -> bool:
-        """Whether blocks up to the one that the channel was joined with are missing."""
-
-    @property
-    def unwritten(self) -> int:
-        """Blocks handed over that are not durable."""
-
-    async def drained(self, blocks: int) -> None:
-        """Return when at most so many blocks handed over are not durable."""
 
     # The chain itself.
 

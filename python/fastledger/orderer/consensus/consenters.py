@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kinds of consensus that this orderer runs, by the name that a configuration gives them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from fastledger.channelconfig import Orderer
 from fastledger.common.errors import Unsupported
 from fastledger.orderer.consensus.chain import Consenter
@@ -11,11 +14,19 @@ from fastledger.orderer.consensus.solo import chain as solo
 class Consenters:
     """Finds the kind of a channel."""
 
-    def __init__(self, server_certificate: bytes | None = None) -> None:
-        """Know this node by its PEM TLS certificate; None where TLS is off."""
+    def __init__(
+        self,
+        server_certificate: bytes | None = None,
+        others: Mapping[str, Consenter] = MappingProxyType({}),
+    ) -> None:
+        """Know this node by its PEM TLS certificate; None where TLS is off.
+
+        ``others`` are kinds besides those of this package.
+        """
         self._kinds = {
             "solo": solo.consenter(),
             "etcdraft": etcdraft.consenter(server_certificate),
+            **others,
         }
 
     def of(self, values: Orderer) -> Consenter:

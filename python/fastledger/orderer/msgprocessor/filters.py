@@ -8,10 +8,10 @@ import time
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, NotFound
-from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
+from fastledger.msp import expires_at
+from fastledger.orderer.capabilities import orderer_of
 from fastledger.orderer.errors import PermissionDenied, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protoutil.expiration import expires_at
 from fastledger.protoutil.signed_data import SignedData
 
 WRITERS = ("/Channel/Writers", "/Channel/Orderer/Writers")
@@ -32,7 +32,7 @@ def check_size(bundle: Bundle, message: OrdererMessage) -> None:
 
 def check_expiration(bundle: Bundle, creator: bytes) -> None:
     """Refuse a client whose certificate ended; before 1.1 capabilities nobody is."""
-    if not OrdererCapabilities(bundle).expiration_check:
+    if not orderer_of(bundle).capabilities.expiration_check:
         return
     end = expires_at(creator)
     if end is not None and time.time() >= end:

@@ -7,7 +7,7 @@ maintenance only, and entering or leaving maintenance goes with no other change.
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import InputError
-from fastledger.orderer.capabilities import OrdererCapabilities, orderer_of
+from fastledger.orderer.capabilities import orderer_of
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import decode, open_envelope
@@ -26,7 +26,7 @@ PERMITTED_TARGETS = frozenset({"solo", "kafka", "etcdraft", "BFT"})
 def check_maintenance(current: Bundle, following: Bundle, envelope: ConfigEnvelope) -> None:
     """Refuse a configuration that moves the consensus wrongly; raises Rejected."""
     before, after = orderer_of(current), orderer_of(following)
-    if not OrdererCapabilities(current).consensus_type_migration:
+    if not before.capabilities.consensus_type_migration:
         if after.state != NORMAL:
             raise Rejected(
                 f"next config attempted to change ConsensusType.State to {after.state}, "

@@ -5,12 +5,7 @@ from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
-from fastledger.orderer.capabilities import (
-    OrdererCapabilities,
-    check_block_policy,
-    check_capabilities,
-    orderer_of,
-)
+from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import MaintenanceMode, Rejected
 from fastledger.orderer.msgprocessor.batch import PolicyBatch
@@ -117,10 +112,8 @@ class StandardChannel:
 
     def check_open(self, bundle: Bundle) -> None:
         """Refuse normal messages in maintenance."""
-        if (
-            orderer_of(bundle).state != NORMAL
-            and OrdererCapabilities(bundle).consensus_type_migration
-        ):
+        orderer = orderer_of(bundle)
+        if orderer.state != NORMAL and orderer.capabilities.consensus_type_migration:
             raise MaintenanceMode.because("normal transactions are rejected")
 
     def apply_filters(self, message: OrdererMessage) -> None:

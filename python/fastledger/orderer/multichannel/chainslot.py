@@ -65,7 +65,7 @@ class ChainSlot:
             FastledgerError: The chain refuses it.
         """
         while True:
-            chain = await self.settled()
+            chain = self.chain if self.is_settled else await self.settled()
             try:
                 await chain.wait_ready()
                 return await hand(chain)

@@ -77,7 +77,7 @@ class ChainSupport:
         self.processor = processors(self)
         self.blocks = PreparedBlocks(self.block)
         """As Deliver gives them to clients."""
-        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._settle)
+        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.changed()
 
     # What Broadcast asks.
@@ -85,22 +85,15 @@ class ChainSupport:
     async def order(self, message: OrdererMessage) -> None:
         """Take a normal message; raises Rejected, or ChainHalted."""
         sequence = await self.processor.admit(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.order(Message(message.encoded, message.size), sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        taken = Message(message.encoded, message.size)
+        await self._slot.give(lambda chain: chain.order(taken, sequence))
 
     async def configure(self, message: OrdererMessage) -> None:
         """Take a configuration update; raises Rejected, or ChainHalted."""
         config, sequence = self.processor.process_update(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.configure(config, sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        await self._slot.give(lambda chain: chain.configure(config, sequence))
 
     # What other consenters ask.
 
@@ -211,6 +204,7 @@ class ChainSupport:
     async def append(self, signed_block: bytes) -> None:
         """Hand a block that others have signed to the disk, if all of it is right."""
         async with self._appending:
+            self._check_alive()
             block = await asyncio.to_thread(checked_block, signed_block)
             if not self._writer.is_next(block):
                 return
@@ -285,17 +279,18 @@ class ChainSupport:
 
     def _is_next(self, block: Block) -> bool:
         """Whether a decided block is new; one that contradicts the ledger ends the channel."""
+        self._check_alive()
         try:
             return self._writer.is_next(block)
         except BlockNotNext as error:
-            self._settle(error)
+            self._fail(error)
             raise
 
     def _effect(self, block: Block) -> Bundle | None:
         """Return the configuration that a block is; a channel that it makes begins here."""
+        if block.header.number == 0:
+            return Bundle.from_block(block.SerializeToString())
         if is_config_block(block):
-            if block.header.number == 0:
-                return Bundle.from_block(block.SerializeToString())
             return self._in_force.apply(config_of(block.data.data[0]))
         if self._in_force.consortiums is not None:
             first_config = created_channel(block.data.data[0])
@@ -325,11 +320,20 @@ class ChainSupport:
         self._disk = failure
         self.changed()
 
-    def _settle(self, failure: Exception | None) -> None:
+    def _told_of_chain(self, failure: Exception | None) -> None:
         if failure is not None:
-            _logger.critical("[channel: %s] failed: %s", self.channel_id, failure)
-            self._stopped = failure
+            self._fail(failure)
         self.changed()
+
+    def _fail(self, error: Exception) -> None:
+        """Write nothing any more."""
+        _logger.critical("[channel: %s] failed: %s", self.channel_id, error)
+        self._stopped = error
+        self.changed()
+
+    def _check_alive(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
 
 
 def _configurations(blocks: Blocks, join_block: bytes | None) -> tuple[JoinBlock | None, Bundle]:

@@ -11,7 +11,6 @@ use fastledger_wire::Message;
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 
 use crate::definitions::{Definition, PublicState, StateAfter};
-use crate::lscc;
 use crate::system_chaincodes::{LIFECYCLE, LSCC};
 
 /// Schedules the hashed keys that a block writes to collections with a `blockToLive`.
@@ -40,7 +39,7 @@ pub(crate) fn expiries<'a, S: StateReader>(
 
 /// How many blocks a collection's values live; 0 is for ever, also where the collection is not defined.
 fn block_to_live<S: PublicState>(state: &S, namespace: &str, collection: &str) -> Result<u64, S::Error> {
-    let package = collections_of(state, namespace)?.unwrap_or_default();
+    let package = collections_of(state, namespace)?;
     Ok(find_block_to_live(&package, collection).unwrap_or(0))
 }
 
@@ -52,13 +51,13 @@ fn find_block_to_live(package: &[u8], collection: &str) -> Option<u64> {
     })
 }
 
-/// A chaincode's encoded `CollectionConfigPackage`, of whichever lifecycle defines it.
-fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Option<Vec<u8>>, S::Error> {
-    match Definition::find(state, name)? {
-        Ok(Definition::Lifecycle { collections, .. }) => Ok(Some(collections)),
-        Ok(Definition::Legacy { .. }) => state.value(LSCC, &lscc::collection_key(name)),
-        Ok(Definition::LifecycleItself | Definition::SystemChaincode) | Err(_) => Ok(None),
-    }
+/// A chaincode's encoded `CollectionConfigPackage`, of whichever lifecycle defines it; empty for none.
+fn collections_of<S: PublicState>(state: &S, name: &str) -> Result<Vec<u8>, S::Error> {
+    Ok(match Definition::find(state, name)? {
+        Ok(Some(Definition::Lifecycle(found))) => found.collections,
+        Ok(Some(Definition::Legacy(found))) => found.collections,
+        Ok(_) | Err(_) => Vec::new(),
+    })
 }
 
 /// A chaincode's name and its encoded `CollectionConfigPackage`, never an empty one.
@@ -75,7 +74,7 @@ pub(crate) fn collection_updates<'a, S: StateReader>(
     let after = StateAfter { state, batch };
     let mut updates = Vec::new();
     for name in names {
-        let package = collections_of(&after, name)?.unwrap_or_default();
+        let package = collections_of(&after, name)?;
         let Ok(decoded) = CollectionConfigPackage::decode(&package) else { continue };
         if !decoded.config.is_empty() {
             updates.push((name, Cow::Owned(package)));

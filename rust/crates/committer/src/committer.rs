@@ -23,6 +23,7 @@ use crate::incoming::Incoming;
 use crate::judge::TxIdIndex;
 use crate::outcome::CommitResult;
 use crate::pipeline::{Checks, InFlight, Intent};
+use crate::private;
 use crate::rules::Rules;
 use crate::stored_config;
 use crate::timings::{Stage, Stopwatch, Timings};
@@ -230,11 +231,13 @@ impl Committer {
             self.commit_hash = block.commit_hash;
         }
         let metadata = incoming.metadata();
+        let checked = checks.chunks.iter().flat_map(Chunk::borrow_dependent);
         Ok(CommitResult {
             number: incoming.number,
             header_hash,
             data_hash: checks.data_hash,
             commit_hash: block.commit_hash,
+            private_effects: private::of_checked(checked, &incoming.data(), &block.judged.codes),
             codes: block.judged.codes,
             notes: block.notes,
             stored_codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(),

@@ -15,7 +15,7 @@ use fastledger_wire::{DecodeError, Message};
 
 use crate::policies::PolicyRef;
 use crate::rules::Rules;
-use crate::system_chaincodes::{LIFECYCLE, LSCC};
+use crate::system_chaincodes::{LIFECYCLE, LSCC, is_system_chaincode, lscc_collections_key};
 
 /// The only validation plugin there is.
 const BUILT_IN_PLUGIN: &str = "vscc";
@@ -60,25 +60,51 @@ impl<S: StateReader> PublicState for StateAfter<'_, '_, S> {
 
 /// Why a namespace has no usable definition; the text is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unusable(pub String);
+pub struct Unusable(pub String);
 
-/// What the state says about one chaincode.
+/// A chaincode that the channel agreed on through `_lifecycle` (`lifecycle.ChaincodeDefinition`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Definition {
-    /// Defined by `_lifecycle`.
-    Lifecycle {
-        /// Encoded `ApplicationPolicy`.
-        policy: Vec<u8>,
-        /// Encoded `CollectionConfigPackage`, empty for none.
-        collections: Vec<u8>,
-    },
-    /// Instantiated through LSCC.
-    Legacy {
-        /// Version that transactions must carry on channels with 1.x capabilities.
-        version: String,
-        /// Encoded `SignaturePolicyEnvelope`.
-        policy: Vec<u8>,
-    },
+pub struct LifecycleDefinition {
+    /// How many definitions the chaincode has had.
+    pub sequence: i64,
+    /// Chosen by those who approve.
+    pub version: String,
+    /// Whether a transaction must initialize the chaincode before any other.
+    pub init_required: bool,
+    /// Name of the plugin that endorses.
+    pub endorsement_plugin: String,
+    /// Name of the plugin that validates.
+    pub validation_plugin: String,
+    /// Encoded `protos.ApplicationPolicy`.
+    pub validation_parameter: Vec<u8>,
+    /// Encoded `protos.CollectionConfigPackage` of the explicit collections, empty for none.
+    pub collections: Vec<u8>,
+}
+
+/// A chaincode that was instantiated through LSCC (`ccprovider.ChaincodeData`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegacyDefinition {
+    /// Version that transactions must carry on channels with 1.x capabilities.
+    pub version: String,
+    /// Name of the plugin that endorses.
+    pub escc: String,
+    /// Name of the plugin that validates.
+    pub vscc: String,
+    /// Encoded `common.SignaturePolicyEnvelope`.
+    pub policy: Vec<u8>,
+    /// The id of the package that was instantiated.
+    pub id: Vec<u8>,
+    /// Encoded `protos.CollectionConfigPackage`, empty for none.
+    pub collections: Vec<u8>,
+}
+
+/// How the channel defines a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definition {
+    /// By `_lifecycle`.
+    Lifecycle(LifecycleDefinition),
+    /// By LSCC.
+    Legacy(LegacyDefinition),
     /// The lifecycle's own namespace, whose policy stands in the channel's configuration.
     LifecycleItself,
     /// A system chaincode of 1.x, which no state defines.
@@ -96,38 +122,101 @@ pub(crate) enum CollectionGuard<'d> {
     Organization(&'d str),
 }
 
+impl CollectionGuard<'_> {
+    /// The policy, none where it is the chaincode's.
+    pub(crate) fn policy(&self) -> Option<PolicyRef<'_>> {
+        match self {
+            Self::Chaincode => None,
+            Self::Own(policy) => Some(PolicyRef::Decoded(policy)),
+            Self::Organization(msp_id) => Some(PolicyRef::Organization(msp_id)),
+        }
+    }
+}
+
 impl Definition {
-    /// The definition in force for `name` where transactions follow 2.x rules (`ValidationInfoRetrieveShim`).
-    pub(crate) fn find<S: PublicState>(state: &S, name: &str) -> Result<Result<Self, Unusable>, S::Error> {
-        if name == LIFECYCLE {
+    /// The definition by which a channel of these rules judges what was written under `name`.
+    pub(crate) fn in_force<S: PublicState>(
+        state: &S,
+        name: &str,
+        rules: Rules,
+    ) -> Result<Result<Self, Unusable>, S::Error> {
+        if !rules.v2_0_validation && is_system_chaincode(name) && rules.era.knows_all_system_chaincodes() {
+            return Ok(Ok(Self::SystemChaincode));
+        }
+        if rules.v2_0_validation && name == LIFECYCLE {
             return Ok(Ok(Self::LifecycleItself));
         }
-        match Fields::find(state, name)? {
+        let found = if rules.v2_0_validation { Self::find(state, name)? } else { Self::find_legacy(state, name)? };
+        let undefined = || Unusable(format!("chaincode {name:?} is not defined on this channel"));
+        Ok(found.and_then(|found| found.ok_or_else(undefined)?.usable(name)))
+    }
+
+    /// What the state says of a chaincode, by whichever lifecycle (`ValidationInfoRetrieveShim`); none where neither
+    /// knows it.
+    ///
+    /// A definition without plugin and policy is none: Fabric then asks the other lifecycle.
+    pub(crate) fn find<S: PublicState>(state: &S, name: &str) -> Result<Result<Option<Self>, Unusable>, S::Error> {
+        let fields = match Fields::find(state, name)? {
+            Err(unusable) => return Ok(Err(unusable)),
+            Ok(None) => return Self::find_legacy(state, name),
+            Ok(Some(fields)) => fields,
+        };
+        match fields.definition() {
             Err(unusable) => Ok(Err(unusable)),
-            Ok(Some(fields)) => match fields.definition() {
-                Ok(Some(definition)) => Ok(Ok(definition)),
-                Ok(None) => Self::find_legacy(state, name),
-                Err(unusable) => Ok(Err(unusable)),
-            },
-            Ok(None) => Self::find_legacy(state, name),
+            Ok(found) if found.validation_plugin.is_empty() && found.validation_parameter.is_empty() => {
+                Self::find_legacy(state, name)
+            }
+            Ok(found) => Ok(Ok(Some(Self::Lifecycle(found)))),
         }
     }
 
-    /// What LSCC's state says about `name`.
-    pub(crate) fn find_legacy<S: PublicState>(state: &S, name: &str) -> Result<Result<Self, Unusable>, S::Error> {
-        let Some(stored) = state.value(LSCC, name)? else {
-            return Ok(Err(Unusable(format!("chaincode {name:?} is not defined on this channel"))));
+    /// What LSCC's table says of a chaincode.
+    pub(crate) fn find_legacy<S: PublicState>(
+        state: &S,
+        name: &str,
+    ) -> Result<Result<Option<Self>, Unusable>, S::Error> {
+        let Some(stored) = state.value(LSCC, name)? else { return Ok(Ok(None)) };
+        let data = match ChaincodeData::decode(&stored) {
+            Ok(data) => data,
+            Err(error) => {
+                let text = format!("LSCC's record of chaincode {name:?} cannot be decoded: {error}");
+                return Ok(Err(Unusable(text)));
+            }
         };
-        Ok(legacy_definition(name, &stored))
+        Ok(Ok(Some(Self::Legacy(LegacyDefinition {
+            version: data.version.to_owned(),
+            escc: data.escc.to_owned(),
+            vscc: data.vscc.to_owned(),
+            policy: data.policy.to_vec(),
+            id: data.id.to_vec(),
+            collections: state.value(LSCC, &lscc_collections_key(name))?.unwrap_or_default(),
+        }))))
+    }
+
+    /// Whether transactions can be judged by it: the plugin must exist and have a policy.
+    fn usable(self, name: &str) -> Result<Self, Unusable> {
+        let (plugin, policy) = match &self {
+            Self::Lifecycle(found) => (&found.validation_plugin, &found.validation_parameter),
+            Self::Legacy(found) => (&found.vscc, &found.policy),
+            Self::LifecycleItself | Self::SystemChaincode => return Ok(self),
+        };
+        match (plugin.as_str(), policy.as_slice()) {
+            ("", _) => Err(Unusable(format!("the definition of chaincode {name:?} names no validation plugin"))),
+            (_, []) => Err(Unusable(format!("the definition of chaincode {name:?} has no endorsement policy"))),
+            (BUILT_IN_PLUGIN, _) => Ok(self),
+            _ => Err(Unusable(format!(
+                "chaincode {name:?} is validated by plugin {plugin:?}, which does not exist here"
+            ))),
+        }
     }
 
     /// The chaincode's endorsement policy.
     pub(crate) fn policy(&self, rules: Rules) -> PolicyRef<'_> {
         match self {
-            Self::Lifecycle { policy, .. } => PolicyRef::Application(policy),
+            Self::Lifecycle(found) => PolicyRef::Application(&found.validation_parameter),
             // 2.x rules wrap it into an ApplicationPolicy, and so lose sight of its version.
-            Self::Legacy { policy, .. } if rules.v2_0_validation => PolicyRef::WrappedSignature(policy),
-            Self::Legacy { policy, .. } => PolicyRef::Signature(policy),
+            Self::Legacy(found) if rules.v2_0_validation => PolicyRef::WrappedSignature(&found.policy),
+            Self::Legacy(found) => PolicyRef::Signature(&found.policy),
             Self::LifecycleItself => PolicyRef::LifecycleEndorsement,
             Self::SystemChaincode => PolicyRef::AnyMember,
         }
@@ -137,9 +226,9 @@ impl Definition {
     pub(crate) fn collection_guard<'d>(&'d self, collection: &'d str) -> Result<CollectionGuard<'d>, Unusable> {
         let collections = match self {
             // The 1.x lifecycle knows no policies of collections.
-            Self::Legacy { .. } | Self::SystemChaincode => return Ok(CollectionGuard::Chaincode),
+            Self::Legacy(_) | Self::SystemChaincode => return Ok(CollectionGuard::Chaincode),
             Self::LifecycleItself => &[],
-            Self::Lifecycle { collections, .. } => collections.as_slice(),
+            Self::Lifecycle(found) => found.collections.as_slice(),
         };
         if let Some(msp_id) = collection.strip_prefix(IMPLICIT_COLLECTION_PREFIX) {
             return Ok(CollectionGuard::Organization(msp_id));
@@ -158,22 +247,6 @@ impl Definition {
             }
         }
         Err(Unusable(format!("collection {collection:?} is not defined")))
-    }
-}
-
-fn legacy_definition(name: &str, stored: &[u8]) -> Result<Definition, Unusable> {
-    let data = ChaincodeData::decode(stored)
-        .map_err(|error| Unusable(format!("LSCC's record of chaincode {name:?} cannot be decoded: {error}")))?;
-    usable_plugin(name, data.vscc, data.policy)?;
-    Ok(Definition::Legacy { version: data.version.to_owned(), policy: data.policy.to_vec() })
-}
-
-fn usable_plugin(name: &str, plugin: &str, policy: &[u8]) -> Result<(), Unusable> {
-    match (plugin, policy) {
-        ("", _) => Err(Unusable(format!("the definition of chaincode {name:?} names no validation plugin"))),
-        (_, []) => Err(Unusable(format!("the definition of chaincode {name:?} has no endorsement policy"))),
-        (BUILT_IN_PLUGIN, _) => Ok(()),
-        _ => Err(Unusable(format!("chaincode {name:?} is validated by plugin {plugin:?}, which does not exist here"))),
     }
 }
 
@@ -208,28 +281,30 @@ impl<'n> Fields<'n> {
     }
 
     /// Every field must be readable, also those that validation does not use (`Serializer.Deserialize`).
-    ///
-    /// A definition without plugin and policy is none: Fabric then asks the other lifecycle.
-    fn definition(&self) -> Result<Option<Definition>, Unusable> {
-        match StateData::decode(&self.sequence) {
-            Ok(StateData::Int64(_) | StateData::Unset) => {}
+    fn definition(&self) -> Result<LifecycleDefinition, Unusable> {
+        let sequence = match StateData::decode(&self.sequence) {
+            Ok(StateData::Int64(sequence)) => sequence,
+            Ok(StateData::Unset) => 0,
             Ok(_) => return Err(self.mistyped("Sequence")),
             Err(error) => return Err(undecodable(self.name, "Sequence", error)),
-        }
-        let endorsement_info = self.bytes("EndorsementInfo", &self.endorsement_info)?;
-        ChaincodeEndorsementInfo::decode(endorsement_info)
+        };
+        let endorsement = self.bytes("EndorsementInfo", &self.endorsement_info)?;
+        let endorsement = ChaincodeEndorsementInfo::decode(endorsement)
             .map_err(|error| undecodable(self.name, "EndorsementInfo", error))?;
-        let validation_info = self.bytes("ValidationInfo", &self.validation_info)?;
-        let validation = ChaincodeValidationInfo::decode(validation_info)
+        let validation = self.bytes("ValidationInfo", &self.validation_info)?;
+        let validation = ChaincodeValidationInfo::decode(validation)
             .map_err(|error| undecodable(self.name, "ValidationInfo", error))?;
         let collections = self.bytes("Collections", &self.collections)?;
         CollectionConfigPackage::decode(collections).map_err(|error| undecodable(self.name, "Collections", error))?;
-        if validation == ChaincodeValidationInfo::default() {
-            return Ok(None);
-        }
-        usable_plugin(self.name, validation.validation_plugin, validation.validation_parameter)?;
-        let policy = validation.validation_parameter.to_vec();
-        Ok(Some(Definition::Lifecycle { policy, collections: collections.to_vec() }))
+        Ok(LifecycleDefinition {
+            sequence,
+            version: endorsement.version.to_owned(),
+            init_required: endorsement.init_required,
+            endorsement_plugin: endorsement.endorsement_plugin.to_owned(),
+            validation_plugin: validation.validation_plugin.to_owned(),
+            validation_parameter: validation.validation_parameter.to_vec(),
+            collections: collections.to_vec(),
+        })
     }
 
     fn bytes<'f>(&self, field: &str, stored: &'f [u8]) -> Result<&'f [u8], Unusable> {

@@ -10,7 +10,7 @@ use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 
-use crate::definitions::{CollectionGuard, Definition};
+use crate::definitions::Definition;
 use crate::policies::{self, PolicyRef};
 use crate::rules::Rules;
 
@@ -115,12 +115,7 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
             .definition
             .collection_guard(collection)
             .map_err(|unusable| Unendorsed { guards: guards(), policy: unusable.0 })?;
-        let policy = match &guard {
-            CollectionGuard::Chaincode => None,
-            CollectionGuard::Own(policy) => Some(PolicyRef::Decoded(policy)),
-            CollectionGuard::Organization(msp_id) => Some(PolicyRef::Organization(msp_id)),
-        };
-        match policy {
+        match guard.policy() {
             None => self.chaincode_policy_once(satisfied)?,
             Some(policy) => policies::evaluate(self.config, policy, self.endorsers)
                 .map_err(|policy| Unendorsed { guards: guards(), policy })?,
@@ -205,6 +200,7 @@ mod tests {
     use fastledger_wire::{Height, encode};
 
     use super::*;
+    use crate::definitions::LifecycleDefinition;
 
     /// State in which every key of the public has one policy, and which counts how often it is asked.
     struct Guarded {
@@ -252,11 +248,19 @@ mod tests {
 
     /// Calls with the check of a chaincode that has one collection without a policy of its own.
     fn with_check(state: &Guarded, run: impl FnOnce(&NamespaceCheck<'_, 'static, Guarded>)) {
-        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let corpus = Corpus::kept("fabric-3.1/small");
         let config = ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap();
         let rules = Rules { v2_0_validation: true, ..Rules::default() };
         let collections = field(1, &field(1, &field(1, b"coll")));
-        let definition = &Definition::Lifecycle { policy: field(1, &nobody_needed()), collections };
+        let definition = &Definition::Lifecycle(LifecycleDefinition {
+            sequence: 1,
+            version: "1".to_owned(),
+            init_required: false,
+            endorsement_plugin: "escc".to_owned(),
+            validation_plugin: "vscc".to_owned(),
+            validation_parameter: field(1, &nobody_needed()),
+            collections,
+        });
         let (changed, namespace) = (&HashSet::new(), "cc");
         run(&NamespaceCheck { config: &config, rules, state, changed, namespace, definition, endorsers: &[] });
     }

@@ -113,6 +113,14 @@ pub enum CommitError {
         /// What differs.
         what: String,
     },
+    /// A block of the ledger's own files cannot be read.
+    #[error("block {number} of the ledger's block files cannot be decoded: {reason}")]
+    Undecodable {
+        /// The block.
+        number: u64,
+        /// What is wrong with it.
+        reason: DecodeError,
+    },
     /// A block was written, but not brought to stable storage.
     #[error("the block may not survive a power cut: {0}")]
     NotDurable(String),

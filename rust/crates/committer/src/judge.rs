@@ -14,7 +14,7 @@ use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
 
 use crate::checked::{Checked, EndorsementCheck};
-use crate::definitions::{Definition, Unusable};
+use crate::definitions::{Definition, LegacyDefinition, Unusable};
 use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
 use crate::explain::describe_endorsements;
 use crate::invocation::Invocation;
@@ -180,7 +180,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
                 .as_ref()
                 .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidOtherReason, unusable.0.clone()))?;
             if *namespace == invocation.chaincode
-                && let Definition::Legacy { version, .. } = definition
+                && let Definition::Legacy(LegacyDefinition { version, .. }) = definition
                 && version != invocation.version
             {
                 let text = format!(
@@ -280,13 +280,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         if let Some(known) = self.definitions.get(name) {
             return Ok(Arc::clone(known));
         }
-        let found = if self.rules.v2_0_validation {
-            Definition::find(self.state, name)
-        } else if is_system_chaincode(name) && self.rules.era.knows_all_system_chaincodes() {
-            Ok(Ok(Definition::SystemChaincode))
-        } else {
-            Definition::find_legacy(self.state, name)
-        };
+        let found = Definition::in_force(self.state, name, self.rules);
         let found = Arc::new(found.map_err(Stop::Broken)?);
         self.definitions.insert(name, Arc::clone(&found));
         Ok(found)

@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod block;
 mod checked;
 mod collections;
@@ -42,6 +43,7 @@ mod outcome;
 mod peer_ledger;
 mod pipeline;
 mod policies;
+mod private;
 mod rules;
 mod size;
 mod stored_config;
@@ -52,10 +54,13 @@ mod transaction;
 mod verdict;
 mod well_formed;
 
+pub use answers::{definition, endorsement_policy};
+pub use definitions::{Definition, LegacyDefinition, LifecycleDefinition, Unusable};
 pub use error::{CommitError, Refusal};
 pub use excerpt::{Examined, Excerpt};
 pub use incoming::MAX_BLOCK_BYTES;
 pub use outcome::CommitResult;
 pub use peer_ledger::{Options, PeerLedger};
+pub use private::{CollectionEffects, HashedWrite, PrivateEffects};
 pub use timings::{Spent, Stage, Timings};
 pub use verdict::{EndorsementOutcome, KeyName, Reason};

@@ -22,7 +22,7 @@ use fastledger_wire::peer::{
 use fastledger_wire::rwset::{KvWrite, TxRwSet};
 
 use crate::rules::Rules;
-use crate::system_chaincodes::{LSCC, is_system_chaincode};
+use crate::system_chaincodes::{LSCC, is_system_chaincode, lscc_collections_key};
 use crate::transaction::EndorserTransaction;
 
 /// Arguments after the function: channel and deployment spec must be there, endorsement policy, escc and vscc may be.
@@ -118,11 +118,6 @@ pub(crate) fn upgraded_chaincode<'a>(transaction: &EndorserTransaction<'a>, rule
         _ => false,
     };
     seen.then_some(Upgrade { name: id.name, version: id.version })
-}
-
-/// The key in namespace `lscc` of a chaincode's collections (`privdata.BuildCollectionKVSKey`).
-pub(crate) fn collection_key(chaincode: &str) -> String {
-    format!("{chaincode}~collection")
 }
 
 /// The function and its arguments as the client proposed them.
@@ -305,7 +300,7 @@ impl<L: Lookup> Check<'_, '_, L> {
     /// committed ones.
     fn collections(&self) -> Result<(), Failure<L::Error>> {
         let Invocation { function, name, collections: argument, .. } = self.invocation;
-        let key = collection_key(name);
+        let key = lscc_collections_key(name);
         let written = match self.writes {
             [_, second] if second.key == key => second.value,
             [_, second] => return Err(format!("lscc writes key {:?} instead of {key}", second.key).into()),

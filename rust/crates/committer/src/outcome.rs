@@ -4,6 +4,7 @@
 use fastledger_wire::{Hash, TxValidationCode};
 
 use crate::error::CommitError;
+use crate::private::PrivateEffects;
 use crate::timings::Timings;
 
 /// What became of one block.
@@ -22,6 +23,8 @@ pub struct CommitResult {
     pub notes: Vec<String>,
     /// One code for each transaction.
     pub codes: Vec<TxValidationCode>,
+    /// What the transactions do to private data.
+    pub private_effects: Vec<PrivateEffects>,
     /// The transactions filter that the block came with; empty for none.
     pub stored_codes: Vec<u8>,
     /// The commit hash that the block came with; empty for none.

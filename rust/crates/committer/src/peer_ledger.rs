@@ -24,6 +24,7 @@ use crate::incoming::Incoming;
 use crate::outcome::{CommitResult, Outcome};
 use crate::pipeline::{InFlight, Intent, Pieces, Workers};
 use crate::policies;
+use crate::private::{self, PrivateEffects};
 use crate::rules::Rules;
 use crate::size::Size;
 use crate::threads::{on_deep_stack, panic_text, thread};
@@ -255,9 +256,16 @@ impl PeerLedger {
         let Some(config) = self.config() else { return Ok(None) };
         let view = self.ledger.view()?;
         on_deep_stack(|| {
-            let Ok(definition) = Definition::find(&view, namespace)? else { return Ok(None) };
-            Ok(policies::describe(&config, definition.policy(Rules::of(&config))).ok())
+            let rules = Rules::of(&config);
+            let Ok(definition) = Definition::in_force(&view, namespace, rules)? else { return Ok(None) };
+            Ok(policies::describe(&config, definition.policy(rules)).ok())
         })
+    }
+
+    /// What the transactions of a committed block did to private data.
+    pub fn private_effects(&self, number: u64) -> Result<Vec<PrivateEffects>, CommitError> {
+        let stored = self.ledger.block(number)?;
+        private::of_record(&stored.record).map_err(|reason| CommitError::Undecodable { number, reason })
     }
 
     /// Writes a snapshot in Fabric's format to `dir`, of the state after the last committed block; commits go on.

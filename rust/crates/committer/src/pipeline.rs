@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn of_a_block_that_a_malformed_entry_refuses_no_entry_is_checked() {
-        let Some(corpus) = Corpus::open("fabric-3.1/small") else { return };
+        let corpus = Corpus::kept("fabric-3.1/small");
         let config = Arc::new(ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap());
         let workers = Workers::start(1, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
         let shares = |block: Vec<u8>, allow_malformed| {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use fastledger_identity::{ChannelConfig, Identity, Policy};
 use fastledger_wire::encode;
-use fastledger_wire::policies::ApplicationPolicy;
+use fastledger_wire::msp::{MspPrincipal, principal_classification};
+use fastledger_wire::policies::{ApplicationPolicy, NOutOf, SignaturePolicy, SignaturePolicyEnvelope};
 
 /// Where `_lifecycle`'s own policy stands (`lifecycle.LifecycleEndorsementPolicyRef`).
 const LIFECYCLE_ENDORSEMENT: &str = "/Channel/Application/LifecycleEndorsement";
@@ -41,37 +42,56 @@ pub(crate) fn describe(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<
     find(config, policy).map(|policy| policy.to_string())
 }
 
+/// The policy as an encoded `ApplicationPolicy`, which every policy of a namespace can be written as.
+pub(crate) fn encode(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Vec<u8>, String> {
+    match policy {
+        PolicyRef::Application(encoded) => Ok(encoded.to_vec()),
+        PolicyRef::Signature(envelope) | PolicyRef::WrappedSignature(envelope) => {
+            let mut wrapped = Vec::new();
+            encode::present_field(&mut wrapped, 1, envelope);
+            Ok(wrapped)
+        }
+        PolicyRef::Decoded(policy) => Ok(policy.encode()),
+        PolicyRef::LifecycleEndorsement => Ok(lifecycle_endorsement(config)),
+        PolicyRef::Organization(msp_id) => organization(config, msp_id),
+        PolicyRef::AnyMember => Ok(signed_by_members(1, &application_members(config))),
+    }
+}
+
 fn find(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Arc<Policy>, String> {
     let found = match policy {
         PolicyRef::Application(encoded) => config.application_policy(encoded),
         PolicyRef::Signature(encoded) => config.signature_policy(encoded),
         PolicyRef::WrappedSignature(encoded) => config.key_policy(encoded),
         PolicyRef::Decoded(policy) => config.compile(policy),
-        PolicyRef::LifecycleEndorsement => return lifecycle_endorsement(config),
-        PolicyRef::Organization(msp_id) => return organization(config, msp_id),
-        PolicyRef::AnyMember => config.signature_policy(&signed_by_members(1, &application_members(config))),
+        PolicyRef::LifecycleEndorsement | PolicyRef::Organization(_) | PolicyRef::AnyMember => {
+            config.application_policy(&encode(config, policy)?)
+        }
     };
     found.map_err(|error| error.to_string())
 }
 
-fn lifecycle_endorsement(config: &ChannelConfig) -> Result<Arc<Policy>, String> {
-    if let Some(policy) = config.policy(LIFECYCLE_ENDORSEMENT) {
-        return Ok(Arc::clone(policy));
+/// The configuration's policy for it, by default the majority of the organizations.
+fn lifecycle_endorsement(config: &ChannelConfig) -> Vec<u8> {
+    if config.policy(LIFECYCLE_ENDORSEMENT).is_some() {
+        return ApplicationPolicy::ChannelConfigPolicyReference(LIFECYCLE_ENDORSEMENT).encode();
     }
     let members = application_members(config);
-    config.signature_policy(&signed_by_members(members.len() / 2 + 1, &members)).map_err(|error| error.to_string())
+    signed_by_members(members.len() / 2 + 1, &members)
 }
 
-fn organization(config: &ChannelConfig, msp_id: &str) -> Result<Arc<Policy>, String> {
+/// The organization's policy `Endorsement`, by default any member of it.
+fn organization(config: &ChannelConfig, msp_id: &str) -> Result<Vec<u8>, String> {
     let organizations = config.application().map(|application| &application.organizations);
     let name = organizations
         .and_then(|organizations| organizations.iter().find(|(_, organization)| organization.mspid == msp_id))
         .map(|(name, _)| name)
         .ok_or_else(|| format!("no organization of the channel has MSP {msp_id:?}"))?;
-    match config.policy(&format!("/Channel/Application/{name}/Endorsement")) {
-        Some(policy) => Ok(Arc::clone(policy)),
-        None => config.signature_policy(&signed_by_members(1, &[msp_id])).map_err(|error| error.to_string()),
+    let path = format!("/Channel/Application/{name}/Endorsement");
+    if config.policy(&path).is_some() {
+        return Ok(ApplicationPolicy::ChannelConfigPolicyReference(&path).encode());
     }
+    Ok(signed_by_members(1, &[msp_id]))
 }
 
 /// MSP ids of the application organizations, sorted as Fabric's policies have them.
@@ -81,42 +101,39 @@ fn application_members(config: &ChannelConfig) -> Vec<&str> {
     members
 }
 
-/// An encoded `SignaturePolicyEnvelope` that asks for members of `n` of the MSPs (`policydsl.SignedByNOutOfGivenRole`).
+/// An encoded `ApplicationPolicy` that asks for members of `n` of the MSPs (`policydsl.SignedByNOutOfGivenRole`).
 fn signed_by_members(n: usize, msp_ids: &[&str]) -> Vec<u8> {
-    let mut n_out_of = Vec::new();
-    encode::varint_field(&mut n_out_of, 1, n as u64);
-    for index in 0..msp_ids.len() as u64 {
-        // The index of the first principal is 0, and is written all the same: it says which case of the oneof this is.
-        let mut signed_by = vec![1 << 3];
-        encode::varint(&mut signed_by, index);
-        encode::present_field(&mut n_out_of, 2, &signed_by);
-    }
-    let mut rule = Vec::new();
-    encode::present_field(&mut rule, 2, &n_out_of);
-    let mut envelope = Vec::new();
-    encode::present_field(&mut envelope, 2, &rule);
-    for msp_id in msp_ids {
-        // Classification ROLE and role MEMBER are both 0, which protobuf leaves out.
-        let mut member = Vec::new();
-        encode::bytes_field(&mut member, 1, msp_id.as_bytes());
-        let mut identity = Vec::new();
-        encode::bytes_field(&mut identity, 2, &member);
-        encode::present_field(&mut envelope, 3, &identity);
-    }
-    envelope
+    // An MspRole's role MEMBER is 0, which protobuf leaves out.
+    let member = |msp_id: &&str| {
+        let mut role = Vec::new();
+        encode::bytes_field(&mut role, 1, msp_id.as_bytes());
+        role
+    };
+    let roles: Vec<_> = msp_ids.iter().map(member).collect();
+    let n = i32::try_from(n).unwrap_or(i32::MAX);
+    let rules = (0..).map(SignaturePolicy::SignedBy).take(msp_ids.len()).collect();
+    let principal = |role| MspPrincipal { principal_classification: principal_classification::ROLE, principal: role };
+    ApplicationPolicy::SignaturePolicy(SignaturePolicyEnvelope {
+        version: 0,
+        rule: Some(SignaturePolicy::NOutOf(NOutOf { n, rules })),
+        identities: roles.iter().map(|role| principal(role)).collect(),
+    })
+    .encode()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::signed_by_members;
     use fastledger_wire::Message;
     use fastledger_wire::msp::MspRole;
-    use fastledger_wire::policies::{SignaturePolicy, SignaturePolicyEnvelope};
+
+    use super::*;
 
     #[test]
     fn members_policies_decode_to_what_they_ask_for() {
         let bytes = signed_by_members(2, &["Org1MSP", "Org2MSP"]);
-        let envelope = SignaturePolicyEnvelope::decode(&bytes).expect("decodes");
+        let ApplicationPolicy::SignaturePolicy(envelope) = ApplicationPolicy::decode(&bytes).expect("decodes") else {
+            panic!("{bytes:?}")
+        };
         let Some(SignaturePolicy::NOutOf(rule)) = envelope.rule else { panic!("{envelope:?}") };
         assert_eq!((rule.n, rule.rules), (2, vec![SignaturePolicy::SignedBy(0), SignaturePolicy::SignedBy(1)]));
         let roles: Vec<_> =

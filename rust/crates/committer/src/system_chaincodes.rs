@@ -20,3 +20,8 @@ pub(crate) fn never_invokable(name: &str) -> bool {
 pub(crate) fn never_written(name: &str) -> bool {
     matches!(name, "vscc" | "escc" | "cscc")
 }
+
+/// Where LSCC's table has a chaincode's collections (`privdata.BuildCollectionKVSKey`).
+pub(crate) fn lscc_collections_key(chaincode: &str) -> String {
+    format!("{chaincode}~collection")
+}

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use fastledger_committer::{CommitError, CommitResult, Options, PeerLedger, Refusal};
-use fastledger_vectors::{ALL, Corpus, Verdict};
+use fastledger_vectors::{Corpus, Verdict, all};
 use fastledger_wire::Hash;
 
 fn ours(result: &CommitResult, with_header: bool) -> Verdict {
@@ -39,8 +39,8 @@ fn commit(dir: &Path, blocks: &[&[u8]], options: &Options, pipelined: bool) -> V
 
 #[test]
 fn every_kept_ledger_is_judged_as_real_peers_judged_it() {
-    for name in ALL {
-        let Some(corpus) = Corpus::open(name) else { continue };
+    for corpus in all() {
+        let name = &corpus.name;
         let expected = corpus.verdicts();
         for (blocks, delivered) in [(corpus.delivered_blocks(), true), (corpus.committed_blocks(), false)] {
             let dir = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn codes_and_hashes(results: &[CommitResult]) -> Vec<(Vec<u8>, Option<Hash>)> {
 
 #[test]
 fn one_at_a_time_pipelined_and_replayed_are_one_result() {
-    let corpus = Corpus::open("fabric-3.1/small").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/small");
     let blocks = corpus.delivered_blocks();
     let dir = tempfile::tempdir().unwrap();
     let expected = codes_and_hashes(&commit(dir.path(), &blocks, &Options::default(), true));
@@ -84,7 +84,7 @@ fn one_at_a_time_pipelined_and_replayed_are_one_result() {
 
 #[test]
 fn a_refused_block_leaves_no_trace_and_the_right_one_may_follow() {
-    let corpus = Corpus::open("fabric-3.1/small").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/small");
     let blocks = corpus.delivered_blocks();
     let dir = tempfile::tempdir().unwrap();
     let channel = PeerLedger::open(dir.path(), &Options::default()).unwrap();
@@ -111,7 +111,7 @@ fn a_refused_block_leaves_no_trace_and_the_right_one_may_follow() {
 
 #[test]
 fn what_real_fabric_refuses_whole_is_refused_whole() {
-    let corpus = Corpus::open("fabric-3.1/malformed").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/malformed");
     let dir = tempfile::tempdir().unwrap();
     let channel = PeerLedger::open(dir.path(), &Options::default()).unwrap();
     let refused = corpus.delivered_blocks().into_iter().find_map(|block| {
@@ -126,7 +126,7 @@ fn what_real_fabric_refuses_whole_is_refused_whole() {
 
 #[test]
 fn judging_leaves_the_ledger_as_it_was() {
-    let corpus = Corpus::open("fabric-3.1/small").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/small");
     let blocks = corpus.delivered_blocks();
     let dir = tempfile::tempdir().unwrap();
     let channel = PeerLedger::open(dir.path(), &Options::default()).unwrap();

@@ -12,7 +12,7 @@ use fastledger_wire::block::encode_block;
 use fastledger_wire::common::Block;
 
 fn corpus() -> Corpus {
-    Corpus::open("fabric-1.3/upgraded13").unwrap()
+    Corpus::kept("fabric-1.3/upgraded13")
 }
 
 fn commit(dir: &Path, blocks: &[&[u8]], delivered: bool) -> Vec<CommitResult> {
@@ -78,7 +78,7 @@ fn one_metadata_slot_is_enough_and_none_is_not() {
 
 #[test]
 fn an_excerpt_says_what_can_be_said() {
-    let corpus = Corpus::open("fabric-3.1/small").unwrap();
+    let corpus = Corpus::kept("fabric-3.1/small");
     let mut excerpt = Excerpt::new(None, false);
     let blocks = corpus.committed_blocks();
     let examined: Vec<_> = blocks[3..].iter().map(|block| excerpt.examine(block.to_vec().into()).unwrap()).collect();

@@ -17,14 +17,16 @@ pub mod block_signature;
 mod cache;
 pub mod config;
 mod error;
+mod expiration;
 mod identity;
 mod key;
 pub mod msp;
 pub mod policy;
 pub mod x509;
 
-pub use config::{ApplicationCapabilities, ChannelCapabilities, ChannelConfig};
+pub use config::{ApplicationCapabilities, ChannelCapabilities, ChannelConfig, OrdererCapabilities};
 pub use error::{IdentityError, Result};
+pub use expiration::expires_at;
 pub use identity::{Identity, Roles};
 pub use key::{OtherKey, SignatureHash, VerifyingKey};
 pub use msp::{Msp, MspManager, MspVersion};

@@ -3,7 +3,7 @@
 
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity::{ChannelConfig, block_signature};
-use fastledger_vectors::{ALL, Corpus};
+use fastledger_vectors::{Corpus, all};
 use fastledger_wire::common::{
     Block, BlockHeader, ChannelHeader, Envelope, Payload, SignatureHeader, header_type, metadata_slot,
 };
@@ -76,13 +76,9 @@ fn assert_is_proposed(config: &ChannelConfig, config_envelope: &[u8]) {
     assert_eq!(ConfigEnvelope::decode(&proposed).expect("a ConfigEnvelope"), theirs);
 }
 
-fn corpora() -> impl Iterator<Item = Corpus> {
-    ALL.into_iter().filter_map(Corpus::open)
-}
-
 #[test]
 fn every_configuration_applies() {
-    for corpus in corpora() {
+    for corpus in all() {
         let last = replay(&corpus, |_, _, _| {});
         assert!(last.application().is_some_and(|application| application.organizations.len() >= 2), "{}", corpus.name);
         assert!(last.policy("/Channel/Application/Writers").is_some());
@@ -105,7 +101,7 @@ fn with_unknown_field(config_envelope: &[u8]) -> Vec<u8> {
 #[test]
 fn fields_that_nobody_knows_are_kept_and_compared() {
     let mut updates = 0;
-    for corpus in corpora() {
+    for corpus in all() {
         let blocks = corpus.delivered_blocks();
         let configs = blocks.iter().filter_map(|block| {
             let entry = Block::decode(block).expect("a block").data.expect("data").data[0];
@@ -135,7 +131,7 @@ fn fields_that_nobody_knows_are_kept_and_compared() {
 #[test]
 fn every_block_signature_holds_and_no_other() {
     let verifier = Verifier::new(VerifierOptions::default());
-    for corpus in corpora() {
+    for corpus in all() {
         replay(&corpus, |block, number, config| {
             let header = block.header.clone().expect("a header");
             let slot = block.metadata.as_ref().expect("metadata").metadata[metadata_slot::SIGNATURES];
@@ -172,7 +168,7 @@ fn comes_before_the_creator(code: u8) -> bool {
 #[test]
 fn every_creator_is_judged_as_by_the_real_peer() {
     let mut refused = 0;
-    for corpus in corpora() {
+    for corpus in all() {
         let verdicts = corpus.verdicts();
         replay(&corpus, |block, number, config| {
             let envelopes = &block.data.as_ref().expect("data").data;

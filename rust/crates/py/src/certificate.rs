@@ -44,3 +44,9 @@ impl Certificate {
         self.0.not_after()
     }
 }
+
+/// When the certificate of a serialized identity ends, in seconds since 1970.
+#[pyfunction]
+pub(crate) fn expires_at(identity: &[u8]) -> Option<i64> {
+    fastledger_identity::expires_at(identity)
+}

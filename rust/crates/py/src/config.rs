@@ -9,15 +9,16 @@ use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, metadata_slot};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyFrozenSet, PyMappingProxy, PyTuple};
 
 use crate::certificate::Certificate;
 use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
+use crate::sections::{Application, Orderer, consortiums};
 use crate::{door, error};
 
 /// One configuration of a channel: it never changes, an update makes the next one.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct ChannelConfig(identity::ChannelConfig);
+pub(crate) struct ChannelConfig(pub identity::ChannelConfig);
 
 #[pymethods]
 impl ChannelConfig {
@@ -47,9 +48,30 @@ impl ChannelConfig {
         Ok(PyBytes::new(py, &encoded))
     }
 
+    /// Names of the channel capabilities.
     #[getter]
-    fn batch_timeout_ns(&self) -> Option<i64> {
-        self.0.orderer().map(|orderer| orderer.batch_timeout_ns)
+    fn capabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
+        PyFrozenSet::new(py, self.0.capability_names())
+    }
+
+    #[getter]
+    fn application(&self, py: Python<'_>) -> PyResult<Option<Application>> {
+        self.0.application().map(|read| Application::new(py, read)).transpose()
+    }
+
+    #[getter]
+    fn orderer(&self, py: Python<'_>) -> PyResult<Option<Orderer>> {
+        self.0.orderer().map(|read| Orderer::new(py, read)).transpose()
+    }
+
+    #[getter]
+    fn consortiums(&self, py: Python<'_>) -> PyResult<Option<Py<PyMappingProxy>>> {
+        self.0.consortiums().map(|read| consortiums(py, read)).transpose()
+    }
+
+    #[getter]
+    fn orderer_addresses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.orderer_addresses())
     }
 
     #[getter]

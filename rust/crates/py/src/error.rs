@@ -65,7 +65,9 @@ pub(crate) fn commit(py: Python<'_>, error: CommitError) -> PyErr {
         CommitError::Refused { number, refusal } => raise(py, "BlockRefused", (number, refusal.to_string())),
         CommitError::Ledger(error) => ledger(py, error),
         CommitError::NotDurable(_) => raise(py, "LedgerIo", (text,)),
-        CommitError::Replay { .. } | CommitError::StoredConfig(_) => raise(py, "LedgerCorrupted", (text,)),
+        CommitError::Replay { .. } | CommitError::StoredConfig(_) | CommitError::Undecodable { .. } => {
+            raise(py, "LedgerCorrupted", (text,))
+        }
         CommitError::NothingSubmitted | CommitError::Void | CommitError::Empty => input(py, text),
         CommitError::Stopped | CommitError::Threads(_) | CommitError::Defect { .. } => {
             raise(py, "FastledgerError", (text,))

@@ -9,6 +9,7 @@ use fastledger_committer::{CommitError, Options, PeerLedger};
 use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation, View};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -16,7 +17,7 @@ use pyo3::types::PyBytes;
 use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::view::StateView;
-use crate::{door, error};
+use crate::{door, error, private};
 
 /// One channel's ledger and the pipeline that commits to it.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -236,6 +237,12 @@ impl Ledger {
     fn policy_of(&self, py: Python<'_>, namespace: &str) -> PyResult<Option<String>> {
         let channel = self.channel(py)?;
         door::work(py, || channel.policy_of(namespace), error::commit)
+    }
+
+    fn private_effects<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyAny>> {
+        let channel = self.channel(py)?;
+        let effects = door::work(py, || channel.private_effects(number), error::commit)?;
+        private::tuples(&effects).into_bound_py_any(py)
     }
 
     fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {

@@ -6,18 +6,22 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments come from Python owned")]
 
 mod blockstore;
+mod capabilities;
 mod certificate;
 mod chaincode;
 mod comm;
 mod config;
 mod crypto;
+mod definition;
 mod door;
 mod error;
 mod events;
 mod excerpt;
 mod identity;
 mod ledger;
+mod private;
 mod result;
+mod sections;
 mod state;
 mod view;
 mod workload;
@@ -39,8 +43,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
+    module.add_class::<capabilities::ApplicationCapabilities>()?;
+    module.add_class::<capabilities::OrdererCapabilities>()?;
     module.add_class::<certificate::Certificate>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
+    module.add_class::<definition::ChaincodeDefinition>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
@@ -51,6 +58,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
+    module.add_class::<sections::AnchorPeer>()?;
+    module.add_class::<sections::Application>()?;
+    module.add_class::<sections::BatchSize>()?;
+    module.add_class::<sections::Consenter>()?;
+    module.add_class::<sections::Orderer>()?;
+    module.add_class::<sections::Organization>()?;
     module.add_class::<result::CommitResult>()?;
     module.add_class::<result::Location>()?;
     module.add_class::<crypto::Verifier>()?;
@@ -60,9 +73,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<workload::Workload>()?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
+    module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(block_header_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(check_channel_id, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
+    module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
+    module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
     module.add_function(wrap_pyfunction!(events::transaction_ids, module)?)
@@ -100,6 +119,41 @@ fn block_header<'py>(
     let header = decoded.header.ok_or_else(|| error::input(py, "the block has no header".to_owned()))?;
     let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
     Ok((header.number, bytes(header.previous_hash), bytes(header.data_hash), bytes(&hash::header_hash(&header))))
+}
+
+/// A block's header as orderers sign it.
+#[pyfunction]
+fn block_header_bytes<'py>(
+    py: Python<'py>,
+    number: u64,
+    previous_hash: &[u8],
+    data_hash: &[u8],
+) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &hash::header_der(&common::BlockHeader { number, previous_hash, data_hash }))
+}
+
+/// The hash of a block's header, which the next block holds.
+#[pyfunction]
+fn block_header_hash<'py>(py: Python<'py>, number: u64, previous_hash: &[u8], data_hash: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &hash::header_hash(&common::BlockHeader { number, previous_hash, data_hash }))
+}
+
+/// The id of a transaction with this nonce and creator.
+#[pyfunction]
+fn transaction_id(nonce: &[u8], creator: &[u8]) -> String {
+    hash::tx_id(nonce, creator)
+}
+
+/// Refuses what is no channel's name.
+#[pyfunction]
+fn check_channel_id(py: Python<'_>, channel_id: &str) -> PyResult<()> {
+    fastledger_identity::config::check_channel_id(channel_id).map_err(|reason| error::input(py, reason))
+}
+
+/// The block whose commit deletes what a block wrote into a collection, if one does.
+#[pyfunction]
+fn expiring_block(committing_block: u64, block_to_live: u64) -> Option<u64> {
+    fastledger_ledger::expiring_block(committing_block, block_to_live)
 }
 
 /// Nanoseconds of a duration as Go's `time.ParseDuration` reads it.

@@ -10,6 +10,8 @@ use fastledger_wire::common::Block;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::private;
+
 /// What became of one block.
 #[pyclass(frozen, module = "fastledger._core")]
 pub(crate) struct CommitResult(pub committer::CommitResult);
@@ -45,6 +47,11 @@ impl CommitResult {
     #[getter]
     fn notes(&self) -> Vec<&str> {
         self.0.notes.iter().map(String::as_str).collect()
+    }
+
+    #[getter]
+    fn private_effects(&self) -> Vec<private::Transaction<'_>> {
+        private::tuples(&self.0.private_effects)
     }
 
     #[getter]

@@ -3,10 +3,14 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use fastledger_committer as committer;
 use fastledger_ledger::View;
 use fastledger_mvcc::{StateKey, StateReader};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
+use crate::config::ChannelConfig;
+use crate::definition::ChaincodeDefinition;
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::{door, error};
 
@@ -53,6 +57,28 @@ impl StateView {
         let view = self.view(py)?;
         let key = StateKey { namespace, collection, key: key_hash };
         Ok(door::work(py, || view.get(key), error::ledger)?.map(Into::into))
+    }
+
+    /// What the state says of a chaincode, none where no lifecycle defines it.
+    fn definition(&self, py: Python<'_>, name: &str) -> PyResult<Option<ChaincodeDefinition>> {
+        let view = self.view(py)?;
+        let found = door::deep_work(py, || committer::definition(&view, name), error::ledger)?;
+        let found = found.map_err(|unusable| error::input(py, unusable.0))?;
+        Ok(found.and_then(|found| ChaincodeDefinition::new(py, found)))
+    }
+
+    /// Who must endorse what is written to a namespace, or to one of its collections.
+    #[pyo3(signature = (config, namespace, collection=""))]
+    fn endorsement_policy<'py>(
+        &self,
+        py: Python<'py>,
+        config: &ChannelConfig,
+        namespace: &str,
+        collection: &str,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let view = self.view(py)?;
+        let find = || committer::endorsement_policy(&view, &config.0, namespace, collection);
+        Ok(door::work(py, find, error::commit)?.map(|policy| PyBytes::new(py, &policy)))
     }
 
     fn range(&self, py: Python<'_>, namespace: String, start: &str, end: String) -> PyResult<StateIterator> {

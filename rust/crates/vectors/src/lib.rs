@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Ledgers that real Fabric networks made, unpacked in memory. Only tests and benches use this crate.
 //!
-//! The small ones lie in `tests/vectors`, with a note on who made them; larger ones may lie beside the repository.
+//! The small ones are kept in `tests/vectors`, with a note on who made them. The large ones lie in the folder that
+//! `FASTLEDGER_CORPUS` names, by default `../shared/corpus`, as `tests/corpora.py` looks for them too; where they are
+//! missing, the tests that need them say so and are skipped, or fail if `FASTLEDGER_NO_SKIPS=1` demands everything.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use fastledger_wire::common::{Block, Metadata, metadata_slot};
@@ -15,13 +18,11 @@ use fastledger_wire::protobuf::Reader;
 use fastledger_wire::{Message, block};
 use serde_json::Value;
 
-/// Every ledger that may be at hand, as release and name.
-pub const ALL: [&str; 10] = [
+/// The ledgers that every clone has, as release and name.
+pub const KEPT: [&str; 8] = [
     "fabric-3.1/small",
     "fabric-3.1/bypass",
     "fabric-3.1/malformed",
-    "fabric-3.1/perf-2of2",
-    "fabric-3.1/perf-contended",
     "fabric-1.4/pvt14",
     "fabric-1.4/v14",
     "fabric-1.4/v11",
@@ -29,10 +30,18 @@ pub const ALL: [&str; 10] = [
     "fabric-1.3/upgraded13",
 ];
 
+/// The ledgers that are too large to be kept.
+pub const FURTHER: [&str; 2] = ["fabric-3.1/perf-2of2", "fabric-3.1/perf-contended"];
+
+/// Every ledger at hand: those of [`KEPT`], and what there is of [`FURTHER`].
+pub fn all() -> impl Iterator<Item = Corpus> {
+    KEPT.into_iter().map(Corpus::kept).chain(FURTHER.into_iter().filter_map(Corpus::further))
+}
+
 /// An unpacked ledger.
 #[derive(Debug)]
 pub struct Corpus {
-    /// Release and name, as in [`ALL`].
+    /// Release and name, as in [`KEPT`] and [`FURTHER`].
     pub name: String,
     /// Contents by path, the archive's own folder left out.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -50,19 +59,37 @@ pub struct Verdict {
 }
 
 impl Corpus {
-    /// Reads a ledger of [`ALL`]; says why on stderr and gives none where it is not at hand.
+    /// Reads a ledger of [`KEPT`].
     ///
     /// # Panics
-    /// If the archive is there but cannot be read.
+    /// If it is missing from `tests/vectors` or cannot be read.
     #[must_use]
-    pub fn open(name: &str) -> Option<Self> {
-        let Some(path) = archive(name) else {
-            eprintln!("skipped: {name} is neither in tests/vectors nor in ../shared/corpus");
-            return None;
-        };
-        let mut files = unpack(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    pub fn kept(name: &str) -> Self {
+        Self::read(name, &archive(&root().join("tests/vectors"), name))
+    }
+
+    /// Reads a ledger of [`FURTHER`]; gives none where it is missing, and says so on stderr.
+    ///
+    /// # Panics
+    /// If it cannot be read, or if it is missing while `FASTLEDGER_NO_SKIPS=1` demands everything.
+    #[must_use]
+    pub fn further(name: &str) -> Option<Self> {
+        let path = archive(&further_ledgers(), name);
+        if path.exists() {
+            return Some(Self::read(name, &path));
+        }
+        let missing = format!("{} is missing; FASTLEDGER_CORPUS names the folder", path.display());
+        assert!(env::var_os("FASTLEDGER_NO_SKIPS").is_none_or(|value| value != "1"), "{missing}");
+        // Not by eprintln, which is not shown for a test that passes.
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let _ = writeln!(io::stderr(), "skipped: {test}: {missing}");
+        None
+    }
+
+    fn read(name: &str, path: &Path) -> Self {
+        let mut files = unpack(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
         expand_block_files(&mut files);
-        Some(Self { name: name.to_owned(), files })
+        Self { name: name.to_owned(), files }
     }
 
     /// The blocks as orderers delivered them, encoded `common.Block`s from block 0 on.
@@ -129,10 +156,18 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digits).collect()
 }
 
-fn archive(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let places = [root.join("tests/vectors"), root.join("../shared/corpus")];
-    places.into_iter().map(|place| place.join(format!("{name}.tar.zst"))).find(|path| path.exists())
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3);
+    root.expect("the crate lies three folders below the repository's root").to_owned()
+}
+
+fn further_ledgers() -> PathBuf {
+    let default = || root().with_file_name("shared").join("corpus");
+    env::var_os("FASTLEDGER_CORPUS").map_or_else(default, PathBuf::from)
+}
+
+fn archive(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.tar.zst"))
 }
 
 /// Adds the blocks of the block files of `peer/CHANNEL/` and `orderer/CHANNEL/`, one by one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Views of `common/policies.proto` and of `protos.ApplicationPolicy`.
 
+use crate::encode::{bytes_field, present_field, varint, varint_field};
 use crate::messages;
 use crate::msp::MspPrincipal;
 use crate::protobuf::{DecodeError, Field, Message, Value};
@@ -22,6 +23,9 @@ pub mod implicit_meta_rule {
     /// More than half of the sub-policies must hold.
     pub const MAJORITY: i32 = 2;
 }
+
+/// Tag of `common.SignaturePolicy.signed_by`, a varint.
+const SIGNED_BY_TAG: u8 = 1 << 3;
 
 messages! {
     /// `common.SignaturePolicyEnvelope`.
@@ -117,6 +121,63 @@ impl<'a> Message<'a> for ApplicationPolicy<'a> {
             }
             _ => Ok(false),
         }
+    }
+}
+
+impl SignaturePolicy {
+    /// Encodes the message; the case of the oneof that is present is written even where it is 0 or empty.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Unset => {}
+            Self::SignedBy(index) => {
+                varint(&mut out, u64::from(SIGNED_BY_TAG));
+                varint(&mut out, i64::from(*index).cast_unsigned());
+            }
+            Self::NOutOf(rule) => {
+                let mut inner = Vec::new();
+                varint_field(&mut inner, 1, i64::from(rule.n).cast_unsigned());
+                for rule in &rule.rules {
+                    present_field(&mut inner, 2, &rule.encode());
+                }
+                present_field(&mut out, 2, &inner);
+            }
+        }
+        out
+    }
+}
+
+impl SignaturePolicyEnvelope<'_> {
+    /// Encodes the message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint_field(&mut out, 1, i64::from(self.version).cast_unsigned());
+        if let Some(rule) = &self.rule {
+            present_field(&mut out, 2, &rule.encode());
+        }
+        for identity in &self.identities {
+            let mut principal = Vec::new();
+            varint_field(&mut principal, 1, i64::from(identity.principal_classification).cast_unsigned());
+            bytes_field(&mut principal, 2, identity.principal);
+            present_field(&mut out, 3, &principal);
+        }
+        out
+    }
+}
+
+impl ApplicationPolicy<'_> {
+    /// Encodes the message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Unset => {}
+            Self::SignaturePolicy(envelope) => present_field(&mut out, 1, &envelope.encode()),
+            Self::ChannelConfigPolicyReference(path) => present_field(&mut out, 2, path.as_bytes()),
+        }
+        out
     }
 }
 

@@ -209,7 +209,7 @@ mod tests {
     /// Both have three organizations; the corpus' configuration is by `configtxgen`.
     #[test]
     fn groups_values_and_policies_are_those_of_a_real_channel() {
-        let Some(corpus) = Corpus::open("fabric-3.1/perf-2of2") else { return };
+        let corpus = Corpus::kept("fabric-3.1/small");
         let block = Block::decode(corpus.delivered_blocks()[0]).unwrap();
         let theirs = elements(block.data.unwrap().data[0]);
         let spec = Spec { organizations: 3, ..Spec::default() };

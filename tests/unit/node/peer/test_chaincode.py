@@ -11,6 +11,7 @@ from fastledger.chaincode.launcher.process import ProcessLauncher
 from fastledger.common.config import Config, load
 from fastledger.common.errors import ConfigInvalid
 from fastledger.node.peer import chaincode as peer_chaincode
+from fastledger.node.peer.config import read
 
 CONNECTION = PeerConnection("127.0.0.1:7052", mspid="Org1MSP")
 
@@ -22,10 +23,10 @@ def config(tmp_path: Path, text: str, **environ: str) -> Config:
 
 def test_the_runtime_is_chosen(tmp_path: Path) -> None:
     def runtime(text: str, **environ: str) -> object:
-        made = config(tmp_path, text, **environ)
-        return peer_chaincode._runtime(made, tmp_path, CONNECTION, 7.5)
+        made = config(tmp_path, text, CORE_PEER_ADDRESS="p:7051", **environ)
+        return peer_chaincode._runtime(read(made), CONNECTION)
 
-    processes = runtime("chaincode: {}")
+    processes = runtime("chaincode: {executetimeout: 7500ms}")
     assert isinstance(processes, ProcessLauncher)
     assert processes._config.execute_timeout_s == 7.5
     docker = runtime(
@@ -51,7 +52,9 @@ def test_builders_that_are_not_there_are_passed_over(tmp_path: Path) -> None:
         f"    - {{name: here, path: {here}, propagateEnvironment: [HOME]}}\n"
         f"    - {{name: gone, path: {tmp_path / 'gone'}}}\n"
     )
-    [builder] = peer_chaincode._builders(config(tmp_path, text))
+    [builder] = peer_chaincode._builders(
+        config(tmp_path, text).entries("chaincode.externalBuilders")
+    )
     assert (builder.name, builder.path, list(builder.propagate_environment)) == (
         "here",
         here,

@@ -9,8 +9,7 @@ are Fabric's.
 from google.protobuf.message import DecodeError, Message
 
 from fastledger._core import Certificate
-from fastledger.channelconfig import Bundle
-from fastledger.channelconfig.sections import Consenter
+from fastledger.channelconfig import Bundle, Consenter
 from fastledger.common.errors import IdentityRefused, InputError
 from fastledger.orderer.capabilities import orderer_of
 from fastledger.orderer.consensus.rules import Rules, check_orderer_organizations

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, ChannelHeader, Envelope, Payload};
 use fastledger_wire::configtx::{
-    BlockDataHashingStructure, Capabilities, Config, ConfigEnvelope, ConfigGroup, Consortium, HashingAlgorithm,
-    OrdererAddresses, Orderers,
+    BlockDataHashingStructure, Config, ConfigEnvelope, ConfigGroup, Consortium, HashingAlgorithm, OrdererAddresses,
+    Orderers,
 };
 use fastledger_wire::policies::{ApplicationPolicy, SignaturePolicyEnvelope};
 
-use super::capabilities::ChannelCapabilities;
+use super::capabilities::{ApplicationCapabilities, ChannelCapabilities};
 use super::organizations::MspCollector;
 use super::sections::{Application, Consortiums, Orderer, consortiums};
 use super::values::{Group, refused, within};
@@ -35,6 +35,7 @@ pub struct ChannelConfig {
     sequence: u64,
     source: Source,
     capabilities: ChannelCapabilities,
+    capability_names: Vec<String>,
     msps: MspManager,
     policies: PolicyManager,
     orderer_addresses: Vec<String>,
@@ -120,6 +121,7 @@ impl ChannelConfig {
             channel_id: channel_id.to_owned(),
             sequence: config.sequence,
             capabilities,
+            capability_names: group.capability_names()?,
             policies,
             orderer_addresses: addresses.addresses.into_iter().map(str::to_owned).collect(),
             consortium: consortium.name.to_owned(),
@@ -139,7 +141,8 @@ impl ChannelConfig {
     /// Channel capabilities are looked at whenever a configuration is read; those of the application concern peers
     /// alone, and orderers take what they do not know (`capabilitiesSupportedOrPanic`).
     pub fn supported_by_peers(self) -> Result<Self> {
-        self.application.as_ref().map_or(Ok(()), Application::check_supported)?;
+        let known = |application: &Application| ApplicationCapabilities::check_known(&application.capability_names);
+        self.application.as_ref().map_or(Ok(()), known)?;
         Ok(self)
     }
 
@@ -172,6 +175,12 @@ impl ChannelConfig {
         self.capabilities
     }
 
+    /// Names of the channel capabilities, sorted.
+    #[must_use]
+    pub fn capability_names(&self) -> &[String] {
+        &self.capability_names
+    }
+
     /// The application section; a peer cannot join a channel without one.
     #[must_use]
     pub fn application(&self) -> Option<&Application> {
@@ -196,10 +205,12 @@ impl ChannelConfig {
         &self.consortium
     }
 
-    /// Orderer addresses that belong to no organization (before `V1_4_2`).
+    /// Where the orderers are: the endpoints of their organizations, or else the list of the channel (before `V1_4_2`).
     #[must_use]
-    pub fn orderer_addresses(&self) -> &[String] {
-        &self.orderer_addresses
+    pub fn orderer_addresses(&self) -> Vec<&str> {
+        let organizations = self.orderer.iter().flat_map(|orderer| orderer.organizations.values());
+        let endpoints: Vec<_> = organizations.flat_map(|one| &one.endpoints).map(String::as_str).collect();
+        if endpoints.is_empty() { self.orderer_addresses.iter().map(String::as_str).collect() } else { endpoints }
     }
 
     /// The configuration's policies.
@@ -315,7 +326,7 @@ fn check_channel_values(root: Group<'_, '_>) -> Result<ChannelCapabilities> {
         "Consortium",
         "Capabilities",
     ])?;
-    let capabilities = ChannelCapabilities::new(&root.value::<Capabilities<'_>>("Capabilities")?)?;
+    let capabilities = ChannelCapabilities::new(&root.capability_names()?)?;
     let hashing: HashingAlgorithm<'_> = root.value("HashingAlgorithm")?;
     if !matches!(hashing.name, "SHA256" | "SHA3_256") {
         return Err(refused(format!("Unknown hashing algorithm type: {}", hashing.name)));

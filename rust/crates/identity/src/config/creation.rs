@@ -13,6 +13,7 @@ use fastledger_wire::configtx::{
 };
 use fastledger_wire::encode::bytes_field;
 
+use super::capabilities::OrdererCapabilities;
 use super::channel::{ChannelConfig, decode};
 use super::encode;
 use crate::error::{IdentityError, Result};
@@ -160,18 +161,18 @@ impl ChannelConfig {
     fn creation_policy_name(&self, requested: &ConfigGroup<'_>) -> &'static str {
         let as_before =
             requested.policies.is_empty() || requested.policies.get(ADMINS).is_some_and(|policy| policy.version == 0);
-        if self.orderer_has(&["V2_0"]) && !as_before { ADMINS } else { CREATION_POLICY }
+        let as_admins = self.orderer_capabilities().use_channel_creation_policy_as_admins;
+        if as_admins && !as_before { ADMINS } else { CREATION_POLICY }
     }
 
     /// `PredictableChannelTemplate`: orderers of 1.0 left versions as they were in the system channel, and the new
     /// channel's root without a policy.
     fn has_predictable_templates(&self) -> bool {
-        self.orderer_has(&["V1_1", "V1_4_2", "V2_0"])
+        self.orderer_capabilities().predictable_channel_template
     }
 
-    fn orderer_has(&self, capabilities: &[&str]) -> bool {
-        self.orderer()
-            .is_some_and(|orderer| orderer.capabilities.iter().any(|name| capabilities.contains(&name.as_str())))
+    fn orderer_capabilities(&self) -> OrdererCapabilities {
+        self.orderer().map(|orderer| orderer.capabilities).unwrap_or_default()
     }
 }
 

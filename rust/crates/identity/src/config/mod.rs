@@ -13,7 +13,7 @@ mod successor;
 mod update;
 mod values;
 
-pub use capabilities::{ApplicationCapabilities, ChannelCapabilities};
+pub use capabilities::{ApplicationCapabilities, ChannelCapabilities, OrdererCapabilities};
 pub use channel::{ChannelConfig, MAX_CONFIG_DEPTH, POLICY_CACHE_BYTES};
 pub use duration::nanoseconds;
 pub use elements::check_channel_id;

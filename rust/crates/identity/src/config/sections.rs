@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use fastledger_wire::configtx::ConfigGroup;
-use fastledger_wire::configtx::{Acls, BatchSize, BatchTimeout, Capabilities, ConsensusType, Consenter, Orderers};
+use fastledger_wire::configtx::{Acls, BatchSize, BatchTimeout, ConsensusType, Consenter, Orderers};
 use fastledger_wire::messages;
 
-use super::capabilities::{ApplicationCapabilities, ChannelCapabilities};
+use super::capabilities::{ApplicationCapabilities, ChannelCapabilities, OrdererCapabilities};
 use super::duration;
 use super::organizations::{MspCollector, Organizations};
 use super::values::{Group, refused};
@@ -34,10 +34,10 @@ messages! {
 /// What the application group holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
-    /// What validation must do.
+    /// What peers must do.
     pub capabilities: ApplicationCapabilities,
-    /// Whether all capabilities are known.
-    supported: Result<()>,
+    /// Names of the capabilities, sorted.
+    pub capability_names: Vec<String>,
     /// The organizations.
     pub organizations: Organizations,
     /// Resources of the ACLs and the absolute path of the policy that guards each.
@@ -48,21 +48,14 @@ impl Application {
     pub(super) fn new<'a>(group: &ConfigGroup<'a>, msps: &mut MspCollector<'a>) -> Result<Self> {
         let group = Group { path: "/Channel/Application", group };
         group.allow(&["ACLs", "Capabilities"])?;
-        let asked: Capabilities<'_> = group.value("Capabilities")?;
-        let capabilities = ApplicationCapabilities::new(&asked);
+        let capability_names = group.capability_names()?;
+        let capabilities = ApplicationCapabilities::new(&capability_names);
         if group.has("ACLs") && !capabilities.acls {
             return Err(refused("ACLs may not be specified without the required capability"));
         }
         let organizations =
             msps.organizations(group, "ApplicationOrg config does not allow sub-groups", &["AnchorPeers"])?;
-        let supported = ApplicationCapabilities::check_known(&asked);
-        Ok(Self { capabilities, supported, organizations, acls: acls(&group.value("ACLs")?) })
-    }
-
-    /// Refuses capabilities that no peer of this version has; to orderers they do not matter
-    /// (`capabilitiesSupportedOrPanic`).
-    pub fn check_supported(&self) -> Result<()> {
-        self.supported.clone()
+        Ok(Self { capabilities, capability_names, organizations, acls: acls(&group.value("ACLs")?) })
     }
 
     /// The MSPs of the application's organizations, each once, sorted.
@@ -102,6 +95,10 @@ pub struct ChannelConsenter {
     pub host: String,
     /// Its TCP port.
     pub port: u32,
+    /// Its certificate as a TLS client, in PEM.
+    pub client_tls_cert: Vec<u8>,
+    /// Its certificate as a TLS server, in PEM.
+    pub server_tls_cert: Vec<u8>,
 }
 
 /// What the orderer group holds.
@@ -117,10 +114,16 @@ pub struct Orderer {
     pub batch_size: BatchSize,
     /// How long a transaction may wait for others, in nanoseconds.
     pub batch_timeout_ns: i64,
+    /// Channels that a system channel may make; 0 for any number.
+    pub max_channels: u64,
+    /// Addresses of the brokers of a channel that began on Kafka.
+    pub kafka_brokers: Vec<String>,
     /// The orderers of a BFT channel.
     pub consenters: Vec<ChannelConsenter>,
-    /// Names of the orderer capabilities, sorted; a peer need not know them.
-    pub capabilities: Vec<String>,
+    /// What orderers must do.
+    pub capabilities: OrdererCapabilities,
+    /// Names of the capabilities, sorted; a peer need not know them.
+    pub capability_names: Vec<String>,
     /// The organizations.
     pub organizations: Organizations,
 }
@@ -142,9 +145,9 @@ impl Orderer {
             "Capabilities",
         ])?;
         let consensus: ConsensusType<'_> = group.value("ConsensusType")?;
-        group.value::<KafkaBrokers<'_>>("KafkaBrokers")?;
-        group.value::<ChannelRestrictions>("ChannelRestrictions")?;
-        let capabilities: Capabilities<'_> = group.value("Capabilities")?;
+        let kafka: KafkaBrokers<'_> = group.value("KafkaBrokers")?;
+        let restrictions: ChannelRestrictions = group.value("ChannelRestrictions")?;
+        let capability_names = group.capability_names()?;
         let orderers: Orderers<'_> = group.value("Orderers")?;
         let (batch_size, batch_timeout_ns) = (batch_size(group)?, batch_timeout(group)?);
         let keys: &[&str] = if channel.org_specific_orderer_endpoints { &["Endpoints"] } else { &[] };
@@ -160,8 +163,11 @@ impl Orderer {
             consensus_state: consensus.state,
             batch_size,
             batch_timeout_ns,
+            max_channels: restrictions.max_count,
+            kafka_brokers: kafka.brokers.into_iter().map(str::to_owned).collect(),
             consenters: orderers.consenter_mapping.iter().map(consenter).collect(),
-            capabilities: capabilities.capabilities.keys().map(|name| (*name).to_owned()).collect(),
+            capabilities: OrdererCapabilities::new(&capability_names),
+            capability_names,
             organizations,
         })
     }
@@ -174,6 +180,8 @@ fn consenter(consenter: &Consenter<'_>) -> ChannelConsenter {
         identity: consenter.identity.to_vec(),
         host: consenter.host.to_owned(),
         port: consenter.port,
+        client_tls_cert: consenter.client_tls_cert.to_vec(),
+        server_tls_cert: consenter.server_tls_cert.to_vec(),
     }
 }
 

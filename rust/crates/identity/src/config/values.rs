@@ -4,7 +4,7 @@
 //! Here and in the groups' own files, texts of errors are those of Fabric: an orderer's clients get to see them.
 
 use fastledger_wire::Message;
-use fastledger_wire::configtx::ConfigGroup;
+use fastledger_wire::configtx::{Capabilities, ConfigGroup};
 
 use crate::error::{IdentityError, Result};
 
@@ -31,6 +31,12 @@ impl<'a> Group<'_, 'a> {
             let wire = "failed to deserialize values: proto: cannot parse invalid wire-format data";
             refused(format!("{wire}: {}/{key}: {reason}", self.path))
         })
+    }
+
+    /// Names of what the group's Capabilities ask for, sorted.
+    pub(super) fn capability_names(&self) -> Result<Vec<String>> {
+        let capabilities: Capabilities<'_> = self.value("Capabilities")?;
+        Ok(capabilities.capabilities.keys().map(|name| (*name).to_owned()).collect())
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

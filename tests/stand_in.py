@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.launcher.instance import Start
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.chaincode.services import Capabilities, CollectionAccess, EndorsementInfo
+from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
+from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common.errors import ChaincodeError
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
@@ -180,7 +181,7 @@ class Peer:
     def __init__(self, definitions: Mapping[str, EndorsementInfo] | None = None) -> None:
         self.definitions = dict(definitions or {})
         self.ledgers = {"mychannel": Ledger(), "other": Ledger()}
-        self.capable = Capabilities()
+        self.capable = ApplicationCapabilities({"V2_5"})
         self.access = CollectionAccess(read=True, write=True)
         self.denied_channels: set[str] = set()
         self.simulators: list[Simulator] = []

@@ -4,22 +4,15 @@
 import pytest
 
 from fastledger.ledger.richquery import collation, selector
-from fastledger.protoutil import expiration
 
 
 @pytest.mark.parametrize(
     ("function", "remembered", "small", "large"),
     [
-        (
-            expiration.expires_at,
-            expiration._remembered,
-            b"no identity",
-            bytes(expiration.MAX_CACHED_BYTES + 1),
-        ),
         (selector.split_path, selector._remembered, "a.b", "a." * 1000),
         (collation._text_key, collation._remembered_key, "Ann", "Ann" * 1000),
     ],
-    ids=["identities", "paths", "texts"],
+    ids=["paths", "texts"],
 )
 def test_nothing_large_is_remembered(function, remembered, small, large) -> None:
     remembered.cache_clear()
