@@ -39,7 +39,7 @@ def observed(monkeypatch: pytest.MonkeyPatch, late: list[float]) -> list[float]:
 
 def test_each_period_has_its_lag(monkeypatch) -> None:
     late = [0.001, 0, 0.9 * eventloop.PERIOD_S]
-    assert observed(monkeypatch, late) == late
+    assert observed(monkeypatch, list(late)) == late
 
 
 def test_periods_that_passed_meanwhile_count_too(monkeypatch) -> None:
