@@ -202,7 +202,7 @@ def test_a_long_past_without_events_leaves_room_for_others() -> None:
         read: list[int] = []
 
         class Long(Channel):
-            blocks = PreparedBlocks(lambda number: (read.append(number), empty)[1])
+            blocks = PreparedBlocks(lambda number: (read.append(number), empty)[1], lambda: 1000)
 
         channel = Long()
         channel.notifier.tell(999, ())

@@ -83,7 +83,7 @@ class PeerChannel(Channel):
             lambda: room.is_full(folder),
             self._go_on,
         )
-        self.blocks = PreparedBlocks(self.block)
+        self.blocks = PreparedBlocks(self.block, lambda: self.height)
         """As Deliver and the gateway give them to clients."""
         self.intake = Intake(self._committer, lambda: ledger.height)
         """Where blocks of the channel are brought, by whoever has them."""

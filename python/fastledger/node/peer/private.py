@@ -40,9 +40,9 @@ class PrivateDataForm:
             LedgerCorrupted: What is kept is not what the block's transactions wrote.
             FastledgerError: A collection was not defined before the block.
         """
+        public = await source.blocks.get(number, _header if header_only else _whole)
         channel = self._channels(request.channel_id)
         kept = channel.private.write_sets(number) if channel is not None else {}
-        public = await source.blocks.get(number, _header if header_only else _whole)
         if channel is None or not kept:
             return field(_BLOCK_AND_PRIVATE_DATA, public)
         effects = await asyncio.to_thread(channel.ledger.private_effects, number)

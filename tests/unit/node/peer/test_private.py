@@ -98,7 +98,7 @@ def delivered(
     form = PrivateDataForm(lambda _: channel)
     encoded = Block(header={"number": block}, data={}).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
-    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded))
+    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded, lambda: block + 1))
     answer = asyncio.run(form.response(source, block, request, header_only=header_only))
     response = DeliverResponse.FromString(answer)
     both = response.block_and_private_data
