@@ -115,6 +115,19 @@ def with_mutual_tls(plan: Plan) -> None:
             file.writelines(f"{name}={value}\n" for name, value in more.items())
 
 
+def _for_raft(node: Node) -> dict[str, str]:
+    """What Fabric's orderer reads even where it is alone, and ours does not."""
+    tls, log = node.identity / "tls", node.folder / "data" / "etcdraft"
+    return {
+        "ORDERER_GENERAL_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": str(tls / "server.crt"),
+        "ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY": str(tls / "server.key"),
+        "ORDERER_ADMIN_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_CONSENSUS_WALDIR": str(log / "wal"),
+        "ORDERER_CONSENSUS_SNAPDIR": str(log / "snapshot"),
+    }
+
+
 def client_certificate(org: Org, user: str = "User1") -> tuple[Path, Path]:
     """The TLS certificate and key of a user."""
     folder = org.folder / "users" / f"{user}@{org.domain}" / "tls"
@@ -179,6 +192,7 @@ class Nodes:
         env = settings.read_env(node)
         if is_orderer:
             shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
+            env |= _for_raft(node)
             command = [str(fabric_tool("orderer", self._version))]
         else:
             write_core_yaml(node.folder, self._version)
