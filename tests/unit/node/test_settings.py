@@ -8,7 +8,6 @@ import pytest
 
 import configuration_page
 from corpora import ROOT
-from fastledger.common.catalogue import Catalogue
 from fastledger.common.config import Config, load, sample_keys
 from fastledger.common.errors import ConfigInvalid
 from fastledger.network import settings as network
@@ -152,6 +151,7 @@ def test_what_is_set_in_vain_is_told(name: str, content: str, remark: str, tmp_p
         ("core", "vm: {endpoint: 'unix:///elsewhere'}\nchaincode: {runtime: docker}"),
         ("core", "peer: {gossip: {state: {checkInterval: 10000ms}}}"),
         ("core", "peer: {profile: {enabled: false}, nothing: }"),
+        ("core", "chaincode: {system: {qscc: no, escc: enable}}"),
         (
             "orderer",
             (
@@ -299,7 +299,3 @@ def test_a_network_of_our_own_sets_nothing_in_vain(tmp_path: Path) -> None:
     for node in plan.nodes:
         name = "orderer" if node == plan.orderer else "core"
         assert REMARKS[name](load(name, node.folder, network.read_env(node))) == []
-
-
-def test_a_catalogue_knows_its_sample() -> None:
-    assert Catalogue("orderer", (), {}).followed() == []
