@@ -914,6 +914,7 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 
     A ``block_to_live`` of 0 means for ever.
     """
+
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
 

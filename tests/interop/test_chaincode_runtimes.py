@@ -23,18 +23,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fabric_tools import CACHE
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.launcher import sandbox
 from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from real_nodes import answers
 from registries import build, build_with_maven, fetch, need
 from stand_in import PackageLauncherOf, Peer, args, tx
@@ -155,8 +158,8 @@ class Talk:
     def __init__(self, support: ChaincodeSupport, peer: Peer) -> None:
         self.support = support
         self.peer = peer
-        self.event = None
-        self.context = None
+        self.event: ChaincodeEvent | None = None
+        self.context: TransactionContext | None = None
 
     async def __call__(self, *arguments: str, transient: dict | None = None) -> bytes:
         self.context = tx(self.peer, "interop", transient=transient)
@@ -166,7 +169,7 @@ class Talk:
         self.context.simulator.commit()
         return response.payload
 
-    async def json(self, *arguments: str) -> object:
+    async def json(self, *arguments: str) -> Any:
         return json.loads(await self(*arguments))
 
 

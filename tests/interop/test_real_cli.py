@@ -212,7 +212,7 @@ class ModernWalk:
             tools.at(as_admin(org, org.peers[0]) | (with_certificate(org) if mutual else {}))
             for org in plan.organization
         )
-        self.orderer = (
+        self.orderer: tuple[str, ...] = (
             *("-o", plan.orderer.address),
             *("--tls", "--cafile", str(plan.orderer.tls_root)),
         )

@@ -4,6 +4,7 @@
 import asyncio
 from hashlib import sha256
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def delivered(
 ) -> dict[int, list[str]]:
     kept = sets if stored is None else stored
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
-    channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
+    channel: Any = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
     form = PrivateDataForm(lambda _: channel)
     encoded = block_with(block, sets).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
