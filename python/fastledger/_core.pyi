@@ -39,6 +39,7 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "check_channel_id",
     "deflate",
     "duration_ns",
     "emitted_events",
@@ -46,6 +47,7 @@ __all__ = [
     "expires_at",
     "expiring_block",
     "filtered_block",
+    "transaction_id",
     "transaction_ids",
 ]
 
@@ -882,6 +884,9 @@ def block_header_bytes(number: int, previous_hash: bytes, data_hash: bytes) -> b
 def block_header_hash(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
     """The hash of a block's header, which the next block holds."""
 
+def check_channel_id(channel_id: str) -> None:
+    """Raises InputError for what is no channel's name; its text is Fabric's."""
+
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
 
@@ -917,6 +922,12 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
+def transaction_id(nonce: bytes, creator: bytes) -> str:
+    """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
+
+    Fabric: `protoutil.ComputeTxID`.
+    """
 
 def transaction_ids(block: bytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

@@ -1,22 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Durations as Go programs write them: ``1m30s``, ``250ms``."""
 
-import re
+from fastledger._core import duration_ns
+from fastledger.common.errors import InputError
 
 _NANOSECOND, _MICROSECOND, _MILLISECOND, _SECOND = 1, 1_000, 1_000_000, 1_000_000_000
-_UNITS_NS = {
-    "ns": _NANOSECOND,
-    "us": _MICROSECOND,
-    "µs": _MICROSECOND,
-    "μs": _MICROSECOND,
-    "ms": _MILLISECOND,
-    "s": _SECOND,
-    "m": 60 * _SECOND,
-    "h": 3600 * _SECOND,
-}
-_TERM = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?(?P<unit>ns|us|µs|μs|ms|s|m|h)")
-_LARGEST_NS = (1 << 63) - 1
-"""Go counts nanoseconds in 64 bits, so 292 years are the most."""
 
 
 class Duration(float):
@@ -46,30 +34,10 @@ def parse_duration(text: str) -> Duration:
     Raises:
         ValueError: It is not a duration, or one of more than 292 years.
     """
-    negative = text[:1] == "-"
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":
-        return Duration(0)
-    total, place = 0, 0
-    while match := _TERM.match(rest, place):
-        if not match["whole"] and not match["part"]:
-            break
-        total += _term_ns(match)
-        place = match.end()
-    if not place or place != len(rest) or total > _LARGEST_NS + negative:
-        raise ValueError(f"{text!r} is not a duration such as 300ms, 30s or 1m30s")
-    return Duration(-total if negative else total)
-
-
-def _term_ns(match: re.Match[str]) -> int:
-    unit = _UNITS_NS[match["unit"]]
-    # More digits than these are more than 292 years, and less than a nanosecond.
-    whole = int(match["whole"][-30:] or "0") if len(match["whole"].lstrip("0")) < 20 else 1 << 64
-    part = match["part"] or ""
-    digits = 19 if int(part[:19] or "0") <= 1 << 63 else 18
-    # Go multiplies as a float here, too, so a nanosecond's part is lost in the same way.
-    scale = unit / float(10 ** len(part[:digits]))
-    return whole * unit + int(float(int(part[:digits] or "0")) * scale)
+    try:
+        return Duration(duration_ns(text))
+    except InputError as error:
+        raise ValueError(f"{text!r} is not a duration such as 300ms, 30s or 1m30s") from error
 
 
 def format_duration(seconds: float) -> str:

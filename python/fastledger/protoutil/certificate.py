@@ -61,23 +61,15 @@ def summary(pem: bytes) -> dict[str, Any] | None:
         return None
 
 
-def load(pem: bytes) -> x509.Certificate:
-    """Read a certificate of an identity, whose PEM named no type in Fabric 1.0.
-
-    Raises:
-        ValueError: It is none.
-    """
+def _load(pem: bytes) -> x509.Certificate | None:
+    # The PEM of an identity named no type in Fabric 1.0.
     typed = pem.replace(b"-----BEGIN -----", b"-----BEGIN CERTIFICATE-----")
     typed = typed.replace(b"-----END -----", b"-----END CERTIFICATE-----")
-    return x509.load_pem_x509_certificate(typed)
-
-
-def _load(pem: bytes) -> x509.Certificate | None:
     with warnings.catch_warnings():
         # Test networks hold certificates with a zero serial number; that is not our concern here.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
-            return load(pem)
+            return x509.load_pem_x509_certificate(typed)
         except (ValueError, UnsupportedAlgorithm):
             return None
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes of headers and transactions."""
+"""Hashes of headers and transactions, which the core computes."""
 
-import hashlib
-
-from fastledger._core import block_header_bytes, block_header_hash
+from fastledger._core import block_header_bytes, block_header_hash, transaction_id
 from fastledger.protos.common.common_pb2 import BlockHeader
+
+__all__ = ["header_bytes", "header_hash", "transaction_id"]
 
 
 def header_hash(header: BlockHeader) -> bytes:
@@ -15,11 +15,3 @@ def header_hash(header: BlockHeader) -> bytes:
 def header_bytes(header: BlockHeader) -> bytes:
     """Encode a block header as orderers sign it (Fabric: ``protoutil.BlockHeaderBytes``)."""
     return block_header_bytes(header.number, header.previous_hash, header.data_hash)
-
-
-def transaction_id(nonce: bytes, creator: bytes) -> str:
-    """Compute a transaction's id: hexadecimal SHA-256 of nonce and creator.
-
-    Fabric: ``protoutil.ComputeTxID``.
-    """
-    return hashlib.sha256(nonce + creator).hexdigest()

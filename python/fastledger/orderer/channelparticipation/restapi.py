@@ -18,13 +18,13 @@ from typing import Any, NoReturn, TypeVar
 from aiohttp import web
 from google.protobuf.message import DecodeError, Message
 
+from fastledger._core import check_channel_id
 from fastledger.comm.http import require_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, NotFound
 from fastledger.orderer.channelparticipation.form import read_file_part
 from fastledger.orderer.channelparticipation.validator import (
     validate_block_id,
-    validate_channel_id,
     validate_join_block,
     validate_update,
 )
@@ -210,7 +210,7 @@ def _decode(kind: type[_M], encoded: bytes, key: str, what: str) -> _M:
 def _channel_id(request: web.Request) -> str:
     channel_id = request.match_info["channel"]
     try:
-        validate_channel_id(channel_id)
+        check_channel_id(channel_id)
     except InputError as error:
         raise _Failure(400, f"invalid channel ID: {error}") from error
     return channel_id

@@ -18,8 +18,6 @@ from fastledger.protos.common.common_pb2 import (
 from fastledger.protos.common.configtx_pb2 import ConfigUpdate, ConfigUpdateEnvelope
 from fastledger.protoutil.blocks import data_hash, is_config_block
 
-MAX_CHANNEL_ID_CHARACTERS = 249
-_CHANNEL_ID = re.compile(r"[a-z][a-z0-9.-]*")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -73,16 +71,6 @@ def _channel_header(envelope: Envelope) -> ChannelHeader:
         return ChannelHeader.FromString(payload.header.channel_header)
     except DecodeError as error:
         raise InputError("could not unmarshall channel header") from error
-
-
-def validate_channel_id(channel_id: str) -> None:
-    """Refuse what Fabric takes for no channel's name (``configtx.ValidateChannelID``)."""
-    if not channel_id:
-        raise InputError("channel ID illegal, cannot be empty")
-    if len(channel_id) > MAX_CHANNEL_ID_CHARACTERS:
-        raise InputError(f"channel ID illegal, cannot be longer than {MAX_CHANNEL_ID_CHARACTERS}")
-    if not _CHANNEL_ID.fullmatch(channel_id):
-        raise InputError(f"'{channel_id}' contains illegal characters")
 
 
 def validate_block_id(block_id: str) -> None:

@@ -75,11 +75,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(check_channel_id, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
     module.add_function(wrap_pyfunction!(events::transaction_ids, module)?)
@@ -134,6 +136,18 @@ fn block_header_bytes<'py>(
 #[pyfunction]
 fn block_header_hash<'py>(py: Python<'py>, number: u64, previous_hash: &[u8], data_hash: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, &hash::header_hash(&common::BlockHeader { number, previous_hash, data_hash }))
+}
+
+/// The id of a transaction with this nonce and creator.
+#[pyfunction]
+fn transaction_id(nonce: &[u8], creator: &[u8]) -> String {
+    hash::tx_id(nonce, creator)
+}
+
+/// Refuses what is no channel's name.
+#[pyfunction]
+fn check_channel_id(py: Python<'_>, channel_id: &str) -> PyResult<()> {
+    fastledger_identity::config::check_channel_id(channel_id).map_err(|reason| error::input(py, reason))
 }
 
 /// The block whose commit deletes what a block wrote into a collection, if one does.

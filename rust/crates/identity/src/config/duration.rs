@@ -71,12 +71,19 @@ fn component(text: &str) -> Result<(u64, &str), Refusal<'_>> {
     value.map(|value| (value, rest)).ok_or(Refusal::Invalid)
 }
 
-/// The part of a unit that decimals stand for, cut to nanoseconds; digits beyond 18 are too small to matter.
+/// The part of a unit that decimals stand for. Go takes as many digits as fit and multiplies in floating point, so that
+/// the last nanosecond may be another than by exact arithmetic.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as Go does")]
 fn fraction_of(digits: &str, unit: u64) -> u64 {
-    let kept = &digits[..digits.len().min(18)];
-    let numerator = kept.bytes().fold(0u128, |value, digit| value * 10 + u128::from(digit - b'0'));
-    let denominator = kept.bytes().fold(1u128, |value, _| value * 10);
-    u64::try_from(numerator * u128::from(unit) / denominator).unwrap_or(0)
+    let (mut value, mut scale) = (0u64, 1.0);
+    for digit in digits.bytes() {
+        let Some(longer) = value.checked_mul(10).map(|value| value + u64::from(digit - b'0')) else { break };
+        if value > i64::MAX as u64 / 10 || longer > 1 << 63 {
+            break;
+        }
+        (value, scale) = (longer, scale * 10.0);
+    }
+    (value as f64 * (unit as f64 / scale)) as u64
 }
 
 /// A text in quotes, with escapes for what is not printable ASCII (Go's `time.quote`).
@@ -154,6 +161,8 @@ mod tests {
             ("9223372036854775808ns", None),
             ("-9223372036854775808ns", Some(i64::MIN)),
             ("99999999999999999999s", None),
+            // Go's floating point: exact arithmetic has a nanosecond less.
+            ("0.3333333333333333333h", Some(1_200_000_000_000)),
         ] {
             assert_eq!(nanoseconds(text).ok(), expected, "{text:?}");
         }
