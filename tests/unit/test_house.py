@@ -104,7 +104,7 @@ def test_files_stay_small() -> None:
 def test_paths_named_in_the_documents_exist() -> None:
     for document in tracked("*.md"):
         text = document.read_text("utf-8")
-        folders = "python|rust|docs|protos|tests|tools|benches|examples"
+        folders = "python|rust|docs|protos|tests|benches|examples"
         named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
         named += re.findall(r"\]\(([^)#:]+)\)", text)
         for name in named:
