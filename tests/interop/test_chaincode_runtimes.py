@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from real_nodes import answers
 from registries import build, build_with_maven, fetch, need
 from stand_in import PackageLauncherOf, Peer, args, tx
+from waiting import elapse, pause
 
 HERE = Path(__file__).parent
 FABRIC_PYTHON = os.environ.get("FABRIC_PYTHON", "")
@@ -145,7 +145,7 @@ def _service(runtime: Runtime, ccid: str, address: str) -> Iterator[None]:
         # Nobody is dialled twice.
         while not answers(int(address.rpartition(":")[2])):
             assert process.poll() is None, f"the service of {runtime.language} has ended"
-            time.sleep(0.05)
+            pause(0.05, "before the port is tried again")
         yield
     finally:
         process.kill()
@@ -304,11 +304,11 @@ async def _fail(call: Talk) -> None:
 async def _survives(call: Talk) -> None:
     with pytest.raises(ChaincodeError, match="chaincode stream terminated"):
         await call("die")
-    await asyncio.sleep(0.3)
+    await elapse(0.3, "a service that died has to be started again")
     await call("put", "a", "2")
     with pytest.raises(ChaincodeError, match="timeout expired"):
         await call("loop")
-    await asyncio.sleep(1)
+    await elapse(1, "a service that loops has to be started again")
     assert await call("get", "a") == b"2"
 
 
