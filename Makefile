@@ -87,6 +87,7 @@ check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.toml
 	$(BIN)/lint-imports
 	$(BIN)/stubtest fastledger._core
 	$(BIN)/python protos/generate.py --check

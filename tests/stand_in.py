@@ -238,6 +238,9 @@ class PackageLauncherOf:
 class Endless:
     """An Instance that lives until it is stopped."""
 
+    serving: asyncio.Task[None]
+    """The conversation with it, where there is one."""
+
     def __init__(self) -> None:
         self.ended = asyncio.Event()
 

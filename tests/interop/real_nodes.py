@@ -17,6 +17,7 @@ import yaml
 from fabric_tools import fabric_tool, sample_config
 from fastledger.network import channel, identities, processes, settings
 from fastledger.network.plan import Node, Org, Plan
+from waiting import pause, wait_until
 
 PATIENCE_S = 300
 BUILDER = Path(__file__).parent / "ccaas_builder"
@@ -189,8 +190,7 @@ class Nodes:
 
     def _until_down(self, node: Node) -> None:
         # A process that is killed closes its sockets a moment after its state says so.
-        while processes.running(node.folder) is not None or answers(node.port):
-            time.sleep(0.05)
+        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -199,7 +199,7 @@ class Nodes:
             ended = processes.running(node.folder) is None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
-            time.sleep(0.05)
+            pause(0.05, "before the ports are tried again")
 
 
 def cluster_env(node: Node) -> dict[str, str]:

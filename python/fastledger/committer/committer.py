@@ -22,8 +22,9 @@ MAX_BLOCKS = 128
 """Most blocks between a channel's orderer and its ledger."""
 
 MAX_BYTES = 24 << 20
-"""Most bytes of them, unless a single block is larger: what keeps the core busy, and one or two on
-their way to it. More would only be fresh memory, which is dearer than memory that was used before.
+"""Most bytes of them, unless a single block is larger: enough to keep the core busy, with one or
+two blocks on their way to it. A longer queue would only be slower: the system has to provide memory
+for it, where a short queue uses the same memory again.
 """
 
 _logger = log.get("kvledger")

@@ -90,6 +90,9 @@ class Played:
 class Scene:
     """A support with a played chaincode, and a transaction that it executes."""
 
+    context: TransactionContext
+    ready: wire.ChaincodeMessage
+
     def __init__(self, config: ChaincodeConfig | None = None) -> None:
         self.peer = Peer({"basic": EndorsementInfo("1.0", CCID)})
         self.launcher = Played()
@@ -130,7 +133,9 @@ class Scene:
 
     @property
     def simulator(self) -> Simulator:
-        return self.context.simulator
+        simulator = self.context.simulator
+        assert isinstance(simulator, Simulator)
+        return simulator
 
 
 def played(test: Callable[[Scene], Awaitable[None]], config: ChaincodeConfig | None = None) -> None:

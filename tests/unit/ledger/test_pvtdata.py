@@ -162,9 +162,10 @@ class Replay:
                 for coll in ns.collection_hashed_rwset:
                     place = ns.namespace, coll.collection_name
                     hashed = kvrwset.HashedRWSet.FromString(coll.hashed_rwset)
-                    for write in (*hashed.hashed_writes, *hashed.metadata_writes):
-                        if place not in there:
-                            self.touched.add((*place, write.key_hash))
+                    keys = [write.key_hash for write in hashed.hashed_writes]
+                    keys += [write.key_hash for write in hashed.metadata_writes]
+                    if place not in there:
+                        self.touched.update((*place, key) for key in keys)
 
     def check(self, store: PrivateDataStore, number: int) -> None:
         """What is held are the values of the hashes, but for writes that nobody has."""

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def delivered(
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
     written = tuple(effects(index, "", public_part(one)) for index, one in sets.items())
     ledger.private_effects = lambda _: written
-    channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
+    channel: Any = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
     form = PrivateDataForm(lambda _: channel)
     encoded = Block(header={"number": block}, data={}).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
