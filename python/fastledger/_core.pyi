@@ -20,6 +20,7 @@ __all__ = [
     "BatchSize",
     "BlockStore",
     "Certificate",
+    "ChaincodeDefinition",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
@@ -183,6 +184,40 @@ class Excerpt:
         """Examines the next encoded common.Block; raises BlockRefused."""
 
 @final
+class ChaincodeDefinition:
+    """What the state says of a chaincode, by either lifecycle."""
+
+    @property
+    def lifecycle(self) -> str:
+        """Who defines it: `_lifecycle` or `lscc`."""
+
+    @property
+    def sequence(self) -> int:
+        """How many definitions `_lifecycle` has had of it; 0 by lscc."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def init_required(self) -> bool:
+        """Whether a transaction must initialize it first; never by lscc."""
+
+    @property
+    def endorsement_plugin(self) -> str: ...
+    @property
+    def validation_plugin(self) -> str: ...
+    @property
+    def validation_parameter(self) -> bytes:
+        """Encoded protos.ApplicationPolicy; by lscc common.SignaturePolicyEnvelope."""
+
+    @property
+    def collections(self) -> bytes:
+        """Encoded protos.CollectionConfigPackage of explicit collections, empty for none."""
+
+    @property
+    def package_id(self) -> bytes:
+        """The id of the package that lscc instantiated, empty by `_lifecycle`."""
+
+@final
 class CommitResult:
     """What became of one block."""
 
@@ -203,6 +238,19 @@ class CommitResult:
     @property
     def notes(self) -> list[str]:
         """What an auditor should know of the block beside its verdicts."""
+
+    @property
+    def private_effects(
+        self,
+    ) -> list[
+        tuple[int, str, bool, list[tuple[str, str, bytes, list[tuple[bytes, bytes, bool, bool]]]]]
+    ]:
+        """What transactions that touch collections write there, or would if they were valid.
+
+        Index, transaction id, whether it is valid, and by collection: chaincode, name, SHA-256 of
+        the private write set, writes. Of a write SHA-256 of key and value, whether it deletes,
+        whether it purges.
+        """
 
     @property
     def stored_codes(self) -> bytes | None:
@@ -270,6 +318,18 @@ class StateView:
     def get_hash(
         self, namespace: str, collection: str, key_hash: bytes
     ) -> VersionedValue | None: ...
+    def definition(self, name: str) -> ChaincodeDefinition | None:
+        """None where no lifecycle defines it; InputError where what defines it cannot be read."""
+
+    def endorsement_policy(
+        self, config: ChannelConfig, namespace: str, collection: str = ""
+    ) -> bytes | None:
+        """Who must endorse writes to a namespace, or to one of its collections.
+
+        Encoded protos.ApplicationPolicy, as the committer applies it to keys without a policy of
+        their own; None where nothing that is written there can be valid.
+        """
+
     def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
 
 @final
@@ -365,6 +425,16 @@ class Ledger:
 
     def policy_of(self, namespace: str) -> str | None:
         """A chaincode's endorsement policy in Fabric's policy language."""
+
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        """The newest CollectionConfigPackage that blocks before this one brought, if any."""
+
+    def private_effects(
+        self, number: int
+    ) -> list[
+        tuple[int, str, bool, list[tuple[str, str, bytes, list[tuple[bytes, bytes, bool, bool]]]]]
+    ]:
+        """Those of a committed block, as CommitResult has them."""
 
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:

@@ -28,6 +28,7 @@ USES_CORE = (
     "comm",
     "common/corelog.py",
     "common/metrics.py",
+    "common/durations.py",
     "crypto.py",
     "ledger",
     "msp",
@@ -127,9 +128,10 @@ def test_files_stay_small() -> None:
 
 
 def test_paths_named_in_the_documents_exist() -> None:
-    for document in tracked("README.md", "docs/*.md"):
+    for document in tracked("*.md"):
         text = document.read_text("utf-8")
-        named = re.findall(r"`((?:python|rust|docs|protos|tests|benches|examples)/[\w./-]*)`", text)
+        folders = "python|rust|docs|protos|tests|benches|examples"
+        named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
         named += re.findall(r"\]\(([^)#:]+)\)", text)
         for name in named:
             found = (ROOT / name).exists() or (document.parent / name).exists()
@@ -145,23 +147,10 @@ def test_both_languages_look_for_the_same_ledgers() -> None:
     assert all((corpora.VECTORS / f"{name}.tar.zst").is_file() for name in corpora.KEPT)
 
 
-# Where tests may sleep for a fixed time, and why.
-SLEEPS = {
-    "tests/waiting.py": "the one place that knows how to wait",
-    "tests/interop": "other implementations tell nobody when they are ready",
-    "tests/unit/chaincode/hostile.py": "a chaincode that sleeps is what is tested",
-    "tests/gossiping.py": "members of gossip are alive or dead by the clock",
-    "tests/unit/gossip": "members of gossip are alive or dead by the clock",
-    "tests/unit/orderer/test_solo.py": "a batch is cut when its time is over",
-}
-
-
 def test_tests_wait_for_what_happens_and_not_for_a_time() -> None:
-    allowed = tuple(ROOT / name for name in SLEEPS)
     for path in tracked("tests/*.py"):
-        if not any(path.is_relative_to(place) for place in allowed):
-            found = _fixed_sleeps(ast.parse(path.read_text("utf-8")))
-            assert not found, f"{path}:{found}: use tests/waiting.py, or add a reason to SLEEPS"
+        found = _fixed_sleeps(ast.parse(path.read_text("utf-8")))
+        assert not found, f"{path}:{found}: tests/waiting.py knows how to wait"
 
 
 def _fixed_sleeps(tree: ast.Module) -> list[int]:

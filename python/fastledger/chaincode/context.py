@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from fastledger.chaincode.config import MAX_TRANSACTION_BYTES, REQUEST_BYTES
 from fastledger.chaincode.queries import OpenQueries
-from fastledger.chaincode.simulator import TxSimulator
 from fastledger.common.errors import Defect
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protoutil.unpacked import UnpackedProposal
 

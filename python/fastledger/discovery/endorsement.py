@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError, NoEndorsers
 from fastledger.common.shorten import shortened
-from fastledger.discovery.support import ChannelMember, Member, Metadata, Support
+from fastledger.discovery.metadata import Metadata
+from fastledger.discovery.support import ChannelMember, Member, Support
 from fastledger.policies.inquire import (
     MAX_COMBINATIONS,
     MAX_MERGED,

@@ -21,10 +21,10 @@ from fastledger.endorser import response as responses
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definition, Definitions
+from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.filters import Filter
 from fastledger.endorser.packages import PackageMissing
 from fastledger.endorser.proposal import (
-    Identity,
     ProposalInvalid,
     access_denied,
     check_parts,
@@ -33,7 +33,7 @@ from fastledger.endorser.proposal import (
 )
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
-from fastledger.msp import SigningIdentity
+from fastledger.msp import Identity, SigningIdentity
 from fastledger.protos.peer import (
     chaincode_event_pb2,
     chaincode_pb2,
@@ -86,10 +86,23 @@ class Endorser:
         definitions: Definitions,
         services: PeerServices,
         executor: Executor,
+        distributor: Distributor,
         signer: SigningIdentity,
         filters: Sequence[Filter] = (),
     ) -> None:
-        """Build an endorser whose chaincodes an executor runs."""
+        """Build an endorser.
+
+        Args:
+            channels: The peer's channels.
+            acl: Who may propose.
+            local_identity: Reads identities of the peer's own MSP.
+            definitions: Which chaincodes there are.
+            services: What chaincodes get from the peer.
+            executor: Runs them.
+            distributor: Hands private writes to other peers.
+            signer: Endorses.
+            filters: Look at each proposal first.
+        """
         self._filters = filters
         self._channels = channels
         self._acl = acl
@@ -98,6 +111,7 @@ class Endorser:
         self._services = services
         self._signer = signer
         self._executor = executor
+        self._distributor = distributor
         self._received = metrics.counter(
             "endorser_proposals_received", "The number of proposals received."
         )
@@ -298,13 +312,14 @@ class Endorser:
     async def _results(
         self, proposal: UnpackedProposal, channel: Channel | None, simulator: TxSimulator | None
     ) -> bytes:
-        """End the simulation; private writes wait beside the ledger for their commit."""
+        """End the simulation; private writes go to others, and wait here for their commit."""
         if simulator is None or channel is None:
             return b""
         public, private = simulator.results()
         if private is not None:
             if proposal.chaincode == "lscc":
                 raise EndorsementFailed("Private data is forbidden to be used in instantiate")
+            await self._distributor.distribute(channel, proposal.tx_id, private)
             await channel.private.keep(proposal.tx_id, private)
         return public
 

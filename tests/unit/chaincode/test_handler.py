@@ -90,6 +90,9 @@ class Played:
 class Scene:
     """A support with a played chaincode, and a transaction that it executes."""
 
+    context: TransactionContext
+    ready: wire.ChaincodeMessage
+
     def __init__(self, config: ChaincodeConfig | None = None) -> None:
         self.peer = Peer({"basic": EndorsementInfo("1.0", CCID)})
         self.launcher = Played()
@@ -130,7 +133,9 @@ class Scene:
 
     @property
     def simulator(self) -> Simulator:
-        return self.context.simulator
+        simulator = self.context.simulator
+        assert isinstance(simulator, Simulator)
+        return simulator
 
 
 def played(test: Callable[[Scene], Awaitable[None]], config: ChaincodeConfig | None = None) -> None:
@@ -460,7 +465,7 @@ def test_a_defect_is_neither_an_answer_nor_the_chaincodes_failure() -> None:
         scene = Scene()
         scene.context = tx(scene.peer)
         task = await scene.begin(scene.context, "f")
-        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")
+        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")  # type: ignore[method-assign]
         answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"))
         assert answer.type == T.ERROR
         assert answer.payload.endswith(b": internal error, see the log of this node")

@@ -74,11 +74,6 @@ def encode(value: Value) -> bytes:
     return data.SerializeToString(deterministic=True)
 
 
-def decode_bytes(encoded: bytes) -> bytes:
-    """Decode a field that holds bytes."""
-    return db_pb2.StateData.FromString(encoded).Bytes
-
-
 def serialize(
     namespace: str, name: str, datatype: str, structure: Structure, state: WritableState
 ) -> None:

@@ -30,7 +30,7 @@ def simulator_of(context: TransactionContext) -> TxSimulator:
     Raises:
         FastledgerError: The call belongs to no channel.
     """
-    if not isinstance(context.simulator, TxSimulator):
+    if context.simulator is None:
         raise InvocationRefused("invalid channel-less operation")
     return context.simulator
 

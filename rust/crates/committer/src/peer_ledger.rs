@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_defect::catch;
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
+use fastledger_wire::protobuf::with_stack_for;
 
 use crate::block::{BlockRules, Mvcc};
 use crate::committer::Committer;
@@ -28,7 +30,7 @@ use crate::policies;
 use crate::private::{self, PrivateEffects};
 use crate::rules::Rules;
 use crate::size::Size;
-use crate::threads::{on_deep_stack, thread};
+use crate::threads::thread;
 
 /// How a channel's blocks are judged and stored.
 #[derive(Debug, Clone)]
@@ -125,8 +127,9 @@ impl PeerLedger {
             delivered: options.delivered,
         };
         let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
-        let committer =
-            on_deep_stack(|| Committer::new(Arc::clone(&ledger), config.clone(), Arc::clone(&verifier), rules, mvcc))?;
+        let committer = with_stack_for(usize::MAX, || {
+            Committer::new(Arc::clone(&ledger), config.clone(), Arc::clone(&verifier), rules, mvcc)
+        })?;
         let gate = Arc::new(Gate::new(options.blocks_ahead));
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
@@ -223,6 +226,14 @@ impl PeerLedger {
         Ok(())
     }
 
+    /// Waits for the next outcome, so long at most; whether [`PeerLedger::result`] would return at once.
+    #[must_use]
+    pub fn await_result(&self, longest: Duration) -> bool {
+        let mut select = Select::new();
+        select.recv(&self.results);
+        self.in_flight() == 0 || select.ready_timeout(longest).is_ok()
+    }
+
     /// The next block's outcome, in the order of submission; waits for it.
     ///
     /// After a refusal the blocks that were submitted behind the refused one are void, and none is in flight.
@@ -259,7 +270,7 @@ impl PeerLedger {
     pub fn policy_of(&self, namespace: &str) -> Result<Option<String>, CommitError> {
         let Some(config) = self.config() else { return Ok(None) };
         let view = self.ledger.view()?;
-        on_deep_stack(|| {
+        with_stack_for(usize::MAX, || {
             let rules = Rules::of(&config);
             let Ok(definition) = Definition::in_force(&view, namespace, rules)? else { return Ok(None) };
             Ok(policies::describe(&config, definition.policy(rules)).ok())
