@@ -24,6 +24,7 @@ USES_CORE = (
     "chaincode/gopackage",
     "channelconfig",
     "comm",
+    "common/durations.py",
     "crypto.py",
     "ledger",
     "msp",
