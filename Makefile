@@ -76,6 +76,7 @@ bench: build $(TEST_TOOLS)
 	$(BIN)/python benches/replay.py
 	$(BIN)/python benches/deliver.py
 	$(BIN)/python benches/network.py
+	$(BIN)/python benches/subscribers.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
 check: build $(CHECK_TOOLS) $(PROTO_TOOLS)

@@ -180,6 +180,7 @@ class Nodes:
         env = settings.read_env(node)
         if is_orderer:
             shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
+            env |= cluster_env(node)
             command = [str(fabric_tool("orderer", self._version))]
         else:
             write_core_yaml(node.folder, self._version)
@@ -199,6 +200,19 @@ class Nodes:
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
             pause(0.05, "before the ports are tried again")
+
+
+def cluster_env(node: Node) -> dict[str, str]:
+    """Return what a real orderer needs beside an orderer of ours, which is alone."""
+    tls, raft = node.identity / "tls", node.folder / "data" / "etcdraft"
+    return {
+        "ORDERER_GENERAL_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": str(tls / "server.crt"),
+        "ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY": str(tls / "server.key"),
+        "ORDERER_ADMIN_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_CONSENSUS_WALDIR": str(raft / "wal"),
+        "ORDERER_CONSENSUS_SNAPDIR": str(raft / "snapshot"),
+    }
 
 
 def write_core_yaml(folder: Path, version: str = "v3.1.5", **peer: dict[str, object]) -> None:

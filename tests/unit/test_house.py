@@ -8,8 +8,10 @@ import pkgutil
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import corpora
@@ -24,6 +26,8 @@ USES_CORE = (
     "chaincode/gopackage",
     "channelconfig",
     "comm",
+    "common/corelog.py",
+    "common/metrics.py",
     "common/durations.py",
     "crypto.py",
     "ledger",
@@ -65,6 +69,27 @@ def _imported(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Nor in a circle, be it when a function is called or for types alone."""
+    graph = grimp.build_graph("fastledger", cache_dir=None)
+    # The package's face names what is in it, for type checkers alone.
+    graph.remove_module("fastledger")
+    names = graph.modules
+    imports = {name: graph.find_modules_directly_imported_by(name) & names for name in names}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def test_bare_errors_are_not_raised() -> None:
+    """Whoever catches needs a class: the text of an error decides nothing."""
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                assert ast.unparse(node.exc.func) != "FastledgerError", f"{path}:{node.lineno}"
 
 
 def test_the_exports_are_sorted_and_there() -> None:

@@ -13,6 +13,7 @@ from fastledger._core import (
     Orderer,
     OrdererCapabilities,
     Organization,
+    check_channel_id,
 )
 from fastledger.channelconfig.bundle import Bundle
 
@@ -26,4 +27,5 @@ __all__ = [
     "Orderer",
     "OrdererCapabilities",
     "Organization",
+    "check_channel_id",
 ]

@@ -16,8 +16,8 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
 from fastledger.discovery import service as services
 from fastledger.discovery.auth import AuthSettings
+from fastledger.discovery.metadata import Metadata
 from fastledger.discovery.service import DiscoveryService
-from fastledger.discovery.support import Metadata
 from fastledger.msp import SigningIdentity
 from fastledger.policies import from_string
 from fastledger.protos.common.policies_pb2 import SignaturePolicy, SignaturePolicyEnvelope

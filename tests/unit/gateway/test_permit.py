@@ -206,7 +206,7 @@ def test_a_long_past_without_events_leaves_room_for_others() -> None:
             return empty
 
         class Long(Channel):
-            blocks = PreparedBlocks(block)
+            blocks = PreparedBlocks(block, lambda: 1000)
 
         channel = Long()
         channel.notifier.tell(999, ())

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from aiohttp import web
 from google.protobuf.message import DecodeError, Message
 
-from fastledger._core import check_channel_id
+from fastledger.channelconfig import check_channel_id
 from fastledger.comm.http import require_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError, NotFound
