@@ -109,14 +109,14 @@ fn signed_by_members(n: usize, msp_ids: &[&str]) -> Vec<u8> {
         encode::bytes_field(&mut role, 1, msp_id.as_bytes());
         role
     };
-    let roles: Vec<_> = msp_ids.iter().map(member).collect();
+    let members: Vec<_> = msp_ids.iter().map(member).collect();
     let n = i32::try_from(n).unwrap_or(i32::MAX);
     let rules = (0..).map(SignaturePolicy::SignedBy).take(msp_ids.len()).collect();
     let principal = |role| MspPrincipal { principal_classification: principal_classification::ROLE, principal: role };
     ApplicationPolicy::SignaturePolicy(SignaturePolicyEnvelope {
         version: 0,
         rule: Some(SignaturePolicy::NOutOf(NOutOf { n, rules })),
-        identities: roles.iter().map(|role| principal(role)).collect(),
+        identities: members.iter().map(|role| principal(role)).collect(),
     })
     .encode()
 }
