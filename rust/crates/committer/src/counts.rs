@@ -13,5 +13,7 @@ pub(crate) const REBUILDS: &str = "ledger_rebuilds";
 pub fn describe_metrics() {
     describe_counter!(FLUSH_FAILURES, "Times that state, history and index of stored blocks could not be written.");
     describe_counter!(REBUILDS, "Times that state, history and index were made again from the blocks.");
-    [FLUSH_FAILURES, REBUILDS].into_iter().for_each(|name| counter!(name).increment(0));
+    for name in [FLUSH_FAILURES, REBUILDS] {
+        counter!(name).increment(0);
+    }
 }

@@ -257,7 +257,7 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
 fn ask(more: Py<PyAny>) -> ClientRoots {
     Box::new(move || {
         let roots = Python::attach(|py| {
-            let roots = more.call0(py).and_then(|roots| Ok(roots.extract::<Vec<u8>>(py)?));
+            let roots = more.call0(py).and_then(|roots| roots.extract::<Vec<u8>>(py));
             roots.map_err(|error| error.to_string())
         });
         roots.unwrap_or_else(|error| {

@@ -26,6 +26,7 @@ pub(crate) fn functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Name, text, labels and value of every counter.
 #[pyfunction]
+#[expect(clippy::type_complexity, reason = "plain tuples are what Python gets")]
 fn counters() -> Vec<(String, String, Vec<(String, String)>, u64)> {
     let values = fastledger_telemetry::counters().values().into_iter();
     values.map(|Counted { name, text, labels, value }| (name, text, labels, value)).collect()
@@ -43,7 +44,6 @@ fn log_close() {
 
 /// Level, logger, text, file, line and time of what was said; waits for something.
 #[pyfunction]
-#[expect(clippy::type_complexity, reason = "plain tuples are what Python gets")]
 fn log_take(py: Python<'_>) -> Vec<(u8, String, String, &'static str, u32, f64)> {
     let records = py.detach(|| fastledger_telemetry::records().take());
     let plain = |Record { level, logger, text, file, line, at }| {
