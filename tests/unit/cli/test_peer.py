@@ -306,7 +306,7 @@ def test_approve_and_wait(user: Path, nodes) -> None:
 
 
 def test_the_identity_must_be_there(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CORE_PEER_MSPCONFIGPATH", "/nowhere")
+    monkeypatch.setenv("CORE_PEER_MSPCONFIGPATH", str(user / "nowhere"))
     done = peer(*QUERY)
     assert done.exit_code == 1
     assert "Cannot run peer because cannot init crypto" in done.stderr
