@@ -53,7 +53,7 @@ def ours_takes(folder: Path, **environ: str) -> bool:
 
 def sample(version: str) -> str:
     file = fabric_tool("orderer", version).parent / "sampleconfig" / "orderer.yaml"
-    return file.read_text("utf-8").replace("LocalMSPDir: msp", "LocalMSPDir: /nowhere")
+    return file.read_text("utf-8").replace("LocalMSPDir: msp", "LocalMSPDir: missing")
 
 
 def with_values(whole: str) -> list[int]:
