@@ -40,6 +40,7 @@ class Lags:
             lower, below = bound, count
         return 1e3 * lower
 
-    def largest_ms(self) -> float:
-        """The bound of the bucket that has the largest one."""
-        return self.quantile_ms(1.0)
+    def __str__(self) -> str:
+        """Median, 99th percentile, and bound of the bucket with the largest, in milliseconds."""
+        median, late, latest = map(self.quantile_ms, (0.5, 0.99, 1.0))
+        return f"{median:.1f}/{late:.1f}/{latest:.0f}"

@@ -4,7 +4,8 @@
 Brings up `fastledger up`'s network (an orderer, two organizations, TLS) in a folder of its own,
 with the asset-transfer sample, and asks it by 1, 16, 64 and 256 clients at once. A client queries
 one peer, or has two peers endorse, submits, and waits until both have committed. The clients are
-one process beside the nodes, and use the same cores.
+one process beside the nodes, and use the same cores. The loop's lag is how late a node's event loop
+comes to what is due: whatever a node answers waits so long.
 
     python benches/network.py [--clients 1,16,64,256] [--seconds N] [--port-base N]
 """
@@ -23,11 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
+from lag import Lags
+
 from fastledger.client.endorsement import endorse, invocation, transaction
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer
 from fastledger.msp import SigningIdentity
-from fastledger.network.plan import Plan
+from fastledger.network.plan import Node, Plan
 from fastledger.network.session import Session, User
 
 FASTLEDGER = [sys.executable, "-m", "fastledger"]
@@ -44,6 +47,7 @@ class Load:
     failed: int
     cpu_s: dict[str, float]
     memory_mb: dict[str, float]
+    lags: dict[str, Lags]
 
     def cpu_ms(self) -> float:
         """CPU milliseconds of all processes for each success."""
@@ -56,10 +60,12 @@ class Load:
             f"{name} {1e3 * s / len(self.latencies):.2f}" for name, s in self.cpu_s.items()
         )
         memory = ", ".join(f"{name} {mb:.0f}" for name, mb in self.memory_mb.items())
+        late = ", ".join(f"{name} {lags}" for name, lags in self.lags.items())
         return (
             f"  {self.clients:4} clients {rate:9,.1f}/s   p50 {1e3 * cuts[49]:7.1f} ms   "
             f"p99 {1e3 * cuts[98]:7.1f} ms   failed {self.failed}\n"
             f"       CPU ms each: {cpu}; sum {self.cpu_ms():.2f}\n"
+            f"       loop's lag p50/p99/max ms: {late}\n"
             f"       memory MB: {memory}"
         )
 
@@ -106,7 +112,7 @@ async def under_load(
 ) -> Load:
     latencies: list[float] = []
     failed = 0
-    before = cpu_by_process(plan)
+    before, lags_before = cpu_by_process(plan), lag_by_node(plan)
     start = time.perf_counter()
 
     async def client(number: int) -> None:
@@ -128,7 +134,8 @@ async def under_load(
     elapsed = time.perf_counter() - start
     after = cpu_by_process(plan)
     spent = {name: after[name] - before.get(name, 0.0) for name in after}
-    return Load(count, elapsed, latencies, failed, spent, memory_by_process(plan))
+    lags = {name: lag.since(lags_before[name]) for name, lag in lag_by_node(plan).items()}
+    return Load(count, elapsed, latencies, failed, spent, memory_by_process(plan), lags)
 
 
 class Clients:
@@ -204,20 +211,42 @@ def processes(plan: Plan) -> dict[str, list[int]]:
     chaincodes: list[int] = []
     for node in plan.nodes:
         pid = int(json.loads((node.folder / "pid").read_text())["pid"])
-        found[node.name.partition(".example")[0]] = [pid]
+        found[short(node)] = [pid]
         chaincodes += descendants(pid)
     found["chaincodes"] = chaincodes
     return found
+
+
+def lag_by_node(plan: Plan) -> dict[str, Lags]:
+    """How late each node's event loop was so far."""
+    return {short(node): Lags.of(node) for node in plan.nodes}
+
+
+def short(node: Node) -> str:
+    return node.name.partition(".example")[0]
 
 
 def cpu_by_process(plan: Plan) -> dict[str, float]:
     """CPU seconds of each role so far."""
 
     def seconds(pid: int) -> float:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICK_S
+        return cpu_s(Path(f"/proc/{pid}/stat"))
 
     return {name: sum(map(seconds, pids)) for name, pids in processes(plan).items()}
+
+
+def cpu_of_loops(plan: Plan) -> dict[str, float]:
+    """CPU seconds of each node's event loop so far, which is its process' first thread."""
+    return {
+        name: cpu_s(Path(f"/proc/{pids[0]}/task/{pids[0]}/stat"))
+        for name, pids in processes(plan).items()
+        if name not in ("clients", "chaincodes")
+    }
+
+
+def cpu_s(stat: Path) -> float:
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
 def memory_by_process(plan: Plan) -> dict[str, float]:

@@ -26,8 +26,7 @@ from pathlib import Path
 from statistics import median
 
 import network
-from lag import Lags
-from network import Clients, Load, under_load
+from network import Clients, Load, cpu_of_loops, under_load
 
 from fastledger._core import GrpcHub
 from fastledger.client.stream import NEWEST, seek_from
@@ -48,7 +47,7 @@ class Turn:
     """One load, with so many subscribers."""
 
     load: Load
-    lags: dict[str, Lags]
+    loop_cpu_s: dict[str, float]
     blocks: int
     reader: dict[str, float]
 
@@ -58,6 +57,9 @@ class Turn:
 
     def cpu_ms(self, node: str) -> float:
         return 1e3 * self.load.cpu_s[node] / len(self.load.latencies)
+
+    def loop_ms(self, node: str) -> float:
+        return 1e3 * self.loop_cpu_s[node] / len(self.load.latencies)
 
 
 def main() -> None:
@@ -102,11 +104,11 @@ async def measure(folder: Path, arguments: argparse.Namespace) -> None:
 async def turn(plan: Plan, clients: Clients, count: int, arguments: argparse.Namespace) -> Turn:
     with subscribed(plan, count) as reader:
         height = await newest(clients)
-        before = {name(node): Lags.of(node) for node in plan.nodes}
+        before = cpu_of_loops(plan)
         load = await under_load(plan, clients.invoke, arguments.clients, arguments.seconds)
-        lags = {name(node): Lags.of(node).since(before[name(node)]) for node in plan.nodes}
+        spent = {node: cpu - before[node] for node, cpu in cpu_of_loops(plan).items()}
         blocks = await newest(clients) - height
-    return Turn(load, lags, blocks, reader)
+    return Turn(load, spent, blocks, reader)
 
 
 async def newest(clients: Clients) -> int:
@@ -115,10 +117,6 @@ async def newest(clients: Clients) -> int:
         return int((await stream.get(NEWEST)).header.number)
     finally:
         stream.close()
-
-
-def name(node: object) -> str:
-    return node.name.partition(".example")[0]  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -187,10 +185,8 @@ def read(plan: Plan, count: int) -> None:
 
 def row(count: int, turn: Turn) -> str:
     cpu = ", ".join(f"{node} {turn.cpu_ms(node):.2f}" for node in turn.load.cpu_s)
-    lags = ", ".join(
-        f"{node} {lags.quantile_ms(0.5):.1f}/{lags.quantile_ms(0.99):.1f}/{lags.largest_ms():.0f}"
-        for node, lags in turn.lags.items()
-    )
+    loops = ", ".join(f"{node} {turn.loop_ms(node):.2f}" for node in turn.loop_cpu_s)
+    lags = ", ".join(f"{node} {lags}" for node, lags in turn.load.lags.items())
     reader = turn.reader
     read = (
         f"; the reader took {reader['messages']:,.0f} blocks, {reader['mb']:,.0f} MB, "
@@ -202,6 +198,7 @@ def row(count: int, turn: Turn) -> str:
         f"  {count:4} subscribers {turn.rate:8,.1f} tx/s in {turn.blocks} blocks, "
         f"failed {turn.load.failed}{read}\n"
         f"       CPU ms for each transaction: {cpu}\n"
+        f"       of it in the event loop: {loops}\n"
         f"       loop lag ms p50/p99/max: {lags}"
     )
 
@@ -210,14 +207,16 @@ def compare(without: list[Turn], with_them: list[Turn]) -> None:
     pairs = list(zip(without, with_them, strict=True))
     rate = median(after.rate / before.rate for before, after in pairs)
     print(f"medians of {len(pairs)} pairs: {rate:.1%} of the transactions per second")
-    for node in without[0].lags:
+    for node in without[0].load.lags:
         cpu = median(before.cpu_ms(node) / after.cpu_ms(node) for before, after in pairs)
+        loop = median(before.loop_ms(node) / after.loop_ms(node) for before, after in pairs)
         lag = [
-            median(turn.lags[node].quantile_ms(0.99) for turn in turns)
+            median(turn.load.lags[node].quantile_ms(0.99) for turn in turns)
             for turns in (without, with_them)
         ]
         print(
-            f"  {node:12} {cpu:.1%} of the transactions for a second of its CPU; "
+            f"  {node:12} {cpu:.1%} of the transactions for a second of its CPU, "
+            f"{loop:.1%} for one of its event loop; "
             f"loop lag p99 {lag[0]:.1f} ms without, {lag[1]:.1f} ms with"
         )
 

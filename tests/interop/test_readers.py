@@ -4,7 +4,7 @@
 import base64
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,13 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabric_readers import Readers, fabric_readers
+from fabric_tools import fabric_tool
 from fastledger.cli.discover.saved import Saved
 from fastledger.cli.peer.connection_profile import ConnectionProfile
 from fastledger.common import config, gotemplate, goyaml, viperutil
 from fastledger.common.durations import Duration, format_duration, parse_duration
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.common.goyaml.fields import fields_of
+from fastledger.common.settings import keys
 from fastledger.msp.folder import Configuration
+from fastledger.node.orderer import config as orderer
+from fastledger.node.orderer.config import OrdererConfig
+from fastledger.node.peer import config as peer
 from fastledger.policies import from_string
 from fastledger.tools.configtxgen.profile import TopLevel
 from fastledger.tools.cryptogen.spec import ECDSA, ConfigFile
@@ -41,6 +46,11 @@ many = settings(
 
 FREE = {"profiles", "policies", "capabilities", "acls", "consortiums"}
 """Mappings whose keys are the file's own."""
+
+REMARKS: dict[str, Callable[[config.Config], list[str]]] = {
+    "core": peer.remarks,
+    "orderer": orderer.remarks,
+}
 
 UNKNOWN_HERE = re.compile(r"of a float is not known here|complex numbers|bytes$")
 
@@ -165,6 +175,52 @@ def test_core(fabric: Readers, tmp_path: Path) -> None:
             except ConfigInvalid:
                 continue
             assert value == made[kind] or odd == "-0", (odd, kind)
+
+
+STRICTER = ("it must be at least", "it must be at most", "it must be a duration", "it must be none")
+"""Ranges of ours that Fabric's types do not have."""
+
+NOT_READ_BY_FABRIC = {"General.BCCSP.Default", "General.BCCSP.SW.Hash", "General.BCCSP.SW.Security"}
+"""Whose kinds this reader leaves out; Fabric looks at them later."""
+
+
+def test_orderer(fabric: Readers, tmp_path: Path) -> None:
+    """A value that Fabric's orderer refuses is refused, and one that it takes is the same."""
+    followed = [(key, each) for key, each in keys(OrdererConfig) if key not in NOT_READ_BY_FABRIC]
+    assert len(followed) > 30
+    for key, setting in followed:
+        for odd in ODD:
+            section, _, name = key.rpartition(".")
+            opened = "".join(f"{part}: {{" for part in section.split("."))
+            text = f"{opened}{name}: {odd}\n{'}' * (section.count('.') + 1)}\n"
+            (tmp_path / "orderer.yaml").write_text(text, "utf-8")
+            taken, made = fabric.read("orderer", text)
+            try:
+                read = setting.read(config.load("orderer", tmp_path, {}), key)
+            except ConfigInvalid as error:
+                assert not taken or any(wanted in str(error) for wanted in STRICTER), (key, odd)
+                continue
+            assert taken, (key, odd, made)
+            for part in key.split("."):
+                made = made[part]
+            assert not made or _is(read, made, tmp_path), (key, odd, made)
+
+
+def _is(read: Any, made: Any, folder: Path) -> bool:
+    """Tell whether a setting is what Go's JSON says, but for entries of lists that are empty."""
+    if isinstance(read, tuple):
+        named = [one for one in made if one]
+        return len(read) == len(named) and all(map(_is, read, named, [folder] * len(read)))
+    if isinstance(read, Path):
+        return read == folder / made
+    return bool(read == made / 1e9 if isinstance(read, float) else read == made)
+
+
+@pytest.mark.parametrize("version", ["v2.5.15", "v3.1.5"])
+@pytest.mark.parametrize("name", ["core", "orderer"])
+def test_fabrics_own_files_ask_for_nothing_in_vain(version: str, name: str) -> None:
+    sample = fabric_tool("orderer", version).parent / "sampleconfig"
+    assert REMARKS[name](config.load(name, sample, {})) == []
 
 
 ATOMS = [

@@ -13,6 +13,7 @@ from pathlib import Path
 import peering
 from corpora import Corpus, OpenCorpus
 from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.services import EndorsementInfo
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.acl import AclProvider
@@ -42,10 +43,15 @@ class Example02:
     def __init__(self, services: PeerServices) -> None:
         self._services = services
 
-    async def invoke(self, context: TransactionContext, chaincode_input: ChaincodeInput):
+    async def invoke(
+        self,
+        context: TransactionContext,
+        chaincode_input: ChaincodeInput,
+        info: EndorsementInfo | None = None,
+    ):
         if self._services.is_system_chaincode(context.namespace):
             return await self._services.invoke_system(context, chaincode_input)
-        self._services.endorsement_info(context.channel_id, context.namespace, context.simulator)
+        assert info is not None, "the endorser has looked it up"
         return run(context.simulator, [arg.decode() for arg in chaincode_input.args]), None
 
 

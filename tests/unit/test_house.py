@@ -151,3 +151,17 @@ def _fixed_sleeps(tree: ast.Module) -> list[int]:
         and [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
         not in ([], [0])
     ]
+
+
+READS_SETTINGS = {"common/config.py", "common/settings.py", "node/peer/config.py"}
+"""Where keys of core.yaml and orderer.yaml may be named to a reader."""
+
+
+def test_settings_are_read_where_they_are_declared() -> None:
+    """A key that is read elsewhere would have no range, and be missing in the documentation."""
+    reading = re.compile(
+        r"\.(string|boolean|integer|duration|size|strings|paths?|entries)\(\s*f?\""
+    )
+    for path in sources():
+        if str(path.relative_to(PACKAGE)) not in READS_SETTINGS:
+            assert not reading.search(path.read_text("utf-8")), path

@@ -7,6 +7,10 @@ MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 """Largest message in either direction, as in every Fabric node and client."""
 
 
+LARGEST_MESSAGE_BYTES = (1 << 31) - 1
+"""More than this no message may be allowed to have: Fabric counts it in 32 bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
     """Keepalive and message limits of a channel; the defaults are Fabric's.

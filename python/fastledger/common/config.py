@@ -25,7 +25,6 @@ from fastledger.common.durations import Duration, parse_duration
 from fastledger.common.errors import ConfigInvalid, InputError
 from fastledger.common.gonumbers import Width, format_float, parse_number
 from fastledger.common.goyaml.fields import Kind
-from fastledger.common.goyaml.scalars import Time
 
 FOLDER = "FABRIC_CFG_PATH"
 SYSTEM_FOLDER = Path("/etc/hyperledger/fabric")
@@ -120,7 +119,7 @@ class Config:
     def duration(self, key: str, default_s: float = 0.0) -> float:
         """Return seconds; a bare number counts nanoseconds, as in Go."""
         value = self.get(key)
-        if value is None or value == "":
+        if value is None or (value == "" and self._by_viper):
             return default_s
         made = _viper_duration(value) if self._by_viper else self._decoded(key, value, _SECONDS)
         if made is None or made < 0:
@@ -329,4 +328,4 @@ def _lower(value: Any) -> Any:
         return {str(key).lower(): _lower(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_lower(entry) for entry in value]
-    return str(value) if isinstance(value, Time) else value
+    return value

@@ -43,6 +43,7 @@ class PreparedBlocks:
         self._bytes = 0
         self._preparing: dict[_Key, asyncio.Task[Any]] = {}
         self._asked: dict[_Form, int] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, number: int, form: Callable[[bytes], _T]) -> _T:
         """Return a block in a form.
@@ -51,6 +52,7 @@ class PreparedBlocks:
             FastledgerError: The block cannot be read.
         """
         key = (number, form)
+        self._loop = asyncio.get_running_loop()
         self._asked[form] = max(number, self._asked.get(form, 0))
         kept = self._kept.pop(key, None)
         if kept is None:
@@ -59,19 +61,19 @@ class PreparedBlocks:
         self._kept[key] = kept
         return cast(_T, kept[0])
 
-    def prepare(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+    def prepare(self, number: int) -> None:
         """Prepare the newest block for those who follow, beside the loop, before they hear of it.
 
         Otherwise each of them would begin to wait for it a second time.
         """
         for form, asked in tuple(self._asked.items()):
-            if asked >= number - FOLLOWING:
+            if self._loop is not None and asked >= number - FOLLOWING:
                 try:
                     prepared = self._read_in_form(number, form)
                 except FastledgerError:
                     # Whoever asks for it is told.
                     return
-                loop.call_soon_threadsafe(self._keep, (number, form), *prepared)
+                self._loop.call_soon_threadsafe(self._keep, (number, form), *prepared)
 
     async def _fetch(self, key: _Key) -> Any:
         prepared, size = await asyncio.to_thread(self._read_in_form, *key)

@@ -49,7 +49,10 @@ class Operations:
         if provider == "prometheus":
             app.router.add_get("/metrics", self._metrics)
         elif provider != "disabled":
-            _logger.warning("Unknown provider type: %s; metrics disabled", provider)
+            _logger.warning(
+                "metrics.provider %s is not supported: metrics are disabled; use prometheus",
+                provider,
+            )
         self._server = HttpServer(address, app, tls)
 
     @staticmethod

@@ -140,7 +140,7 @@ def test_a_full_disk_stops_a_channel_and_room_lets_it_go_on(
         node.switch_chain()
         await turns()
         disk.is_full = False
-        await cluster.net.settle()
+        await node.drained(0)
         await cluster.order(2, b"d")
         assert (node.standing, node.failure, node.errored.is_set()) == (CONSENTER, None, False)
         assert cluster.blocks(2) == cluster.blocks(1)

@@ -379,3 +379,16 @@ def test_what_is_not_joined(material: Orderer, name: str, tmp_path: Path) -> Non
         registrar.join(bundle, block.SerializeToString())
     assert JOINED[name] in str(refusal.value)
     assert registrar.channel(material.plan.channel) is None
+
+
+def test_a_later_block_is_no_beginning(material: Orderer, tmp_path: Path) -> None:
+    block = Block()
+    block.CopyFrom(material.block)
+    block.header.number = 5
+    node = material.plan.orderer
+    signer = SigningIdentity.load(node.identity / "msp", node.mspid)
+    registrar = Registrar(Ledgers(tmp_path / "ledgers"), signer, Consenters())
+    with pytest.raises(InputError, match=r"block 5 is no genesis block; .* is not supported yet"):
+        registrar.join(material.genesis, block.SerializeToString())
+    assert registrar.channel(material.plan.channel) is None
+    assert registrar.channel_ids() == []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.comm import ServerLimits
-from fastledger.comm.limits import MAX_MESSAGE_BYTES
+from fastledger.comm.limits import LARGEST_MESSAGE_BYTES, MAX_MESSAGE_BYTES
 from fastledger.common import settings
 from fastledger.common.catalogue import Catalogue, Unheeded
 from fastledger.common.config import Config
@@ -71,7 +71,12 @@ class General:
     tls: OrdererServerTls = section("TLS", OrdererServerTls)
     keepalive: Keepalive = section("Keepalive", Keepalive)
     max_message_bytes: int = whole(
-        "MaxRecvMsgSize", MAX_MESSAGE_BYTES, "Largest message, in bytes.", least=1, zero=False
+        "MaxRecvMsgSize",
+        MAX_MESSAGE_BYTES,
+        "Largest message, in bytes.",
+        least=1,
+        most=LARGEST_MESSAGE_BYTES,
+        zero=False,
     )
     bootstrap: Bootstrap = section("", Bootstrap)
     throttling: Throttling = section("Throttling", Throttling)

@@ -83,13 +83,12 @@ class PeerChannel(Channel):
             lambda: room.is_full(folder),
             self._go_on,
         )
+        self.blocks = PreparedBlocks(self.block)
+        """As Deliver and the gateway give them to clients."""
         self.intake = Intake(self._committer, lambda: ledger.height)
         """Where blocks of the channel are brought, by whoever has them."""
         self.orderers: DeliverClient | None = None
         """Brings those of the orderers, while it is on."""
-        self._loop = asyncio.get_running_loop()
-        self.blocks = PreparedBlocks(self.block)
-        """As Deliver and the gateway give them to clients."""
         self._damage: LedgerCorrupted | None = None
         """What is wrong with a block that somebody wanted to read, if anything was."""
 
@@ -155,7 +154,7 @@ class PeerChannel(Channel):
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()
         self.query_indexes.committed()
-        self.blocks.prepare(number, self._loop)
+        self.blocks.prepare(number)
 
     def _committed(self, block: bytes, commit: Commit) -> None:
         if commit.filter == _ONE_VALID and is_config_block(Block.FromString(block)):

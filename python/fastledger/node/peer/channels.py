@@ -40,6 +40,8 @@ class PeerChannels:
         signer: Signer,
         orderers: Callable[[PeerChannel], DeliverClient],
         index_files: IndexFiles,
+        *,
+        workers: int = 0,
     ) -> None:
         """Keep channels under ``peer.fileSystemPath``.
 
@@ -48,8 +50,10 @@ class PeerChannels:
             signer: The peer.
             orderers: Makes what brings a channel's blocks.
             index_files: What packages say of indexes.
+            workers: Threads of a channel that verify signatures; 0 takes one per processor.
         """
         self._index_files = index_files
+        self._workers = workers
         self._ledgers = folder / "ledgersData"
         self._private = folder / "pvtdata"
         self._signer = signer
@@ -114,7 +118,7 @@ class PeerChannels:
             channel.query_indexes.installed()
 
     def _open(self, folder: Path) -> kvledger.Ledger | None:
-        ledger = kvledger.open(folder, delivered=True)
+        ledger = kvledger.open(folder, delivered=True, workers=self._workers)
         if ledger.height:
             return ledger
         ledger.close()
@@ -149,7 +153,7 @@ class PeerChannels:
             self._start(ledger)
 
     def _create(self, folder: Path, block: bytes) -> kvledger.Ledger:
-        ledger = kvledger.open(folder, delivered=True)
+        ledger = kvledger.open(folder, delivered=True, workers=self._workers)
         try:
             ledger.commit(block)
         except BaseException:
@@ -178,7 +182,7 @@ class PeerChannels:
         with _told(failed):
             self._check_new(channel_id)
         beginning.rename(self._ledgers / channel_id)
-        return kvledger.open(self._ledgers / channel_id, delivered=True)
+        return kvledger.open(self._ledgers / channel_id, delivered=True, workers=self._workers)
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):

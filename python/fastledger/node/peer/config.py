@@ -9,7 +9,7 @@ from typing import Any
 from fastledger.client.settings import CommandConfig
 from fastledger.comm import ServerLimits, ServiceLimit
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
-from fastledger.comm.limits import MAX_MESSAGE_BYTES, ClientLimits
+from fastledger.comm.limits import LARGEST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, ClientLimits
 from fastledger.common import settings
 from fastledger.common.catalogue import Catalogue, Unheeded
 from fastledger.common.config import Config
@@ -27,7 +27,8 @@ from fastledger.common.settings import (
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.discovery.auth import AuthSettings
 from fastledger.gateway.settings import GatewaySettings
-from fastledger.gossip.settings import GossipSettings, read_settings
+from fastledger.gossip.settings import GossipSettings
+from fastledger.ledger.kvledger import MAX_WORKERS
 from fastledger.msp.settings import LocalMsp
 from fastledger.node.operations_config import PeerOperations
 from fastledger.node.peer.chaincode_config import DOCKER, ChaincodeSettings, DockerSettings
@@ -150,7 +151,12 @@ class PeerConfig:
         zero=False,
     )
     max_message_bytes: int = whole(
-        "peer.maxRecvMsgSize", MAX_MESSAGE_BYTES, "Largest message, in bytes.", least=1, zero=False
+        "peer.maxRecvMsgSize",
+        MAX_MESSAGE_BYTES,
+        "Largest message, in bytes.",
+        least=1,
+        most=LARGEST_MESSAGE_BYTES,
+        zero=False,
     )
     keepalive: ServerKeepalive = section("peer.keepalive", ServerKeepalive)
     peer_keepalive: ClientKeepalive = section("peer.keepalive.client", ClientKeepalive)
@@ -166,6 +172,12 @@ class PeerConfig:
     chaincode: ChaincodeSettings = section("", ChaincodeSettings)
     keeps_history: bool = flag(
         "ledger.history.enableHistoryDatabase", True, "Answer queries of keys' histories."
+    )
+    validator_pool_size: int = whole(
+        "peer.validatorPoolSize",
+        0,
+        "Threads of a channel that verify signatures; 0 takes one per processor.",
+        most=MAX_WORKERS,
     )
     operations: PeerOperations = section("", PeerOperations)
 
@@ -236,7 +248,10 @@ def read(config: Config) -> PeerConfig:
     leads, elects = "peer.gossip.orgLeader", "peer.gossip.useLeaderElection"
     if config.boolean(leads) and config.boolean(elects):
         raise ConfigInvalid(f"{config.file}: {leads} and {elects} must not both be true")
-    return replace(made, gossip=read_settings(config))
+    try:
+        return replace(made, gossip=made.gossip.reachable_at(made.address))
+    except ValueError as error:
+        raise ConfigInvalid(f"{config.file}: {error}") from error
 
 
 def remarks(config: Config) -> list[str]:

@@ -84,6 +84,8 @@ class PeerNode:
             self.signer,
             self._orderers,
             IndexFiles(packages, definitions),
+            # As in Fabric, a number that is not positive says nothing.
+            workers=max(settings.validator_pool_size, 0),
         )
         definitions.installed.subscribe(self.channels.look_for_indexes)
         self._definitions = definitions
@@ -254,9 +256,10 @@ class PeerNode:
 
     def _orderers(self, channel: PeerChannel) -> DeliverClient:
         """Make what brings a channel's blocks."""
+        overridden = self._config.deliveryclient.overridden
         puller = BlockPuller(
             channel.id,
-            lambda: self._config.deliveryclient.overridden(channel.bundle.orderer_addresses),
+            lambda: overridden(channel.bundle.orderer_addresses),
             self.signer,
             OrdererConnector(self._config, channel),
         )

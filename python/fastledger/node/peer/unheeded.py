@@ -50,7 +50,6 @@ _CURRENT = {
     "peer.handlers.decorators": Unheeded(_PLUGIN, refused=True),
     "peer.handlers.endorsers.*": Unheeded(_PLUGIN, refused=True),
     "peer.handlers.validators.*": Unheeded(_PLUGIN, refused=True),
-    "peer.validatorPoolSize": Unheeded("as many signatures are verified at once as processors are"),
     "vm.docker.tls.*": Unheeded("Docker's engine is reached through its socket, without TLS"),
     "vm.docker.attachStdout": Unheeded("what containers write is in the logs of Docker"),
     "vm.docker.hostConfig.BlkioWeight": Unheeded("Fabric does not read it either"),

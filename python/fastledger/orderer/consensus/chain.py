@@ -2,13 +2,12 @@
 """The interface of consensus (Fabric: ``orderer/consensus/consensus.go``).
 
 A :class:`Consenter` is a kind of consensus. For each channel it makes a :class:`Chain`, which gets
-the messages and decides what the next block is; :class:`ConsenterSupport` is its side of the
-channel, and all that it may touch of it::
+the messages and decides what the next block is; :class:`ConsenterSupport` is all that a chain may
+touch of its channel::
 
-                     order, configure              create_next
-    Broadcast ─────────────────────────► Chain ◄─────────────────── ConsenterSupport
-    other consenters ────── step ──────►       ──► write, append ──►       │
-                                                                   block files ──► Deliver
+    order, configure, step ──► Chain ──► create_next    number and hashes, nothing is written
+                                         write          decided by the chain; signed here
+                                         append         signed by others; stored as it is
 
 One chain at a time writes a channel's blocks. All of this runs on the event loop.
 """

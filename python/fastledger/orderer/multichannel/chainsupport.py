@@ -65,7 +65,7 @@ class ChainSupport:
         self.check_supported(self.bundle)
         self._writer = BlockWriter(blocks, signer)
         self._writes = WriteQueue(
-            self.channel_id, blocks.append, blocks.height, self._told_of_disk, is_full
+            self.channel_id, self._store, blocks.height, self._told_of_disk, is_full
         )
         self._appending = asyncio.Lock()
         self._stopped: Exception | None = None
@@ -75,8 +75,9 @@ class ChainSupport:
         self.errored = asyncio.Event()
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.blocks = PreparedBlocks(self.block)
+        """As Deliver gives them to clients."""
+        self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.changed()
 
     # What Broadcast asks.
@@ -84,22 +85,15 @@ class ChainSupport:
     async def order(self, message: OrdererMessage) -> None:
         """Take a normal message; raises Rejected, or ChainHalted."""
         sequence = await self.processor.admit(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.order(Message(message.encoded, message.size), sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        taken = Message(message.encoded, message.size)
+        await self._slot.give(lambda chain: chain.order(taken, sequence))
 
     async def configure(self, message: OrdererMessage) -> None:
         """Take a configuration update; raises Rejected, or ChainHalted."""
         config, sequence = self.processor.process_update(message)
-
-        async def hand(chain: Chain) -> None:
-            self._check_written()
-            await chain.configure(config, sequence)
-
-        await self._slot.give(hand)
+        self._check_written()
+        await self._slot.give(lambda chain: chain.configure(config, sequence))
 
     # What other consenters ask.
 
@@ -136,6 +130,13 @@ class ChainSupport:
         except LedgerCorrupted as error:
             self.damage = error
             raise
+
+    def _store(self, blocks: Sequence[bytes]) -> None:
+        """Append blocks, on the writing thread, and prepare them for those who follow."""
+        self._blocks.append(blocks)
+        height = self._blocks.height
+        for number in range(height - len(blocks), height):
+            self.blocks.prepare(number)
 
     # What the chain asks; see `ConsenterSupport`.
 

@@ -239,6 +239,7 @@ class Registrar:
         _check_join(bundle)
         number = Block.FromString(block).header.number
         if number:
+            # A follower's chain would begin with it: see `join_block` of ChainSupport.
             raise InputError(
                 f"block {number} is no genesis block; joining with a later one means to follow "
                 "other orderers, which is not supported yet"
