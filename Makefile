@@ -76,6 +76,7 @@ bench: build $(TEST_TOOLS)
 	$(BIN)/python benches/replay.py
 	$(BIN)/python benches/deliver.py
 	$(BIN)/python benches/network.py
+	$(BIN)/python benches/subscribers.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
 check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
@@ -86,6 +87,7 @@ check: build $(CHECK_TOOLS) $(PROTO_TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.toml
 	$(BIN)/lint-imports
 	$(BIN)/stubtest fastledger._core
 	$(BIN)/python protos/generate.py --check

@@ -76,7 +76,8 @@ def heights(gossip: Gossip) -> dict[str, int]:
 
 def join(gossip: Gossip, **anchors: list[str]) -> Effects:
     """Take part in the recorded channel."""
-    return gossip.join(CHANNEL, {"Org1MSP": [], "Org2MSP": []} | anchors)
+    everybody: dict[str, list[str]] = {"Org1MSP": [], "Org2MSP": []}
+    return gossip.join(CHANNEL, everybody | anchors)
 
 
 class PlainDialler:

@@ -16,7 +16,7 @@ from fastledger.node.peer.node import PeerNode
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInvocationSpec
 from fastledger.protos.peer.peer_pb2_grpc import EndorserStub
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
+from fastledger.protos.peer.proposal_pb2 import Proposal, SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.proposal import create_proposal, create_signed_tx, signed_proposal
 
@@ -80,7 +80,7 @@ class Client:
         self._stub = EndorserStub(self.channel)
         self.signer = signer
         self.tx_id = ""
-        self.proposal = None
+        self.proposal: Proposal | None = None
 
     async def close(self) -> None:
         await self.channel.close()

@@ -4,13 +4,15 @@
 import random
 
 from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.pvteffects import CollectionEffects, HashedWrite, PrivateEffects
 from fastledger.ledger.pvtrules import KeepAll
-from fastledger.ledger.results import Endorsed
 from fastledger.ledger.rwset import ReadWriteSet
+from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 
 LIVES = {"ever": 0, "short": 1, "long": 4}
 FOREIGN = "foreign"
+FOREIGN_LIFE = 2
 
 
 class Generated(KeepAll):
@@ -18,11 +20,11 @@ class Generated(KeepAll):
 
     keeps_invalid = True
 
-    def is_member(self, ns: str, coll: str) -> bool:
+    def is_member(self, ns: str, coll: str, block: int) -> bool:
         return coll != FOREIGN
 
     def block_to_live(self, ns: str, coll: str) -> int:
-        return LIVES[coll]
+        return LIVES.get(coll, FOREIGN_LIFE)
 
 
 class Model:
@@ -31,10 +33,16 @@ class Model:
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], tuple[bytes, tuple[int, int]]] = {}
         self.sets: dict[tuple[int, int, str], dict[str, bytes]] = {}
+        self.missing: set[tuple[int, int, str]] = set()
+        self.ineligible: set[tuple[int, int, str]] = set()
 
     def commit(self, block: int, transactions: list) -> None:
         for tx, (valid, writes) in enumerate(transactions):
             for coll, key, value, purge, mine in writes:
+                if coll == FOREIGN:
+                    self.ineligible.add((block, tx, coll))
+                elif not mine:
+                    self.missing.add((block, tx, coll))
                 if mine and coll != FOREIGN:
                     self.sets.setdefault((block, tx, coll), {})[key] = value
                     if valid:
@@ -56,7 +64,11 @@ class Model:
 
     def expire(self, block: int) -> None:
         def over(coll: str, committed: int) -> bool:
-            return LIVES[coll] > 0 and committed + LIVES[coll] + 1 <= block
+            life = LIVES.get(coll, FOREIGN_LIFE)
+            return life > 0 and committed + life + 1 <= block
+
+        for noted in (self.missing, self.ineligible):
+            noted -= {place for place in noted if over(place[2], place[0])}
 
         for (coll, key), (_, version) in list(self.values.items()):
             if over(coll, version[0]):
@@ -85,6 +97,12 @@ class Model:
         }
         return found == self.sets
 
+    def lacks(self, store: PrivateDataStore) -> bool:
+        found = [(one.block, one.tx, one.coll) for one in store.missing(10**6)]
+        newest_first = sorted({block for block, _, _ in found}, reverse=True)
+        in_order = list(dict.fromkeys(block for block, _, _ in found)) == newest_first
+        return set(found) == self.missing and len(found) == store.missing_count and in_order
+
 
 def generated(chance: random.Random, blocks: int) -> list:
     """Blocks of transactions: valid or not; collection, key, value, if purged, if endorsed here."""
@@ -104,6 +122,24 @@ def generated(chance: random.Random, blocks: int) -> list:
     return made
 
 
+def effects(index: int, tx_id: str, public: bytes, *, valid: bool = True) -> PrivateEffects:
+    """What a transaction does to private data, read by another decoder than the core's."""
+    collections = [
+        CollectionEffects(
+            ns.namespace,
+            coll.collection_name,
+            coll.pvt_rwset_hash,
+            tuple(
+                HashedWrite(write.key_hash, write.value_hash, write.is_delete, write.is_purge)
+                for write in kvrwset.HashedRWSet.FromString(coll.hashed_rwset).hashed_writes
+            ),
+        )
+        for ns in rwset.TxReadWriteSet.FromString(public).ns_rwset
+        for coll in ns.collection_hashed_rwset
+    ]
+    return PrivateEffects(index, tx_id, valid, tuple(collections))
+
+
 def built(block: int, tx: int, writes: list) -> tuple[str, bytes, bytes | None]:
     made = ReadWriteSet()
     for coll, key, value, purge, _ in writes:
@@ -112,12 +148,12 @@ def built(block: int, tx: int, writes: list) -> tuple[str, bytes, bytes | None]:
     return f"tx{block}.{tx}", public, private if writes[0][4] else None
 
 
-def endorsed(store: PrivateDataStore, number: int, transactions: list) -> list[Endorsed]:
+def endorsed(store: PrivateDataStore, number: int, transactions: list) -> list[PrivateEffects]:
     """Let a block's transactions be endorsed; return what the block has of them."""
     found = []
     for tx, (valid, writes) in enumerate(transactions):
         tx_id, public, private = built(number, tx, writes)
         if private is not None:
             store.endorse(tx_id, private)
-        found.append(Endorsed(tx, tx_id, public, valid))
+        found.append(effects(tx, tx_id, public, valid=valid))
     return found

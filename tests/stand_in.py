@@ -18,6 +18,7 @@ from fastledger.chaincode.package import ChaincodePackage
 from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common.errors import ChaincodeError
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
@@ -74,8 +75,8 @@ class Ledger:
         return Simulator(self)
 
 
-class Simulator:
-    """Implements TxSimulator over a Ledger."""
+class Simulator(TxSimulator):
+    """A TxSimulator over a Ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -236,6 +237,9 @@ class PackageLauncherOf:
 
 class Endless:
     """An Instance that lives until it is stopped."""
+
+    serving: asyncio.Task[None]
+    """The conversation with it, where there is one."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from fastledger.common.codes import TxValidationCode
     from fastledger.common.errors import (
         BlockRefused,
+        Defect,
         FastledgerError,
         InputError,
         LedgerCorrupted,
         LedgerIo,
         LedgerLocked,
+        LedgerStopped,
         NotFound,
         Unsupported,
     )
@@ -50,6 +52,7 @@ __all__ = [
     "BlockRefused",
     "Commit",
     "CommittedTransaction",
+    "Defect",
     "Explanation",
     "FastledgerError",
     "Height",
@@ -59,6 +62,7 @@ __all__ = [
     "LedgerCorrupted",
     "LedgerIo",
     "LedgerLocked",
+    "LedgerStopped",
     "NotFound",
     "StateEntry",
     "StateValue",
@@ -73,11 +77,13 @@ _HOMES = {
     "fastledger.common.codes": ("TxValidationCode",),
     "fastledger.common.errors": (
         "BlockRefused",
+        "Defect",
         "FastledgerError",
         "InputError",
         "LedgerCorrupted",
         "LedgerIo",
         "LedgerLocked",
+        "LedgerStopped",
         "NotFound",
         "Unsupported",
     ),

@@ -3,15 +3,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, final
+from typing import Any, Final, final
 
 __all__ = [
+    "CALL_BEGUN",
+    "CALL_ENDED",
+    "CALL_FINISHED",
+    "CALL_HALF_CLOSED",
+    "CALL_MESSAGE",
+    "CALL_WRITABLE",
+    "CHAINCODE_ANSWERS",
+    "GRPC_THREAD",
     "AnchorPeer",
     "Application",
     "ApplicationCapabilities",
     "BatchSize",
     "BlockStore",
     "Certificate",
+    "ChaincodeDefinition",
     "ChaincodeStream",
     "ChannelConfig",
     "CommitResult",
@@ -40,6 +49,7 @@ __all__ = [
     "block_header_bytes",
     "block_header_hash",
     "check_channel_id",
+    "counters",
     "deflate",
     "duration_ns",
     "emitted_events",
@@ -47,11 +57,35 @@ __all__ = [
     "expires_at",
     "expiring_block",
     "filtered_block",
+    "log_close",
+    "log_level",
+    "log_open",
+    "log_take",
+    "provoke_defect",
     "transaction_id",
     "transaction_ids",
 ]
 
 __version__: str
+
+CALL_BEGUN: Final[int]
+"""A client calls: (path, peer, certificates)."""
+CALL_MESSAGE: Final[int]
+"""A message came: bytes."""
+CALL_HALF_CLOSED: Final[int]
+"""The client has no more messages."""
+CALL_WRITABLE: Final[int]
+"""So much was taken of what had piled up to be sent that more may follow."""
+CALL_ENDED: Final[int]
+"""A call that was answered is over, or was given up."""
+CALL_FINISHED: Final[int]
+"""The server has ended a call that was made: (code, text, encoded google.rpc.Status)."""
+
+CHAINCODE_ANSWERS: Final[list[int]]
+"""``ChaincodeMessage.Type`` of what answers a chaincode's request."""
+
+GRPC_THREAD: Final[str]
+"""Name of the thread that carries gRPC, as the system shows it."""
 
 @final
 class BlockStore:
@@ -150,6 +184,40 @@ class Excerpt:
         """Examines the next encoded common.Block; raises BlockRefused."""
 
 @final
+class ChaincodeDefinition:
+    """What the state says of a chaincode, by either lifecycle."""
+
+    @property
+    def lifecycle(self) -> str:
+        """Who defines it: `_lifecycle` or `lscc`."""
+
+    @property
+    def sequence(self) -> int:
+        """How many definitions `_lifecycle` has had of it; 0 by lscc."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def init_required(self) -> bool:
+        """Whether a transaction must initialize it first; never by lscc."""
+
+    @property
+    def endorsement_plugin(self) -> str: ...
+    @property
+    def validation_plugin(self) -> str: ...
+    @property
+    def validation_parameter(self) -> bytes:
+        """Encoded protos.ApplicationPolicy; by lscc common.SignaturePolicyEnvelope."""
+
+    @property
+    def collections(self) -> bytes:
+        """Encoded protos.CollectionConfigPackage of explicit collections, empty for none."""
+
+    @property
+    def package_id(self) -> bytes:
+        """The id of the package that lscc instantiated, empty by `_lifecycle`."""
+
+@final
 class CommitResult:
     """What became of one block."""
 
@@ -170,6 +238,19 @@ class CommitResult:
     @property
     def notes(self) -> list[str]:
         """What an auditor should know of the block beside its verdicts."""
+
+    @property
+    def private_effects(
+        self,
+    ) -> list[
+        tuple[int, str, bool, list[tuple[str, str, bytes, list[tuple[bytes, bytes, bool, bool]]]]]
+    ]:
+        """What transactions that touch collections write there, or would if they were valid.
+
+        Index, transaction id, whether it is valid, and by collection: chaincode, name, SHA-256 of
+        the private write set, writes. Of a write SHA-256 of key and value, whether it deletes,
+        whether it purges.
+        """
 
     @property
     def stored_codes(self) -> bytes | None:
@@ -237,6 +318,18 @@ class StateView:
     def get_hash(
         self, namespace: str, collection: str, key_hash: bytes
     ) -> VersionedValue | None: ...
+    def definition(self, name: str) -> ChaincodeDefinition | None:
+        """None where no lifecycle defines it; InputError where what defines it cannot be read."""
+
+    def endorsement_policy(
+        self, config: ChannelConfig, namespace: str, collection: str = ""
+    ) -> bytes | None:
+        """Who must endorse writes to a namespace, or to one of its collections.
+
+        Encoded protos.ApplicationPolicy, as the committer applies it to keys without a policy of
+        their own; None where nothing that is written there can be valid.
+        """
+
     def range(self, namespace: str, start: str, end: str) -> StateIterator: ...
 
 @final
@@ -333,6 +426,16 @@ class Ledger:
     def policy_of(self, namespace: str) -> str | None:
         """A chaincode's endorsement policy in Fabric's policy language."""
 
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        """The newest CollectionConfigPackage that blocks before this one brought, if any."""
+
+    def private_effects(
+        self, number: int
+    ) -> list[
+        tuple[int, str, bool, list[tuple[str, str, bytes, list[tuple[bytes, bytes, bool, bool]]]]]
+    ]:
+        """Those of a committed block, as CommitResult has them."""
+
     def snapshot(self, path: str) -> None: ...
     def rebuild(self) -> int:
         """Drops every derived store and replays the block files; returns the height."""
@@ -390,10 +493,7 @@ class GrpcHub:
         """A descriptor that is readable while there is something to drain."""
 
     def drain(self) -> list[tuple[int, int, Any]]:
-        """What has happened: call, kind, and what comes with it.
-
-        1 message: bytes; 3 writable; 5 finished: (code, text, encoded google.rpc.Status).
-        """
+        """What has happened: call, kind such as ``CALL_MESSAGE``, and what comes with it."""
 
     def channel(
         self,
@@ -439,11 +539,7 @@ class GrpcServer:
         """A descriptor that is readable while there is something to drain."""
 
     def drain(self) -> list[tuple[int, int, Any]]:
-        """What has happened: call, kind, and what comes with it.
-
-        0 begun: (path, peer, certificates in DER); 1 message: bytes; 2 half-closed; 3 writable;
-        4 over.
-        """
+        """What has happened: call, kind such as ``CALL_BEGUN``, and what comes with it."""
 
     def send(self, call: int, message: bytes) -> bool:
         """False asks to wait until the call is writable."""
@@ -878,6 +974,9 @@ def block_from_record(record: bytes) -> bytes:
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
 
+def counters() -> list[tuple[str, str, list[tuple[str, str]], int]]:
+    """What the core counts: name, text, labels and value, by name."""
+
 def block_header_bytes(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
     """A block's header as orderers sign it: DER of SEQUENCE{number, previous hash, data hash}."""
 
@@ -906,6 +1005,27 @@ def environment_damage(path: str, sealed: Sequence[str]) -> str | None:
     """What is wrong with the LMDB environment in a folder; None when it is whole, or not there.
 
     Records of the databases that ``sealed`` names must end with the CRC-32 of key and value.
+    """
+
+def log_open() -> None:
+    """Takes in what the core says from now on; somebody must call ``log_take`` again and again."""
+
+def log_close() -> None:
+    """Ends ``log_take``, and takes in nothing any more."""
+
+def log_level(level: int) -> None:
+    """Takes in what is said at a level of Python's ``logging``, or more loudly; INFO at first."""
+
+def log_take() -> list[tuple[int, str, str, str, int, float]]:
+    """Waits until something is said: level, logger, text, file, line, and seconds since 1970.
+
+    Nothing once the log is closed and all was taken.
+    """
+
+def provoke_defect(text: str) -> None:
+    """Panics, so that it can be tried out what a defect becomes, and whom its alarms reach.
+
+    Raises Defect.
     """
 
 def expires_at(identity: bytes) -> int | None:

@@ -21,6 +21,7 @@ import pytest
 import fastledger
 from fastledger.chaincode.launcher.docker_engine import Engine
 from fastledger.common.errors import ChaincodeError
+from waiting import pause
 
 PATIENCE_S = 60
 SOCKET = Path("/var/run/docker.sock")
@@ -58,7 +59,7 @@ def engine() -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 said = (folder / "log").read_text("utf-8", "replace").strip().splitlines()[-1:]
                 pytest.skip(f"dockerd does not start here: {said}")
-            time.sleep(0.1)
+            pause(0.1, "before the engine is asked again")
         yield endpoint
     finally:
         process.terminate()

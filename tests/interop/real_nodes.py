@@ -17,6 +17,7 @@ import yaml
 from fabric_tools import fabric_tool, sample_config
 from fastledger.network import channel, identities, processes, settings
 from fastledger.network.plan import Node, Org, Plan
+from waiting import pause, wait_until
 
 PATIENCE_S = 300
 BUILDER = Path(__file__).parent / "ccaas_builder"
@@ -179,6 +180,7 @@ class Nodes:
         env = settings.read_env(node)
         if is_orderer:
             shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
+            env |= cluster_env(node)
             command = [str(fabric_tool("orderer", self._version))]
         else:
             write_core_yaml(node.folder, self._version)
@@ -188,8 +190,7 @@ class Nodes:
 
     def _until_down(self, node: Node) -> None:
         # A process that is killed closes its sockets a moment after its state says so.
-        while processes.running(node.folder) is not None or answers(node.port):
-            time.sleep(0.05)
+        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -198,7 +199,20 @@ class Nodes:
             ended = processes.running(node.folder) is None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"
-            time.sleep(0.05)
+            pause(0.05, "before the ports are tried again")
+
+
+def cluster_env(node: Node) -> dict[str, str]:
+    """Return what a real orderer needs beside an orderer of ours, which is alone."""
+    tls, raft = node.identity / "tls", node.folder / "data" / "etcdraft"
+    return {
+        "ORDERER_GENERAL_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_GENERAL_CLUSTER_CLIENTCERTIFICATE": str(tls / "server.crt"),
+        "ORDERER_GENERAL_CLUSTER_CLIENTPRIVATEKEY": str(tls / "server.key"),
+        "ORDERER_ADMIN_TLS_ROOTCAS": f"[{tls / 'ca.crt'}]",
+        "ORDERER_CONSENSUS_WALDIR": str(raft / "wal"),
+        "ORDERER_CONSENSUS_SNAPDIR": str(raft / "snapshot"),
+    }
 
 
 def write_core_yaml(folder: Path, version: str = "v3.1.5", **peer: dict[str, object]) -> None:

@@ -18,26 +18,29 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fabric_tools import CACHE
 from fastledger.chaincode import package
 from fastledger.chaincode.config import ChaincodeConfig
+from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.launcher import sandbox
 from fastledger.chaincode.launcher.external import ExternalLauncher
 from fastledger.chaincode.launcher.process import ProcessConfig, ProcessLauncher
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.chaincode.support import ChaincodeSupport
 from fastledger.common.errors import ChaincodeError
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from real_nodes import answers
 from registries import build, build_with_maven, fetch, need
 from stand_in import PackageLauncherOf, Peer, args, tx
+from waiting import elapse, pause
 
 HERE = Path(__file__).parent
 FABRIC_PYTHON = os.environ.get("FABRIC_PYTHON", "")
@@ -142,7 +145,7 @@ def _service(runtime: Runtime, ccid: str, address: str) -> Iterator[None]:
         # Nobody is dialled twice.
         while not answers(int(address.rpartition(":")[2])):
             assert process.poll() is None, f"the service of {runtime.language} has ended"
-            time.sleep(0.05)
+            pause(0.05, "before the port is tried again")
         yield
     finally:
         process.kill()
@@ -155,8 +158,8 @@ class Talk:
     def __init__(self, support: ChaincodeSupport, peer: Peer) -> None:
         self.support = support
         self.peer = peer
-        self.event = None
-        self.context = None
+        self.event: ChaincodeEvent | None = None
+        self.context: TransactionContext | None = None
 
     async def __call__(self, *arguments: str, transient: dict | None = None) -> bytes:
         self.context = tx(self.peer, "interop", transient=transient)
@@ -166,7 +169,7 @@ class Talk:
         self.context.simulator.commit()
         return response.payload
 
-    async def json(self, *arguments: str) -> object:
+    async def json(self, *arguments: str) -> Any:
         return json.loads(await self(*arguments))
 
 
@@ -301,11 +304,11 @@ async def _fail(call: Talk) -> None:
 async def _survives(call: Talk) -> None:
     with pytest.raises(ChaincodeError, match="chaincode stream terminated"):
         await call("die")
-    await asyncio.sleep(0.3)
+    await elapse(0.3, "a service that died has to be started again")
     await call("put", "a", "2")
     with pytest.raises(ChaincodeError, match="timeout expired"):
         await call("loop")
-    await asyncio.sleep(1)
+    await elapse(1, "a service that loops has to be started again")
     assert await call("get", "a") == b"2"
 
 

@@ -30,6 +30,7 @@ from fastledger.tools.osnadmin import Answer, OsnAdmin
 from real_nodes import PATIENCE_S, Nodes, free_ports
 from refused_envelopes import broadcasts
 from test_refusals import exchange, told, until_elected
+from waiting import elapse
 
 SUCCESS = 200
 
@@ -143,7 +144,7 @@ class Side:
         update = self.update(change)
         async with asyncio.timeout(PATIENCE_S):
             while _NOT_YET.search((said := await answer(self.connection, update))[1]):
-                await asyncio.sleep(0.1)
+                await elapse(0.1, "before the update is sent again")
         if said[0] == SUCCESS:
             proposed = self.current.propose_update(update.SerializeToString())
             self.current = self.current.apply(proposed)

@@ -37,6 +37,7 @@ from real_nodes import (
     with_mutual_tls,
 )
 from test_mixed_network import Definition, define, install, join, service, service_package
+from waiting import pause, wait_until
 
 POLICY = "AND('Org1MSP.peer','Org2MSP.peer')"
 PATIENCE_S = 120
@@ -144,7 +145,7 @@ def until_all_are_seen(asking: Asking) -> None:
         if len(seen) == 1 and len(views[0]) == 2:
             break
         assert time.monotonic() < deadline, views
-        time.sleep(1)
+        pause(1, "before peers are asked again, which tell each other by and by")
     for one in views[0]:
         assert one["Chaincodes"] == ["_lifecycle", "mixed"], one
     for words in (["config"], ["endorsers", "--chaincode", "mixed"]):
@@ -209,8 +210,5 @@ def endorsers(envelope: Envelope) -> list[SerializedIdentity]:
 
 
 def until_gone(asking: Asking, ours: Node, real: Node) -> None:
-    deadline = time.monotonic() + DEAD_S
     org = asking.plan.organization[0]
-    while len(asking.ours(org, ours, "peers")) > 1:
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    wait_until(lambda: len(asking.ours(org, ours, "peers")) <= 1, DEAD_S)

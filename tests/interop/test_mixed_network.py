@@ -44,7 +44,7 @@ from real_nodes import (
     running,
     with_mutual_tls,
 )
-from waiting import wait_until
+from waiting import elapse, wait_until
 
 CHAINCODE = Path(__file__).parent / "mixed"
 REAL_ORDERER = "orderer.example.com"
@@ -202,7 +202,7 @@ async def ordered(
                 _, code = await session.submit(signer, answer, first_peers(session.plan))
             except BroadcastRefused as refusal:
                 assert "no Raft leader" in str(refusal)
-                await asyncio.sleep(0.2)
+                await elapse(0.2, "before it is sent again: a leader is being elected")
             else:
                 assert code == Code.VALID
                 return

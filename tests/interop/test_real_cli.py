@@ -6,7 +6,6 @@ Those of 2.5.15 are the last that know the classic one; 3.1.5 has the modern one
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from fastledger.protos.common.configtx_pb2 import ConfigUpdateEnvelope
 from real_nodes import Commands, client_certificate, free_ports, plan_of, with_mutual_tls
 from real_nodes import running as running_nodes
 from registries import fetch
+from waiting import wait_until
 
 sys.path.insert(0, str(ROOT / "examples"))
 
@@ -40,15 +40,11 @@ QUERY = '{"Args":["query","a"]}'
 MOVE = '{"Args":["invoke","a","b","10"]}'
 OPEN = '{"Args":["init","a","100","b","200"]}'
 NOTHING = '{"Args":[]}'
-PATIENCE_S = 60
 
 
 def eventually(ask, expected: str) -> None:
     """A peer commits a moment after the others."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (answer := ask()) != expected:
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.2)
+    wait_until(lambda: ask() == expected)
 
 
 # The classic walk.
@@ -212,7 +208,7 @@ class ModernWalk:
             tools.at(as_admin(org, org.peers[0]) | (with_certificate(org) if mutual else {}))
             for org in plan.organization
         )
-        self.orderer = (
+        self.orderer: tuple[str, ...] = (
             *("-o", plan.orderer.address),
             *("--tls", "--cafile", str(plan.orderer.tls_root)),
         )

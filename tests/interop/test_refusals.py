@@ -26,6 +26,7 @@ from real_nodes import PATIENCE_S, Nodes, free_ports, plan_of, running
 from refused_envelopes import broadcasts, seeks
 from refused_proposals import malformed, questions
 from test_mixed_network import service, service_package
+from waiting import until
 
 WORDED_OTHERWISE = {
     "unknown channel": "ours refuses as 1.4 does, before it looks for the channel",
@@ -160,9 +161,11 @@ async def until_elected(channel: grpc.aio.Channel, plan: Plan) -> None:
     """Wait until a real orderer has elected itself."""
     signer = Session(plan).identity(plan.organization[0], "User1")
     sound = dict(broadcasts(signer))["sound"]
-    async with asyncio.timeout(PATIENCE_S):
-        while (await exchange(channel, "Broadcast", sound))[0] != (200, ""):
-            await asyncio.sleep(0.2)
+
+    async def taken() -> bool:
+        return (await exchange(channel, "Broadcast", sound))[0] == (200, "")
+
+    await until(taken, PATIENCE_S)
 
 
 async def exchange(

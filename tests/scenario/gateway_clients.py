@@ -4,6 +4,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastledger.client.endorsement import invocation
 from fastledger.client.target import Target
@@ -14,6 +15,9 @@ from fastledger.protos.common.common_pb2 import Envelope, HeaderType
 from fastledger.protos.gateway import gateway_pb2 as pb
 from fastledger.protos.gateway.gateway_pb2_grpc import GatewayStub
 from fastledger.protoutil.proposal import Proposed, create_proposal, signed_proposal
+
+if TYPE_CHECKING:
+    from fastledger.protos.gateway.gateway_pb2_grpc import GatewayAsyncStub
 
 CHANNEL = "mychannel"
 
@@ -26,7 +30,7 @@ class GatewayClient:
     signer: SigningIdentity
 
     @property
-    def stub(self) -> GatewayStub:
+    def stub(self) -> "GatewayAsyncStub":
         return GatewayStub(self.channel)
 
     def _propose(self, chaincode: str, args: tuple[str, ...]) -> Proposed:

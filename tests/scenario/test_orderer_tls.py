@@ -34,7 +34,9 @@ async def deliver(channel: grpc.aio.Channel, signer: SigningIdentity, tls_hash: 
     call = channel.stream_stream("/orderer.AtomicBroadcast/Deliver")()
     await call.write(envelope.SerializeToString())
     response = DeliverResponse.FromString(await call.read())
-    return response.WhichOneof("Type") if response.status == 0 else Status.Name(response.status)
+    return (
+        str(response.WhichOneof("Type")) if response.status == 0 else Status.Name(response.status)
+    )
 
 
 def test_peers_of_a_channel_come_in_and_are_bound(network: Corpus, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
-from fastledger.ledger.results import endorsed_results
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer import (
@@ -129,7 +128,7 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
             commit = ledger.commit(encoded)
             if commit.filter == b"\0" and is_config_block(block):
                 channel.bundle = Bundle.from_block(encoded)
-            private.apply(commit.number, endorsed_results(encoded, commit.filter))
+            private.apply(commit.number, commit.private_effects)
     return compared, different
 
 

@@ -19,6 +19,7 @@ from fastledger.common.errors import FastledgerError
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.installer import Installer
 from fastledger.endorser.packages import PackageStore, parse_legacy
@@ -131,8 +132,8 @@ def endorser_at(corpus: Corpus, folder: Path, height: int, org: str) -> Endorser
     installer = Installer(packages, definitions, built)
     services.add("lscc", Lscc(channels, acl, packages, definitions, installer))
     signer = peering.identity(material, org, "peer0", "peers")
-    executor = Example02(services)
-    return Endorser(channels, acl, msp.identity, definitions, services, executor, signer)
+    executor, alone = Example02(services), Distributor(lambda *_: 0)
+    return Endorser(channels, acl, msp.identity, definitions, services, executor, alone, signer)
 
 
 async def built(ccid: str, package: object = None) -> None:

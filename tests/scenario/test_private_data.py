@@ -4,6 +4,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import lmdb
 import pytest
@@ -127,7 +128,7 @@ class Client:
         certificate = connection.target.certificate_hash
         signer = self.session.signer(user)
         await call.write(seek_from(specified(block), self.plan.channel, signer, certificate))
-        response = await call.read()
+        response: Any = await call.read()
         call.cancel()
         both = response.block_and_private_data
         assert both.block.header.number == block

@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
+from typing import cast
 
 import grpc.aio
 import pytest
@@ -158,7 +159,7 @@ async def replayed(session: Session, node: Node, blocks: int, folder: Path) -> b
                 last = commit.commit_hash or b""
             if commit.number == blocks - 1:
                 break
-        await source.aclose()
+        await cast(AsyncGenerator[bytes], source).aclose()
     return last
 
 

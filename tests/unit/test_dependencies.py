@@ -107,7 +107,10 @@ def licence(distribution: metadata.Distribution) -> str:
         for line in said.get_all("Classifier") or []
         if line.startswith("License :: ")
     ]
-    named = said.get("License-Expression") or said.get("License") or " AND ".join(classifiers)
+    named = next(
+        (said[key] for key in ("License-Expression", "License") if key in said),
+        " AND ".join(classifiers),
+    )
     return SPDX.get(named, named)
 
 

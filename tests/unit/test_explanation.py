@@ -2,6 +2,7 @@
 """Reasons as the core keeps them become text and JSON."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from fastledger.ledger.records import Height
 from fastledger.protoutil.certificate import Identity
 
 POLICY = "AND('Org1MSP.peer','Org2MSP.peer')"
-KEPT = {
+KEPT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "rule": ({"text": "the nonce is empty"}, ["the nonce is empty"]),
     "policy": (
         {

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from fastledger.chaincode.config import MAX_TRANSACTION_BYTES, REQUEST_BYTES
 from fastledger.chaincode.queries import OpenQueries
-from fastledger.chaincode.simulator import TxSimulator
+from fastledger.common.errors import Defect
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 from fastledger.protoutil.unpacked import UnpackedProposal
 
@@ -41,7 +42,17 @@ class TransactionTooLarge(Exception):
 class Execution:
     """One INIT or TRANSACTION in flight at one chaincode."""
 
-    __slots__ = ("_bytes", "access", "busy", "closed", "context", "is_init", "queries", "result")
+    __slots__ = (
+        "_bytes",
+        "access",
+        "busy",
+        "closed",
+        "context",
+        "defect",
+        "is_init",
+        "queries",
+        "result",
+    )
 
     def __init__(self, context: TransactionContext, *, is_init: bool) -> None:
         """Begin; the running loop gets the result."""
@@ -53,6 +64,8 @@ class Execution:
         """Collections whose access was checked already."""
         self.busy = False
         """Whether a request is being answered: there is one at a time."""
+        self.defect: Defect | None = None
+        """Why the core has not answered a request; nothing that follows may be endorsed."""
         self.closed = False
         """Whether nobody waits for its result any more."""
         self._bytes = 0
@@ -71,9 +84,13 @@ class Execution:
             )
 
     def complete(self, message: ChaincodeMessage) -> None:
-        """Hand the chaincode's answer over; only the first one counts."""
-        if not self.result.done():
+        """Hand the chaincode's answer over, or the defect; only the first one counts."""
+        if self.result.done():
+            return
+        if self.defect is None:
             self.result.set_result(message)
+        else:
+            self.result.set_exception(self.defect)
 
     def close(self) -> None:
         """Let go of open queries."""

@@ -26,7 +26,7 @@ from fastledger.chaincode.context import Execution, TransactionContext
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import Services
 from fastledger.chaincode.stream import Stream
-from fastledger.common.errors import ChaincodeError
+from fastledger.common.errors import ChaincodeError, Defect, said_to_others
 from fastledger.common.share import FairLimit
 from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_pb2 import (
@@ -146,6 +146,7 @@ class Handler:
 
         Raises:
             ChaincodeError: It took too long, the chaincode died, or has too much to do.
+            Defect: The core failed while it answered a request of the chaincode.
         """
         key = (context.channel_id, context.tx_id)
         if key in self._executions or key in self._overdue:
@@ -284,7 +285,7 @@ class Handler:
             payload = requests.HANDLERS[message.type](request)
         except Exception as error:
             log.debug("%s failed", _name(message.type), exc_info=True)
-            return _error(message, str(error) or type(error).__name__)
+            return _failed(execution, message, error)
         return _response(message, payload)
 
     async def _answer_slowly(self, execution: Execution, message: ChaincodeMessage) -> None:
@@ -300,7 +301,7 @@ class Handler:
             )
             answer = _response(message, payload)
         except Exception as error:  # noqa: BLE001 (the caller gets to see it)
-            answer = _error(message, str(error) or type(error).__name__)
+            answer = _failed(execution, message, error)
         execution.busy = False
         await self._stream.write(answer)
 
@@ -346,6 +347,14 @@ def _response(message: ChaincodeMessage, payload: bytes) -> ChaincodeMessage:
         txid=message.txid,
         channel_id=message.channel_id,
     )
+
+
+def _failed(execution: Execution, message: ChaincodeMessage, error: Exception) -> ChaincodeMessage:
+    """Tell the chaincode why it gets no answer; a defect is not the chaincode's to answer for."""
+    if isinstance(error, Defect):
+        execution.defect = error
+        return _error(message, said_to_others(error))
+    return _error(message, str(error) or type(error).__name__)
 
 
 def _error(message: ChaincodeMessage, reason: str) -> ChaincodeMessage:

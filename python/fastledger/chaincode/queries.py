@@ -9,16 +9,44 @@ the row ahead is not a detail: the peers that endorse have to read equally far.
 import threading
 import uuid
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, Self, TypeVar, cast
 
 from fastledger.chaincode.config import MAX_OPEN_ITERATORS, PAGE_ROWS
-from fastledger.chaincode.simulator import KeyValue, PagedResults, Results
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer.chaincode_shim_pb2 import (
     QueryResponse,
     QueryResponseMetadata,
     QueryResultBytes,
 )
+
+Row = TypeVar("Row", covariant=True)
+
+KeyValue = tuple[str, bytes]
+
+
+class Results(Protocol[Row]):
+    """Rows of a query; reading one records it where the query is validated at commit."""
+
+    def __iter__(self) -> Self:
+        """Itself."""
+
+    def __next__(self) -> Row:
+        """The next row."""
+
+    def close(self) -> None:
+        """Let go of what the query holds; harmless when repeated."""
+
+
+class PagedResults(Results[Row], Protocol[Row]):
+    """At most one page of rows (Fabric: ``QueryResultsIterator``)."""
+
+    def bookmark_and_close(self) -> str:
+        """Close, and say where the next page begins: empty after the last page.
+
+        For a range it is the first key not read; for a rich query it means what the query engine
+        says.
+        """
+
 
 AnyRow = KeyValue | KeyModification
 

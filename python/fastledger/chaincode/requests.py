@@ -15,7 +15,7 @@ from fastledger.chaincode.config import MAX_MESSAGE_BYTES, PAGE_ROWS, ChaincodeC
 from fastledger.chaincode.context import Execution
 from fastledger.chaincode.queries import Query
 from fastledger.chaincode.services import CollectionAccess, Services
-from fastledger.chaincode.simulator import TxSimulator
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer import chaincode_shim_pb2 as shim
 
 LARGE_BATCH_BYTES = 256 * 1024

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.chaincode.simulator import TxSimulator
 from fastledger.channelconfig import ApplicationCapabilities
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 from fastledger.protos.peer.proposal_response_pb2 import Response

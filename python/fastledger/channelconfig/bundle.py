@@ -14,10 +14,14 @@ from fastledger._core import (
     Identity,
     Orderer,
     Organization,
+    StateView,
 )
+from fastledger.channelconfig.conversion import signature_policy
 from fastledger.common.errors import ConfigRefused
 from fastledger.protos.common.common_pb2 import Envelope, Payload
-from fastledger.protos.common.configtx_pb2 import ConfigUpdate, ConfigUpdateEnvelope
+from fastledger.protos.common.configtx_pb2 import Config, ConfigUpdate, ConfigUpdateEnvelope
+from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
+from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 from fastledger.protoutil.signed_data import SignedData
 
 
@@ -107,6 +111,36 @@ class Bundle:
             InputError: It is no such policy.
         """
         self._core.evaluate_application_policy(policy, signed)
+
+    def endorsement_policy(
+        self, view: StateView, namespace: str, collection: str = ""
+    ) -> bytes | None:
+        """Return who must endorse writes to a namespace, or to one of its collections.
+
+        What the committer holds transactions against; a key may have a policy of its own instead.
+
+        Args:
+            view: The state that defines the chaincode.
+            namespace: The chaincode, ``_lifecycle`` or a system chaincode.
+            collection: One of the chaincode's, implicit ones too; empty for its public state.
+
+        Returns:
+            The encoded ``protos.ApplicationPolicy``; None where nothing written there can be valid.
+        """
+        return view.endorsement_policy(self._core, namespace, collection)
+
+    def spelt_out(self, policy: bytes) -> SignaturePolicyEnvelope:
+        """Return the signatures that an encoded ``protos.ApplicationPolicy`` asks for.
+
+        Raises:
+            NotFound: It names a policy that there is not.
+            InputError: It is of a kind that cannot be spelt out.
+        """
+        decoded = ApplicationPolicy.FromString(policy)
+        if decoded.WhichOneof("Type") == "channel_config_policy_reference":
+            root = Config.FromString(self.config).channel_group
+            return signature_policy(root, decoded.channel_config_policy_reference)
+        return decoded.signature_policy
 
     def identity(self, serialized: bytes) -> Identity:
         """Read an encoded ``msp.SerializedIdentity`` of one of the channel's MSPs.

@@ -25,7 +25,7 @@ DEBUG = "fastledger.debug"
 """Key of a context's ``meta``: whether errors show where they came from."""
 
 _WHOLE = 200
-"""Letters that a command's line in its group's help may have; long lines are folded."""
+"""The most characters in a command's line of its group's help; longer ones are folded."""
 
 PATH = click.Path(path_type=Path)
 """Type of an argument or option that names a file or folder."""

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client_call import Conversing
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import ConnectionFailed, FastledgerError, Overloaded
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 
@@ -52,11 +52,12 @@ class Broadcaster:
 
         Raises:
             StreamLost: No answer came, though the envelope was sent.
-            FastledgerError: It was not sent: the orderer cannot be reached, or too many wait. The
-                cause of either is the gRPC error, if there was one.
+            Overloaded: It was not sent: too many wait.
+            ConnectionFailed: It was not sent: the orderer cannot be reached. The cause is the gRPC
+                error, if there was one.
         """
         if self._pending >= MAX_PENDING:
-            raise FastledgerError(f"{MAX_PENDING} transactions wait for {self._address} already")
+            raise Overloaded(f"{MAX_PENDING} transactions wait for {self._address} already")
         self._pending += 1
         try:
             async with self._streams:
@@ -98,7 +99,7 @@ class Broadcaster:
             # Here a failure says that nothing was sent.
             await channel.connect(None)
         except grpc.aio.AioRpcError as error:
-            raise FastledgerError(f"orderer {self._address}: {error.details()}") from error
+            raise ConnectionFailed(f"orderer {self._address}: {error.details()}") from error
         fresh: Conversing = channel.stream_stream(BROADCAST)()
         return fresh
 

@@ -3,16 +3,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
 
 from fastledger._core import GrpcCall as CoreCall
+from fastledger.comm.hub import Route
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
-
-if TYPE_CHECKING:
-    from fastledger.comm.channel import GrpcChannel
 
 _Codec = Callable[[Any], Any] | None
 
@@ -31,18 +29,16 @@ _CANCELLED = _Status(grpc.StatusCode.CANCELLED.value[0], "Locally cancelled by a
 class Call:
     """What all calls have: they end."""
 
-    __slots__ = ("_core", "_decode", "_number", "_over", "_status", "channel")
+    __slots__ = ("_core", "_decode", "_number", "_over", "_status", "route")
 
-    def __init__(
-        self, channel: "GrpcChannel", call: tuple[int, CoreCall], decode: _Codec = None
-    ) -> None:
+    def __init__(self, route: Route, call: tuple[int, CoreCall], decode: _Codec = None) -> None:
         """Begin."""
-        self.channel = channel
+        self.route = route
         self._number, self._core = call
         self._decode = decode
         self._status: _Status | None = None
         self._over: asyncio.Future[None] | None = None
-        channel.hub.calls[self._number] = self
+        route.hub.calls[self._number] = self
 
     # What the transport tells.
 
@@ -59,7 +55,7 @@ class Call:
     def _end(self, status: _Status) -> None:
         if self._status is None:
             self._status = status
-            del self.channel.hub.calls[self._number]
+            del self.route.hub.calls[self._number]
             if self._over and not self._over.done():
                 self._over.set_result(None)
 
@@ -144,9 +140,9 @@ class Connecting(Call):
 
     __slots__ = ()
 
-    def __init__(self, channel: "GrpcChannel", timeout_s: float | None) -> None:
+    def __init__(self, route: Route, timeout_s: float | None) -> None:
         """Begin to connect."""
-        super().__init__(channel, channel.core.connect(timeout_s))
+        super().__init__(route, route.core.connect(timeout_s))
 
     def __await__(self) -> Generator[Any, None, None]:
         """Wait until the connection stands."""
@@ -160,7 +156,7 @@ class Asking(Call):
 
     def __init__(
         self,
-        channel: "GrpcChannel",
+        route: Route,
         method: str,
         encode: _Codec,
         decode: _Codec,
@@ -170,7 +166,7 @@ class Asking(Call):
     ) -> None:
         """Ask."""
         message = encode(request) if encode else request
-        super().__init__(channel, channel.core.ask(method, message, timeout), decode)
+        super().__init__(route, route.core.ask(method, message, timeout), decode)
         self._answer = b""
 
     def received(self, message: bytes) -> None:
@@ -190,7 +186,7 @@ class Conversing(MessageStream, Call):
 
     def __init__(
         self,
-        channel: "GrpcChannel",
+        route: Route,
         method: str,
         encode: _Codec,
         decode: _Codec,
@@ -199,7 +195,7 @@ class Conversing(MessageStream, Call):
     ) -> None:
         """Begin."""
         MessageStream.__init__(self)
-        Call.__init__(self, channel, channel.core.converse(method, timeout), decode)
+        Call.__init__(self, route, route.core.converse(method, timeout), decode)
         self._encode = encode
         self._half_closed = False
 

@@ -15,12 +15,13 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 
+from fastledger._core import CALL_BEGUN, CALL_HALF_CLOSED, CALL_MESSAGE, CALL_WRITABLE
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
-from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed, said_to_others
+from fastledger.common import corelog, log
+from fastledger.common.errors import ListenFailed, said_to_others
 from fastledger.common.shorten import shortened
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -33,7 +34,6 @@ LAST_WORDS_S = 2.0
 
 _POLL_S = 0.01
 
-_BEGUN, _MESSAGE, _HALF_CLOSED, _WRITABLE = range(4)
 _logger = log.get("comm.grpc.server")
 
 
@@ -146,8 +146,10 @@ class GrpcServer:
         """Listen and serve, in the running event loop.
 
         Raises:
-            ConnectionFailed: The address is taken, or not this machine's.
+            ListenFailed: The address is taken, or not this machine's.
+            ConnectionFailed: It cannot serve for another reason, such as a key that is no key.
         """
+        corelog.follow()
         limits, tls = self._limits, self._tls
         try:
             core = CoreServer.start(
@@ -162,10 +164,9 @@ class GrpcServer:
                 require_client_cert=tls.require_client_cert if tls else False,
                 more_client_roots=self._client_roots,
             )
-        except ConnectionFailed as error:
-            listens = "; name another address, or stop the node that has it"
-            hint = listens if "cannot listen" in str(error) else ""
-            raise ConnectionFailed(f"{error}{hint}") from error
+        except ListenFailed as error:
+            hint = "name another address, or stop the node that has it"
+            raise ListenFailed(f"{error}; {hint}") from error
         self._core = core
         for path in self._services.asked_once():
             core.asks_once(path)
@@ -212,7 +213,7 @@ class GrpcServer:
             return
         calls = self._calls
         for number, happened, what in core.drain():
-            if happened == _BEGUN:
+            if happened == CALL_BEGUN:
                 path, peer, certificates = what
                 call = ServerCall(core, number, path, peer, certificates)
                 calls[number] = call
@@ -220,11 +221,11 @@ class GrpcServer:
             elif (known := calls.get(number)) is None:
                 # Of a call that is over nothing matters any more.
                 continue
-            elif happened == _MESSAGE:
+            elif happened == CALL_MESSAGE:
                 known.received(what)
-            elif happened == _HALF_CLOSED:
+            elif happened == CALL_HALF_CLOSED:
                 known.no_more()
-            elif happened == _WRITABLE:
+            elif happened == CALL_WRITABLE:
                 known.writable()
             else:
                 del calls[number]

@@ -6,23 +6,25 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastledger.common import log, metrics
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BlockRefused, FastledgerError, LedgerIo, NotFound
 from fastledger.ledger.kvledger import Ledger
 from fastledger.ledger.pvtdata import PrivateDataStore
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.ledger.records import Commit
-from fastledger.ledger.results import endorsed_results
+from fastledger.ledger.results import transaction_ids
 from fastledger.ledger.room import RETRY_S
 
 MAX_BLOCKS = 128
 """Most blocks between a channel's orderer and its ledger."""
 
 MAX_BYTES = 24 << 20
-"""Most bytes of them, unless a single block is larger: what keeps the core busy, and one or two on
-their way to it. More would only be fresh memory, which is dearer than memory that was used before.
+"""Most bytes of them, unless a single block is larger: enough to keep the core busy, with one or
+two blocks on their way to it. A longer queue would only be slower: the system has to provide memory
+for it, where a short queue uses the same memory again.
 """
 
 _logger = log.get("kvledger")
@@ -84,6 +86,11 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name=f"commit-{channel_id}", daemon=True)
         self._height = metrics.gauge(
             "ledger_blockchain_height", "Height of the chain in blocks.", ["channel"]
+        ).labels(channel_id)
+        self._missing = metrics.gauge(
+            "ledger_pvtdata_missing",
+            "Private write sets that this peer should have and has not.",
+            ["channel"],
         ).labels(channel_id)
         self._seconds = metrics.histogram(
             "ledger_block_processing_time",
@@ -185,7 +192,7 @@ class Committer:
         _logger.info("[%s] there is room again", self._channel_id)
         for number in range(self._told, self._ledger.height):
             block = self._ledger.block(number)
-            self._apply(number, block.encoded, block.codes)
+            self._apply(number, block.encoded, self._ledger.private_effects(number))
             self._follow(number, block.encoded)
             self._loop.call_soon_threadsafe(self._announce, block.encoded, Commit.of_stored(block))
         self._told = self._ledger.height
@@ -210,7 +217,7 @@ class Committer:
             self._loop.call_soon_threadsafe(self._tell_refusal, refusal, self._drop())
             return
         block = pending.popleft()
-        self._apply(commit.number, block, commit.filter)
+        self._apply(commit.number, block, commit.private_effects)
         self._follow(commit.number, block)
         self._told = commit.number + 1
         self._loop.call_soon_threadsafe(self._tell, block, commit)
@@ -227,7 +234,8 @@ class Committer:
 
     def _catch_up(self) -> None:
         """Apply the private writes of blocks that were committed when the process ended."""
-        while not self._private.is_empty and self._private.height < self._ledger.height:
+        self._private.begin(self._ledger.height)
+        while self._private.height < self._ledger.height:
             number = self._private.height
             try:
                 block = self._ledger.block(number)
@@ -235,12 +243,25 @@ class Committer:
                 # Older than the snapshot that the ledger began from.
                 self._private.apply(number, ())
                 continue
-            self._apply(number, block.encoded, block.codes)
-        self._private.skip(self._ledger.height)
+            self._apply(number, block.encoded, self._ledger.private_effects(number))
+        self._private.reconsider()
+        self._missing.set(self._private.missing_count)
 
-    def _apply(self, number: int, block: bytes, codes: bytes) -> None:
-        wanted = self._private.concerns(block)
-        self._private.apply(number, endorsed_results(block, codes) if wanted else ())
+    def _apply(self, number: int, block: bytes, effects: Sequence[PrivateEffects]) -> None:
+        before = self._private.missing_count
+        ids = transaction_ids(block) if self._private.awaits else ()
+        self._private.apply(number, effects, ids)
+        missing = self._private.missing_count
+        if missing > before:
+            _logger.warning(
+                "[%s] Block [%d] is committed without %d private write set(s) that this peer "
+                "should have: %d are missing",
+                self._channel_id,
+                number,
+                missing - before,
+                missing,
+            )
+        self._missing.set(missing)
 
     # The loop.
 

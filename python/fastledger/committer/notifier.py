@@ -17,7 +17,8 @@ class Notifier:
     def __init__(self, height: int) -> None:
         """Begin at a ledger's height."""
         self._height = height
-        self._grown = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._growing: set[asyncio.Future[None]] = set()
         self._waiting: dict[str, set[asyncio.Future[Status]]] = {}
         self._reconfigured: asyncio.Future[None] | None = None
 
@@ -34,7 +35,13 @@ class Notifier:
     async def wait(self, height: int) -> None:
         """Return when there are so many blocks."""
         while self._height < height:
-            await self._grown.wait()
+            # Not an Event, which asks the system for the process's number with each wait.
+            grown = self._loop.create_future()
+            self._growing.add(grown)
+            try:
+                await grown
+            finally:
+                self._growing.discard(grown)
 
     def status(self, tx_id: str) -> "asyncio.Future[Status]":
         """Await a transaction that is not committed yet; whoever gives up cancels the future."""
@@ -69,8 +76,10 @@ class Notifier:
             verdicts: Its transactions, asked for only when any is waited for.
         """
         self._height = number + 1
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
+        growing, self._growing = self._growing, set()
+        for grown in growing:
+            if not grown.done():
+                grown.set_result(None)
         if not self._waiting:
             return
         for tx_id, code in verdicts:

@@ -8,7 +8,7 @@ and with Fabric's other keys, each of which has its reason here for having no ef
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fastledger.common.config import Config, leaves, sample, sample_keys, viper_text
@@ -52,14 +52,6 @@ class Catalogue:
     unheeded: Mapping[str, Unheeded]
     guarded: Sequence[str] = ()
     variables: Sequence[str] = ()
-    _idle: dict[str, Any] = field(init=False, repr=False)
-    _spelled: dict[str, str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Know the sample's values: who leaves them asks for nothing."""
-        object.__setattr__(self, "_idle", dict(leaves(sample(self.name))))
-        spelled = {key.lower(): key for key in sample_keys(self.name)}
-        object.__setattr__(self, "_spelled", spelled)
 
     def followed(self) -> list[str]:
         """Return the keys that have an effect, as Fabric spells them."""
@@ -75,68 +67,85 @@ class Catalogue:
         Raises:
             ConfigInvalid: What is set must not be ignored.
         """
-        unheeded = {key.lower(): each for key, each in {**self.unheeded, **(dormant or {})}.items()}
-        known = {key.lower(): key for key in (*self.unheeded, *self.followed())}
-        return [
-            *self._of_file(config, unheeded, known),
-            *self._of_environment(config, unheeded, known),
-        ]
+        unheeded = {**self.unheeded, **(dormant or {})}
+        found = _Inspection(
+            config,
+            {key.lower(): each for key, each in unheeded.items()},
+            {key.lower(): key for key in (*self.unheeded, *self.followed())},
+            dict(leaves(sample(self.name))),
+            {key.lower(): key for key in sample_keys(self.name)},
+        )
+        return [*found.of_file(self.guarded), *found.of_environment(self.variables)]
 
-    def _of_file(
-        self, config: Config, unheeded: Mapping[str, Unheeded], known: Mapping[str, str]
-    ) -> Iterator[str]:
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """What one file and its environment are compared with; all keys are in lower case.
+
+    Attributes:
+        config: The file and the environment.
+        unheeded: Keys without effect.
+        known: All keys, and how they are spelled.
+        idle: What the sample's keys are set to: who leaves it so asks for nothing.
+        sample: How they are spelled.
+    """
+
+    config: Config
+    unheeded: Mapping[str, Unheeded]
+    known: Mapping[str, str]
+    idle: Mapping[str, Any]
+    sample: Mapping[str, str]
+
+    def of_file(self, guarded: Sequence[str]) -> Iterator[str]:
         told = set()
-        for key, value in config.leaves():
-            found = _entry(key, known)
-            if found is not None:
-                if config.place(key) == f"{config.file}":
-                    yield from self._in_vain(key, value, config, unheeded, known)
+        for key, value in self.config.leaves():
+            if _entry(key, self.known) is not None:
+                if not self._is_overridden(key):
+                    yield from self._in_vain(key, value)
                 continue
-            part = _unknown_part(key, known)
+            part = _unknown_part(key, self.known)
             if value is None or part in told:
                 continue
             told.add(part)
-            if any(part.startswith(guard) for guard in self.guarded):
-                raise ConfigInvalid(f"{config.file}: unknown key {part}{_meant(part, known)}")
-            yield f"unknown setting {part} is ignored{_meant(part, known)}"
+            if any(part.startswith(guard) for guard in guarded):
+                meant = _meant(part, self.known)
+                raise ConfigInvalid(f"{self.config.file}: unknown key {part}{meant}")
+            yield f"unknown setting {part} is ignored{_meant(part, self.known)}"
 
-    def _of_environment(
-        self, config: Config, unheeded: Mapping[str, Unheeded], known: Mapping[str, str]
-    ) -> Iterator[str]:
+    def of_environment(self, foreign: Sequence[str]) -> Iterator[str]:
+        config, known = self.config, self.known
         keys_of = {config.variable(key): key for key in known if not key.endswith(".*")}
         keys_of |= {config.variable(key): key for key, _ in config.leaves() if _entry(key, known)}
-        prefix = f"{self.name.upper()}_"
+        prefix = f"{config.name.upper()}_"
         for variable in sorted(config.environ):
-            if not variable.startswith(prefix) or variable in self.variables:
+            if not variable.startswith(prefix) or variable in foreign:
                 continue
             key = keys_of.get(variable) or _below_open(variable, config, known)
             if key is not None:
-                value = config.get(key)
-                if value is not None and config.place(key) != f"{config.file}":
-                    yield from self._in_vain(key, value, config, unheeded, known)
+                if self._is_overridden(key):
+                    yield from self._in_vain(key, config.get(key))
             elif not any(each.startswith(f"{variable}_") for each in keys_of):
                 close = difflib.get_close_matches(variable, keys_of, 1, _ALIKE)
                 meant = f"; did you mean {close[0]}?" if close else ""
                 yield f"unknown setting {variable} is ignored{meant}"
 
-    def _in_vain(
-        self,
-        key: str,
-        value: Any,
-        config: Config,
-        unheeded: Mapping[str, Unheeded],
-        known: Mapping[str, str],
-    ) -> Iterator[str]:
-        entry = _entry(key, unheeded)
-        if entry is None or _asks_nothing(value, (self._idle.get(key), *unheeded[entry].idle)):
+    def _is_overridden(self, key: str) -> bool:
+        return self.config.place(key) != f"{self.config.file}"
+
+    def _in_vain(self, key: str, value: Any) -> Iterator[str]:
+        entry = _entry(key, self.known)
+        if entry is None or entry not in self.unheeded:
             return
-        name = known.get(key) or self._spelled.get(key) or _spelled_below(entry, key, known)
-        if unheeded[entry].refused:
-            raise ConfigInvalid(
-                f"{config.place(key)}: {name} is not supported: {unheeded[entry].why}"
-            )
-        where = "" if config.place(key) == f"{config.file}" else f" ({config.variable(key)})"
-        yield f"{name}{where} has no effect: {unheeded[entry].why}"
+        unheeded = self.unheeded[entry]
+        if _asks_nothing(value, (self.idle.get(key), *unheeded.idle)):
+            return
+        section = self.known[entry].removesuffix("*")
+        name = self.sample.get(key) or section + key[len(section) :]
+        if unheeded.refused:
+            place = self.config.place(key)
+            raise ConfigInvalid(f"{place}: {name} is not supported: {unheeded.why}")
+        where = f" ({self.config.variable(key)})" if self._is_overridden(key) else ""
+        yield f"{name}{where} has no effect: {unheeded.why}"
 
 
 def _entry(key: str, known: Mapping[str, Any]) -> str | None:
@@ -146,11 +155,6 @@ def _entry(key: str, known: Mapping[str, Any]) -> str | None:
     parts = key.split(".")
     sections = (".".join([*parts[:end], "*"]) for end in range(len(parts), 0, -1))
     return next((each for each in sections if each in known), None)
-
-
-def _spelled_below(entry: str, key: str, known: Mapping[str, str]) -> str:
-    section = known[entry].removesuffix("*")
-    return section + key[len(section) :]
 
 
 def _below_open(variable: str, config: Config, known: Mapping[str, str]) -> str | None:

@@ -7,8 +7,20 @@
     ├── InputError           what was handed in cannot be used: a path, a block's encoding, a key
     │   ├── ConfigRefused    a channel's configuration, or its update, breaks Fabric's rules
     │   └── ConfigInvalid    a configuration file, or an environment variable, has a wrong value
-    ├── ConnectionFailed     no connection to another node, or no address to serve at
+    ├── ConnectionFailed     no connection to another node, or none to be had here
+    │   └── ListenFailed     no address to serve at
+    ├── Overloaded           too much of this waits here already; it may be tried again
     ├── RpcFailed            another node answered a call with a gRPC status
+    ├── EndorsementFailed    this peer cannot endorse a proposal
+    ├── InvocationRefused    a system chaincode does not do what it was asked
+    │   ├── InstallFailed        a chaincode's package is not installed
+    │   ├── DefinitionRefused    a chaincode's definition is missing, or breaks a lifecycle's rules
+    │   └── CollectionsRefused   a chaincode's collections break the rules
+    ├── QueryRefused         discovery does not answer a query
+    │   └── NoEndorsers          no peers that are there satisfy an endorsement policy
+    ├── JoinRefused          a peer does not join a channel
+    ├── SnapshotRefused      a peer does not take a request for a snapshot
+    ├── NodeFailed           a node of the test network does not do its part
     ├── ProposalRefused      a peer answered a proposal with a bad status
     ├── BroadcastRefused     an orderer did not take a transaction
     ├── DeliverEnded         a node ended a stream of blocks before what was asked for came
@@ -19,8 +31,11 @@
     ├── Unsupported          sound by Fabric's rules, but not done by fastledger
     ├── ChaincodeError       a chaincode cannot be built or started, failed, died or took too long
     ├── LedgerIo             the disk failed or is full, or the folder cannot be written
+    ├── LedgerStopped        an earlier failure stopped the ledger, or a channel; the log has it
     ├── LedgerLocked         another process, or another handle, has the ledger open
     └── LedgerCorrupted      the ledger's own files contradict themselves
+
+    Defect                   the core panicked: a defect of fastledger, which is no refusal
 
 A transaction that is merely invalid raises nothing: its verdict is a
 :class:`~fastledger.common.codes.TxValidationCode`.
@@ -41,6 +56,54 @@ class ConfigInvalid(InputError):
 
 class ConnectionFailed(FastledgerError):
     """A node cannot be reached, or an address cannot be served; the text names it and says why."""
+
+
+class ListenFailed(ConnectionFailed):
+    """An address cannot be served: it is taken, or not this machine's."""
+
+
+class Overloaded(FastledgerError):
+    """Too much of this waits here already; it may be tried again."""
+
+
+class EndorsementFailed(FastledgerError):
+    """This peer cannot endorse a proposal; the text is the proposal response's."""
+
+
+class InvocationRefused(FastledgerError):
+    """A system chaincode does not do what it was asked; the text is its response's, as Fabric's."""
+
+
+class InstallFailed(InvocationRefused):
+    """A chaincode's package is not installed."""
+
+
+class DefinitionRefused(InvocationRefused):
+    """A chaincode's definition is missing, cannot be read, or breaks the rules of a lifecycle."""
+
+
+class CollectionsRefused(InvocationRefused):
+    """A chaincode's collections break the rules, or those of an earlier version do not allow it."""
+
+
+class QueryRefused(FastledgerError):
+    """Discovery does not answer a query: it asks for too much, or whoever asks may not."""
+
+
+class NoEndorsers(QueryRefused):
+    """No peers that are there satisfy an endorsement policy, or there is none."""
+
+
+class JoinRefused(FastledgerError):
+    """A peer does not join a channel."""
+
+
+class SnapshotRefused(FastledgerError):
+    """A peer does not take a request for a snapshot."""
+
+
+class NodeFailed(FastledgerError):
+    """A node of the test network does not do its part; the text names it and says what to do."""
 
 
 class RpcFailed(FastledgerError):
@@ -182,12 +245,38 @@ class LedgerIo(FastledgerError):
     """The disk failed or is full, or the ledger's folder cannot be written."""
 
 
+class LedgerStopped(FastledgerError):
+    """An earlier failure stopped the ledger, or a node's channels; the text or the log has it."""
+
+
 class LedgerLocked(FastledgerError):
     """Another process, or another handle of this one, has the ledger open."""
 
 
 class LedgerCorrupted(FastledgerError):
     """The ledger's own files contradict themselves; the text names the file and the offset."""
+
+
+class Defect(Exception):
+    """The core panicked: a defect of fastledger, which is no refusal of anything.
+
+    It is not a :class:`FastledgerError`, so that nobody takes it for an answer. The core has told
+    the log of it, and counted it.
+
+    Attributes:
+        text: What the panic said.
+        place: Source file and line of the core.
+    """
+
+    def __init__(self, text: str, place: str) -> None:
+        """Name the panic."""
+        super().__init__(text, place)
+        self.text = text
+        self.place = place
+
+    def __str__(self) -> str:
+        """Ask for a report."""
+        return f"a defect of fastledger, please report it: {self.text}, at {self.place}"
 
 
 def told(error: OSError) -> str:

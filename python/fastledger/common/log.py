@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from fastledger.common import corelog
 from fastledger.common.errors import ConfigInvalid
 from fastledger.common.shorten import shortened
 
@@ -72,10 +73,11 @@ def start(environ: Mapping[str, str] | None = None) -> None:
     handler.setFormatter(_JsonFormatter() if as_json else _LineFormatter(sys.stderr.isatty()))
     logging.getLogger().handlers[:] = [handler]
     activate(environ.get("FABRIC_LOGGING_SPEC") or DEFAULT_SPEC)
+    corelog.follow()
 
 
 def activate(spec: str) -> None:
-    """Set all levels by a spec; what it does not name gets its default.
+    """Set all levels by a spec, the core's too; what it does not name gets its default.
 
     Raises:
         ConfigInvalid: The spec cannot be read; the levels stay as they are.
@@ -89,6 +91,7 @@ def activate(spec: str) -> None:
     logging.getLogger().setLevel(default)
     for name, level in named.items():
         logging.getLogger(name.rstrip(".")).setLevel(level)
+    corelog.set_level(min(default, *named.values()) if named else default)
     _active_spec = _describe(default, named)
 
 

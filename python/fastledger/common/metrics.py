@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics under Fabric's names, such as ``ledger_blockchain_height``.
 
-A metric that is asked for twice is the same one, so that rooms need not share objects.
+A metric that is asked for twice is the same one, so that rooms need not share objects. What the
+core counts is asked for when metrics are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
 from prometheus_client import (
@@ -17,17 +18,35 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from fastledger._core import counters
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.015, 0.05, 0.1, 1.0, 10.0)
 """Fabric's buckets of commit and endorsement durations."""
 
 _M = TypeVar("_M", bound=MetricWrapperBase)
 
+
+class _CoreCollector(Collector):
+    """The core's counters."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        families: dict[str, CounterMetricFamily] = {}
+        for name, text, labels, value in counters():
+            names = [label for label, _ in labels]
+            family = families.setdefault(name, CounterMetricFamily(name, text, labels=names))
+            family.add_metric([label for _, label in labels], value)
+        yield from families.values()
+
+
 _registry = CollectorRegistry()
 ProcessCollector(registry=_registry)
 PlatformCollector(registry=_registry)
 GCCollector(registry=_registry)
+_registry.register(_CoreCollector())
 _metrics: dict[str, MetricWrapperBase] = {}
 
 

@@ -227,10 +227,15 @@ def files(key: str, about: str) -> tuple[Path, ...]:
     return _setting(key, "", about, lambda config, whole: tuple(config.paths(whole)), nothing)
 
 
-def entries(key: str, about: str) -> tuple[Mapping[str, Any], ...]:
-    """Declare a list of mappings, whose keys are in lower case."""
-    nothing: tuple[Mapping[str, Any], ...] = ()
-    return _setting(key, "", about, lambda config, whole: tuple(config.entries(whole)), nothing)
+def entries(key: str, kind: type[T], about: str) -> tuple[T, ...]:
+    """Declare a list of mappings, each of which has the settings of a dataclass."""
+
+    def take(config: Config, whole: str) -> tuple[T, ...]:
+        found = enumerate(config.entries(whole))
+        return tuple(_entry(config, entry, kind, f"{whole}[{number}]") for number, entry in found)
+
+    nothing: tuple[T, ...] = ()
+    return _setting(key, "", about, take, nothing)
 
 
 def mapping(key: str, about: str) -> Mapping[str, str]:
@@ -243,6 +248,17 @@ def mapping(key: str, about: str) -> Mapping[str, str]:
         return {name: config.string(f"{whole}.{name}") for name in value}
 
     return _setting(f"{key}.*", "", about, lambda config, whole: take(config, whole[:-2]), {})
+
+
+def _entry(config: Config, entry: Mapping[str, Any], kind: type[T], place: str) -> T:
+    """Read an entry as if it were the only one of its file; no variable overrides it."""
+    known = {key.lower() for key, _ in keys(kind)}
+    if unknown := [key for key in entry if key not in known]:
+        raise ConfigInvalid(f"{config.file}: {place}: unknown key {unknown[0]}")
+    values = entry
+    for part in reversed(place.lower().split(".")):
+        values = {part: values}
+    return read(dataclasses.replace(config, values=values, environ={}), kind, place)
 
 
 def _setting(key: str, shown: str, about: str, take: Callable[[Config, str], T], default: T) -> T:

@@ -127,16 +127,18 @@ class _Delivery:
                 self.status = Status.NOT_FOUND
                 return
             labels = self._labels(request.channel_id)
-            _counter("requests_received", "The number of deliver requests received.", labels).inc()
+            _counter(
+                "deliver_requests_received", "The number of deliver requests received.", labels
+            ).inc()
             sent = _counter(
-                "blocks_sent", "The number of blocks sent by the deliver service.", labels
+                "deliver_blocks_sent", "The number of blocks sent by the deliver service.", labels
             )
             async for response in self._range(request, source):
                 yield response
                 sent.inc()
             labels["success"] = str(self.status == Status.SUCCESS).lower()
             _counter(
-                "requests_completed", "The number of deliver requests completed.", labels
+                "deliver_requests_completed", "The number of deliver requests completed.", labels
             ).inc()
         except BadRequest as error:
             _logger.warning("deliver request of %s refused: %s", self._context.peer(), error)
@@ -244,7 +246,7 @@ def _check_binding(claimed: bytes, actual: bytes) -> None:
 
 
 def _counter(name: str, text: str, labels: dict[str, str]) -> Counter:
-    return metrics.counter(f"deliver_{name}", text, tuple(labels)).labels(**labels)
+    return metrics.counter(name, text, tuple(labels)).labels(**labels)
 
 
 def _creator(encoded: bytes) -> bytes:

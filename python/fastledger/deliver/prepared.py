@@ -10,12 +10,12 @@ from fastledger.common.sharing import shared
 
 MAX_BYTES = 16 << 20
 """Most bytes of blocks whose forms are kept for one channel: eight blocks of the usual largest
-size. Subscribers that follow the newest block are never further apart while they keep up, and who
-reads old blocks finds them on the disk."""
+size. Subscribers that follow the newest block are never further apart while they keep up."""
 
 FOLLOWING = 32
 """Whoever asked for one of so many newest blocks is expected to ask for the next one too: a busy
-loop hears of several blocks at a time."""
+loop hears of several blocks at a time. Older blocks are not kept: who reads them is mostly alone,
+and finds the next one's memory warm if the last one's was let go."""
 
 _T = TypeVar("_T")
 _Form = Callable[[bytes], Any]
@@ -23,7 +23,7 @@ _Key = tuple[int, _Form]
 
 
 class PreparedBlocks:
-    """The blocks of one channel that were asked for last, in each form that was asked for.
+    """The newest blocks of one channel, in each form that was asked for.
 
     A form is a function of the encoded block; it may be called in any thread, and must be the same
     function each time. Nothing here depends on who asks: whether a client may have a block is for
@@ -36,9 +36,15 @@ class PreparedBlocks:
                               thread ─────┴─── read ◄─────┘ once for all who ask
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        """Keep nothing yet; ``read`` returns an encoded block, in any thread."""
+    def __init__(self, read: Callable[[int], bytes], height: Callable[[], int]) -> None:
+        """Keep nothing yet.
+
+        Args:
+            read: Returns an encoded block, in any thread.
+            height: Returns the number of the next block.
+        """
         self._read = read
+        self._height = height
         self._kept: dict[_Key, tuple[Any, int]] = {}
         self._bytes = 0
         self._preparing: dict[_Key, asyncio.Task[Any]] = {}
@@ -52,7 +58,9 @@ class PreparedBlocks:
             FastledgerError: The block cannot be read.
         """
         key = (number, form)
-        self._loop = asyncio.get_running_loop()
+        if self._loop is None:
+            # Not each time: Python asks the system for the process's number with it.
+            self._loop = asyncio.get_running_loop()
         self._asked[form] = max(number, self._asked.get(form, 0))
         kept = self._kept.pop(key, None)
         if kept is None:
@@ -77,7 +85,8 @@ class PreparedBlocks:
 
     async def _fetch(self, key: _Key) -> Any:
         prepared, size = await asyncio.to_thread(self._read_in_form, *key)
-        self._keep(key, prepared, size)
+        if key[0] >= self._height() - FOLLOWING:
+            self._keep(key, prepared, size)
         return prepared
 
     def _keep(self, key: _Key, prepared: Any, size: int) -> None:

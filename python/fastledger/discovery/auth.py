@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, QueryRefused
 from fastledger.common.settings import flag, fraction, whole
 from fastledger.common.shorten import shortened
 from fastledger.discovery.support import Support
@@ -58,7 +58,7 @@ class Authorization:
             if not channel_id:
                 self._support.check_local(signed)
             elif bundle is None:
-                raise FastledgerError(
+                raise QueryRefused(
                     f"policy manager for channel {shortened(channel_id)} doesn't exist"
                 )
             else:

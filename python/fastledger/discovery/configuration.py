@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import QueryRefused
 from fastledger.protos.common.configtx_pb2 import Config
 from fastledger.protos.discovery.protocol_pb2 import ConfigResult, Endpoint, Endpoints
 from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
@@ -24,7 +24,7 @@ def config_result(bundle: Bundle) -> ConfigResult:
     """
     for name, section in (("Orderer", bundle.orderer), ("Application", bundle.application)):
         if section is None:
-            raise FastledgerError(f"key Config.ChannelGroup.Groups[{name}] is missing")
+            raise QueryRefused(f"key Config.ChannelGroup.Groups[{name}] is missing")
     result = ConfigResult()
     for msp in _msps(bundle):
         if msp.name not in result.msps:

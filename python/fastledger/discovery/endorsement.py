@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError, InputError, NoEndorsers
 from fastledger.common.shorten import shortened
-from fastledger.discovery.support import ChannelMember, Member, Metadata, Support
+from fastledger.discovery.metadata import Metadata
+from fastledger.discovery.support import ChannelMember, Member, Support
 from fastledger.policies.inquire import (
     MAX_COMBINATIONS,
     MAX_MERGED,
@@ -70,14 +71,14 @@ class EndorsementAnalyzer:
         }
         layouts = [_layout(one, groups) for one in sets if _enough(one, able)]
         if not layouts:
-            raise FastledgerError("no peer combination can satisfy the endorsement policy")
+            raise NoEndorsers("no peer combination can satisfy the endorsement policy")
         having = {
             principal: [peer for peer in peers if _has(by_id[peer.pki_id], definitions)]
             for principal, peers in able.items()
         }
         layouts = [_layout(one, groups) for one in sets if _enough(one, having)]
         if not layouts:
-            raise FastledgerError("required chaincodes are not installed on sufficient peers")
+            raise NoEndorsers("required chaincodes are not installed on sufficient peers")
         descriptor = EndorsementDescriptor(chaincode=interest.chaincodes[0].name, layouts=layouts)
         used = {name for layout in layouts for name in layout.quantities_by_group}
         for principal, name in groups.items():
@@ -103,7 +104,7 @@ class EndorsementAnalyzer:
     def _bundle(self, channel_id: str) -> Bundle:
         bundle = self._support.bundle(channel_id)
         if bundle is None:
-            raise FastledgerError(f"channel {shortened(channel_id)} doesn't exist")
+            raise NoEndorsers(f"channel {shortened(channel_id)} doesn't exist")
         return bundle
 
     def _definitions(self, channel_id: str, interest: ChaincodeInterest) -> list[Metadata]:
@@ -115,7 +116,7 @@ class EndorsementAnalyzer:
                 channel_id, call.name, list(call.collection_names)
             )
             if one is None:
-                raise FastledgerError(
+                raise NoEndorsers(
                     f"No metadata was found for chaincode {shortened(call.name)} in channel "
                     f"{shortened(channel_id)}"
                 )
@@ -154,7 +155,7 @@ def _readers(call: ChaincodeCall, definition: Metadata) -> Iterable[list[bytes]]
             by_name[collection.name] = [each.SerializeToString() for each in policy.identities]
     for name in call.collection_names:
         if name not in by_name:
-            raise FastledgerError(
+            raise NoEndorsers(
                 f"collection {shortened(name)} doesn't exist in collection config for chaincode "
                 f"{shortened(call.name)}"
             )
@@ -170,7 +171,7 @@ def _principal_sets(
         of_chaincode = _policies(call, definition)
         if call.disregard_namespace_policy:
             if not call.key_policies and len(of_chaincode) == 1:
-                raise FastledgerError(
+                raise NoEndorsers(
                     f"requested to disregard chaincode {call.name}'s policy but key and collection "
                     "policies are missing, either disable DisregardNamespacePolicy or specify at "
                     "least one key policy or at least one collection policy"
@@ -193,14 +194,14 @@ def _policies(call: ChaincodeCall, definition: Metadata) -> list[SignaturePolicy
     """The policies that a call must satisfy: of its collections, or the chaincode's own."""
     own = definition.policy
     if not own.identities or not own.HasField("rule"):
-        raise FastledgerError("policy not found")
+        raise NoEndorsers("policy not found")
     if not definition.collection_policies or not call.collection_names:
         return [own]
     found: list[SignaturePolicyEnvelope] = []
     for name in call.collection_names:
         policy = definition.collection_policies.get(name, own)
         if not policy.identities or not policy.HasField("rule"):
-            raise FastledgerError("policy not found")
+            raise NoEndorsers("policy not found")
         if policy not in found:
             found.append(policy)
     return found
@@ -217,7 +218,7 @@ def _ways(
         if key not in known:
             known[key] = satisfied_by(policy, most=most, budget=budget)
         if not known[key]:
-            raise FastledgerError(f"{what} cannot be satisfied")
+            raise NoEndorsers(f"{what} cannot be satisfied")
         ways.append(known[key])
     return ways
 

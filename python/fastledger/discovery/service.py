@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.comm import client_certificate
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, QueryRefused
 from fastledger.common.workers import FairWorkers
 from fastledger.discovery.auth import Authorization, AuthSettings
 from fastledger.discovery.configuration import config_result
@@ -77,13 +77,13 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
         try:
             asked = pb.Request.FromString(request.payload)
         except DecodeError as error:
-            raise FastledgerError(f"failed parsing request: {error}") from error
+            raise QueryRefused(f"failed parsing request: {error}") from error
         if not asked.HasField("authentication"):
-            raise FastledgerError("access denied, no authentication info in request")
+            raise QueryRefused("access denied, no authentication info in request")
         if not asked.authentication.client_identity:
-            raise FastledgerError("access denied, client identity wasn't supplied")
+            raise QueryRefused("access denied, client identity wasn't supplied")
         if len(asked.queries) > MAX_QUERIES:
-            raise FastledgerError(f"{len(asked.queries)} queries, at most {MAX_QUERIES} at once")
+            raise QueryRefused(f"{len(asked.queries)} queries, at most {MAX_QUERIES} at once")
         _check_names(asked)
         if self._tls:
             _check_binding(asked.authentication.client_tls_cert_hash, context)
@@ -92,7 +92,7 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
     async def _answer(self, query: pb.Query, signed: SignedData) -> pb.QueryResult:
         try:
             if query.channel and not self._support.membership.has_channel(query.channel):
-                raise FastledgerError("the channel does not exist")
+                raise QueryRefused("the channel does not exist")
             self._authorization.check(query.channel, signed)
         except FastledgerError as error:
             _logger.warning("query for channel %r refused: %s", query.channel, error)
@@ -120,25 +120,23 @@ class DiscoveryService(protocol_pb2_grpc.DiscoveryServicer):
             return await run(client, lambda: self._peers_of(channel, query.peer_query.filter))
         if not channel and kind == "local_peers":
             return await run(client, lambda: _members(self._by_organization({})))
-        raise FastledgerError("unknown or missing request type")
+        raise QueryRefused("unknown or missing request type")
 
     def _config(self, channel_id: str) -> pb.QueryResult:
         bundle = self._support.bundle(channel_id)
         try:
             if bundle is None:
-                raise FastledgerError("there is no configuration")
+                raise QueryRefused("there is no configuration")
             return pb.QueryResult(config_result=config_result(bundle))
         except FastledgerError as error:
-            raise FastledgerError(f"failed fetching config for channel {channel_id}") from error
+            raise QueryRefused(f"failed fetching config for channel {channel_id}") from error
 
     def _endorsers(self, channel_id: str, interest: ChaincodeInterest) -> pb.EndorsementDescriptor:
         try:
             return self._analyzer.peers_for_endorsement(channel_id, interest)
         except FastledgerError as error:
             _logger.error("no descriptor for %s: %s", _named(interest), error)
-            raise FastledgerError(
-                f"failed constructing descriptor for {_named(interest)}"
-            ) from error
+            raise QueryRefused(f"failed constructing descriptor for {_named(interest)}") from error
 
     def _peers_of(self, channel_id: str, interest: ChaincodeInterest) -> pb.QueryResult:
         peers = self._analyzer.authorized_peers(channel_id, interest)
@@ -187,7 +185,7 @@ def _check_binding(claimed: bytes, context: _Context) -> None:
         return
     pem = ssl.DER_cert_to_PEM_cert(shown).encode("ascii")
     if claimed not in (hashlib.sha256(shown).digest(), hashlib.sha256(pem).digest()):
-        raise FastledgerError(
+        raise QueryRefused(
             "client claimed TLS hash doesn't match computed TLS hash from gRPC stream"
         )
 
@@ -199,7 +197,7 @@ def _check_names(asked: pb.Request) -> None:
         for interest in (*query.cc_query.interests, query.peer_query.filter):
             names += _names(interest)
     if names > MAX_ALL_NAMES:
-        raise FastledgerError(
+        raise QueryRefused(
             f"{names} chaincodes, collections and policies, at most {MAX_ALL_NAMES} at once"
         )
 
@@ -211,7 +209,7 @@ def _names(interest: ChaincodeInterest) -> int:
     if names <= MAX_NAMES:
         names += sum(len(call.collection_names) + len(call.key_policies) for call in calls)
     if names > MAX_NAMES:
-        raise FastledgerError(
+        raise QueryRefused(
             f"an interest names {names} chaincodes, collections and policies, at most {MAX_NAMES} "
             "at once"
         )
@@ -220,14 +218,14 @@ def _names(interest: ChaincodeInterest) -> int:
 
 def _check_interests(interests: Sequence[ChaincodeInterest]) -> None:
     if not interests:
-        raise FastledgerError("chaincode query must have at least one chaincode interest")
+        raise QueryRefused("chaincode query must have at least one chaincode interest")
     if len(interests) > MAX_QUERIES:
-        raise FastledgerError(f"{len(interests)} interests, at most {MAX_QUERIES} at once")
+        raise QueryRefused(f"{len(interests)} interests, at most {MAX_QUERIES} at once")
     for interest in interests:
         if not interest.chaincodes:
-            raise FastledgerError("chaincode interest must contain at least one chaincode")
+            raise QueryRefused("chaincode interest must contain at least one chaincode")
         if any(not call.name for call in interest.chaincodes):
-            raise FastledgerError("chaincode name in interest cannot be empty")
+            raise QueryRefused("chaincode name in interest cannot be empty")
 
 
 def _named(interest: ChaincodeInterest) -> str:

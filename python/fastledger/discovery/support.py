@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What discovery needs of the peer that it is part of (Fabric: ``discovery/api.go``)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
-from fastledger.protos.common.policies_pb2 import SignaturePolicyEnvelope
+from fastledger.discovery.metadata import Metadata
 from fastledger.protos.gossip.message_pb2 import Envelope, Properties
-from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protoutil.signed_data import SignedData
 
 
@@ -70,25 +68,6 @@ class Membership(Protocol):
 
     def organizations(self) -> Sequence[str]:
         """Organizations of which any peer's identity is known, alive or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """A channel's definition of a chaincode, as far as endorsing goes.
-
-    Attributes:
-        name: Its name.
-        version: What peers publish that run it: the sequence, or lscc's version.
-        policy: Who endorses.
-        collection_policies: Who endorses writes to collections, of those that say it.
-        collections: The collections, implicit ones too where they were asked for.
-    """
-
-    name: str
-    version: str
-    policy: SignaturePolicyEnvelope
-    collection_policies: Mapping[str, SignaturePolicyEnvelope] = field(default_factory=dict)
-    collections: CollectionConfigPackage = field(default_factory=CollectionConfigPackage)
 
 
 class Support(Protocol):

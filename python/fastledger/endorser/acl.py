@@ -5,7 +5,7 @@ A resource of the peer itself is checked against the peer's own MSP, whatever a 
 a channel is checked against the policy that the channel's ACLs name for it, or the default.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, NotFound, PolicyUnsatisfied
@@ -90,18 +90,16 @@ class AccessDenied(FastledgerError):
     """Somebody may not do what was asked; the text is Fabric's."""
 
 
-class Bundles(Protocol):
-    """Finds a channel's configuration."""
-
-    def __call__(self, channel_id: str) -> Bundle | None:
-        """None when the peer is not on the channel."""
-
-
 class AclProvider:
     """Checks access for one peer."""
 
-    def __init__(self, local_msp: Msp, bundles: Bundles) -> None:
-        """Check against the peer's own MSP and the channels' configurations."""
+    def __init__(self, local_msp: Msp, bundles: Callable[[str], Bundle | None]) -> None:
+        """Check against the peer's own MSP and the channels' configurations.
+
+        Args:
+            local_msp: The peer's own.
+            bundles: Finds a channel's configuration; None when the peer is not on the channel.
+        """
         self._local = local_msp
         self._bundles = bundles
 

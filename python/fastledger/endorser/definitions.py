@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from fastledger.chaincode.services import EndorsementInfo
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused, FastledgerError
 from fastledger.common.topic import Topic
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.lifecycle import definition as definitions
@@ -21,12 +21,14 @@ from fastledger.endorser.lifecycle.definition import (
     NAMESPACES,
     PARAMETERS,
     SOURCES,
+    ChaincodeDefinition,
     implicit_collection,
     private_name,
 )
 from fastledger.endorser.packages import PackageStore
-from fastledger.endorser.states import PublicState, View, ViewState
+from fastledger.endorser.states import PublicState, ViewState
 from fastledger.ledger.simulator import TxSimulator
+from fastledger.ledger.views import LIFECYCLE, LSCC, StateView
 from fastledger.policies import n_out_of_role
 from fastledger.protos.core import ccprovider_pb2
 from fastledger.protos.peer import collection_pb2
@@ -48,6 +50,8 @@ class Definition(EndorsementInfo):
     """How a channel defines a chaincode, for endorsing it."""
 
     plugin: str = "escc"
+    sequence: int = 0
+    """How many definitions ``_lifecycle`` has had of it."""
 
 
 class Definitions:
@@ -87,11 +91,11 @@ class Definitions:
             version = LEGACY_SYSTEM_VERSION if legacy else SYSTEM_VERSION
             return Definition(version=version, ccid=f"{name}:{version}")
         if channel is None:
-            raise FastledgerError("could not get channel config for channel ''")
+            raise DefinitionRefused("could not get channel config for channel ''")
         if simulator is None:
-            raise FastledgerError(f"chaincode {name} not found")
+            raise DefinitionRefused(f"chaincode {name} not found")
         if channel.has_lifecycle:
-            state = PublicState(simulator, definitions.NAMESPACE)
+            state = PublicState(simulator, LIFECYCLE)
             sequence = serializer.read_int(NAMESPACES, name, "Sequence", state)
             if sequence:
                 return self._approved(channel, name, simulator)
@@ -102,7 +106,7 @@ class Definitions:
         view = channel.ledger.view()
         try:
             prefix = f"{NAMESPACES}/metadata/"
-            rows = view.range(definitions.NAMESPACE, prefix, prefix + "\x7f")
+            rows = view.range(LIFECYCLE, prefix, prefix + "\x7f")
             for name in [row[2].decode()[len(prefix) :] for row in rows]:
                 with suppress(FastledgerError):
                     yield name, self._find(channel.id, name, view)
@@ -119,29 +123,31 @@ class Definitions:
         self._cache[channel.id, name] = (simulator.height, found)
         return found
 
-    def _find(self, channel_id: str, name: str, view: View) -> Definition:
-        state = ViewState(view, definitions.NAMESPACE, implicit_collection(self._mspid))
-        committed = definitions.read_committed(name, state)
-        if committed is None:
-            raise FastledgerError(f"chaincode {name} not found")
+    def _find(self, channel_id: str, name: str, view: StateView) -> Definition:
+        found = view.definition(name)
+        if found is None or found.lifecycle != LIFECYCLE:
+            raise DefinitionRefused(f"chaincode {name} not found")
+        state = ViewState(view, LIFECYCLE, implicit_collection(self._mspid))
+        committed = ChaincodeDefinition.committed(found)
         own = private_name(name, committed.sequence)
         if serializer.mismatches(NAMESPACES, own, PARAMETERS, committed.parameters(), state):
-            raise FastledgerError(
+            raise DefinitionRefused(
                 f"chaincode definition for '{name}' at sequence {committed.sequence} on channel "
                 f"'{channel_id}' has not yet been approved by this org"
             )
         package_id = self._package(own, state)
         if not package_id:
             if not self._dev_mode:
-                raise FastledgerError(
+                raise DefinitionRefused(
                     f"chaincode definition for '{name}' exists, but chaincode is not installed"
                 )
-            package_id = f"{name}:{committed.endorsement.version}"
+            package_id = f"{name}:{found.version}"
         return Definition(
-            version=committed.endorsement.version,
+            version=found.version,
             ccid=package_id,
-            enforce_init=committed.endorsement.init_required,
-            plugin=committed.endorsement.endorsement_plugin,
+            enforce_init=found.init_required,
+            plugin=found.endorsement_plugin,
+            sequence=found.sequence,
         )
 
     def _package(self, name: str, state: ViewState) -> str:
@@ -155,18 +161,18 @@ class Definitions:
     def _legacy(self, name: str, simulator: TxSimulator) -> Definition:
         data = read_legacy(name, simulator)
         if data is None:
-            raise FastledgerError(f"chaincode {name} not found")
+            raise DefinitionRefused(f"chaincode {name} not found")
         found = Definition(
             version=data.version, ccid=f"{data.name}:{data.version}", plugin=data.escc
         )
         package = self._packages.legacy(data.name, data.version)
         if (package.data, package.id) != (data.data, data.id):
-            raise FastledgerError(
+            raise DefinitionRefused(
                 "failed security checks: chaincode fingerprint mismatch: the installed package of "
                 f"{found.ccid} is not the one that the channel instantiated"
             )
         if package.instantiation_policy not in (None, data.instantiation_policy):
-            raise FastledgerError(f"Instantiation policy mismatch for cc {found.ccid}")
+            raise DefinitionRefused(f"Instantiation policy mismatch for cc {found.ccid}")
         return found
 
     def runs(self, channel: Channel, name: str) -> bool:
@@ -177,28 +183,29 @@ class Definitions:
                 with suppress(FastledgerError):
                     self._find(channel.id, name, view)
                     return True
-            entry = view.get("lscc", name)
-            return entry is not None and self._has_legacy(entry.value)
+            return self._legacy_version(view, name) is not None
         finally:
             view.close()
 
-    def _has_legacy(self, encoded: bytes) -> bool:
-        """Whether what lscc's table says of a chaincode is installed."""
-        data = ccprovider_pb2.ChaincodeData.FromString(encoded)
-        try:
-            return self._packages.legacy(data.name, data.version).id == data.id
-        except FastledgerError:
-            return False
+    def _legacy_version(self, view: StateView, name: str) -> str | None:
+        """The version of a chaincode that lscc defines, if it is installed here."""
+        with suppress(FastledgerError):
+            found = view.definition(name)
+            if found is not None and found.lifecycle == LSCC:
+                package = self._packages.legacy(name, found.version)
+                return found.version if package.id == found.package_id else None
+        return None
 
     def runnable(self, channel: Channel) -> list[tuple[str, str]]:
         """Names and ids of a channel's chaincodes that are installed here, of both lifecycles."""
         found = [(name, known.ccid) for name, known in self.approved(channel)]
         view = channel.ledger.view()
         try:
-            for _, _, key, state in view.range("lscc", "", ""):
-                if not key.endswith(COLLECTIONS_SUFFIX.encode()) and self._has_legacy(state.value):
-                    data = ccprovider_pb2.ChaincodeData.FromString(state.value)
-                    found.append((data.name, f"{data.name}:{data.version}"))
+            keys = [row[2].decode() for row in view.range(LSCC, "", "")]
+            for name in (key for key in keys if not key.endswith(COLLECTIONS_SUFFIX)):
+                version = self._legacy_version(view, name)
+                if version is not None:
+                    found.append((name, f"{name}:{version}"))
         finally:
             view.close()
         return found
@@ -209,8 +216,8 @@ class Definitions:
         self, channel: Channel, simulator: TxSimulator, name: str
     ) -> collection_pb2.CollectionConfigPackage | None:
         """All collections of a chaincode, implicit ones too; None when it has none at all."""
-        state = PublicState(simulator, definitions.NAMESPACE)
-        if name == definitions.NAMESPACE:
+        state = PublicState(simulator, LIFECYCLE)
+        if name == LIFECYCLE:
             return collection_pb2.CollectionConfigPackage(config=_implicit(channel))
         if channel.has_lifecycle:
             committed = definitions.read_committed(name, state)

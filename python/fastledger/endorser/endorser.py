@@ -16,14 +16,15 @@ from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import EndorsementInfo
 from fastledger.comm import ServiceLimit
 from fastledger.common import log, metrics
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import EndorsementFailed, FastledgerError
 from fastledger.endorser import response as responses
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definition, Definitions
+from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.filters import Filter
+from fastledger.endorser.packages import PackageMissing
 from fastledger.endorser.proposal import (
-    Identity,
     ProposalInvalid,
     access_denied,
     check_parts,
@@ -32,7 +33,7 @@ from fastledger.endorser.proposal import (
 )
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
-from fastledger.msp import SigningIdentity
+from fastledger.msp import Identity, SigningIdentity
 from fastledger.protos.peer import (
     chaincode_event_pb2,
     chaincode_pb2,
@@ -85,10 +86,23 @@ class Endorser:
         definitions: Definitions,
         services: PeerServices,
         executor: Executor,
+        distributor: Distributor,
         signer: SigningIdentity,
         filters: Sequence[Filter] = (),
     ) -> None:
-        """Build an endorser whose chaincodes an executor runs."""
+        """Build an endorser.
+
+        Args:
+            channels: The peer's channels.
+            acl: Who may propose.
+            local_identity: Reads identities of the peer's own MSP.
+            definitions: Which chaincodes there are.
+            services: What chaincodes get from the peer.
+            executor: Runs them.
+            distributor: Hands private writes to other peers.
+            signer: Endorses.
+            filters: Look at each proposal first.
+        """
         self._filters = filters
         self._channels = channels
         self._acl = acl
@@ -97,6 +111,7 @@ class Endorser:
         self._services = services
         self._signer = signer
         self._executor = executor
+        self._distributor = distributor
         self._received = metrics.counter(
             "endorser_proposals_received", "The number of proposals received."
         )
@@ -203,7 +218,7 @@ class Endorser:
             answer, event = await self._run(context, proposal.input, definition)
             results = await self._results(proposal, channel, simulator)
         except FastledgerError as error:
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"error in simulation: {error}" if modern else str(error)
             ) from error
         # A failure of 1.4 does not say of which version.
@@ -245,13 +260,13 @@ class Endorser:
             return self._definitions.endorsement_info(channel, name, simulator)
         except FastledgerError as error:
             if channel is None or channel.has_lifecycle:
-                raise FastledgerError(
+                raise EndorsementFailed(
                     f"make sure the chaincode {name} has been successfully defined on channel "
                     f"{proposal.channel_id} and try again: {error}"
                 ) from error
-            if "cannot retrieve package" in str(error):
+            if isinstance(error, PackageMissing):
                 raise
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"make sure the chaincode {name} has been successfully instantiated and try "
                 f"again: {error}"
             ) from error
@@ -278,11 +293,11 @@ class Endorser:
         spec = chaincode_pb2.ChaincodeDeploymentSpec.FromString(deployment.args[2])
         chaincode = spec.chaincode_spec.chaincode_id
         if self._services.is_system_chaincode(chaincode.name):
-            raise FastledgerError(
+            raise EndorsementFailed(
                 f"attempting to deploy a system chaincode {chaincode.name}/{context.channel_id}"
             )
         if spec.code_package:
-            raise FastledgerError("lscc upgrade/deploy should not include a code packages")
+            raise EndorsementFailed("lscc upgrade/deploy should not include a code packages")
         inner = TransactionContext(
             channel_id=context.channel_id,
             tx_id=context.tx_id,
@@ -297,13 +312,14 @@ class Endorser:
     async def _results(
         self, proposal: UnpackedProposal, channel: Channel | None, simulator: TxSimulator | None
     ) -> bytes:
-        """End the simulation; private writes wait beside the ledger for their commit."""
+        """End the simulation; private writes go to others, and wait here for their commit."""
         if simulator is None or channel is None:
             return b""
         public, private = simulator.results()
         if private is not None:
             if proposal.chaincode == "lscc":
-                raise FastledgerError("Private data is forbidden to be used in instantiate")
+                raise EndorsementFailed("Private data is forbidden to be used in instantiate")
+            await self._distributor.distribute(channel, proposal.tx_id, private)
             await channel.private.keep(proposal.tx_id, private)
         return public
 

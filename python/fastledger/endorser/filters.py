@@ -5,11 +5,13 @@ core.yaml names the filters under ``peer.handlers.authFilters``, in their order.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastledger.common.errors import InputError
+from fastledger.common.settings import text
 from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.msp import expires_at
 from fastledger.protoutil.unpacked import PartUndecodable, UnpackedProposal
@@ -20,7 +22,15 @@ Filter = Callable[[UnpackedProposal], None]
 """Raises ProposalFiltered to refuse a proposal."""
 
 
-def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filter, ...]:
+@dataclass(frozen=True, slots=True)
+class AuthFilter:
+    """An entry of ``peer.handlers.authFilters``."""
+
+    name: str = text("name", "", "One of those that are known here.")
+    library: str = text("library", "", "A Go plugin: not known here.")
+
+
+def filters(entries: Iterable[AuthFilter], window_s: float) -> tuple[Filter, ...]:
     """Return the filters that a configuration names.
 
     Args:
@@ -37,13 +47,12 @@ def filters(entries: Iterable[Mapping[str, Any]], window_s: float) -> tuple[Filt
     }
     found = []
     for entry in entries:
-        name = str(entry.get("name", ""))
-        if name not in known or entry.get("library"):
+        if entry.name not in known or entry.library:
             raise InputError(
-                f"peer.handlers.authFilters: {name!r} is not known here; name any of "
+                f"peer.handlers.authFilters: {entry.name!r} is not known here; name any of "
                 f"{', '.join(known)}"
             )
-        chosen = known[name]
+        chosen = known[entry.name]
         if chosen is not None:
             found.append(chosen)
     return tuple(found)

@@ -12,6 +12,11 @@ _LIFECYCLE, _LSCC = b"\x12\x0a_lifecycle", b"\x12\x04lscc"
 """Encoded ``ChaincodeID`` of each lifecycle, as it stands in the header of a call."""
 
 
+def calls_lifecycle(channel: Channel, block: bytes) -> bool:
+    """Whether a block may change definitions of chaincodes or their collections."""
+    return (_LIFECYCLE if channel.has_lifecycle else _LSCC) in block
+
+
 class IndexFiles:
     """What the packages of one peer say of indexes."""
 
@@ -33,8 +38,7 @@ class IndexFiles:
 
     def may_change(self, channel: Channel, block: bytes) -> bool:
         """Whether a block may bring indexes: it calls the lifecycle, and packages have any."""
-        called = _LIFECYCLE if channel.has_lifecycle else _LSCC
-        return self._exist() and called in block
+        return self._exist() and calls_lifecycle(channel, block)
 
     def _exist(self) -> bool:
         if self._any is None:

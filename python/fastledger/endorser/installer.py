@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from fastledger.chaincode import package as formats
 from fastledger.chaincode.package import ChaincodePackage
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import FastledgerError, InputError, InstallFailed
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import LegacyPackage, PackageStore
 
@@ -50,7 +50,7 @@ class Installer:
         try:
             package = await asyncio.to_thread(formats.parse_install, encoded)
         except InputError as error:
-            raise FastledgerError(
+            raise InstallFailed(
                 f"could not parse as a chaincode install package: {error}"
             ) from error
         self._packages.check_name(package.label)
@@ -63,9 +63,9 @@ class Installer:
         try:
             await self._build(package_id, package)
         except FastledgerError as error:
-            raise FastledgerError(f"could not build chaincode: {error}") from error
+            raise InstallFailed(f"could not build chaincode: {error}") from error
         if there:
-            raise FastledgerError(
+            raise InstallFailed(
                 f"chaincode already successfully installed (package ID '{package_id}')"
             )
         await asyncio.to_thread(self._packages.install, package.label, encoded)
@@ -88,7 +88,7 @@ class Installer:
         try:
             await self._build(ccid)
         except FastledgerError as error:
-            raise FastledgerError(
+            raise InstallFailed(
                 f"chaincode installed to peer but could not build chaincode: {error}"
             ) from error
 

@@ -21,7 +21,13 @@ from google.protobuf.message import DecodeError
 
 from fastledger.chaincode import package as formats
 from fastledger.chaincode.package import ChaincodePackage
-from fastledger.common.errors import ChaincodeError, FastledgerError, InputError, told
+from fastledger.common.errors import (
+    ChaincodeError,
+    FastledgerError,
+    InputError,
+    InstallFailed,
+    told,
+)
 from fastledger.protos.common import common_pb2
 from fastledger.protos.core import ccprovider_pb2
 from fastledger.protos.peer import chaincode_pb2, signed_cc_dep_spec_pb2
@@ -155,14 +161,12 @@ class PackageStore:
         path = self._legacy / f"{package.name}.{package.version}"
         try:
             if path.exists():
-                raise FastledgerError(
+                raise InstallFailed(
                     f"error installing chaincode code {ccid}(chaincode {path} exists)"
                 )
             _write(path, package.encoded)
         except OSError as error:
-            raise FastledgerError(
-                f"error installing chaincode code {ccid}({told(error)})"
-            ) from error
+            raise InstallFailed(f"error installing chaincode code {ccid}({told(error)})") from error
 
     def legacy(self, name: str, version: str) -> LegacyPackage:
         """Find an installed 1.x package.
@@ -202,7 +206,7 @@ class PackageStore:
         """
         most = MAX_NAME_BYTES - len(f".{'0' * 64}{_SUFFIX}")
         if len(label.encode()) > most:
-            raise FastledgerError(
+            raise InstallFailed(
                 "could not save cc install package: error writing chaincode install package: file "
                 f"name too long: the label has {len(label.encode())} bytes, {most} are possible"
             )
@@ -219,7 +223,7 @@ class PackageStore:
         try:
             _write(self._path(package_id), encoded)
         except OSError as error:
-            raise FastledgerError(
+            raise InstallFailed(
                 "could not save cc install package: error writing chaincode install package: "
                 f"{told(error)}"
             ) from error

@@ -3,12 +3,12 @@
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
 from fastledger.common.errors import FastledgerError
 from fastledger.common.shorten import shortened
+from fastledger.msp import Identity
 from fastledger.protos.common import common_pb2
 from fastledger.protos.msp import identities_pb2
 from fastledger.protoutil.hashes import transaction_id
@@ -46,20 +46,6 @@ def _check_parts(proposal: UnpackedProposal) -> None:
         raise ProposalInvalid("chaincode invocation spec did not contain chaincode spec")
     if not proposal.invocation.chaincode_spec.HasField("input"):
         raise ProposalInvalid("chaincode input did not contain any input")
-
-
-class Identity(Protocol):
-    """A creator as his MSP knows him."""
-
-    @property
-    def mspid(self) -> str:
-        """His organization."""
-
-    def validate(self) -> None:
-        """Raise unless his certificate is valid now."""
-
-    def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise unless he signed the message."""
 
 
 def validate(

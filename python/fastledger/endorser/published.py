@@ -5,18 +5,17 @@ Those of the lifecycle that are committed, approved by the peer's organization a
 their sequence; and those of lscc's table that are installed just so, by their version.
 """
 
-from contextlib import suppress
-
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
-from fastledger.endorser.lifecycle import definition as lifecycle
-from fastledger.endorser.packages import PackageStore
-from fastledger.endorser.states import ViewState
-from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
-
-LIFECYCLE_SEQUENCE = "1"
-"""What stands for the version of ``_lifecycle`` itself."""
+from fastledger.endorser.packages import LegacyPackage, PackageStore
+from fastledger.ledger.views import (
+    LIFECYCLE,
+    LIFECYCLE_SEQUENCE,
+    LSCC,
+    ChaincodeDefinition,
+    StateView,
+)
 
 
 def published(
@@ -35,27 +34,32 @@ def published(
             in Fabric, a version that the channel has left behind stands there until the new one is
             installed; nobody asks a peer with another version than the channel's to endorse.
     """
-    found = {}
+    approved = definitions.approved(channel) if channel.has_lifecycle else ()
+    found = {name: str(known.sequence) for name, known in approved}
     view = channel.ledger.view()
     try:
-        state = ViewState(view, lifecycle.NAMESPACE)
-        for name, _ in definitions.approved(channel) if channel.has_lifecycle else ():
-            with suppress(FastledgerError):
-                committed = lifecycle.read_committed(name, state)
-                if committed is not None:
-                    found[name] = str(committed.sequence)
         for package in packages.all_legacy():
-            entry = view.get("lscc", package.name)
-            data = ChaincodeData.FromString(entry.value if entry else b"")
-            if (data.version, data.id) == (package.version, package.id):
+            defined = _defined(view, package.name)
+            if defined is not None and _is(defined, package):
                 legacy[package.name] = package.version
         found |= {
-            name: version
-            for name, version in legacy.items()
-            if not lifecycle.has_namespace(name, state)
+            name: version for name, version in legacy.items() if _defined(view, name) is not None
         }
     finally:
         view.close()
     if channel.has_lifecycle:
-        found[lifecycle.NAMESPACE] = LIFECYCLE_SEQUENCE
+        found[LIFECYCLE] = LIFECYCLE_SEQUENCE
     return sorted(found.items())
+
+
+def _defined(view: StateView, name: str) -> ChaincodeDefinition | None:
+    """What lscc says of a chaincode; nothing where ``_lifecycle`` has something of that name."""
+    try:
+        found = view.definition(name)
+    except FastledgerError:
+        return None
+    return found if found is not None and found.lifecycle == LSCC else None
+
+
+def _is(defined: ChaincodeDefinition, package: LegacyPackage) -> bool:
+    return (defined.version, defined.package_id) == (package.version, package.id)

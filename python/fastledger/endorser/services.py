@@ -6,10 +6,15 @@ from typing import Protocol
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
-from fastledger.chaincode.simulator import TxSimulator as AnySimulator
 from fastledger.channelconfig import ApplicationCapabilities
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, PolicyUnsatisfied, said_to_others
+from fastledger.common.errors import (
+    Defect,
+    DefinitionRefused,
+    FastledgerError,
+    PolicyUnsatisfied,
+    said_to_others,
+)
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
@@ -86,16 +91,14 @@ class PeerServices:
     # For chaincodes.
 
     def endorsement_info(
-        self, channel_id: str, name: str, simulator: AnySimulator | None
+        self, channel_id: str, name: str, simulator: TxSimulator | None
     ) -> EndorsementInfo:
         """Look a chaincode up; what the peer reads for it is part of the transaction."""
-        if simulator is not None and not isinstance(simulator, TxSimulator):
-            raise TypeError("the peer looks chaincodes up in its own simulations")
         try:
             channel = self._channels.channel(channel_id)
             return self._definitions.endorsement_info(channel, name, simulator)
         except FastledgerError as error:
-            raise FastledgerError(
+            raise DefinitionRefused(
                 f"[channel {channel_id}] failed to get chaincode container info for {name}: {error}"
             ) from error
 
@@ -114,7 +117,7 @@ class PeerServices:
         chaincode = self._system[context.namespace]
         try:
             return await chaincode.invoke(context, list(chaincode_input.args))
-        except FastledgerError:
+        except (FastledgerError, Defect):
             raise
         except Exception as error:
             _logger.exception("defect in system chaincode %s", context.namespace)
@@ -129,12 +132,12 @@ class PeerServices:
         """Say what the transaction's creator may do with a collection."""
         channel = self._channels.channel(context.channel_id)
         simulator = context.simulator
-        if channel is None or not isinstance(simulator, TxSimulator):
-            raise FastledgerError(f"channel {context.channel_id} is not on this peer")
+        if channel is None or simulator is None:
+            raise DefinitionRefused(f"channel {context.channel_id} is not on this peer")
         found = self._definitions.collections(channel, simulator, context.namespace)
         config = _named(found, collection)
         if config is None:
-            raise FastledgerError(
+            raise DefinitionRefused(
                 f"collection {context.channel_id}/{context.namespace}/{collection} could not be "
                 "found"
             )

@@ -2,33 +2,13 @@
 """One namespace, or one collection, of a simulation or of a view, as plain keys."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from fastledger.ledger.rwset import key_hash
 from fastledger.ledger.simulator import TxSimulator
+from fastledger.ledger.views import StateView
 
 _LAST = "\x7f"
 """Behind every key that begins with a prefix, as far as Fabric's lifecycle looks."""
-
-
-class _Value(Protocol):
-    @property
-    def value(self) -> bytes: ...
-
-
-class View(Protocol):
-    """The state as of some block: reads leave no trace."""
-
-    def get(self, namespace: str, key: str) -> _Value | None:
-        """Read a key."""
-
-    def get_hash(self, namespace: str, collection: str, key_hash: bytes) -> _Value | None:
-        """Read a private key's hash."""
-
-    def range(
-        self, namespace: str, start: str, end: str
-    ) -> Iterator[tuple[str, str, bytes, _Value]]:
-        """Read a range of keys: namespace, nothing, key, value."""
 
 
 class PublicState:
@@ -88,7 +68,7 @@ class PrivateState:
 class ViewState:
     """A namespace of a view, and the hashes of one of its collections."""
 
-    def __init__(self, view: View, ns: str, collection: str = "") -> None:
+    def __init__(self, view: StateView, ns: str, collection: str = "") -> None:
         """Use one namespace."""
         self._view = view
         self._ns = ns

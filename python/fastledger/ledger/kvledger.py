@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 from fastledger import _core
-from fastledger.common import log
+from fastledger.common import corelog, log
 from fastledger.common.errors import FastledgerError, InputError, LedgerIo
 from fastledger.ledger.queryexecutor import QueryExecutor
 from fastledger.ledger.records import Commit
@@ -72,6 +72,7 @@ def open(
     _check_range("workers", workers, 0, MAX_WORKERS)
     _check_range("blocks_ahead", blocks_ahead, 1, MAX_BLOCKS_AHEAD)
     _check_folder(Path(path), create)
+    corelog.follow()
     core = _core.Ledger.open(
         fspath(path),
         create=create,
@@ -137,6 +138,7 @@ def restore(snapshot: str | PathLike[str], path: str | PathLike[str]) -> None:
         ...     copy.height
         84
     """
+    corelog.follow()
     _core.Ledger.restore(fspath(snapshot), fspath(path))
 
 

@@ -33,10 +33,11 @@ class Expired(NamedTuple):
 
     ns: str
     coll: str
-    block: int
-    """Its own."""
+    version: Version
+    """The transaction that wrote it."""
 
     written: kvrwset.KVRWSet
+    """Empty where the peer never had it."""
 
 
 class WriteSets:
@@ -50,7 +51,7 @@ class WriteSets:
         self._collections = env.open_db(b"collections")
 
     def collections(self, txn: Any) -> set[tuple[str, str]]:
-        """Chaincodes and collections of which anything was ever written."""
+        """Chaincodes and collections to which anything was ever written, here or elsewhere."""
         with txn.cursor(db=self._collections) as cursor:
             return {_names(bytes(key), bytes(value)) for key, value in cursor}
 
@@ -67,21 +68,31 @@ class WriteSets:
             values: Encoded ``kvrwset.KVRWSet``.
             expiring: The block with which it goes; None for never.
         """
-        prefix, place = collection_prefix(ns, coll), _PLACE.pack(*version)
-        txn.put(prefix, f"{ns}\0{coll}".encode(), db=self._collections)
+        prefix, place = self.expect(txn, version, ns, coll, expiring), _PLACE.pack(*version)
         txn.put(place + prefix, values, db=self._sets)
         for write in kvrwset.KVRWSet.FromString(values).writes:
             key = write.key.encode()
             txn.put(prefix + sha256(key).digest() + place, key, db=self._hashes)
+
+    def expect(self, txn: Any, version: Version, ns: str, coll: str, expiring: int | None) -> bytes:
+        """Know of a write set, also of one that is not there; arguments as for `put`.
+
+        Returns:
+            What stands for its collection in keys.
+        """
+        prefix = collection_prefix(ns, coll)
+        txn.put(prefix, f"{ns}\0{coll}".encode(), db=self._collections)
         if expiring is not None:
-            txn.put(_NUMBER.pack(expiring) + place + prefix, b"", db=self._expiry)
+            place = _NUMBER.pack(expiring) + _PLACE.pack(*version)
+            txn.put(place + prefix, b"", db=self._expiry)
+        return prefix
 
     def block(self, txn: Any, block: int) -> dict[int, rwset.TxPvtReadWriteSet]:
         """Read the write sets of a block's transactions, by their index."""
         found: dict[int, list[tuple[str, str, bytes]]] = {}
         for place, value in self._rows(txn, self._sets, _NUMBER.pack(block)):
             (tx,) = _NUMBER.unpack_from(place, _NUMBER.size)
-            names = self._named(txn, place[_PLACE.size :])
+            names = self.named(txn, place[_PLACE.size :])
             found.setdefault(tx, []).append((*names, value))
         return {tx: _assembled(sorted(found[tx])) for tx in sorted(found)}
 
@@ -123,16 +134,15 @@ class WriteSets:
                 txn.delete(row, db=self._expiry)
                 place, prefix = row[_NUMBER.size :][: _PLACE.size], row[-16:]
                 stored = txn.pop(place + prefix, db=self._sets)
-                if stored is None:
-                    continue
-                written = kvrwset.KVRWSet.FromString(stored)
+                written = kvrwset.KVRWSet.FromString(stored or b"")
                 for write in written.writes:
                     hashed = sha256(write.key.encode()).digest()
                     txn.delete(prefix + hashed + place, db=self._hashes)
-                ns, coll = self._named(txn, prefix)
-                yield Expired(ns, coll, _PLACE.unpack(place)[0], written)
+                ns, coll = self.named(txn, prefix)
+                yield Expired(ns, coll, _PLACE.unpack(place), written)
 
-    def _named(self, txn: Any, prefix: bytes) -> tuple[str, str]:
+    def named(self, txn: Any, prefix: bytes) -> tuple[str, str]:
+        """Name the chaincode and the collection that stand in keys."""
         return _names(prefix, bytes(txn.get(prefix, db=self._collections) or b""))
 
     def _rows(self, txn: Any, table: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -8,6 +8,7 @@ from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import NotFound
 from fastledger.ledger import explanation
 from fastledger.ledger.explanation import Explanation, ReadConflict
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.ledger.records import (
     CommittedTransaction,
     Height,
@@ -95,6 +96,33 @@ class QueryExecutor:
             True
         """
         return _state(self._core.get_hash(namespace, collection, key_hash))
+
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        """Read how a chaincode's collections were defined before a block, by either lifecycle.
+
+        Returns:
+            The encoded ``protos.CollectionConfigPackage``; None where there were none, or where it
+            is older than the snapshot that the ledger began from.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.collections_before("basic", 0) is None
+            True
+        """
+        return self._core.collections_before(chaincode, block)
+
+    def private_effects(self, number: int) -> tuple[PrivateEffects, ...]:
+        """Read what a committed block's transactions do to private data, in hashes.
+
+        Raises:
+            NotFound: The block is not there.
+
+        Example:
+            >>> with fastledger.open(ledger_path) as ledger:
+            ...     ledger.private_effects(0)
+            ()
+        """
+        return PrivateEffects.of(self._core.private_effects(number))
 
     def range(self, namespace: str, start: str = "", end: str = "") -> Iterator[StateEntry]:
         """Read a range of a chaincode's public keys in byte order.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastledger._core import CommitResult
 from fastledger.common.codes import TxValidationCode
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.protoutil.block import Block
 
 
@@ -104,6 +105,9 @@ class Commit:
     """What an auditor should know of the block beside its verdicts: channels that it creates, and
     verdicts that peers of its time came to by other rules than today's."""
 
+    private_effects: tuple[PrivateEffects, ...]
+    """What its transactions do to private data; nothing for those that do not touch any."""
+
     stage_ms: Mapping[str, float]
     """Milliseconds spent on the block in each stage of the pipeline, summed over threads."""
 
@@ -127,6 +131,7 @@ class Commit:
             stored_filter=result.stored_codes,
             stored_commit_hash=result.stored_commit_hash,
             notes=tuple(result.notes),
+            private_effects=PrivateEffects.of(result.private_effects),
             stage_ms=result.stage_ms,
             stage_cpu_ms=result.stage_cpu_ms,
         )
@@ -143,6 +148,7 @@ class Commit:
             stored_filter=block.codes,
             stored_commit_hash=None,
             notes=(),
+            private_effects=(),
             stage_ms={},
             stage_cpu_ms={},
         )

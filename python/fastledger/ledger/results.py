@@ -11,7 +11,14 @@ from fastledger.common.codes import TxValidationCode
 from fastledger.protos.common import common_pb2
 from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 
-__all__ = ["Endorsed", "emitted_events", "endorsed_results", "filtered_block", "verdicts"]
+__all__ = [
+    "Endorsed",
+    "emitted_events",
+    "endorsed_results",
+    "filtered_block",
+    "transaction_ids",
+    "verdicts",
+]
 
 
 def verdicts(block: bytes, codes: bytes) -> Iterator[tuple[str, TxValidationCode]]:

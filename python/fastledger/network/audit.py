@@ -8,7 +8,7 @@ from a peer's Deliver service when it is asked, judges them again, and can expla
 import asyncio
 from pathlib import Path
 
-from fastledger.common.errors import FastledgerError, NotFound
+from fastledger.common.errors import NodeFailed, NotFound
 from fastledger.ledger import kvledger
 from fastledger.ledger.explanation import Explanation
 from fastledger.ledger.kvledger import Ledger
@@ -58,4 +58,4 @@ async def follow(session: Session, ledger: Ledger, user: User, last: int) -> Non
     except StopAsyncIteration:
         raise NotFound(f"{node.name} sent no block {ledger.height}") from None
     except TimeoutError:
-        raise FastledgerError(f"{node.name} does not send block {ledger.height}") from None
+        raise NodeFailed(f"{node.name} does not send block {ledger.height}") from None

@@ -17,7 +17,8 @@ from fastledger.chaincode.platforms.python import entry
 from fastledger.client.endorsement import SUCCESS, call, endorse, invocation
 from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
-from fastledger.common.errors import FastledgerError, InputError, NotFound
+from fastledger.common.errors import InputError, NodeFailed, NotFound
+from fastledger.network import words
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
@@ -38,9 +39,6 @@ _DEFINED = ("policy", "collections")
 _Args = TypeVar(
     "_Args", lb.ApproveChaincodeDefinitionForMyOrgArgs, lb.CommitChaincodeDefinitionArgs
 )
-_UNDEFINED = "is not defined"
-_APPROVED_BEFORE = "with unchanged content"
-_NOT_LAUNCHED = "could not launch chaincode"
 _HTTP_CREATED = 201
 _HTTP_ALREADY = 405
 _LANGUAGES = {"go.mod": "golang", "package.json": "node", "chaincode.jar": "java"}
@@ -184,7 +182,7 @@ def join_orderer(plan: Plan) -> None:
     answer = admin.join(plan.genesis_block.read_bytes())
     if answer.status not in (_HTTP_CREATED, _HTTP_ALREADY):
         reason = answer.body.decode("utf-8", "replace").strip()
-        raise FastledgerError(f"the orderer does not join {plan.channel}: {reason}")
+        raise NodeFailed(f"the orderer does not join {plan.channel}: {reason}")
 
 
 async def join_peer(session: Session, org: Org, node: Node) -> None:
@@ -216,8 +214,8 @@ async def install(
 
     answer = await while_told(endorse([await session.peer(node)], signer, "", spec), tell)
     response = answer.responses[0].response
-    if response.status != SUCCESS and "already successfully installed" not in response.message:
-        raise FastledgerError(f"{node.name} does not install the chaincode: {response.message}")
+    if response.status != SUCCESS and not words.is_installed(response.message):
+        raise NodeFailed(f"{node.name} does not install the chaincode: {response.message}")
 
 
 async def approve(session: Session, org: Org, package_id: str) -> None:
@@ -265,9 +263,9 @@ async def committed(session: Session, chaincode: str) -> int:
     response = answer.responses[0].response
     if response.status == SUCCESS:
         return lb.QueryChaincodeDefinitionResult.FromString(response.payload).sequence
-    if _UNDEFINED in response.message:
+    if words.is_undefined(response.message):
         return 0
-    raise FastledgerError(f"chaincode {chaincode}: {response.message}")
+    raise NodeFailed(f"chaincode {chaincode}: {response.message}")
 
 
 async def _lifecycle(
@@ -276,14 +274,14 @@ async def _lifecycle(
     signer = session.identity(org, ADMIN)
     answer = await session.endorse(signer, peers, LIFECYCLE, [function, args])
     for node, response in zip(peers, answer.responses, strict=True):
-        if _APPROVED_BEFORE in response.response.message:
+        if words.is_approved(response.response.message):
             return
         if response.response.status != SUCCESS:
             name = function.decode()
-            raise FastledgerError(f"{node.name} refuses {name}: {response.response.message}")
+            raise NodeFailed(f"{node.name} refuses {name}: {response.response.message}")
     _, code = await session.submit(signer, answer, session.plan.all_peers)
     if code != VALID:
-        raise FastledgerError(f"{function.decode()} of {org.name} is invalid: {code_name(code)}")
+        raise NodeFailed(f"{function.decode()} of {org.name} is invalid: {code_name(code)}")
 
 
 async def warm_up(session: Session) -> None:
@@ -300,18 +298,12 @@ async def warm_up(session: Session) -> None:
 async def _warm_up(session: Session, org: Org, peer: Node) -> None:
     name = session.plan.chaincode
     answer = await session.endorse(session.identity(org, ADMIN), [peer], name, [WARM_UP])
-    message = answer.responses[0].response.message
-    if _NOT_LAUNCHED in message:
-        raise FastledgerError(
-            f"chaincode {name} does not start at {peer.name}: {_reason(message)} (all of it: "
+    reason = words.not_launched(answer.responses[0].response.message)
+    if reason is not None:
+        raise NodeFailed(
+            f"chaincode {name} does not start at {peer.name}: {reason} (all of it: "
             f"fastledger logs {peer.name}); the network is up, mend that and call up again"
         )
-
-
-def _reason(message: str) -> str:
-    """Why a chaincode was not launched, without the way to it and without what it printed."""
-    told = message.partition(_NOT_LAUNCHED)[2].partition("; it printed:")[0]
-    return told.partition(": ")[2].strip() or told.strip()
 
 
 async def deploy(session: Session, content: bytes, say: Say | None = None) -> Plan:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from fastledger.common.errors import FastledgerError, InputError
+from fastledger.common.errors import InputError
 from fastledger.network.plan import Plan
 
 _FILE = "inventory.json"
@@ -106,7 +106,7 @@ class Inventory:
                 if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
                     folder.rmdir()
         except OSError as error:
-            raise FastledgerError(f"cannot remove {error.filename}: {error.strerror}") from error
+            raise InputError(f"cannot remove {error.filename}: {error.strerror}") from error
 
     def _is_ours(self, path: Path) -> bool:
         known = self._files.get(self._name(path))

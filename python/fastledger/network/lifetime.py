@@ -12,6 +12,7 @@ from fastledger.common.errors import (
     ConnectionFailed,
     FastledgerError,
     InputError,
+    NodeFailed,
     NotFound,
 )
 from fastledger.network import (
@@ -95,7 +96,7 @@ async def _check_health(plan: Plan) -> None:
     reasons = await health.ailments(plan.nodes)
     if reasons:
         told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise FastledgerError(f"the nodes run, but not all can go on: {told}")
+        raise NodeFailed(f"the nodes run, but not all can go on: {told}")
 
 
 @contextlib.contextmanager

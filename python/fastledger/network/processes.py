@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import NodeFailed
 from fastledger.network.plan import Node
 
 STOP_S = 10.0
@@ -106,7 +106,7 @@ def check(node: Node) -> None:
         log = node.folder / "log"
         said = _last_line(node.folder)
         how = f"its log {log} ends with: {said}" if said else f"it wrote nothing to its log {log}"
-        raise FastledgerError(f"{node.name} ended; {how}")
+        raise NodeFailed(f"{node.name} ended; {how}")
 
 
 def _last_line(folder: Path) -> str:

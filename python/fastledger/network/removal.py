@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import InputError
 from fastledger.network.inventory import Inventory
 from fastledger.network.plan import Plan
 
@@ -45,7 +45,7 @@ def _each(remove: Callable[[Path], None], paths: Iterable[Path]) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise FastledgerError(f"cannot remove {path}: {error.strerror or error}") from error
+            raise InputError(f"cannot remove {path}: {error.strerror or error}") from error
 
 
 def _remove_tree(folder: Path) -> None:

@@ -13,7 +13,7 @@ from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer, commit_everywhere
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
-from fastledger.common.errors import ConnectionFailed, FastledgerError, NotFound
+from fastledger.common.errors import ConnectionFailed, FastledgerError, NodeFailed, NotFound
 from fastledger.msp import SigningIdentity
 from fastledger.network import processes
 from fastledger.network.plan import Node, Org, Plan
@@ -164,7 +164,7 @@ class Session:
             commits = await commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S)
         except TimeoutError:
             names = ", ".join(node.name for node in wait_at)
-            raise FastledgerError(
+            raise NodeFailed(
                 f"transaction {tx_id} was ordered, but not all of {names} committed it within "
                 f"{COMMIT_TIMEOUT_S:g} s; it may come yet: fastledger status, blocks, logs"
             ) from None

@@ -9,13 +9,13 @@ import time
 
 from fastledger.common import log, metrics
 
-PERIOD_S = 0.02
+PERIOD_S = 0.05
 """How often something is due. More often would cost an idle node more than it tells."""
 
 SLOW_S = 1.0
 """A loop that is so late is told of in the log: calls between nodes begin to time out."""
 
-MAX_MISSED = 1000
+MAX_MISSED = 400
 """What was due while the loop was held up is counted too, but not for longer than 20 s."""
 
 BUCKETS_S = (

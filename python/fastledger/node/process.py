@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from fastledger.comm import GRPC_THREAD
 from fastledger.node import eventloop
 
 BUSY = 1 / 3
@@ -18,9 +19,6 @@ BUSY = 1 / 3
 
 PERIOD_S = 0.5
 """How often a node looks whether it is."""
-
-_TRANSPORT = "grpc"
-"""What the core calls its threads for gRPC."""
 
 
 class Node(Protocol):
@@ -86,5 +84,5 @@ def _schedule(policy: int) -> None:
     # A thread may end meanwhile; where it is not allowed, it only costs time.
     with contextlib.suppress(OSError):
         for thread in Path("/proc/self/task").iterdir():
-            if (thread / "comm").read_text().strip() == _TRANSPORT:
+            if (thread / "comm").read_text().strip() == GRPC_THREAD:
                 os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))

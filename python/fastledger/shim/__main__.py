@@ -77,8 +77,8 @@ def main() -> int:
     start.add_argument("--peer.address", dest="peer", help="CORE_PEER_ADDRESS")
     start.add_argument("--chaincode-address", dest="server", help="CHAINCODE_SERVER_ADDRESS")
     given = parser.parse_args()
-    from fastledger.shim.runtime import SettingMissing
     from fastledger.shim.runtime import start as run
+    from fastledger.shim.settings import SettingMissing
 
     try:
         chaincode = load(given.entry)

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
+from fastledger._core import CHAINCODE_ANSWERS
 from fastledger.protos.common.common_pb2 import Header, SignatureHeader
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import (
@@ -37,7 +38,9 @@ DEFAULT_WORKERS = 64
 """Transactions that run side by side; more wait. A transaction that calls its own chaincode on
 another channel needs two."""
 
-ANSWERS = frozenset({ChaincodeMessage.RESPONSE, ChaincodeMessage.ERROR})
+ANSWERS = frozenset(CHAINCODE_ANSWERS)
+"""What answers a request: ``RESPONSE`` and ``ERROR``."""
+
 _KNOWN = frozenset(ChaincodeMessage.Type.values())
 
 

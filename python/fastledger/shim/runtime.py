@@ -16,19 +16,14 @@ CHAINCODE_CLIENT_CA_CERT        whom to take as a peer, a file in PEM
 =============================== ==============================================================
 """
 
-import base64
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from fastledger._core import ChaincodeStream
 from fastledger.shim.conversation import Conversation, workers
 from fastledger.shim.interface import Chaincode
 from fastledger.shim.link import CoreLink, Workers
-
-
-class SettingMissing(Exception):
-    """The environment lacks what is needed, or says something else."""
+from fastledger.shim.settings import SettingMissing, pem, read_file
 
 
 def start(
@@ -93,26 +88,6 @@ def _peer_tls(env: Mapping[str, str]) -> tuple[bytes | None, bytes | None, bytes
         return None, None, None
     return (
         read_file(env, "CORE_PEER_TLS_ROOTCERT_FILE"),
-        _pem(env, "CORE_TLS_CLIENT_CERT"),
-        _pem(env, "CORE_TLS_CLIENT_KEY"),
+        pem(env, "CORE_TLS_CLIENT_CERT"),
+        pem(env, "CORE_TLS_CLIENT_KEY"),
     )
-
-
-def _pem(env: Mapping[str, str], name: str) -> bytes | None:
-    """Read a key or certificate from its …_FILE, or its …_PATH in base64; None without either."""
-    if env.get(f"{name}_FILE"):
-        return read_file(env, f"{name}_FILE")
-    if env.get(f"{name}_PATH"):
-        return base64.b64decode(read_file(env, f"{name}_PATH"))
-    return None
-
-
-def read_file(env: Mapping[str, str], name: str) -> bytes:
-    """Read the file that a variable names; raises SettingMissing."""
-    path = env.get(name)
-    if not path:
-        raise SettingMissing(f"{name} is not set, and TLS needs it")
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise SettingMissing(f"{name}: cannot read {path}: {error.strerror}") from error

@@ -22,7 +22,7 @@ from fastledger.shim.conversation import (
 from fastledger.shim.interface import Chaincode
 from fastledger.shim.link import QueueLink
 from fastledger.shim.memory import MAX_MESSAGE_BYTES
-from fastledger.shim.runtime import read_file
+from fastledger.shim.settings import read_file
 from fastledger.shim.turns import Turns
 
 _OPTIONS = [

@@ -46,7 +46,7 @@ def envelope(encoded: bytes) -> dict[str, Any]:
         "extension": channel.extension.hex(),
         "tls_cert_hash": channel.tls_cert_hash.hex(),
         "creator": _creator(payload.header.signature_header),
-        "data": _DATA[channel.type](payload.data),
+        "data": _DATA[HeaderType.ValueType(channel.type)](payload.data),
     }
 
 

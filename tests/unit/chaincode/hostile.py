@@ -51,11 +51,8 @@ class Hostile(shim.Contract):
     def Spread(self, ctx: shim.Context, processes: int, mebibytes: int) -> int:
         """Use memory in many processes at once, in each less than a limit of one."""
         code = f"b = b'x' * ({mebibytes} << 20); print(len(b), flush=True); input()"
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        started = [
-            subprocess.Popen([sys.executable, "-I", "-S", "-c", code], **pipes)
-            for _ in range(processes)
-        ]
+        command, pipe = [sys.executable, "-I", "-S", "-c", code], subprocess.PIPE
+        started = [subprocess.Popen(command, stdin=pipe, stdout=pipe) for _ in range(processes)]
         done = sum(bool(process.stdout.readline()) for process in started)
         for process in started:
             process.kill()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from fastledger import _core
 from fastledger.chaincode import context as contexts
 from fastledger.chaincode import handler as handlers
 from fastledger.chaincode import requests
@@ -16,7 +17,7 @@ from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
 from fastledger.channelconfig import ApplicationCapabilities
-from fastledger.common.errors import ChaincodeError
+from fastledger.common.errors import ChaincodeError, Defect
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KV, KeyModification
 from fastledger.protos.peer import chaincode_shim_pb2 as wire
 from fastledger.protos.peer.chaincode_pb2 import (
@@ -89,6 +90,9 @@ class Played:
 class Scene:
     """A support with a played chaincode, and a transaction that it executes."""
 
+    context: TransactionContext
+    ready: wire.ChaincodeMessage
+
     def __init__(self, config: ChaincodeConfig | None = None) -> None:
         self.peer = Peer({"basic": EndorsementInfo("1.0", CCID)})
         self.launcher = Played()
@@ -129,7 +133,9 @@ class Scene:
 
     @property
     def simulator(self) -> Simulator:
-        return self.context.simulator
+        simulator = self.context.simulator
+        assert isinstance(simulator, Simulator)
+        return simulator
 
 
 def played(test: Callable[[Scene], Awaitable[None]], config: ChaincodeConfig | None = None) -> None:
@@ -452,6 +458,23 @@ def test_garbage_in_a_request_costs_the_request() -> None:
             assert b"unmarshal failed" in answer.payload or b"not enabled" in answer.payload
 
     played(test)
+
+
+def test_a_defect_is_neither_an_answer_nor_the_chaincodes_failure() -> None:
+    async def run() -> None:
+        scene = Scene()
+        scene.context = tx(scene.peer)
+        task = await scene.begin(scene.context, "f")
+        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")
+        answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"))
+        assert answer.type == T.ERROR
+        assert answer.payload.endswith(b": internal error, see the log of this node")
+        scene.complete(Response(status=200, message="whatever the chaincode makes of it"))
+        with pytest.raises(Defect, match="tried out"):
+            await task
+        await scene.support.stop()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("kind", [T.REGISTER, T.READY, T.TRANSACTION, T.UNDEFINED, 77])

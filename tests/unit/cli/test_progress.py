@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from fastledger.client.progress import while_told
-from fastledger.network import deployment
+from fastledger.network import words
 
 
 def test_it_is_told_again_and_again_until_the_work_is_done() -> None:
@@ -90,4 +90,4 @@ def test_who_gives_up_ends_the_work() -> None:
     ],
 )
 def test_up_explains_a_start_that_failed_by_its_cause(message: str, reason: str) -> None:
-    assert deployment._reason(message) == reason
+    assert words.not_launched(message) == reason

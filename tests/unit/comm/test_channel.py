@@ -124,7 +124,7 @@ def over(talk: Callable[[GrpcChannel, Methods], Awaitable[None]]) -> None:
             await dial(address) as channel,
         ):
             await talk(channel, methods)
-            assert not channel.hub.calls, "nothing is kept of calls that have ended"
+            assert not channel.route.hub.calls, "nothing is kept of calls that have ended"
 
     asyncio.run(run())
 

@@ -42,7 +42,7 @@ class Echo(EndorserServicer):
         response = proposal_response_pb2.ProposalResponse(payload=request.proposal_bytes)
         if certificate_hash := client_certificate_hash(context):
             response.endorsement.signature = certificate_hash
-            response.endorsement.endorser = client_certificate(context)
+            response.endorsement.endorser = client_certificate(context) or b""
         return response
 
 

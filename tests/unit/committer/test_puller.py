@@ -3,6 +3,8 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
+from typing import cast
 
 import grpc.aio
 import pytest
@@ -121,7 +123,7 @@ def test_an_orderer_whose_block_does_not_hold_is_asked_less_and_less(
         await anext(blocks)
         await anext(blocks)
         assert pauses[-1] == puller.FIRST_PAUSE_S
-        await blocks.aclose()
+        await cast(AsyncGenerator[bytes], blocks).aclose()
 
     with caplog.at_level(logging.INFO, "peer.blocksprovider"):
         asyncio.run(story())

@@ -51,7 +51,7 @@ class Whole:
     path: Path = file("Path", "here", "Where.")
     other: Path | None = optional_file("Other", "Where else.")
     paths: tuple[Path, ...] = files("Paths", "Where all.")
-    list: tuple[object, ...] = entries("List", "What.")
+    list: tuple[Part, ...] = entries("List", Part, "What.")
     table: object = mapping("Table", "What else.")
     part: Part = section("Part", Part)
 
@@ -71,7 +71,7 @@ def test_nothing_said_leaves_the_defaults(tmp_path: Path) -> None:
 def test_what_is_said_is_read(tmp_path: Path) -> None:
     content = (
         "Name: x\nKind: b\nOn: false\nEnabled: disable\nWait: 1m\nShare: 0.25\nBytes: 2 MB\n"
-        "Names: [a, b]\nPath: /p\nOther: q\nPaths: [r]\nList: [{A: 1}]\nTable: {k: v}\n"
+        "Names: [a, b]\nPath: /p\nOther: q\nPaths: [r]\nList: [{Least: 1}, {}]\nTable: {k: v}\n"
         "Part: {Least: 9, Unset: 0}\n"
     )
     made = read(config(tmp_path, content, ORDERER_NAME="y"), Whole)
@@ -81,7 +81,7 @@ def test_what_is_said_is_read(tmp_path: Path) -> None:
     assert made == Whole(
         *(getattr(expected, name) for name in list(Whole.__dataclass_fields__)[:10]),
         paths=(tmp_path / "r",),
-        list=({"a": 1},),
+        list=(Part(1), Part()),
         table={"k": "v"},
         part=Part(9, 7),
     )
@@ -100,6 +100,8 @@ def test_what_is_said_is_read(tmp_path: Path) -> None:
         ("Part: {Least: 10}", "orderer.yaml: Part.Least is 10, it must be at most 9"),
         ("Part: {Least: 7}", "orderer.yaml: Part: Least and Unset must differ"),
         ("List: x", "orderer.yaml: List is 'x', it must be a list of mappings"),
+        ("List: [{}, {Least: 0}]", r"orderer.yaml: List\[1\].Least is 0, it must be at least 1"),
+        ("List: [{Lest: 1}]", r"orderer.yaml: List\[0\]: unknown key lest"),
         ("Table: x", "orderer.yaml: Table is 'x', it must be a mapping"),
     ],
 )

@@ -17,7 +17,7 @@ def test_slow_work_of_one_caller_leaves_a_thread_to_others() -> None:
         slow = [asyncio.ensure_future(workers.run(b"A", release.wait)) for _ in range(20)]
         assert [await workers.run(b"B", lambda n=n: n) for n in range(3)] == [0, 1, 2]
         with pytest.raises(KeyError):
-            await workers.run(b"B", lambda: {}["there is none"])
+            await workers.run(b"B", lambda: dict[str, str]()["there is none"])
         slow[10].cancel()
         release.set()
         done = await asyncio.gather(*slow, return_exceptions=True)

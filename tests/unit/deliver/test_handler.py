@@ -30,7 +30,7 @@ class Chain:
 
     def __init__(self, blocks: int) -> None:
         self.encoded = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
-        self.blocks = PreparedBlocks(lambda number: self.encoded[number])
+        self.blocks = PreparedBlocks(lambda number: self.encoded[number], lambda: self.height)
         self.sequence = 0
         self.errored = asyncio.Event()
         self.first = 0

@@ -23,6 +23,9 @@ class Disk:
         self.gate.set()
         self.damaged: set[int] = set()
 
+    def height(self) -> int:
+        return 8
+
     def __call__(self, number: int) -> bytes:
         self.read.append(number)
         self.threads.add(threading.get_ident())
@@ -47,7 +50,7 @@ def run(story) -> None:
 def test_a_block_is_read_once_for_all_who_ask_and_not_on_the_loop() -> None:
     async def story() -> None:
         disk = Disk()
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         answers = await asyncio.gather(*(blocks.get(3, whole) for _ in range(100)))
         assert set(answers) == {whole(bytes([3]) * 10)}
         assert len({id(answer) for answer in answers}) == 1
@@ -64,7 +67,7 @@ def test_a_failure_is_told_to_all_and_not_kept() -> None:
     async def story() -> None:
         disk = Disk()
         disk.damaged.add(1)
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         asked = (blocks.get(1, whole) for _ in range(3))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(answer) for answer in answers] == [LedgerCorrupted] * 3
@@ -79,7 +82,7 @@ def test_whoever_gives_up_takes_the_block_from_nobody() -> None:
     async def story() -> None:
         disk = Disk()
         disk.gate.clear()
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         first, second = (asyncio.ensure_future(blocks.get(1, short)) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
@@ -96,7 +99,7 @@ def test_what_was_asked_for_last_is_kept_within_the_bound(monkeypatch) -> None:
     async def story() -> None:
         monkeypatch.setattr(prepared, "MAX_BYTES", 30)
         disk = Disk(size=10)
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         for number in (0, 1, 2, 0, 3):
             await blocks.get(number, short)
         assert disk.read == [0, 1, 2, 3]
@@ -105,7 +108,7 @@ def test_what_was_asked_for_last_is_kept_within_the_bound(monkeypatch) -> None:
         await blocks.get(1, short)
         assert disk.read == [0, 1, 2, 3, 1]
         large = Disk(size=1000)
-        blocks = PreparedBlocks(large)
+        blocks = PreparedBlocks(large, large.height)
         await blocks.get(7, short)
         await blocks.get(7, short)
         assert large.read == [7], "a block that is larger than the bound is there for those behind"
@@ -113,10 +116,24 @@ def test_what_was_asked_for_last_is_kept_within_the_bound(monkeypatch) -> None:
     run(story())
 
 
+def test_old_blocks_are_not_kept() -> None:
+    async def story() -> None:
+        disk = Disk()
+        blocks = PreparedBlocks(disk, lambda: 5 + prepared.FOLLOWING)
+        for number in (5, 5, 4, 4):
+            await blocks.get(number, short)
+        assert disk.read == [5, 4, 4]
+        both = await asyncio.gather(blocks.get(4, short), blocks.get(4, short))
+        assert both == [bytes([4])] * 2
+        assert disk.read == [5, 4, 4, 4], "whoever asks at the same time shares one reading"
+
+    run(story())
+
+
 def test_a_new_block_is_prepared_in_the_forms_that_are_followed() -> None:
     async def story() -> None:
         disk = Disk()
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         await asyncio.to_thread(blocks.prepare, 1)
         assert disk.read == [], "nobody has asked for any"
         await blocks.get(1, short)
@@ -136,7 +153,7 @@ def test_a_new_block_is_prepared_in_the_forms_that_are_followed() -> None:
 def test_a_new_block_that_cannot_be_read_is_told_of_to_whoever_asks() -> None:
     async def story() -> None:
         disk = Disk()
-        blocks = PreparedBlocks(disk)
+        blocks = PreparedBlocks(disk, disk.height)
         await blocks.get(1, short)
         disk.damaged.add(2)
         await asyncio.to_thread(blocks.prepare, 2)

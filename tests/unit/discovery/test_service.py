@@ -16,8 +16,8 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError
 from fastledger.discovery import service as services
 from fastledger.discovery.auth import AuthSettings
+from fastledger.discovery.metadata import Metadata
 from fastledger.discovery.service import DiscoveryService
-from fastledger.discovery.support import Metadata
 from fastledger.msp import SigningIdentity
 from fastledger.policies import from_string
 from fastledger.protos.common.policies_pb2 import SignaturePolicy, SignaturePolicyEnvelope
@@ -335,7 +335,12 @@ def test_a_request_is_of_its_connection(peer: Peer, cast: Cast) -> None:
 def test_a_question_is_judged_once(peer: Peer, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[object] = []
     evaluate = Bundle.evaluate
-    monkeypatch.setattr(Bundle, "evaluate", lambda *args: (judged.append(args), evaluate(*args))[1])
+
+    def judge(*args: Any) -> Any:
+        judged.append(args)
+        return evaluate(*args)
+
+    monkeypatch.setattr(Bundle, "evaluate", judge)
     signer, queries = cast.signer(1, "User1"), [about(ChaincodeCall(name="cc"))] * 3
     ask(peer, signer, *queries)
     assert len(judged) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from certificates import authority
 from fastledger.common.errors import InputError
-from fastledger.endorser.filters import filters
+from fastledger.endorser.filters import AuthFilter, filters
 from fastledger.endorser.proposal import ProposalInvalid
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
@@ -16,7 +16,7 @@ from fastledger.protoutil.unpacked import UnpackedProposal
 
 WINDOW_S = 900
 DAY_S = 86_400
-ALL = [{"name": name} for name in ("DefaultAuth", "ExpirationCheck", "TimeWindowCheck")]
+ALL = [AuthFilter(name) for name in ("DefaultAuth", "ExpirationCheck", "TimeWindowCheck")]
 
 
 def proposal(age_s: float = 0, pem: bytes = b"") -> SignedProposal:
@@ -59,7 +59,7 @@ def test_what_is_no_proposal_is_refused() -> None:
         check(SignedProposal(proposal_bytes=b"\xff"))
 
 
-@pytest.mark.parametrize("entry", [{"name": "Other"}, {"name": "DefaultAuth", "library": "a.so"}])
-def test_a_filter_that_is_not_known_is_named(entry: dict[str, str]) -> None:
-    with pytest.raises(InputError, match=entry["name"]):
+@pytest.mark.parametrize("entry", [AuthFilter("Other"), AuthFilter("DefaultAuth", "a.so")])
+def test_a_filter_that_is_not_known_is_named(entry: AuthFilter) -> None:
+    with pytest.raises(InputError, match=entry.name):
         filters([entry], WINDOW_S)

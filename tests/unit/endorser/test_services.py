@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import Defect, FastledgerError
 from fastledger.endorser.services import PeerServices
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
 
@@ -58,3 +58,8 @@ def test_neither_classes_nor_paths_are_told(error: Exception, says: str) -> None
 def test_a_refusal_stays_what_it_is() -> None:
     with pytest.raises(FastledgerError, match=r"^as it is$"):
         answer(FastledgerError("as it is"))
+
+
+def test_a_defect_of_the_core_is_no_answer() -> None:
+    with pytest.raises(Defect):
+        answer(Defect("tried out", "door.rs:1"))

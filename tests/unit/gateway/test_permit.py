@@ -201,8 +201,12 @@ def test_a_long_past_without_events_leaves_room_for_others() -> None:
         empty = Block(metadata={"metadata": [b"", b"", b""]}).SerializeToString()
         read: list[int] = []
 
+        def block(number: int) -> bytes:
+            read.append(number)
+            return empty
+
         class Long(Channel):
-            blocks = PreparedBlocks(lambda number: (read.append(number), empty)[1])
+            blocks = PreparedBlocks(block, lambda: 1000)
 
         channel = Long()
         channel.notifier.tell(999, ())

@@ -390,6 +390,7 @@ def test_a_peer_that_reads_nothing_costs_a_bounded_queue(cast: Cast) -> None:
 
         async def receive(self) -> Envelope | None:
             await asyncio.Event().wait()
+            return None
 
         async def close(self) -> None:
             pass

@@ -29,7 +29,7 @@ from fastledger.protos.common import common_pb2
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 from fastledger.protos.peer import chaincode_pb2, proposal_pb2, transaction_pb2
-from private_blocks import Generated, Model, built, endorsed, generated
+from private_blocks import Generated, Model, built, effects, endorsed, generated
 
 Held = dict[tuple[str, str, bytes], tuple[bytes, tuple[int, int]]]
 """Hash of a value, and its version, by chaincode, collection and hash of the key."""
@@ -91,7 +91,7 @@ def private_part(public: bytes, known: dict[bytes, bytes]) -> rwset.TxPvtReadWri
 
 def held(store: PrivateDataStore) -> Held:
     found: Held = {}
-    for ns, coll in store._collections:
+    for ns, coll in store.collections():
         for key, value in store.range(ns, coll, "", ""):
             row = store.get(ns, coll, key)
             assert row is not None
@@ -131,7 +131,12 @@ class Replay:
                 commit = ledger.commit(block)
                 found = list(endorsed_results(block, commit.filter))
                 self.endorse(store, known, [one for one in found if one.valid])
-                store.apply(number, found if store.concerns(block) else ())
+                ours = [
+                    effects(one.index, one.tx_id, one.results, valid=one.valid) for one in found
+                ]
+                assert list(commit.private_effects) == [one for one in ours if one.collections]
+                assert ledger.private_effects(number) == commit.private_effects
+                store.apply(number, commit.private_effects)
                 self.check(store, number)
                 if number % 7 == 3:
                     store.close()
@@ -157,9 +162,10 @@ class Replay:
                 for coll in ns.collection_hashed_rwset:
                     place = ns.namespace, coll.collection_name
                     hashed = kvrwset.HashedRWSet.FromString(coll.hashed_rwset)
-                    for write in (*hashed.hashed_writes, *hashed.metadata_writes):
-                        if place not in there:
-                            self.touched.add((*place, write.key_hash))
+                    keys = [write.key_hash for write in hashed.hashed_writes]
+                    keys += [write.key_hash for write in hashed.metadata_writes]
+                    if place not in there:
+                        self.touched.update((*place, key) for key in keys)
 
     def check(self, store: PrivateDataStore, number: int) -> None:
         """What is held are the values of the hashes, but for writes that nobody has."""
@@ -231,8 +237,10 @@ def test_generated_blocks(tmp_path: Path, seed: int) -> None:
         model.commit(number, transactions)
         assert model.same(store), (seed, number)
         assert model.stored(store, number + 1), (seed, number)
+        assert model.lacks(store), (seed, number)
         store.apply(number, results)
         assert model.same(store), "applied twice"
+        assert model.lacks(store), "applied twice"
     store.close()
 
 
@@ -244,7 +252,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert private is not None
     store.endorse("tx", private)
     store.endorse("never committed", private)
-    store.apply(0, [Endorsed(0, "tx", public)])
+    store.apply(0, [effects(0, "tx", public)])
     assert set(store.write_sets(0)) == {0}
     store.apply(1, ())
     store.apply(2, ())
@@ -252,7 +260,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     store.apply(3, ())
     assert store.get("cc", "c", "k") is None
     assert store.write_sets(0) == {}
-    store.skip(2 * WAITING_BLOCKS)
+    store.apply(2 * WAITING_BLOCKS - 1, ())
     store.apply(2 * WAITING_BLOCKS, ())
     assert not store.awaits
     with store._env.begin() as txn:
@@ -273,8 +281,8 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 def test_whatever_an_invalid_transaction_says(tmp_path: Path) -> None:
     store = PrivateDataStore(tmp_path / "p", Generated())
     store.endorse("tx", built(0, 0, [("ever", "k", b"v", False, True)])[2] or b"")
-    named = enumerate(["", "tx", "tx" * 1000, "\0", "é"])
-    store.apply(0, [Endorsed(n, name, b"no set", valid=False) for n, name in named])
+    named = ["", "tx", "tx" * 1000, "\0", "é"]
+    store.apply(0, (), [*named, *named])
     assert store.write_sets(0) == {}
     assert not store.awaits
     store.close()

@@ -13,15 +13,14 @@ from corpora import Corpus
 from fastledger.common.errors import LedgerCorrupted
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
-from fastledger.ledger.pvtrules import were_written
 from fastledger.ledger.rangequery import RangeResults
-from fastledger.ledger.results import Endorsed
 from fastledger.ledger.rwset import ReadWriteSet
 from fastledger.ledger.simulator import SimulationError, TxSimulator
 from fastledger.protos.common import common_pb2
 from fastledger.protos.ledger.rwset import rwset_pb2
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
+from private_blocks import effects
 
 
 def is_natural(corpus: Corpus, block: int, index: int) -> bool:
@@ -197,7 +196,7 @@ def test_private_values_wait_for_their_transaction(tmp_path) -> None:
     store.close()
     store = PrivateDataStore(tmp_path / "private")
     assert store.awaits
-    store.apply(7, [Endorsed(2, "tx1", public)])
+    store.apply(7, [effects(2, "tx1", public)])
     assert not store.awaits
     assert store.get("cc", "c", "k") == (b"value", (7, 2))
     assert [value for _, value in store.range("cc", "c", "", "")] == [b"value", b"long", b"longer"]
@@ -212,7 +211,7 @@ def test_private_values_of_another_hash_are_not_taken(tmp_path) -> None:
     forged.write_private("cc", "c", "k", b"forged")
     store = PrivateDataStore(tmp_path / "private")
     store.endorse("tx1", forged.build()[1])
-    store.apply(0, [Endorsed(0, "tx1", built.build()[0])])
+    store.apply(0, [effects(0, "tx1", built.build()[0])])
     assert store.get("cc", "c", "k") is None
 
 
@@ -279,8 +278,8 @@ def private(tmp_path: Path):
         built.write_private("cc", "c", key, b"value")
         public, values = built.build()
         store.endorse(key, values)
-        store.apply(number, [Endorsed(0, key, public)])
-    store.skip(10)
+        store.apply(number, [effects(0, key, public)])
+    store.apply(9, ())
     yield store
     store.close()
 
@@ -325,11 +324,12 @@ def test_write_sets_are_held_against_their_block() -> None:
     built.write_private("cc", "c", "gone", b"")
     public, values = built.build()
     kept = rwset_pb2.TxPvtReadWriteSet.FromString(values).ns_pvt_rwset[0].collection_pvt_rwset[0]
-    assert were_written(public, "cc", "c", kept.rwset)
+    wrote = effects(0, "tx", public).wrote
+    assert wrote("cc", "c", kept.rwset)
     trimmed = kv_rwset_pb2.KVRWSet.FromString(kept.rwset)
     del trimmed.writes[0]
-    assert were_written(public, "cc", "c", trimmed.SerializeToString())
-    assert not were_written(public, "cc", "other", kept.rwset)
+    assert wrote("cc", "c", trimmed.SerializeToString())
+    assert not wrote("cc", "other", kept.rwset)
     written = {(w.key, w.value, w.is_delete) for w in trimmed.writes} | {("a", b"value", False)}
     refused = 0
     for at in range(len(kept.rwset)):
@@ -339,10 +339,10 @@ def test_write_sets_are_held_against_their_block() -> None:
         try:
             found.ParseFromString(bytes(changed))
         except DecodeError:
-            assert not were_written(public, "cc", "c", bytes(changed))
+            assert not wrote("cc", "c", bytes(changed))
             continue
         # A change can also take a write away, as a purge does.
         held = all((w.key, w.value, w.is_delete) in written for w in found.writes)
-        assert were_written(public, "cc", "c", bytes(changed)) == held, at
+        assert wrote("cc", "c", bytes(changed)) == held, at
         refused += not held
     assert refused > 10

@@ -8,9 +8,10 @@ import pytest
 
 import configuration_page
 from corpora import ROOT
-from fastledger.common.catalogue import Catalogue
 from fastledger.common.config import Config, load, sample_keys
 from fastledger.common.errors import ConfigInvalid
+from fastledger.network import settings as network
+from fastledger.network.plan import Plan
 from fastledger.node.orderer import config as orderer
 from fastledger.node.peer import config as peer
 
@@ -150,6 +151,7 @@ def test_what_is_set_in_vain_is_told(name: str, content: str, remark: str, tmp_p
         ("core", "vm: {endpoint: 'unix:///elsewhere'}\nchaincode: {runtime: docker}"),
         ("core", "peer: {gossip: {state: {checkInterval: 10000ms}}}"),
         ("core", "peer: {profile: {enabled: false}, nothing: }"),
+        ("core", "chaincode: {system: {qscc: no, escc: enable}}"),
         (
             "orderer",
             (
@@ -273,5 +275,27 @@ def test_settings_of_a_peer(tmp_path: Path) -> None:
     assert [made.chaincode.system.has(name) for name in ("qscc", "_lifecycle")] == [False, True]
 
 
-def test_a_catalogue_knows_its_sample() -> None:
-    assert Catalogue("orderer", (), {}).followed() == []
+def test_orderers_that_are_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"roots")
+    overrides = (
+        "[{from: 'o:7050', to: '127.0.0.1:1', caCertsFile: ca.pem}, {from: 'p:7050', to: 'q:1'}]"
+    )
+    (tmp_path / "core.yaml").write_text(
+        f"peer: {{address: 'p:1', deliveryclient: {{addressOverrides: {overrides}}}}}"
+    )
+    made = peer.read(load("core", tmp_path, {})).deliveryclient
+    assert made.overridden(["p:7050", "r:1", "o:7050"]) == ["q:1", "r:1", "127.0.0.1:1"]
+    assert made.roots() == {"127.0.0.1:1": b"roots"}
+    (tmp_path / "ca.pem").unlink()
+    with pytest.raises(
+        ConfigInvalid, match=r"addressOverrides\[0\]: caCertsFile: there is no file"
+    ):
+        peer.read(load("core", tmp_path, {}))
+
+
+def test_a_network_of_our_own_sets_nothing_in_vain(tmp_path: Path) -> None:
+    plan = Plan(tmp_path)
+    network.write(plan)
+    for node in plan.nodes:
+        name = "orderer" if node == plan.orderer else "core"
+        assert REMARKS[name](load(name, node.folder, network.read_env(node))) == []

@@ -2,6 +2,7 @@
 """When batches are cut; the cases are those of Fabric's blockcutter_test.go."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ class Size:
 
 
 def cutter(count: int, preferred: int = 1 << 20) -> BlockCutter:
-    size = Size(count, 1 << 30, preferred)
+    size: Any = Size(count, 1 << 30, preferred)
     return BlockCutter("channel", lambda: size)
 
 
@@ -55,7 +56,7 @@ def test_a_message_above_the_preferred_bytes_stands_alone() -> None:
 
 
 def test_one_that_overflows_can_fill_the_next_batch_too() -> None:
-    size = Size(2, 1 << 30, 25)
+    size: Any = Size(2, 1 << 30, 25)
     blocks = BlockCutter("channel", lambda: size)
     blocks.ordered(message(b"a", 20))
     size.max_message_count = 1

@@ -118,7 +118,7 @@ def test_clients_are_not_remembered_without_bound(monkeypatch) -> None:
     asyncio.run(run())
 
 
-def test_a_stream_is_slowed_by_client_and_by_organization() -> None:
+def test_a_stream_is_slowed_by_client_and_by_organization(monkeypatch) -> None:
     async def run() -> None:
         waited: list[bytes] = []
 
@@ -133,7 +133,8 @@ def test_a_stream_is_slowed_by_client_and_by_organization() -> None:
         pair = certificates.leaf(certificates.authority())
         client, organization = identifiers(pair.der)
         slowed = Throttle(1, 5)
-        slowed._clients = slowed._organizations = Limiter()
+        monkeypatch.setattr(slowed, "_clients", limiter := Limiter())
+        monkeypatch.setattr(slowed, "_organizations", limiter)
         assert [one async for one in slowed.slowed(requests(), pair.der)] == [b"1", b"2"]
         assert waited == [client, organization] * 2
 

@@ -27,6 +27,8 @@ class Sent:
 class Asking(Chaincode):
     """Says what its conversation makes of a call on another channel while it runs."""
 
+    conversation: Conversation
+
     def invoke(self, stub):
         nested = transaction()
         nested.txid, nested.channel_id = stub.get_tx_id(), "other"

@@ -12,7 +12,7 @@ import click
 
 from fastledger.cli.discover.settings import Settings, read
 from fastledger.cli.kingpin import KingpinGroup
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InputError
 
 TIMEOUT_S = 10.0
 """For an answer."""
@@ -248,13 +248,12 @@ def _settings(given: tuple[str, Settings]) -> Settings:
 def _check_places(
     server: str, channel: str, *, needs_channel: bool = True, channel_first: bool = False
 ) -> None:
-    missing = [
-        text
-        for text, given in (("no server specified", server), ("no channel specified", channel))
-        if not given and (text.endswith("server specified") or needs_channel)
-    ]
-    if missing:
-        raise FastledgerError(missing[-1 if channel_first else 0])
+    wanted = [("server", server)]
+    if needs_channel:
+        wanted.insert(0 if channel_first else 1, ("channel", channel))
+    for name, given in wanted:
+        if not given:
+            raise InputError(f"no {name} specified")
 
 
 def _ask(
@@ -303,20 +302,20 @@ def _check_named(
     known = list(chaincodes)
     for name in no_private_reads:
         if name not in known:
-            raise FastledgerError(
+            raise InputError(
                 f"chaincode {name} is specified as not containing private data reads but should be "
                 "explicitly defined via a chaincode flag"
             )
     for name in collections:
         if name not in known:
-            raise FastledgerError(
+            raise InputError(
                 f"a collection specified chaincode {name} but it wasn't specified with a chaincode "
                 "flag"
             )
     if not known:
-        raise FastledgerError("failed creating request: invocation chain should not be empty")
+        raise InputError("failed creating request: invocation chain should not be empty")
     if "" in known:
-        raise FastledgerError("failed creating request: chaincode name should not be empty")
+        raise InputError("failed creating request: chaincode name should not be empty")
 
 
 def _leave(text: str) -> NoReturn:

@@ -42,7 +42,7 @@ class Settings:
             ("KeyPath", self.user_key),
         ):
             if not value:
-                raise FastledgerError(f"{name} is mandatory and cannot be empty")
+                raise InputError(f"{name} is mandatory and cannot be empty")
 
     def save(self, file: str) -> None:
         """Write the settings, as Fabric's command writes them."""
@@ -80,7 +80,7 @@ class Settings:
         try:
             saved = load(read(file), file)
         except InputError as error:
-            raise FastledgerError(f"error unmarshalling YAML file {file}: {error}") from error
+            raise InputError(f"error unmarshalling YAML file {file}: {error}") from error
         tls, signer = saved.tls, saved.signer
         found = Settings(
             mspid=signer.mspid,
@@ -106,7 +106,7 @@ class Settings:
         try:
             timeout_s = parse_duration(self.timeout) or DEFAULT_TIMEOUT_S
         except ValueError as error:
-            raise FastledgerError(f"time: invalid duration {self.timeout!r}") from error
+            raise InputError(f"time: invalid duration {self.timeout!r}") from error
         if not self.tls_ca:
             return Target(server, timeout_s=timeout_s)
         roots = _opened(self.tls_ca)
@@ -128,13 +128,11 @@ class Settings:
 
         certificate = read(self.user_cert)
         if b"-----BEGIN " not in certificate:
-            raise FastledgerError("enrollment certificate isn't a valid PEM block")
+            raise InputError("enrollment certificate isn't a valid PEM block")
         try:
             key = read_private_key(read(self.user_key))
         except InputError as error:
-            raise FastledgerError(
-                f"failed to decode PEM block from {self.user_key}: {error}"
-            ) from error
+            raise InputError(f"failed to decode PEM block from {self.user_key}: {error}") from error
         return SigningIdentity(self.mspid, certificate, key)
 
 
@@ -149,14 +147,14 @@ def read(path: str) -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read()
     except OSError as error:
-        raise FastledgerError(f"open {path}: {(error.strerror or '').lower()}") from error
+        raise InputError(f"open {path}: {(error.strerror or '').lower()}") from error
 
 
 def _opened(path: str) -> bytes:
     try:
         return read(path)
     except FastledgerError as error:
-        raise FastledgerError(f"Failed opening file {path}: {error}") from error
+        raise InputError(f"Failed opening file {path}: {error}") from error
 
 
 def _self_signed() -> tuple[bytes, bytes]:

@@ -16,7 +16,7 @@ from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.client.endorsement import Endorsement, invocation
 from fastledger.common.codes import TxValidationCode, code_name
 from fastledger.common.errors import FastledgerError, InputError, NotFound
-from fastledger.network import audit
+from fastledger.network import audit, words
 from fastledger.network.deployment import deployed
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session, User, spokesman
@@ -30,7 +30,6 @@ CONFLICTS = {TxValidationCode.MVCC_READ_CONFLICT, TxValidationCode.PHANTOM_READ_
 """Codes that another attempt may not get: somebody else was first."""
 
 MAX_RETRIES = 1000
-_BY_HAND = "in dev mode the peer starts none"
 _USER = "User1"
 
 
@@ -186,10 +185,10 @@ async def _endorsed(
 
 def _hint(plan: Plan, chaincode: str, text: str, failed: Sequence[Node]) -> str:
     """Return what this network knows beyond the peers' words."""
-    if f"chaincode {chaincode} not found" in text:
+    if words.is_unknown(chaincode, text):
         names = ", ".join(deployed(plan)) or "none"
         return f"\nchaincodes of this network: {names}; --chaincode NAME calls another one"
-    if plan.watch and _BY_HAND in text:
+    if plan.watch and words.is_run_by_hand(text):
         return "\nfastledger up --watch runs it, and shows what is wrong with it"
     if failed:
         names = ", ".join(node.name for node in failed)

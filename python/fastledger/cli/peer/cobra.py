@@ -113,14 +113,11 @@ class CobraGroup(Group):
 
     command_class = CobraCommand
 
-    def __init__(
-        self, *args: Any, lazy: dict[str, str] | None = None, values: str = "", **kwargs: Any
-    ) -> None:
-        """Take ``lazy``, module and name of each command, and the flags that have values."""
+    def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
+        """Take ``lazy``, module and name of each command."""
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*args, **kwargs)
         self._lazy = lazy or {}
-        self._values = set(values.split())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -138,7 +135,7 @@ class CobraGroup(Group):
         if not args:
             click.echo(ctx.get_help())
             ctx.exit(0)
-        args = self._command_first(args)
+        args = self._command_first(ctx, args)
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             fail(f'unknown command "{args[0]}" for "{ctx.command_path}"')
         try:
@@ -146,15 +143,24 @@ class CobraGroup(Group):
         except click.UsageError as error:
             fail_with_usage(ctx, describe(error))
 
-    def _command_first(self, args: list[str]) -> list[str]:
+    def _command_first(self, ctx: click.Context, args: list[str]) -> list[str]:
+        values: set[str] | None = None
         place = 0
         while place < len(args) and args[place].startswith("-"):
             if args[place] in ("-h", "--help"):
                 return args
-            place += 2 if args[place] in self._values else 1
+            values = self._value_flags(ctx) if values is None else values
+            place += 2 if args[place] in values else 1
         if not 0 < place < len(args):
             return args
         return [args[place], *args[:place], *args[place + 1 :]]
+
+    def _value_flags(self, ctx: click.Context) -> set[str]:
+        """Return the flags of all commands that have values."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        params = [param for command in commands if command for param in command.params]
+        valued = [each for each in params if isinstance(each, click.Option) and not each.is_flag]
+        return {name for param in valued for name in param.opts}
 
 
 def describe(error: click.UsageError) -> str:

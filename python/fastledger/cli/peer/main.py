@@ -7,10 +7,6 @@ from fastledger.cli.peer.cobra import CobraGroup
 
 _HERE = "fastledger.cli.peer"
 _LIFECYCLE = f"{_HERE}.lifecycle"
-_ORDERER_VALUE_FLAGS = (
-    "-o --orderer --cafile --keyfile --certfile --ordererTLSHostnameOverride --connTimeout "
-    "--tlsHandshakeTimeShift"
-)
 
 
 @click.group(
@@ -31,7 +27,6 @@ def peer() -> None:
 
 @click.group(
     cls=CobraGroup,
-    values=_ORDERER_VALUE_FLAGS,
     lazy={
         "create": f"{_HERE}.channel:create",
         "fetch": f"{_HERE}.fetch:fetch",
@@ -50,7 +45,6 @@ def channel() -> None:
 
 @click.group(
     cls=CobraGroup,
-    values=f"{_ORDERER_VALUE_FLAGS} --transient",
     lazy={
         "install": f"{_HERE}.install:install",
         "instantiate": f"{_HERE}.instantiate:instantiate",
@@ -74,7 +68,6 @@ def lifecycle() -> None:
 @click.group(
     cls=CobraGroup,
     name="chaincode",
-    values=_ORDERER_VALUE_FLAGS,
     lazy={
         "approveformyorg": f"{_LIFECYCLE}.definition:approveformyorg",
         "calculatepackageid": f"{_LIFECYCLE}.package:calculatepackageid",

@@ -5,22 +5,20 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused
 from fastledger.endorser.lifecycle import serializer
 from fastledger.endorser.lifecycle.serializer import ReadableState, Structure
+from fastledger.ledger import views
 from fastledger.protos.peer import collection_pb2
 from fastledger.protos.peer.lifecycle import chaincode_definition_pb2
 
-NAMESPACE = "_lifecycle"
+NAMESPACE = views.LIFECYCLE
 NAMESPACES = "namespaces"
 SOURCES = "chaincode-sources"
 
 DEFINITION = "ChaincodeDefinition"
 PARAMETERS = "ChaincodeParameters"
 LOCAL_PACKAGE = "ChaincodeLocalPackage"
-
-IMPLICIT_PREFIX = "_implicit_org_"
-"""Every organization has a collection of this prefix and its MSP id in every chaincode."""
 
 
 @dataclass(slots=True)
@@ -31,6 +29,23 @@ class ChaincodeDefinition:
     endorsement: chaincode_definition_pb2.ChaincodeEndorsementInfo
     validation: chaincode_definition_pb2.ChaincodeValidationInfo
     collections: collection_pb2.CollectionConfigPackage
+
+    @classmethod
+    def committed(cls, found: views.ChaincodeDefinition) -> "ChaincodeDefinition":
+        """Take over what the core read of the state."""
+        return cls(
+            found.sequence,
+            chaincode_definition_pb2.ChaincodeEndorsementInfo(
+                version=found.version,
+                init_required=found.init_required,
+                endorsement_plugin=found.endorsement_plugin,
+            ),
+            chaincode_definition_pb2.ChaincodeValidationInfo(
+                validation_plugin=found.validation_plugin,
+                validation_parameter=found.validation_parameter,
+            ),
+            collection_pb2.CollectionConfigPackage.FromString(found.collections),
+        )
 
     def parameters(self) -> Structure:
         """What an organization approves."""
@@ -80,16 +95,13 @@ def private_name(name: str, sequence: int) -> str:
 
 def implicit_collection(mspid: str) -> str:
     """Name an organization's implicit collection."""
-    return IMPLICIT_PREFIX + mspid
-
-
-def has_namespace(name: str, state: ReadableState) -> bool:
-    """Whether the lifecycle has something of a name, which then hides what lscc has."""
-    return serializer.read_metadata(NAMESPACES, name, state) is not None
+    return views.IMPLICIT_PREFIX + mspid
 
 
 def read_committed(name: str, state: ReadableState) -> ChaincodeDefinition | None:
     """Read the definition that the channel agreed on (``ChaincodeDefinitionIfDefined``).
+
+    For simulations, whose reads are part of the transaction; elsewhere a view of the state says it.
 
     Raises:
         FastledgerError: There is something else of that name.
@@ -98,7 +110,7 @@ def read_committed(name: str, state: ReadableState) -> ChaincodeDefinition | Non
     if metadata is None:
         return None
     if metadata.datatype != DEFINITION:
-        raise FastledgerError(f"not a chaincode type: {metadata.datatype}")
+        raise DefinitionRefused(f"not a chaincode type: {metadata.datatype}")
     return read_definition(name, serializer.read_int(NAMESPACES, name, "Sequence", state), state)
 
 
@@ -116,6 +128,6 @@ def read_definition(name: str, sequence: int, state: ReadableState) -> Chaincode
             collection_pb2.CollectionConfigPackage.FromString(field("Collections")),
         )
     except DecodeError as error:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not deserialize chaincode definition for chaincode {name}: {error}"
         ) from error

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused, FastledgerError
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.lifecycle import serializer
 from fastledger.endorser.lifecycle.definition import (
@@ -40,7 +40,7 @@ def set_defaults(channel: Channel, definition: ChaincodeDefinition) -> None:
     if definition.validation.validation_parameter:
         return
     if not channel.bundle.has_policy(ENDORSEMENT_POLICY):
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not set defaults for chaincode definition in channel {channel.id}: policy "
             f"'{ENDORSEMENT_POLICY}' must be defined for channel '{channel.id}' before chaincode "
             "operations can be attempted"
@@ -65,13 +65,13 @@ def approve(
     current = serializer.read_int(NAMESPACES, name, "Sequence", public)
     requested = definition.sequence
     if requested == current == 0:
-        raise FastledgerError("requested sequence is 0, but first definable sequence number is 1")
+        raise DefinitionRefused("requested sequence is 0, but first definable sequence number is 1")
     if requested < current:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"currently defined sequence {current} is larger than requested sequence {requested}"
         )
     if requested > current + 1:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"requested sequence {requested} is larger than the next available sequence number "
             f"{current + 1}"
         )
@@ -80,12 +80,12 @@ def approve(
     if requested == current:
         _check_current(name, definition, public)
         if _is_unchanged(private, package_id, definition, own):
-            raise FastledgerError(
+            raise DefinitionRefused(
                 f"attempted to redefine the current committed sequence ({current}) for namespace "
                 f"{name}"
             )
     elif _is_unchanged(private, package_id, definition, own):
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"attempted to redefine uncommitted sequence ({requested}) for namespace {name} with "
             "unchanged content"
         )
@@ -97,13 +97,13 @@ def approve(
 def _check_current(name: str, definition: ChaincodeDefinition, public: PublicState) -> None:
     sequence = definition.sequence
     if serializer.read_metadata(NAMESPACES, name, public) is None:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"missing metadata for currently committed sequence number ({sequence})"
         )
     serializer.read_int(NAMESPACES, name, "Sequence", public)
     difference = read_definition(name, sequence, public).difference(definition)
     if difference:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"attempted to redefine the current committed sequence ({sequence}) for namespace "
             f"{name} with different parameters: {difference}"
         )
@@ -152,7 +152,7 @@ def check_readiness(
     """
     current = serializer.read_int(NAMESPACES, name, "Sequence", public)
     if definition.sequence != current + 1:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"requested sequence is {definition.sequence}, but new definition must be sequence "
             f"{current + 1}"
         )
@@ -175,7 +175,7 @@ def query_committed(name: str, public: PublicState) -> ChaincodeDefinition:
     if metadata is None:
         raise NamespaceNotDefined(f"namespace {name} is not defined")
     if metadata.datatype != DEFINITION:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not deserialize namespace {name} as chaincode: type name mismatch "
             f"'{DEFINITION}' != '{metadata.datatype}'"
         )
@@ -199,7 +199,7 @@ def query_approved(
     private = private_name(name, sequence)
     metadata = serializer.read_metadata(NAMESPACES, private, own)
     if metadata is None:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not fetch approved chaincode definition (name: '{name}', sequence: "
             f"'{sequence}') on channel '{channel_id}'"
         )
@@ -211,13 +211,13 @@ def read_approved(
 ) -> tuple[ChaincodeDefinition, lifecycle_pb2.ChaincodeSource]:
     """Read one approval and where its chaincode comes from."""
     if datatype != PARAMETERS:
-        raise FastledgerError(f"not a chaincode parameters type: {datatype}")
+        raise DefinitionRefused(f"not a chaincode parameters type: {datatype}")
     definition = read_definition(private, sequence, own)
     metadata = serializer.read_metadata(SOURCES, private, own)
     if metadata is None:
-        raise FastledgerError(f"could not fetch chaincode-source metadata for {private}")
+        raise DefinitionRefused(f"could not fetch chaincode-source metadata for {private}")
     if metadata.datatype != LOCAL_PACKAGE:
-        raise FastledgerError(f"not a chaincode local package type: {metadata.datatype}")
+        raise DefinitionRefused(f"not a chaincode local package type: {metadata.datatype}")
     package_id = serializer.read_string(SOURCES, private, "PackageID", own)
     source = lifecycle_pb2.ChaincodeSource()
     if package_id:

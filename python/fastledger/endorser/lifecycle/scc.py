@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InvocationRefused
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
@@ -50,7 +50,7 @@ class Invocation:
     def on(self) -> Channel:
         """The channel that is meant."""
         if self.channel is None:
-            raise FastledgerError("no application config for channel ''")
+            raise InvocationRefused("no application config for channel ''")
         return self.channel
 
     @property
@@ -143,12 +143,12 @@ class LifecycleScc:
     async def _dispatch(self, invocation: Invocation, name: str, argument: bytes) -> Message:
         found = self._functions.get(name)
         if found is None:
-            raise FastledgerError(f"receiver *lifecycle.Invocation.{name} does not exist")
+            raise InvocationRefused(f"receiver *lifecycle.Invocation.{name} does not exist")
         kind, function = found
         try:
             message = kind.FromString(argument)
         except DecodeError as error:
-            raise FastledgerError(
+            raise InvocationRefused(
                 f"could not decode input arg for *lifecycle.Invocation.{name}: {error}"
             ) from error
         return await function(invocation, message)
@@ -230,7 +230,7 @@ class LifecycleScc:
         for private, metadata in serializer.read_all_metadata(NAMESPACES, own).items():
             name, _hash, sequence = private.partition("#")
             if not sequence.isdigit():
-                raise FastledgerError(f"invalid private name format: {private}")
+                raise InvocationRefused(f"invalid private name format: {private}")
             definition, source = functions.read_approved(
                 private, int(sequence), metadata.datatype, own
             )
@@ -261,7 +261,7 @@ class LifecycleScc:
     ) -> Message:
         self._check(invocation, args.name, args.version, args.collections)
         if self._mspid not in invocation.on.organizations:
-            raise FastledgerError(
+            raise InvocationRefused(
                 "impossibly, this peer's org is processing requests for a channel it is not a "
                 "member of"
             )
@@ -271,7 +271,9 @@ class LifecycleScc:
         )
         functions.commit(args.name, definition, invocation.public)
         if not approved[self._mspid]:
-            raise FastledgerError(f"chaincode definition not agreed to by this org ({self._mspid})")
+            raise InvocationRefused(
+                f"chaincode definition not agreed to by this org ({self._mspid})"
+            )
         return pb.CommitChaincodeDefinitionResult()
 
     async def _query_committed(
@@ -301,7 +303,7 @@ class LifecycleScc:
             _check_names(name, version)
             collections.check(package, self._committed(invocation, name), invocation.on)
         except FastledgerError as error:
-            raise FastledgerError(f"error validating chaincode definition: {error}") from error
+            raise InvocationRefused(f"error validating chaincode definition: {error}") from error
 
     def _committed(
         self, invocation: Invocation, name: str
@@ -321,14 +323,14 @@ class LifecycleScc:
 
 def _check_names(name: str, version: str) -> None:
     if not NAME.fullmatch(name):
-        raise FastledgerError(
+        raise InvocationRefused(
             f"invalid chaincode name '{name}'. Names can only consist of alphanumerics, '_', and "
             "'-' and can only begin with alphanumerics"
         )
     if name in _RESERVED:
-        raise FastledgerError(f"chaincode name '{name}' is the name of a system chaincode")
+        raise InvocationRefused(f"chaincode name '{name}' is the name of a system chaincode")
     if not VERSION.fullmatch(version):
-        raise FastledgerError(
+        raise InvocationRefused(
             f"invalid chaincode version '{version}'. Versions can only consist of alphanumerics, "
             "'_', '-', '+', and '.'"
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import DefinitionRefused
 from fastledger.protos.peer.lifecycle import db_pb2
 
 Value = int | str | bytes
@@ -74,11 +74,6 @@ def encode(value: Value) -> bytes:
     return data.SerializeToString(deterministic=True)
 
 
-def decode_bytes(encoded: bytes) -> bytes:
-    """Decode a field that holds bytes."""
-    return db_pb2.StateData.FromString(encoded).Bytes
-
-
 def serialize(
     namespace: str, name: str, datatype: str, structure: Structure, state: WritableState
 ) -> None:
@@ -133,7 +128,7 @@ def read_metadata(namespace: str, name: str, state: ReadableState) -> db_pb2.Sta
     try:
         return db_pb2.StateMetadata.FromString(found)
     except DecodeError as error:
-        raise FastledgerError(
+        raise DefinitionRefused(
             f"could not unmarshal metadata for namespace {namespace}/{name}: {error}"
         ) from error
 
@@ -169,10 +164,10 @@ def _read(
     try:
         data = db_pb2.StateData.FromString(state.get(key) or b"")
     except DecodeError as error:
-        raise FastledgerError(f"could not unmarshal state for key {key}: {error}") from error
+        raise DefinitionRefused(f"could not unmarshal state for key {key}: {error}") from error
     found = data.WhichOneof("Type")
     if found not in (None, kind):
-        raise FastledgerError(f"expected key {key} to encode a value of type {kind}, was {found}")
+        raise DefinitionRefused(f"expected key {key} to encode a value of type {kind}, was {found}")
     return data
 
 

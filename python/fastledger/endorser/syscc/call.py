@@ -2,7 +2,7 @@
 """What every system chaincode asks about a call."""
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import InvocationRefused
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.unpacked import UnpackedProposal
@@ -15,7 +15,7 @@ def proposal_of(context: TransactionContext) -> UnpackedProposal:
         FastledgerError: There is none.
     """
     if context.proposal is None:
-        raise FastledgerError("Failed getting signed proposal from stub: no proposal")
+        raise InvocationRefused("Failed getting signed proposal from stub: no proposal")
     return context.proposal
 
 
@@ -30,8 +30,8 @@ def simulator_of(context: TransactionContext) -> TxSimulator:
     Raises:
         FastledgerError: The call belongs to no channel.
     """
-    if not isinstance(context.simulator, TxSimulator):
-        raise FastledgerError("invalid channel-less operation")
+    if context.simulator is None:
+        raise InvocationRefused("invalid channel-less operation")
     return context.simulator
 
 

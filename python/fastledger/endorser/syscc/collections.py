@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import CollectionsRefused, FastledgerError
 from fastledger.endorser.channel import Channel
 from fastledger.protos.common import policies_pb2
 from fastledger.protos.msp import msp_principal_pb2
@@ -33,17 +33,17 @@ def check_legacy(encoded: bytes, name: str, version: str, channel: Channel) -> N
     try:
         package = collection_pb2.CollectionConfigPackage.FromString(encoded)
     except DecodeError as error:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"invalid collection configuration supplied for chaincode {name}:{version}"
         ) from error
     _check_count(package)
     for config in package.config:
         try:
             if not config.HasField("static_collection_config"):
-                raise FastledgerError("collection configuration is empty")
+                raise CollectionsRefused("collection configuration is empty")
             _check_members(config.static_collection_config, channel, must_be_known=False)
         except FastledgerError as error:
-            raise FastledgerError(f"collection member policy check failed: {error}") from error
+            raise CollectionsRefused(f"collection member policy check failed: {error}") from error
 
 
 def check(
@@ -67,44 +67,44 @@ def check(
 
 def _check_count(package: collection_pb2.CollectionConfigPackage) -> None:
     if len(package.config) > MAX_COLLECTIONS:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"{len(package.config)} collections, a chaincode may have {MAX_COLLECTIONS}"
         )
 
 
 def _static(config: collection_pb2.CollectionConfig) -> Collection:
     if not config.HasField("static_collection_config"):
-        raise FastledgerError("collection configuration is empty")
+        raise CollectionsRefused("collection configuration is empty")
     return config.static_collection_config
 
 
 def _check_one(collection: Collection, seen: set[str], channel: Channel) -> None:
     name = collection.name
     if not NAME.fullmatch(name):
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"invalid collection name '{name}'. Names can only consist of alphanumerics, '_', and "
             "'-' and cannot begin with '_'"
         )
     if name in seen:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"collection-name: {name} -- found duplicate in collection configuration"
         )
     seen.add(name)
     required, most = collection.required_peer_count, collection.maximum_peer_count
     if most < required:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"collection-name: {name} -- maximum peer count ({most}) cannot be less than the "
             f"required peer count ({required})"
         )
     if required < 0:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"collection-name: {name} -- requiredPeerCount ({required}) cannot be less than zero"
         )
     _check_members(collection, channel, must_be_known=True)
     try:
         _check_or(collection.member_orgs_policy.signature_policy.rule, 0)
     except FastledgerError as error:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"collection-name: {name} -- error in member org policy: {error}"
         ) from error
 
@@ -112,9 +112,9 @@ def _check_one(collection: Collection, seen: set[str], channel: Channel) -> None
 def _check_members(collection: Collection, channel: Channel, *, must_be_known: bool) -> None:
     name = collection.name
     if not collection.HasField("member_orgs_policy"):
-        raise FastledgerError(f"collection member policy is not set for collection '{name}'")
+        raise CollectionsRefused(f"collection member policy is not set for collection '{name}'")
     if not collection.member_orgs_policy.HasField("signature_policy"):
-        raise FastledgerError(f"collection member org policy is empty for collection '{name}'")
+        raise CollectionsRefused(f"collection member org policy is empty for collection '{name}'")
     for principal in collection.member_orgs_policy.signature_policy.identities:
         kind = principal.principal_classification
         if kind == msp_principal_pb2.MSPPrincipal.ROLE:
@@ -126,11 +126,11 @@ def _check_members(collection: Collection, channel: Channel, *, must_be_known: b
         elif kind == msp_principal_pb2.MSPPrincipal.IDENTITY:
             continue
         else:
-            raise FastledgerError(
+            raise CollectionsRefused(
                 f"collection-name: {name} -- principal type {kind} is not supported"
             )
         if must_be_known and mspid not in channel.organizations:
-            raise FastledgerError(
+            raise CollectionsRefused(
                 f"collection-name: {name} -- collection member '{mspid}' is not part of the channel"
             )
 
@@ -139,29 +139,29 @@ def _check_or(rule: policies_pb2.SignaturePolicy, depth: int) -> None:
     if not rule.HasField("n_out_of"):
         return
     if rule.n_out_of.n != 1:
-        raise FastledgerError(
+        raise CollectionsRefused(
             f"signature policy is not an OR concatenation, NOutOf {rule.n_out_of.n}"
         )
     if depth >= MAX_POLICY_DEPTH:
-        raise FastledgerError(f"signature policy is nested deeper than {MAX_POLICY_DEPTH}")
+        raise CollectionsRefused(f"signature policy is nested deeper than {MAX_POLICY_DEPTH}")
     for inner in rule.n_out_of.rules:
         _check_or(inner, depth + 1)
 
 
 def _check_continues(proposed: Sequence[Collection], committed: Sequence[Collection]) -> None:
     if not proposed:
-        raise FastledgerError(
+        raise CollectionsRefused(
             "the proposed collection config does not contain previously defined collections"
         )
     by_name = {collection.name: collection for collection in proposed}
     for old in committed:
         new = by_name.get(old.name)
         if new is None:
-            raise FastledgerError(
+            raise CollectionsRefused(
                 f"existing collection [{old.name}] missing in the proposed collection configuration"
             )
         if new.block_to_live != old.block_to_live:
-            raise FastledgerError(
+            raise CollectionsRefused(
                 f"the BlockToLive in an existing collection [{old.name}] modified. Existing value "
                 f"[{old.block_to_live}]"
             )

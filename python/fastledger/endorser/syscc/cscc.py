@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InvocationRefused
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channels
@@ -175,16 +175,16 @@ def check_config_block(block: common_pb2.Block) -> None:
     if header.type != common_pb2.CONFIG:
         known = header.type in common_pb2.HeaderType.values()
         name = common_pb2.HeaderType.Name(header.type) if known else str(header.type)  # type: ignore[arg-type]
-        raise FastledgerError(f"Bad configuration envelope: invalid type {name}, expected CONFIG")
+        raise InvocationRefused(f"Bad configuration envelope: invalid type {name}, expected CONFIG")
     envelope = configtx_pb2.ConfigEnvelope.FromString(payload.data)
     if not envelope.HasField("config"):
-        raise FastledgerError("Nil config envelope Config")
+        raise InvocationRefused("Nil config envelope Config")
     if not envelope.config.HasField("channel_group"):
-        raise FastledgerError("Nil channel group")
+        raise InvocationRefused("Nil channel group")
     groups = envelope.config.channel_group.groups
     if not groups:
-        raise FastledgerError("No channel configuration groups are available")
+        raise InvocationRefused("No channel configuration groups are available")
     if "Application" not in groups:
-        raise FastledgerError(
+        raise InvocationRefused(
             "Invalid configuration block, missing Application configuration group"
         )

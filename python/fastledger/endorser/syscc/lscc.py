@@ -8,7 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
-from fastledger.common.errors import FastledgerError, InputError, PolicyUnsatisfied
+from fastledger.common.errors import (
+    FastledgerError,
+    InputError,
+    InvocationRefused,
+    PolicyUnsatisfied,
+)
 from fastledger.endorser import response
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
@@ -102,13 +107,13 @@ class Lscc:
         try:
             package = await asyncio.to_thread(parse_legacy, args[1])
         except InputError as error:
-            raise FastledgerError(
+            raise InvocationRefused(
                 "could not unmarshal chaincode package to CDS or SignedCDS"
             ) from error
         _check_name(package.name)
         _check_version(package.version)
         if package.name in _RESERVED:
-            raise FastledgerError(
+            raise InvocationRefused(
                 f"cannot install: {package.name} is the name of a system chaincode"
             )
         await self._installer.install_legacy(package)
@@ -121,12 +126,12 @@ class Lscc:
             return _wrong_count(args), None
         channel = self._channel(text(args[1]))
         if channel.has_lifecycle:
-            raise FastledgerError(
+            raise InvocationRefused(
                 f"Channel '{channel.id}' has been migrated to the new lifecycle, LSCC is now "
                 "read-only"
             )
         if not channel.capabilities.private_channel_data and len(args) > 6:
-            raise FastledgerError(
+            raise InvocationRefused(
                 "as V1_2 or later capability is not enabled, private channel collections and data "
                 "are not available"
             )
@@ -135,7 +140,7 @@ class Lscc:
         try:
             spec = chaincode_pb2.ChaincodeDeploymentSpec.FromString(args[2])
         except DecodeError as error:
-            raise FastledgerError(
+            raise InvocationRefused(
                 f"error unmarshalling ChaincodeDeploymentSpec: {error}"
             ) from error
         given = dict(enumerate(args))
@@ -173,7 +178,7 @@ class Lscc:
         try:
             package = self._packages.legacy(chaincode.name, chaincode.version)
         except PackageMissing as error:
-            raise FastledgerError(
+            raise InvocationRefused(
                 f"cannot get package for chaincode ({chaincode.name}:{chaincode.version})"
             ) from error
         return ccprovider_pb2.ChaincodeData(
@@ -192,7 +197,7 @@ class Lscc:
         data: ccprovider_pb2.ChaincodeData,
     ) -> None:
         if simulator.get_state("lscc", data.name) is not None:
-            raise FastledgerError(f"chaincode with name '{data.name}' already exists")
+            raise InvocationRefused(f"chaincode with name '{data.name}' already exists")
         _check_instantiation(channel, data.instantiation_policy, signed(context))
         simulator.set_state("lscc", data.name, data.SerializeToString(deterministic=True))
 
@@ -205,11 +210,11 @@ class Lscc:
     ) -> None:
         current = read_legacy(data.name, simulator)
         if current is None:
-            raise FastledgerError(f"could not find chaincode with name '{data.name}'")
+            raise InvocationRefused(f"could not find chaincode with name '{data.name}'")
         if current.version == data.version:
-            raise FastledgerError(f"version already exists for chaincode with name '{data.name}'")
+            raise InvocationRefused(f"version already exists for chaincode with name '{data.name}'")
         if not current.instantiation_policy:
-            raise FastledgerError("instantiation policy missing")
+            raise InvocationRefused("instantiation policy missing")
         creator = signed(context)
         _check_instantiation(channel, current.instantiation_policy, creator)
         _check_instantiation(channel, data.instantiation_policy, creator)
@@ -226,7 +231,7 @@ class Lscc:
         simulator = simulator_of(context)
         encoded = simulator.get_state("lscc", name)
         if encoded is None:
-            raise FastledgerError(f"could not find chaincode with name '{name}'")
+            raise InvocationRefused(f"could not find chaincode with name '{name}'")
         data = ccprovider_pb2.ChaincodeData.FromString(encoded)
         if resource == "lscc/ChaincodeExists":
             return response.success(data.name.encode()), None
@@ -235,7 +240,7 @@ class Lscc:
         try:
             package = self._packages.legacy(data.name, data.version)
         except PackageMissing as error:
-            raise FastledgerError(f"invalid deployment spec: {error}") from error
+            raise InvocationRefused(f"invalid deployment spec: {error}") from error
         return response.success(package.spec.SerializeToString(deterministic=True)), None
 
     async def _instantiated(
@@ -288,15 +293,15 @@ class Lscc:
         name = text(args[1])
         found = simulator_of(context).get_state("lscc", name + COLLECTIONS_SUFFIX)
         if not found:
-            raise FastledgerError(f"collections config not defined for chaincode {name}")
+            raise InvocationRefused(f"collections config not defined for chaincode {name}")
         return response.success(found), None
 
     def _channel(self, channel_id: str) -> Channel:
         if not channel_id:
-            raise FastledgerError("invalid channel name: ")
+            raise InvocationRefused("invalid channel name: ")
         channel = self._channels.channel(channel_id)
         if channel is None:
-            raise FastledgerError(f"invalid channel name: {channel_id}")
+            raise InvocationRefused(f"invalid channel name: {channel_id}")
         return channel
 
     def _check(
@@ -305,7 +310,7 @@ class Lscc:
         try:
             self._acl.check(resource, channel_id, signed(context))
         except FastledgerError as error:
-            raise FastledgerError(f"{denied}: {error}") from error
+            raise InvocationRefused(f"{denied}: {error}") from error
 
 
 def _instantiation_policy(package: LegacyPackage, channel: Channel) -> bytes:
@@ -318,14 +323,14 @@ def _check_instantiation(channel: Channel, policy: bytes, creator: SignedData) -
     try:
         channel.bundle.evaluate_envelope(policy, [creator])
     except PolicyUnsatisfied as error:
-        raise FastledgerError(
+        raise InvocationRefused(
             "instantiation policy violation: signature set did not satisfy policy"
         ) from error
 
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise FastledgerError(
+        raise InvocationRefused(
             f"invalid chaincode name '{name}'. Names must start with an alphanumeric character and "
             "can only consist of alphanumerics, '_', and '-'"
         )
@@ -333,7 +338,7 @@ def _check_name(name: str) -> None:
 
 def _check_version(version: str) -> None:
     if not VERSION.fullmatch(version):
-        raise FastledgerError(
+        raise InvocationRefused(
             f"invalid chaincode version '{version}'. Versions must not be empty and can only "
             "consist of alphanumerics, '_',  '-', '+', and '.'"
         )

@@ -5,6 +5,7 @@ from fastledger.common.catalogue import Unheeded
 
 _ALONE = "an orderer is the only one of its channels, and connects to no other"
 _HSM = "keys are read from files, never from a security module"
+_PROFILER = "it is a setting of Go's profiler"
 _TRACES = "requests are not written to files"
 _STATSD = "metrics are served to prometheus, and not sent to statsd"
 _OLDER = "Fabric 2 does not have it any more"
@@ -17,7 +18,9 @@ _CURRENT = {
     "General.TLS.TLSHandshakeTimeShift": Unheeded(_TIME),
     "General.Keepalive.ServerMinInterval": Unheeded("a client may ping as often as it likes"),
     "General.ConnectionTimeout": Unheeded("a TLS handshake may take 10 s"),
-    "General.Backoff.*": Unheeded(_ALONE),
+    "General.Backoff.BaseDelay": Unheeded(_ALONE),
+    "General.Backoff.Multiplier": Unheeded(_ALONE),
+    "General.Backoff.MaxDelay": Unheeded(_ALONE),
     "General.MaxSendMsgSize": Unheeded("what is sent is bounded by MaxRecvMsgSize, too"),
     "General.Cluster.ListenAddress": Unheeded(_ALONE),
     "General.Cluster.ListenPort": Unheeded(_ALONE),
@@ -36,7 +39,8 @@ _CURRENT = {
     "General.Cluster.SendBufferSize": Unheeded(_ALONE, idle=(10, 100)),
     "General.Cluster.CertExpirationWarningThreshold": Unheeded(_ALONE, idle=("168h",)),
     "General.Cluster.TLSHandshakeTimeShift": Unheeded(_ALONE),
-    "General.Profile.*": Unheeded("it is a setting of Go's profiler"),
+    "General.Profile.Enabled": Unheeded(_PROFILER),
+    "General.Profile.Address": Unheeded(_PROFILER),
     "General.BCCSP.SW.FileKeyStore.KeyStore": Unheeded("keys are those of LocalMSPDir"),
     "General.BCCSP.PKCS11.*": Unheeded(_HSM),
     "General.BCCSP.PLUGIN.*": Unheeded(_HSM),
@@ -49,7 +53,10 @@ _CURRENT = {
     "Operations.TLS.TLSHandshakeTimeShift": Unheeded(_TIME),
     "Admin.TLS.RootCAs": Unheeded(_ROOTS),
     "Admin.TLS.TLSHandshakeTimeShift": Unheeded(_TIME),
-    "Metrics.Statsd.*": Unheeded(_STATSD),
+    "Metrics.Statsd.Network": Unheeded(_STATSD),
+    "Metrics.Statsd.Address": Unheeded(_STATSD),
+    "Metrics.Statsd.WriteInterval": Unheeded(_STATSD),
+    "Metrics.Statsd.Prefix": Unheeded(_STATSD),
     "Consensus.*": Unheeded("the block files are the only log of an orderer that is alone"),
 }
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a peer runs chaincodes, by core.yaml's ``chaincode`` section."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from fastledger.chaincode.launcher.builder import Builder, ExternalBuilders, PeerConnection
 from fastledger.chaincode.launcher.dev import DevLauncher
@@ -17,7 +16,7 @@ from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.services import PeerServices
-from fastledger.node.peer.chaincode_config import DOCKER
+from fastledger.node.peer.chaincode_config import DOCKER, BuilderEntry
 from fastledger.node.peer.config import PeerConfig
 
 _logger = log.get("chaincode")
@@ -85,16 +84,13 @@ _SERVICES_BUILDER = "ccaas_builder"
 """Is in every core.yaml of Fabric's; what it is for, the peer does by itself."""
 
 
-def _builders(entries: Iterable[Mapping[str, Any]]) -> list[Builder]:
+def _builders(entries: Iterable[BuilderEntry]) -> list[Builder]:
     """``chaincode.externalBuilders`` that are there; services need none."""
     builders = []
     for entry in entries:
-        path = Path(str(entry.get("path", "")))
-        builder = Builder(
-            str(entry.get("name", path.name)), path, tuple(entry.get("propagateenvironment") or ())
-        )
+        builder = Builder(entry.name, Path(entry.path), entry.environment or entry.old_environment)
         if builder.program("detect").is_file():
             builders.append(builder)
         elif builder.name != _SERVICES_BUILDER:
-            _logger.warning("external builder %s is not at %s: passed over", builder.name, path)
+            _logger.warning("external builder %s is not at %s: passed over", entry.name, entry.path)
     return builders

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.launcher.builds import DEFAULT_TIMEOUT_S
@@ -98,6 +97,25 @@ class SystemChaincodes:
 
 
 @dataclass(frozen=True, slots=True)
+class BuilderEntry:
+    """An entry of ``chaincode.externalBuilders``.
+
+    Raises:
+        ValueError: It has no path or no name.
+    """
+
+    name: str = text("name", "", "What the log calls it.")
+    path: str = text("path", "", "Folder that has bin/detect.")
+    environment: tuple[str, ...] = texts("propagateEnvironment", "Variables that it sees.")
+    old_environment: tuple[str, ...] = texts("environmentWhitelist", "The same in Fabric 2.0.")
+
+    def __post_init__(self) -> None:
+        """Insist on what Fabric insists on."""
+        if not self.path or not self.name:
+            raise ValueError("an external builder needs a name and a path")
+
+
+@dataclass(frozen=True, slots=True)
 class ChaincodeSettings:
     """How a peer runs chaincodes."""
 
@@ -121,8 +139,10 @@ class ChaincodeSettings:
     )
     logging_level: str = text("chaincode.logging.level", "info", "Log level of chaincodes.")
     logging_shim: str = text("chaincode.logging.shim", "warning", "Log level of their shims.")
-    builders: tuple[Mapping[str, Any], ...] = entries(
-        "chaincode.externalBuilders", "External builders: name, path, propagateEnvironment."
+    builders: tuple[BuilderEntry, ...] = entries(
+        "chaincode.externalBuilders",
+        BuilderEntry,
+        "External builders, tried in their order: name, path, propagateEnvironment.",
     )
     system: SystemChaincodes = section("chaincode.system", SystemChaincodes)
     docker: DockerSettings = section("", DockerSettings)

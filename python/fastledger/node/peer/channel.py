@@ -19,7 +19,7 @@ from fastledger.common.topic import Topic
 from fastledger.deliver import PreparedBlocks
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import PeerRules
-from fastledger.endorser.indexfiles import IndexFiles
+from fastledger.endorser.indexfiles import IndexFiles, calls_lifecycle
 from fastledger.ledger import kvledger, room
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.queryindexes import QueryIndexes
@@ -83,7 +83,7 @@ class PeerChannel(Channel):
             lambda: room.is_full(folder),
             self._go_on,
         )
-        self.blocks = PreparedBlocks(self.block)
+        self.blocks = PreparedBlocks(self.block, lambda: self.height)
         """As Deliver and the gateway give them to clients."""
         self.intake = Intake(self._committer, lambda: ledger.height)
         """Where blocks of the channel are brought, by whoever has them."""
@@ -150,7 +150,9 @@ class PeerChannel(Channel):
             raise RuntimeError(f"channel {self.id}: {self._damage}")
 
     def _follow(self, number: int, block: bytes) -> None:
-        """Let indexes follow a block, on the committing thread; new ones are there before it."""
+        """Let what depends on definitions follow a block, on the committing thread."""
+        if calls_lifecycle(self, block):
+            self.private.reconsider()
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()
         self.query_indexes.committed()

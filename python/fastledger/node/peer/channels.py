@@ -16,7 +16,7 @@ from pathlib import Path
 from fastledger.channelconfig import Bundle
 from fastledger.committer.deliverclient import DeliverClient
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, LedgerCorrupted
+from fastledger.common.errors import FastledgerError, JoinRefused, LedgerCorrupted
 from fastledger.common.topic import Topic
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.ledger import kvledger
@@ -186,9 +186,9 @@ class PeerChannels:
 
     def _check_new(self, channel_id: str) -> None:
         if not channel_id or "/" in channel_id or channel_id in (".", ".."):
-            raise FastledgerError(f"bad id {channel_id!r}")
+            raise JoinRefused(f"bad id {channel_id!r}")
         if channel_id in self._channels or (self._ledgers / channel_id).exists():
-            raise FastledgerError(f"ledger [{channel_id}] already exists with state [ACTIVE]")
+            raise JoinRefused(f"ledger [{channel_id}] already exists with state [ACTIVE]")
 
     async def close(self) -> None:
         """Close every channel."""
@@ -202,4 +202,4 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except FastledgerError as error:
-        raise FastledgerError(f"{what}: {error}") from error
+        raise JoinRefused(f"{what}: {error}") from error

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """core.yaml of a peer as one frozen object, checked when the peer starts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from fastledger.client.settings import CommandConfig
 from fastledger.comm import ServerLimits, ServiceLimit
 from fastledger.comm.client import DEFAULT_TIMEOUT_S
 from fastledger.comm.limits import LARGEST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, ClientLimits
+from fastledger.comm.tls import read_file
 from fastledger.common import settings
 from fastledger.common.catalogue import Catalogue, Unheeded
 from fastledger.common.config import Config
@@ -26,6 +26,7 @@ from fastledger.common.settings import (
 )
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.discovery.auth import AuthSettings
+from fastledger.endorser.filters import AuthFilter
 from fastledger.gateway.settings import GatewaySettings
 from fastledger.gossip.settings import GossipSettings
 from fastledger.ledger.kvledger import MAX_WORKERS
@@ -90,22 +91,52 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressOverride:
+    """An entry of ``peer.deliveryclient.addressOverrides``.
+
+    Raises:
+        ValueError: It names a file that is not there.
+    """
+
+    named: str = text("from", "", "Address of an orderer in a configuration.")
+    address: str = text("to", "", "Where that orderer is.")
+    roots: Path | None = optional_file("caCertsFile", "Certificates trusted for it.")
+
+    def __post_init__(self) -> None:
+        """Look for the certificates before they are needed."""
+        if self.roots is not None and not self.roots.is_file():
+            raise ValueError(f"caCertsFile: there is no file {self.roots}")
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryClient:
     """``peer.deliveryclient``: where blocks are pulled from."""
 
     timeout_s: float = seconds(
         "connTimeout", DEFAULT_TIMEOUT_S, "How long an orderer may take to connect.", zero=False
     )
-    address_overrides: tuple[Mapping[str, Any], ...] = entries(
-        "addressOverrides", "Addresses in the place of those that configurations name: from, to."
+    address_overrides: tuple[AddressOverride, ...] = entries(
+        "addressOverrides",
+        AddressOverride,
+        "Orderers that are elsewhere than configurations say: from, to, caCertsFile.",
     )
 
     def overridden(self, addresses: Sequence[str]) -> Sequence[str]:
         """Put the addresses that are wanted in the place of those that a channel names."""
-        overrides = {
-            str(entry.get("from", "")): str(entry.get("to", "")) for entry in self.address_overrides
-        }
+        overrides = {each.named: each.address for each in self.address_overrides}
         return [overrides.get(address) or address for address in addresses]
+
+    def roots(self) -> dict[str, bytes]:
+        """Read the certificates that are trusted for single addresses.
+
+        Raises:
+            ConfigInvalid: A file cannot be read.
+        """
+        return {
+            each.address: read_file(each.roots, "caCertsFile of an address override")
+            for each in self.address_overrides
+            if each.roots is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +193,10 @@ class PeerConfig:
     peer_keepalive: ClientKeepalive = section("peer.keepalive.client", ClientKeepalive)
     orderer_keepalive: ClientKeepalive = section("peer.keepalive.deliveryClient", ClientKeepalive)
     concurrency: Concurrency = section("peer.limits.concurrency", Concurrency)
-    auth_filters: tuple[Mapping[str, Any], ...] = entries(
-        "peer.handlers.authFilters", "What proposals have to pass: names, in their order."
+    auth_filters: tuple[AuthFilter, ...] = entries(
+        "peer.handlers.authFilters",
+        AuthFilter,
+        "What proposals have to pass: names, in their order.",
     )
     deliveryclient: DeliveryClient = section("peer.deliveryclient", DeliveryClient)
     gateway: GatewaySettings = section("peer.gateway", GatewaySettings)

@@ -2,15 +2,12 @@
 """The peer as its gateway sees it."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal, TypeVar
-
-import grpc.aio
+from functools import partial
 
 from fastledger.channelconfig import Bundle
-from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.committer.notifier import Status
 from fastledger.committer.puller import Connector
 from fastledger.common.errors import NotFound, PolicyUnsatisfied
@@ -19,40 +16,19 @@ from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AccessDenied, AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
 from fastledger.endorser.endorser import Endorser as OwnEndorser
-from fastledger.endorser.lifecycle import definition
 from fastledger.endorser.proposal import ProposalFiltered
-from fastledger.endorser.states import ViewState
+from fastledger.gateway.connections import Connections
 from fastledger.gateway.peer import Unheard
-from fastledger.gateway.plan import Endorser, Endorsers, best_first
+from fastledger.gateway.registry import Own, Registry
 from fastledger.gossip.gossip import Gossip
-from fastledger.gossip.members import ChannelMember
 from fastledger.gossip.messages import pki_id_of
+from fastledger.ledger.views import LIFECYCLE
 from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.gossip import GossipDialler
-from fastledger.policies import n_out_of_role
-from fastledger.protos.core.ccprovider_pb2 import ChaincodeData
-from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.unpacked import UnpackedProposal
-
-LIFECYCLE_POLICY = "/Channel/Application/LifecycleEndorsement"
-
-MAX_ANSWERS = 1024
-"""Policies and endorsers of which the gateway remembers whether they suffice."""
-
-MAX_KEPT_BYTES = 16 * 1024
-"""What transactions touch that touch more is not remembered."""
-
-FRESH_S = 1.0
-"""Who is there is looked up again after so long; peers tell their heights every few seconds."""
-
-DIAL_TIMEOUT_S = 3.0
-"""For a connection to another peer to stand."""
-
-_Kept = TypeVar("_Kept")
-_Key = TypeVar("_Key")
-_Kind = Literal["path", "application", "signature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +63,29 @@ class GatewayView:
         overrides: Overrides,
     ) -> None:
         """Look at a channel."""
+        gossip, dialler = network.gossip, network.dialler
         self._channel = channel
-        self._network = network
-        self._connector = connector
         self._overrides = overrides
-        self._answers: dict[tuple[object, ...], bool] = {}
-        self._connections: dict[str, GrpcChannel] = {}
-        self._peers: dict[str, GrpcChannel] = {}
-        self._plans: dict[bytes, tuple[float, Endorsers]] = {}
-        self._having: dict[str, tuple[float, Sequence[Endorser]]] = {}
-        self._dialling = asyncio.Lock()
-        self._broadcasters: dict[str, Broadcaster] = {}
+        self._connections = Connections(connector.connect, dialler.connect)
+        registry = Registry(
+            Own(
+                gossip.own_id,
+                network.address,
+                network.mspid,
+                lambda: channel.height,
+                partial(network.runs, channel),
+            ),
+            partial(gossip.of_channel, channel.id),
+            partial(network.analyzer.peers_for_endorsement, channel.id),
+            pki_id_of,
+            SYSTEM_CHAINCODES,
+        )
+        self.endorsers = registry.endorsers
+        self.endorsers_for = registry.endorsers_for
+        self.broadcaster = self._connections.broadcaster
+        self.connect_peer = self._connections.peer
+        self.peer_failed = self._connections.peer_failed
+        self.close = self._connections.close
 
     @property
     def id(self) -> str:
@@ -157,156 +145,19 @@ class GatewayView:
             for address, real in zip(addresses, self._overrides(addresses), strict=True)
         ]
 
-    def broadcaster(self, address: str) -> Broadcaster:
-        """The stream to an orderer."""
-        found = self._broadcasters.get(address)
-        if found is None:
-            found = self._broadcasters[address] = Broadcaster(self.connect, address)
-        return found
-
-    async def connect(self, address: str) -> GrpcChannel:
-        """The connection to an orderer: one for all calls."""
-        async with self._dialling:
-            found = self._connections.get(address)
-            if found is None:
-                found = self._connections[address] = await self._connector.connect(address)
-        return found
-
-    async def connect_peer(self, address: str) -> GrpcChannel:
-        """The connection to another peer of the channel: one for all calls."""
-        async with self._dialling:
-            found = self._peers.get(address)
-            if found is None:
-                found = self._peers[address] = await self._network.dialler.connect(
-                    address, DIAL_TIMEOUT_S
-                )
-        return found
-
-    async def peer_failed(self, address: str) -> None:
-        """Forget the connection to a peer if it is gone; others go on to use one that stands."""
-        found = self._peers.get(address)
-        if found is None:
-            return
-        try:
-            await found.connect(DIAL_TIMEOUT_S)
-        except grpc.aio.AioRpcError:
-            if self._peers.get(address) is found:
-                del self._peers[address]
-            await found.close()
-
-    async def close(self) -> None:
-        """Hang up."""
-        for connection in (*self._connections.values(), *self._peers.values()):
-            await connection.close()
-
-    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
-        """Who has a chaincode: peers of the own organization first, then by their heights."""
-        made, found = self._having.get(chaincode, (0.0, ()))
-        if not found or time.monotonic() - made > FRESH_S:
-            found = self._find(chaincode)
-            # Whoever asks may make up any name, of any length: what nobody has is not remembered.
-            if found:
-                _keep(self._having, chaincode, found)
-        return found
-
-    def _find(self, chaincode: str) -> Sequence[Endorser]:
-        network = self._network
-        members = [
-            self._endorser(member)
-            for member in network.gossip.of_channel(self.id)
-            if chaincode in SYSTEM_CHAINCODES
-            or any(one.name == chaincode for one in member.properties.chaincodes)
-            # What it tells others of itself comes a moment later.
-            or (member.pki_id == network.gossip.own_id and network.runs(self._channel, chaincode))
-        ]
-        own = [one for one in members if one.mspid == network.mspid]
-        others = [one for one in members if one.mspid != network.mspid]
-        return (*best_first(own), *best_first(others))
-
-    def _endorser(self, member: ChannelMember) -> Endorser:
-        own = member.pki_id == self._network.gossip.own_id
-        return Endorser(
-            member.pki_id,
-            self._network.address if own else member.endpoint,
-            member.mspid,
-            self.height if own else member.properties.ledger_height,
-            own,
-        )
-
-    def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:
-        """Who has to endorse what touches chaincodes, collections and keys."""
-        key = interest.SerializeToString(deterministic=True)
-        made, found = self._plans.get(key, (0.0, None))
-        if found is None or time.monotonic() - made > FRESH_S:
-            found = self._derive(interest)
-            if len(key) <= MAX_KEPT_BYTES:
-                _keep(self._plans, key, found)
-        return found
-
-    def _derive(self, interest: ChaincodeInterest) -> Endorsers:
-        gossip = self._network.gossip
-        members = {one.pki_id: one for one in gossip.of_channel(self.id)}
-        descriptor = self._network.analyzer.peers_for_endorsement(self.id, interest)
-        groups = {}
-        for name, group in descriptor.endorsers_by_groups.items():
-            known = (members.get(pki_id_of(peer.identity)) for peer in group.peers)
-            groups[name] = best_first([self._endorser(one) for one in known if one is not None])
-        layouts = [dict(layout.quantities_by_group) for layout in descriptor.layouts]
-        return Endorsers(groups, layouts)
-
     def defines(self, chaincode: str) -> bool:
         """Whether the channel itself has a policy for a chaincode; for the system's it has none."""
-        return chaincode == definition.NAMESPACE or any(self._definitions(chaincode))
+        with closing(self._channel.ledger.view()) as view:
+            return chaincode == LIFECYCLE or view.definition(chaincode) is not None
 
     def is_endorsed(self, chaincode: str, endorsements: Sequence[SignedData]) -> bool:
-        """Whether endorsements satisfy the policy of the chaincode that is called.
-
-        What the same endorsers satisfied before they satisfy again: their signatures are not
-        looked at here, as the committing peers will do that.
-        """
-        question = self._question(chaincode)
-        key = (self.bundle.sequence, question, *(one.identity for one in endorsements))
-        answer = self._answers.get(key)
-        if answer is None:
-            answer = self._evaluate(question, endorsements)
-            if len(self._answers) >= MAX_ANSWERS:
-                self._answers.clear()
-            self._answers[key] = answer
-        return answer
-
-    def _question(self, chaincode: str) -> tuple[_Kind, bytes]:
-        """Which policy counts for a chaincode: its kind, and the policy or its path."""
-        if chaincode == definition.NAMESPACE and self.bundle.has_policy(LIFECYCLE_POLICY):
-            return "path", LIFECYCLE_POLICY.encode()
-        committed, legacy = self._definitions(chaincode)
-        if committed is not None:
-            return "application", committed.validation.validation_parameter
-        if legacy is not None:
-            return "signature", ChaincodeData.FromString(legacy).policy
-        anybody = n_out_of_role(1, "member", self._channel.organizations)
-        return "signature", anybody.SerializeToString()
-
-    def _definitions(
-        self, chaincode: str
-    ) -> tuple[definition.ChaincodeDefinition | None, bytes | None]:
-        """A chaincode's definition by `_lifecycle`, and that by lscc."""
-        view = self._channel.ledger.view()
+        """Whether endorsements satisfy the policy of the chaincode that is called."""
+        with closing(self._channel.ledger.view()) as view:
+            policy = self.bundle.endorsement_policy(view, chaincode)
+        if policy is None:
+            return False
         try:
-            committed = definition.read_committed(chaincode, ViewState(view, definition.NAMESPACE))
-            legacy = view.get("lscc", chaincode)
-        finally:
-            view.close()
-        return committed, legacy.value if legacy is not None else None
-
-    def _evaluate(self, question: tuple[_Kind, bytes], endorsements: Sequence[SignedData]) -> bool:
-        kind, policy = question
-        try:
-            if kind == "path":
-                self.bundle.evaluate(policy.decode(), endorsements)
-            elif kind == "application":
-                self.bundle.evaluate_application_policy(policy, endorsements)
-            else:
-                self.bundle.evaluate_envelope(policy, endorsements)
+            self.bundle.evaluate_application_policy(policy, endorsements)
         except PolicyUnsatisfied:
             return False
         return True
@@ -366,10 +217,3 @@ class GatewayFace:
                 "different from nil."
             )
         self._acl.check(resource, channel_id, signed)
-
-
-def _keep(kept: dict[_Key, tuple[float, _Kept]], key: _Key, value: _Kept) -> None:
-    """Keep something for a while; when there is too much, nothing else."""
-    if len(kept) >= MAX_ANSWERS and key not in kept:
-        kept.clear()
-    kept[key] = (time.monotonic(), value)

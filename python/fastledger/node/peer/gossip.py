@@ -9,6 +9,8 @@ from functools import partial
 from fastledger.channelconfig import Bundle
 from fastledger.comm import GrpcChannel, TlsConfig, certificate_hash, dial
 from fastledger.common import log
+from fastledger.endorser.channel import Channel
+from fastledger.endorser.collectionconfigs import Collection, satisfies
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
 from fastledger.endorser.published import published
@@ -19,6 +21,7 @@ from fastledger.node.peer.channel import PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.config import PeerConfig
 from fastledger.node.peer.tls import trusting
+from fastledger.protoutil.signed_data import SignedData
 
 REFRESH_S = 1.0
 """Chaincodes are looked up again at most so often while blocks are committed."""
@@ -101,6 +104,14 @@ class PeerGossip:
         for timer in self._refreshing.values():
             timer.cancel()
         await self.node.stop()
+
+    def eligible(self, channel: Channel, collection: Collection) -> int:
+        """Count the other peers that are alive and may have a collection's values."""
+        signed = (
+            SignedData(one.envelope.payload, one.identity, one.envelope.signature)
+            for one in self.node.gossip.of_channel(channel.id)[:-1]
+        )
+        return sum(satisfies(channel, collection, who) for who in signed)
 
     def _bundles(self) -> dict[str, Bundle]:
         found = ((name, self._channels.channel(name)) for name in self._channels.channel_ids())

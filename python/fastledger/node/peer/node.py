@@ -25,6 +25,7 @@ from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.discovery.service import DiscoveryService
 from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
+from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.endorser import Endorser, EndorserService
 from fastledger.endorser.filters import Filter, filters
 from fastledger.endorser.indexfiles import IndexFiles
@@ -95,6 +96,9 @@ class PeerNode:
         )
         self._add_system_chaincodes(packages, definitions)
         self._support = chaincode_support(settings, self._services, packages)
+        self._gossip = PeerGossip(
+            settings, self._tls, self.signer, self._msp, self.channels, definitions, packages
+        )
         self.endorser = Endorser(
             self.channels,
             self._acl,
@@ -102,11 +106,9 @@ class PeerNode:
             definitions,
             self._services,
             self._support,
+            Distributor(self._gossip.eligible),
             self.signer,
             _filters(config.file, settings),
-        )
-        self._gossip = PeerGossip(
-            settings, self._tls, self.signer, self._msp, self.channels, definitions, packages
         )
         self._snapshots = Snapshots(self.channels, self._acl, settings.storage.snapshots)
         self._server = GrpcServer(settings.listen_address, self._tls, limits=settings.server_limits)

@@ -16,17 +16,22 @@ class OrdererConnector:
         self._timeout_s = config.deliveryclient.timeout_s
         self._limits = config.client_limits(config.orderer_keepalive)
         self._own = config.tls.client()
+        self._given_roots = config.deliveryclient.roots()
 
     async def connect(self, address: str) -> GrpcChannel:
         """Dial; raises ConnectionFailed."""
-        return await dial(address, self._tls(), timeout_s=self._timeout_s, limits=self._limits)
+        return await dial(
+            address, self._tls(address), timeout_s=self._timeout_s, limits=self._limits
+        )
 
     @property
     def certificate_hash(self) -> bytes:
         """SHA-256 of the peer's TLS certificate; empty without TLS."""
         return self._own.certificate_hash if self._own else b""
 
-    def _tls(self) -> ClientTls | None:
+    def _tls(self, address: str) -> ClientTls | None:
+        if given := self._given_roots.get(address):
+            return trusting(self._own, [given])
         bundle = self._channel.bundle
         named = bundle.orderer.orgs if bundle.orderer is not None else ()
         return trusting(self._own, [root for mspid in named for root in bundle.tls_cas(mspid)])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks with the private writes that a client may have (Fabric: ``deliverevents.go``)."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from fastledger.common.errors import LedgerCorrupted
@@ -9,9 +10,7 @@ from fastledger.deliver.request import DeliverRequest
 from fastledger.deliver.source import BlockSource
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import may_read
-from fastledger.ledger.pvtrules import were_written
-from fastledger.ledger.results import endorsed_results
-from fastledger.protos.common.common_pb2 import Block
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.peer import events_pb2
 from fastledger.protoutil.signed_data import SignedData
@@ -41,12 +40,13 @@ class PrivateDataForm:
             LedgerCorrupted: What is kept is not what the block's transactions wrote.
             FastledgerError: A collection was not defined before the block.
         """
+        public = await source.blocks.get(number, _header if header_only else _whole)
         channel = self._channels(request.channel_id)
         kept = channel.private.write_sets(number) if channel is not None else {}
-        public = await source.blocks.get(number, _header if header_only else _whole)
         if channel is None or not kept:
             return field(_BLOCK_AND_PRIVATE_DATA, public)
-        _check(number, await source.blocks.get(number, _results), kept)
+        effects = await asyncio.to_thread(channel.ledger.private_effects, number)
+        _check(number, {one.index: one for one in effects}, kept)
         may = _Reader(channel, number, request)
         private = events_pb2.BlockAndPrivateData()
         for index, written in kept.items():
@@ -65,23 +65,17 @@ def _header(encoded: bytes) -> bytes:
     return field(_BLOCK, without_data(encoded))
 
 
-def _results(encoded: bytes) -> Mapping[int, bytes]:
-    """Read-write sets of a block's transactions, by index."""
-    codes = bytes(len(Block.FromString(encoded).data.data))
-    return {one.index: one.results for one in endorsed_results(encoded, codes)}
-
-
 def _check(
-    number: int, results: Mapping[int, bytes], kept: Mapping[int, rwset.TxPvtReadWriteSet]
+    number: int,
+    effects: Mapping[int, PrivateEffects],
+    kept: Mapping[int, rwset.TxPvtReadWriteSet],
 ) -> None:
     """Hold private write sets against the hashes in their block."""
     for index, written in kept.items():
         for ns in written.ns_pvt_rwset:
             for coll in ns.collection_pvt_rwset:
                 name = coll.collection_name
-                if index not in results or not were_written(
-                    results[index], ns.namespace, name, coll.rwset
-                ):
+                if index not in effects or not effects[index].wrote(ns.namespace, name, coll.rwset):
                     raise LedgerCorrupted(
                         f"the private write set of transaction {index} in block {number} for "
                         f"collection {name} of {ns.namespace} is damaged on this peer: it does "

@@ -10,7 +10,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError
 
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, InputError
 from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, ResponseForm
 from fastledger.deliver.access import PolicyCheck
 from fastledger.deliver.request import DeliverRequest
@@ -153,7 +153,7 @@ class AdminService(admin_pb2_grpc.AdminServicer):
         payload = common_pb2.Payload.FromString(envelope.payload)
         header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
         if header.type != common_pb2.PEER_ADMIN_OPERATION:
-            raise FastledgerError(f"invalid header type {header.type}")
+            raise InputError(f"invalid header type {header.type}")
         signed = signed_data(envelope)
         self._local.verify(signed.identity, signed.data, signed.signature)
         self._local.check_role(signed.identity, msp_principal_pb2.MSPRole.ADMIN)

@@ -18,7 +18,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError
 
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, SnapshotRefused
 from fastledger.endorser.acl import AclProvider
 from fastledger.msp import expires_at
 from fastledger.node.peer.channel import PeerChannel
@@ -80,7 +80,7 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
             channel = self._authorize("snapshot/cancelrequest", wanted, request)
             pending = self._pending.get(channel.id, set())
             if wanted.block_number not in pending:
-                raise FastledgerError(
+                raise SnapshotRefused(
                     f"no snapshot request exists for block number {wanted.block_number}"
                 )
             pending.discard(wanted.block_number)
@@ -108,32 +108,32 @@ class Snapshots(snapshot_pb2_grpc.SnapshotServicer):
         self, resource: str, wanted: _Request, request: snapshot_pb2.SignedSnapshotRequest
     ) -> PeerChannel:
         if not wanted.HasField("signature_header"):
-            raise FastledgerError("missing signature header")
+            raise SnapshotRefused("missing signature header")
         creator = wanted.signature_header.creator
         expiry = expires_at(creator)
         if expiry is not None and time.time() > expiry:
-            raise FastledgerError("client identity expired")
+            raise SnapshotRefused("client identity expired")
         self._acl.check(resource, "", SignedData(request.request, creator, request.signature))
         if not wanted.channel_id:
-            raise FastledgerError("missing channel ID")
+            raise SnapshotRefused("missing channel ID")
         channel = self._channels.channel(wanted.channel_id)
         if channel is None:
-            raise FastledgerError(f"cannot find ledger for channel {wanted.channel_id}")
+            raise SnapshotRefused(f"cannot find ledger for channel {wanted.channel_id}")
         return channel
 
     async def _submit(self, channel: PeerChannel, number: int) -> None:
         newest = channel.height - 1
         if number < newest and number:
-            raise FastledgerError(
+            raise SnapshotRefused(
                 f"requested snapshot for block number {number} cannot be less than the last "
                 f"committed block number {newest}"
             )
         wanted = number or newest
         pending = self._pending.setdefault(channel.id, set())
         if wanted in pending or (self._completed / channel.id / str(wanted)).exists():
-            raise FastledgerError(f"duplicate snapshot request for block number {wanted}")
+            raise SnapshotRefused(f"duplicate snapshot request for block number {wanted}")
         if len(pending) >= MAX_PENDING:
-            raise FastledgerError(f"{MAX_PENDING} snapshot requests are pending already")
+            raise SnapshotRefused(f"{MAX_PENDING} snapshot requests are pending already")
         if wanted == newest:
             await asyncio.to_thread(self._take, channel, wanted)
             return

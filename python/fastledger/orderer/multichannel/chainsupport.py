@@ -75,7 +75,7 @@ class ChainSupport:
         self.errored = asyncio.Event()
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self.blocks = PreparedBlocks(self.block)
+        self.blocks = PreparedBlocks(self.block, lambda: self.height)
         """As Deliver gives them to clients."""
         self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.changed()

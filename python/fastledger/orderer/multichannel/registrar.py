@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted
+from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted, LedgerStopped
 from fastledger.ledger.blockstores import BlockStore, Ledgers
 from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.chain import Relation, Standing, Status
@@ -181,7 +181,7 @@ class Registrar:
             if reason is not None
         ]
         if failed:
-            raise FastledgerError("; ".join(failed))
+            raise LedgerStopped("; ".join(failed))
 
     @property
     def channels_count(self) -> int:

@@ -9,16 +9,15 @@
 //!
 //! Whoever answers is told of a call that asks once when it has asked, and of any other call at once.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use rustc_hash::FxHashMap;
+use http::{HeaderValue, Method, Request, StatusCode, header, request};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
@@ -28,46 +27,28 @@ use crate::events::Happened;
 use crate::exchange::{framed, room};
 use crate::host::{Host, Visit};
 use crate::incoming::Incoming;
-use crate::memory::{Held, Memory};
+use crate::memory::Held;
+use crate::reply::{Ended, GRPC, Reply};
+use crate::told::{self, Unanswered};
 use crate::waiting::Place;
-
-const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// How often it is looked whether a client that takes nothing is the only one a call waits for.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The calls under way, by number, and what waits to be sent by all of them.
-pub(crate) struct Calls {
-    calls: Mutex<FxHashMap<u64, Arc<Call>>>,
-    unsent: Arc<Memory>,
-}
-
-impl Default for Calls {
-    fn default() -> Self {
-        Self { calls: Mutex::default(), unsent: Arc::new(Memory::new(usize::MAX)) }
-    }
-}
-
-impl Calls {
-    pub(crate) fn get(&self, id: u64) -> Option<Arc<Call>> {
-        self.lock().get(&id).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Call>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Answers a call.
 pub(crate) async fn answer(visit: Visit, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let (asked, stream) = request.into_parts();
-    let mut reply = Reply { respond, stream: None };
+    let mut reply = Reply::new(respond);
     if let Err(refused) = check(&asked) {
+        told::unanswered(&visit.peer, Unanswered::NoGrpc);
         return reply.refuse_http(refused);
     }
     let admitted = match Admitted::new(&visit.host) {
         Ok(admitted) => admitted,
-        Err(status) => return reply.end(&status),
+        Err(status) => {
+            told::unanswered(&visit.peer, Unanswered::Limit);
+            return reply.end(&status);
+        }
     };
     let held = Arc::new(Held::new(Arc::clone(&visit.guest.received)));
     let place = Arc::new(Place::new(visit.guest.id, Arc::clone(&held)));
@@ -78,26 +59,17 @@ pub(crate) async fn answer(visit: Visit, request: Request<RecvStream>, respond: 
     let asking = Asking::new(incoming, &visit, &place, asks_once, encoding);
     let ended = tokio::select! {
         ended = talk(&mut reply, &visit, path, asking, admitted, &place, held) => ended,
-        () = place.yielded() => Err(Ended::With(Status::resource_exhausted(
-            "the server needs the place of a call that waits for its client; try again later",
-        ))),
+        () = place.yielded() => {
+            told::unanswered(&visit.peer, Unanswered::PlaceNeeded);
+            Err(Ended::With(Status::resource_exhausted(
+                "the server needs the place of a call that waits for its client; try again later",
+            )))
+        }
     };
     match ended {
-        Ok(()) | Err(Ended::Gone) => {}
+        Ok(()) => {}
+        Err(Ended::Gone) => told::unanswered(&visit.peer, Unanswered::Cancelled),
         Err(Ended::With(status)) => reply.end(&status),
-    }
-}
-
-/// Why a call does not go on.
-pub(crate) enum Ended {
-    /// Its client has gone.
-    Gone,
-    With(Status),
-}
-
-impl From<Status> for Ended {
-    fn from(status: Status) -> Self {
-        Self::With(status)
     }
 }
 
@@ -164,7 +136,7 @@ async fn talk(
         std::future::pending().await
     };
     tokio::select! {
-        ended = send(reply, &mut sending, &call, host, place) => ended,
+        ended = send(reply, &mut sending, &call, visit, place) => ended,
         never = receiving => never,
     }
 }
@@ -177,7 +149,7 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn new(host: &'a Host, call: &'a Arc<Call>, begun: Happened, first: Option<Bytes>) -> Self {
-        host.calls.lock().insert(call.id(), Arc::clone(call));
+        host.calls.insert(call);
         match first {
             None => call.tell([begun]),
             Some(message) => call.tell_first(begun, message),
@@ -188,7 +160,7 @@ impl<'a> Told<'a> {
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        self.host.calls.lock().remove(&self.call.id());
+        self.host.calls.remove(self.call);
         self.call.tell([Happened::Ended]);
     }
 }
@@ -198,7 +170,7 @@ async fn send(
     reply: &mut Reply,
     sending: &mut Sending,
     call: &Call,
-    host: &Host,
+    visit: &Visit,
     place: &Arc<Place>,
 ) -> Result<(), Ended> {
     loop {
@@ -207,7 +179,7 @@ async fn send(
             Poll::Pending => sending.poll(context).map(Ok),
         });
         match outgoing.await? {
-            Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, host, place).await?,
+            Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, visit, place).await?,
             Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
             Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
             None => return Err(Ended::Gone),
@@ -219,23 +191,24 @@ async fn send_message(
     reply: &mut Reply,
     mut message: Bytes,
     call: &Call,
-    host: &Host,
+    visit: &Visit,
     place: &Arc<Place>,
 ) -> Result<(), Ended> {
     let to = reply.begin()?;
     let mut waits = None;
     while !message.is_empty() {
-        let until = Instant::now() + host.limits.message_timeout;
+        let until = Instant::now() + visit.host.limits.message_timeout;
         let room = loop {
             let look = if waits.is_some() { until } else { Instant::now() + LOOK };
             match timeout_at(look, room(to, message.len())).await {
                 Ok(None) => return Err(Ended::Gone),
                 Ok(Some(room)) => break room.map_err(|_| Ended::Gone)?,
                 Err(_) if waits.is_some() => {
+                    told::unanswered(&visit.peer, Unanswered::NotTaken);
                     return Err(Ended::With(Status::deadline_exceeded("the answer was not taken in time")));
                 }
                 // Until then it was others that the call waited for, too.
-                Err(_) if call.is_finished() => waits = Some(host.waiting.wait(place)),
+                Err(_) if call.is_finished() => waits = Some(visit.host.waiting.wait(place)),
                 Err(_) => {}
             }
         };
@@ -245,56 +218,4 @@ async fn send_message(
         }
     }
     Ok(())
-}
-
-/// What goes back to the client.
-pub(crate) struct Reply {
-    respond: SendResponse<Bytes>,
-    stream: Option<SendStream<Bytes>>,
-}
-
-impl Reply {
-    /// Sends the headers, unless that was done; then messages may follow.
-    fn begin(&mut self) -> Result<&mut SendStream<Bytes>, Ended> {
-        let stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.respond.send_response(head(), false).map_err(|_| Ended::Gone)?,
-        };
-        Ok(self.stream.insert(stream))
-    }
-
-    /// Whether the client has taken the call back, or gone.
-    pub(crate) fn poll_gone(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
-        match &mut self.stream {
-            Some(stream) => stream.poll_reset(context).map(|_| ()),
-            None => self.respond.poll_reset(context).map(|_| ()),
-        }
-    }
-
-    /// Ends the call with a status. Where that fails, the client has gone.
-    fn end(&mut self, status: &Status) {
-        let mut trailers = HeaderMap::new();
-        if status.add_header(&mut trailers).is_err() {
-            return self.respond.send_reset(Reason::INTERNAL_ERROR);
-        }
-        if let Some(stream) = &mut self.stream {
-            drop(stream.send_trailers(trailers));
-        } else {
-            let mut response = head();
-            response.headers_mut().extend(trailers);
-            drop(self.respond.send_response(response, true));
-        }
-    }
-
-    fn refuse_http(&mut self, status: StatusCode) {
-        let mut response = Response::new(());
-        *response.status_mut() = status;
-        drop(self.respond.send_response(response, true));
-    }
-}
-
-fn head() -> Response<()> {
-    let mut response = Response::new(());
-    response.headers_mut().insert(header::CONTENT_TYPE, GRPC);
-    response
 }

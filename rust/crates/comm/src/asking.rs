@@ -6,13 +6,14 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::answer::{Ended, Reply};
 use crate::call::Messages;
 use crate::guests::Use;
 use crate::host::Visit;
 use crate::incoming::Incoming;
+use crate::reply::{Ended, Reply};
+use crate::told::{self, Unanswered};
 use crate::waiting::{Place, Waits};
 
 /// Bytes that must come of a message before it counts as going on.
@@ -82,6 +83,17 @@ impl Asking {
         self.go_on();
     }
 
+    fn fails(&self, cause: Unanswered) {
+        told::unanswered(&self.visit.peer, cause);
+    }
+
+    /// No more comes: the client has gone, which is told where the call ends, or there was no memory for it.
+    fn lost(&self, status: &Status) {
+        if status.code() == Code::ResourceExhausted {
+            self.fails(Unanswered::Memory);
+        }
+    }
+
     fn go_on(&mut self) {
         self.until = Instant::now() + self.visit.host.limits.message_timeout;
         self.progress = self.incoming.came();
@@ -98,24 +110,27 @@ impl Messages for Asking {
         }
         loop {
             if let (Some(encoding), true) = (&self.encoding, self.incoming.is_compressed()) {
+                self.fails(Unanswered::Message);
                 return Err(Status::unimplemented(format!("messages compressed with {encoding} are not taken")));
             }
-            if let Some(message) = self.incoming.cut()? {
+            if let Some(message) = self.incoming.cut().inspect_err(|_| self.fails(Unanswered::Message))? {
                 self.said_something();
                 return Ok(Some(message));
             }
             self.visit.host.spare_memory(&self.visit.guest);
             let must_come = self.incoming.is_torn() || (self.asks_once && self.waits.is_some());
             let more = if must_come {
-                let late = || Status::deadline_exceeded("the message did not come in time");
-                timeout_at(self.until, self.incoming.more()).await.map_err(|_| late())?
+                timeout_at(self.until, self.incoming.more()).await.map_err(|_| {
+                    self.fails(Unanswered::Late);
+                    Status::deadline_exceeded("the message did not come in time")
+                })?
             } else {
                 let more = self.incoming.more().await;
                 // A message begins.
                 self.until = Instant::now() + self.visit.host.limits.message_timeout;
                 more
             };
-            if !more? {
+            if !more.inspect_err(|status| self.lost(status))? {
                 self.said_something();
                 if self.incoming.is_torn() {
                     return Err(Status::internal("the client ended the call within a message"));
@@ -129,6 +144,6 @@ impl Messages for Asking {
     }
 
     async fn keep(&mut self) -> Result<std::convert::Infallible, Status> {
-        self.incoming.keep().await
+        self.incoming.keep().await.inspect_err(|status| self.lost(status))
     }
 }

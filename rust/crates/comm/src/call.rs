@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tonic::Status;
@@ -177,4 +178,34 @@ pub(crate) trait Messages: Send {
 
     /// Takes in what comes while no message is wanted; it ends only with an error.
     fn keep(&mut self) -> impl Future<Output = Result<Infallible, Status>> + Send;
+}
+
+/// The calls under way, by number, and what waits to be sent by all of them.
+pub(crate) struct Calls {
+    calls: Mutex<FxHashMap<u64, Arc<Call>>>,
+    pub(crate) unsent: Arc<Memory>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { calls: Mutex::default(), unsent: Arc::new(Memory::new(usize::MAX)) }
+    }
+}
+
+impl Calls {
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Call>> {
+        self.lock().get(&id).cloned()
+    }
+
+    pub(crate) fn insert(&self, call: &Arc<Call>) {
+        self.lock().insert(call.id(), Arc::clone(call));
+    }
+
+    pub(crate) fn remove(&self, call: &Call) {
+        self.lock().remove(&call.id());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Arc<Call>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -60,9 +60,14 @@ impl Hub {
     }
 
     /// A way to the server at `host:port` or `unix:path`; nothing is connected yet.
-    pub fn channel(&self, address: &str, tls: Option<&ClientTls>, limits: ClientLimits) -> Result<Channel, CommError> {
+    pub fn channel(
+        &self,
+        address: &str,
+        tls: Option<&ClientTls>,
+        limits: ClientLimits,
+    ) -> Result<GrpcChannel, CommError> {
         let link = Arc::new(Link::new(Target::new(address, tls)?, limits));
-        Ok(Channel { hub: self.clone(), link })
+        Ok(GrpcChannel { hub: self.clone(), link })
     }
 
     fn begin(&self) -> (Arc<Call>, Sending) {
@@ -73,12 +78,12 @@ impl Hub {
 }
 
 /// A server and the connection to it, which is made again when it was lost. Dropping it ends its calls.
-pub struct Channel {
+pub struct GrpcChannel {
     hub: Hub,
     link: Arc<Link>,
 }
 
-impl Channel {
+impl GrpcChannel {
     /// Connects; the end of what is returned tells how that went.
     pub fn connect(&self, timeout: Option<Duration>) -> Result<OutgoingCall, CommError> {
         let (call, _) = self.hub.begin();
@@ -150,7 +155,7 @@ impl Channel {
     }
 }
 
-impl Drop for Channel {
+impl Drop for GrpcChannel {
     fn drop(&mut self) {
         self.close();
     }

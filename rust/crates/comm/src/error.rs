@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What goes wrong when a server starts, or a client.
+//! What goes wrong when a server starts, or a client, and what a lost connection means.
+
+use h2::Reason;
+use tonic::{Code, Status};
 
 /// Why a server or client cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -31,4 +34,20 @@ pub enum CommError {
         /// What the system says.
         reason: String,
     },
+}
+
+/// What the end of a stream or connection means (`doc/PROTOCOL-HTTP2.md` of gRPC).
+pub(crate) fn lost(error: &h2::Error) -> Status {
+    if !error.is_reset() || !error.is_remote() {
+        let code = if error.is_reset() { Code::Internal } else { Code::Unavailable };
+        return Status::new(code, format!("the connection is lost: {error}"));
+    }
+    let code = match error.reason() {
+        Some(Reason::REFUSED_STREAM) => Code::Unavailable,
+        Some(Reason::CANCEL) => Code::Cancelled,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        _ => Code::Internal,
+    };
+    Status::new(code, format!("the server has reset the call: {error}"))
 }

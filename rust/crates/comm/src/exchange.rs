@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
+use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, SendStream};
 use http::{HeaderMap, Request, StatusCode, Uri, header};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::call::{Messages, Outgoing, Sending};
+use crate::error::lost;
 use crate::incoming::Incoming;
 use crate::memory::{Held, PREFIX_BYTES};
 
@@ -178,22 +179,6 @@ fn no_grpc(http: StatusCode) -> Status {
         _ => Code::Unknown,
     };
     Status::new(code, format!("the server does not answer in gRPC, HTTP status {http}"))
-}
-
-/// What the end of a stream or connection means (`doc/PROTOCOL-HTTP2.md` of gRPC).
-pub(crate) fn lost(error: &h2::Error) -> Status {
-    if !error.is_reset() || !error.is_remote() {
-        let code = if error.is_reset() { Code::Internal } else { Code::Unavailable };
-        return Status::new(code, format!("the connection is lost: {error}"));
-    }
-    let code = match error.reason() {
-        Some(Reason::REFUSED_STREAM) => Code::Unavailable,
-        Some(Reason::CANCEL) => Code::Cancelled,
-        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
-        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
-        _ => Code::Internal,
-    };
-    Status::new(code, format!("the server has reset the call: {error}"))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use tonic::Status;
 
-use crate::exchange::lost;
+use crate::error::lost;
 use crate::memory::{Held, PREFIX_BYTES};
 
 /// First byte of a message that is compressed; 0 otherwise.

@@ -7,6 +7,7 @@
 //! Events gather in a queue with a file descriptor to wait for, so that one wake-up of a slow reader, such as an
 //! event loop in Python, takes all that have come.
 
+mod accept;
 mod answer;
 mod asking;
 mod call;
@@ -21,22 +22,28 @@ mod guests;
 mod heard;
 mod host;
 mod incoming;
+mod limits;
 mod linger;
 mod link;
 mod listener;
 mod memory;
 mod patience;
 mod preface;
+mod reply;
 mod runtime;
 mod server;
 mod tls;
+mod told;
 mod trust;
 mod waiting;
 
-pub use channel::{Channel, Hub, OutgoingCall};
+pub use channel::{GrpcChannel, Hub, OutgoingCall};
 pub use client::{ClientStream, Route};
 pub use dial::ClientLimits;
 pub use error::CommError;
 pub use events::{Event, Happened};
-pub use server::{Limits, Server};
+pub use limits::Limits;
+pub use runtime::THREAD;
+pub use server::Server;
 pub use tls::{ClientRoots, ClientTls, ServerTls};
+pub use told::describe_metrics;

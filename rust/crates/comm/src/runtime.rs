@@ -10,6 +10,9 @@ use crate::error::CommError;
 /// Threads that ask for authorities of clients, or look up names: either may take long.
 const WAITING_THREADS: usize = 8;
 
+/// The thread's name.
+pub const THREAD: &str = "grpc";
+
 /// The thread that all servers and channels of a process share.
 pub(crate) fn runtime() -> Result<&'static Runtime, CommError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
@@ -17,7 +20,7 @@ pub(crate) fn runtime() -> Result<&'static Runtime, CommError> {
         Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(WAITING_THREADS)
-            .thread_name("grpc")
+            .thread_name(THREAD)
             .enable_all()
             .build()
     };

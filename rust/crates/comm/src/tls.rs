@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::CommError;
+use crate::told;
 use crate::trust::Trust;
 
 /// Gives the PEM of clients' authorities beside those that were configured; asked at each handshake.
@@ -56,10 +57,11 @@ impl Acceptors {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(more) = more {
             let roots = [self.tls.client_roots.as_slice(), &more].concat();
-            if roots != current.0
-                && let Ok(acceptor) = acceptor(&self.tls, &roots, false)
-            {
-                *current = (roots, acceptor);
+            if roots != current.0 {
+                match acceptor(&self.tls, &roots, false) {
+                    Ok(acceptor) => *current = (roots, acceptor),
+                    Err(error) => told::roots_unusable(&error),
+                }
             }
         }
         current.1.clone()

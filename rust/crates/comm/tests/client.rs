@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fastledger_comm::{Channel, ClientLimits, Event, Happened, Hub, Limits, OutgoingCall, Server};
+use fastledger_comm::{ClientLimits, Event, GrpcChannel, Happened, Hub, Limits, OutgoingCall, Server};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, Response};
@@ -22,7 +22,7 @@ const PATH: &str = "/p.S/M";
 
 struct Client {
     hub: Hub,
-    channel: Channel,
+    channel: GrpcChannel,
 }
 
 impl Client {

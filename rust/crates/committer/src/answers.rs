@@ -6,12 +6,12 @@
 
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{LedgerError, View};
+use fastledger_wire::protobuf::with_stack_for;
 
 use crate::definitions::{Definition, Unusable};
 use crate::error::CommitError;
 use crate::policies;
 use crate::rules::Rules;
-use crate::threads::on_deep_stack;
 
 /// What the state says of a chaincode, none where no lifecycle defines it.
 ///
@@ -30,7 +30,9 @@ pub fn endorsement_policy(
     namespace: &str,
     collection: &str,
 ) -> Result<Option<Vec<u8>>, CommitError> {
-    on_deep_stack(|| {
+    // Only where a collection's own policy is decoded does the nesting matter here.
+    let decoded = if collection.is_empty() { 0 } else { usize::MAX };
+    with_stack_for(decoded, || {
         let rules = Rules::of(config);
         let Ok(definition) = Definition::in_force(view, namespace, rules)? else { return Ok(None) };
         let own = definition.policy(rules);

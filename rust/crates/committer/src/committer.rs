@@ -87,7 +87,7 @@ impl Committer {
         let number = incoming.as_ref().map_or(expected, |incoming| incoming.number);
         let refused = |refusal| CommitError::Refused { number, refusal: Box::new(refusal) };
         let incoming = &incoming.map_err(refused)?;
-        let checks = pieces.wait().map_err(|text| CommitError::Defect { number, text })?;
+        let checks = pieces.wait().map_err(|defect| CommitError::Defect { number, defect })?;
         let config = self.config.get();
         judging::check_block(incoming, &self.tip, &checks.data_hash, config.as_deref(), self.rules, &self.verifier)
             .map_err(refused)?;

@@ -11,6 +11,7 @@ use fastledger_wire::lifecycle::{
 };
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
+use fastledger_wire::protobuf::with_stack_for;
 use fastledger_wire::{DecodeError, Message};
 
 use crate::policies::PolicyRef;
@@ -295,7 +296,8 @@ impl<'n> Fields<'n> {
         let validation = ChaincodeValidationInfo::decode(validation)
             .map_err(|error| undecodable(self.name, "ValidationInfo", error))?;
         let collections = self.bytes("Collections", &self.collections)?;
-        CollectionConfigPackage::decode(collections).map_err(|error| undecodable(self.name, "Collections", error))?;
+        with_stack_for(collections.len(), || CollectionConfigPackage::decode(collections).map(drop))
+            .map_err(|error| undecodable(self.name, "Collections", error))?;
         Ok(LifecycleDefinition {
             sequence,
             version: endorsement.version.to_owned(),

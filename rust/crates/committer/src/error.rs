@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What stops a channel: a block that may not be taken, or a machine that does not work.
 
+use fastledger_defect::Defect;
 use fastledger_ledger::LedgerError;
 use fastledger_wire::DecodeError;
 use fastledger_wire::hash::hex;
@@ -143,11 +144,12 @@ pub enum CommitError {
     #[error("the pipeline has stopped; open the ledger again")]
     Stopped,
     /// A thread panicked: a defect of this program.
-    #[error("a defect in the validation of block {number}: {text}")]
+    #[error("block {number} cannot be judged: {defect}")]
     Defect {
         /// The block being processed.
         number: u64,
-        /// The panic's message.
-        text: String,
+        /// The panic.
+        #[source]
+        defect: Defect,
     },
 }

@@ -6,7 +6,11 @@ use std::thread::JoinHandle;
 
 use fastledger_ledger::Ledger;
 
+use crate::counts::FLUSH_FAILURES;
 use crate::threads::thread;
+
+/// Fabric's logger of ledgers.
+const LOGGER: &str = "kvledger";
 
 /// Staged blocks that set the flusher to work although more are coming.
 const FLUSH_BLOCKS: usize = 16;
@@ -44,7 +48,8 @@ impl Shared {
 
 /// The flusher's thread and its instructions.
 ///
-/// A flush that fails is no loss: the blocks are durable, they stay staged, and staging more tries again and reports.
+/// A flush that fails is told and counted, and no loss: the blocks are durable and stay staged, staging more tries
+/// again, and fails where that does.
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -57,7 +62,10 @@ impl Flusher {
             let shared = Arc::clone(&shared);
             move || {
                 while shared.wait() {
-                    drop(ledger.flush());
+                    if let Err(error) = ledger.flush() {
+                        metrics::counter!(FLUSH_FAILURES).increment(1);
+                        log::error!(target: LOGGER, "the state, history and index of stored blocks are not written: {error}");
+                    }
                 }
             }
         };

@@ -24,6 +24,7 @@ mod block;
 mod checked;
 mod collections;
 mod committer;
+mod counts;
 mod current_config;
 mod definitions;
 mod durable;
@@ -55,6 +56,7 @@ mod verdict;
 mod well_formed;
 
 pub use answers::{definition, endorsement_policy};
+pub use counts::describe_metrics;
 pub use definitions::{Definition, LegacyDefinition, LifecycleDefinition, Unusable};
 pub use error::{CommitError, Refusal};
 pub use excerpt::{Examined, Excerpt};

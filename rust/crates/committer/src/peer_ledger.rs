@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One channel on a peer: its ledger and the pipeline that validates and commits blocks to it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, VerifierOptions};
+use fastledger_defect::catch;
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{BlockStream, Durability, Ledger, TornTail};
+use fastledger_wire::protobuf::with_stack_for;
 
 use crate::block::{BlockRules, Mvcc};
 use crate::committer::Committer;
+use crate::counts::REBUILDS;
 use crate::current_config::CurrentConfig;
 use crate::definitions::Definition;
 use crate::durable::{self, Leaving};
@@ -27,7 +30,7 @@ use crate::policies;
 use crate::private::{self, PrivateEffects};
 use crate::rules::Rules;
 use crate::size::Size;
-use crate::threads::{on_deep_stack, panic_text, thread};
+use crate::threads::thread;
 
 /// How a channel's blocks are judged and stored.
 #[derive(Debug, Clone)]
@@ -106,6 +109,9 @@ impl PeerLedger {
         let mut channel = Self::start(Arc::new(ledger), options)?;
         channel.torn = recovery.torn;
         channel.rebuilt = recovery.rebuilding;
+        if channel.rebuilt.is_some() {
+            metrics::counter!(REBUILDS).increment(1);
+        }
         channel.replay(blocks)?;
         Ok(channel)
     }
@@ -121,8 +127,9 @@ impl PeerLedger {
             delivered: options.delivered,
         };
         let mvcc = if options.sequential_mvcc { Mvcc::Sequential } else { Mvcc::Parallel { workers } };
-        let committer =
-            on_deep_stack(|| Committer::new(Arc::clone(&ledger), config.clone(), Arc::clone(&verifier), rules, mvcc))?;
+        let committer = with_stack_for(usize::MAX, || {
+            Committer::new(Arc::clone(&ledger), config.clone(), Arc::clone(&verifier), rules, mvcc)
+        })?;
         let gate = Arc::new(Gate::new(options.blocks_ahead));
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
@@ -219,6 +226,14 @@ impl PeerLedger {
         Ok(())
     }
 
+    /// Waits for the next outcome, so long at most; whether [`PeerLedger::result`] would return at once.
+    #[must_use]
+    pub fn await_result(&self, longest: Duration) -> bool {
+        let mut select = Select::new();
+        select.recv(&self.results);
+        self.in_flight() == 0 || select.ready_timeout(longest).is_ok()
+    }
+
     /// The next block's outcome, in the order of submission; waits for it.
     ///
     /// After a refusal the blocks that were submitted behind the refused one are void, and none is in flight.
@@ -255,7 +270,7 @@ impl PeerLedger {
     pub fn policy_of(&self, namespace: &str) -> Result<Option<String>, CommitError> {
         let Some(config) = self.config() else { return Ok(None) };
         let view = self.ledger.view()?;
-        on_deep_stack(|| {
+        with_stack_for(usize::MAX, || {
             let rules = Rules::of(&config);
             let Ok(definition) = Definition::in_force(&view, namespace, rules)? else { return Ok(None) };
             Ok(policies::describe(&config, definition.policy(rules)).ok())
@@ -323,6 +338,5 @@ fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate,
 
 fn process(committer: &mut Committer, in_flight: InFlight, idle: bool) -> Outcome {
     let number = committer.height();
-    catch_unwind(AssertUnwindSafe(|| committer.process(in_flight, idle)))
-        .unwrap_or_else(|panic| Err(CommitError::Defect { number, text: panic_text(&*panic) }))
+    catch(|| committer.process(in_flight, idle)).unwrap_or_else(|defect| Err(CommitError::Defect { number, defect }))
 }

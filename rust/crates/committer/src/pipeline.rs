@@ -12,12 +12,12 @@
 //! that is committed; so the outcome is the same as that of one block at a time.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use fastledger_crypto::{Verifier, sha256_many};
+use fastledger_defect::{Defect, catch};
 use fastledger_identity::ChannelConfig;
 use fastledger_ledger::Location;
 use fastledger_wire::Hash;
@@ -25,7 +25,7 @@ use fastledger_wire::Hash;
 use crate::checked::{Chunk, Share};
 use crate::error::Refusal;
 use crate::incoming::Incoming;
-use crate::threads::{panic_text, thread};
+use crate::threads::thread;
 use crate::timings::{Stage, Stopwatch, Timings};
 
 /// Entries that a worker takes at a time: signatures enough for an efficient batch, shares enough for all workers.
@@ -73,7 +73,7 @@ pub(crate) struct Checks {
 enum Piece {
     Chunk(usize, Box<Chunk>, Timings),
     DataHash(Hash, Timings),
-    Defect(String),
+    Defect(Defect),
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -109,13 +109,13 @@ impl Unhashed {
             waiting.drain(..count).collect()
         };
         let watch = Stopwatch::start();
-        let hashes = catch_unwind(AssertUnwindSafe(|| data_hashes(blocks.iter().map(|(block, _)| block))));
+        let hashes = catch(|| data_hashes(blocks.iter().map(|(block, _)| block)));
         let mut timings = Timings::default();
         timings.count(Stage::Parse, watch.spent().share(blocks.len()));
         for (index, (_, sender)) in blocks.iter().enumerate() {
             let piece = match &hashes {
                 Ok(hashes) => Piece::DataHash(hashes[index], timings),
-                Err(panic) => Piece::Defect(panic_text(&**panic)),
+                Err(defect) => Piece::Defect(defect.clone()),
             };
             drop(sender.send(piece));
         }
@@ -184,7 +184,7 @@ impl Workers {
 
     fn give(&self, sender: Sender<Piece>, work: impl FnOnce() -> Piece + Send + 'static) {
         self.send(Box::new(move || {
-            let piece = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Piece::Defect(panic_text(&*panic)));
+            let piece = catch(work).unwrap_or_else(Piece::Defect);
             // Nobody listens any more when the pipeline has stopped.
             drop(sender.send(piece));
         }));
@@ -213,7 +213,7 @@ impl Pieces {
     }
 
     /// Waits for the workers.
-    pub(crate) fn wait(&self) -> Result<Checks, String> {
+    pub(crate) fn wait(&self) -> Result<Checks, Defect> {
         let mut chunks: Vec<Option<Chunk>> = Vec::new();
         chunks.resize_with(self.chunks, || None);
         let (mut data_hash, mut timings) = (None, Timings::default());
@@ -227,13 +227,13 @@ impl Pieces {
                     data_hash = Some(hash);
                     timings.add(&spent);
                 }
-                Ok(Piece::Defect(text)) => return Err(text),
-                Err(_) => return Err("a worker is gone".to_owned()),
+                Ok(Piece::Defect(defect)) => return Err(defect),
+                Err(_) => return Err(Defect::new("a worker is gone")),
             }
         }
         match (chunks.into_iter().collect::<Option<Vec<_>>>(), data_hash) {
             (Some(chunks), Some(data_hash)) => Ok(Checks { chunks, data_hash, timings }),
-            _ => Err("a worker did its share twice".to_owned()),
+            _ => Err(Defect::new("a worker did its share twice")),
         }
     }
 }

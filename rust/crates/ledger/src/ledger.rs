@@ -150,8 +150,8 @@ impl Derived {
 
 /// One channel's ledger.
 ///
-/// All methods may be called from any thread. Blocks are appended, staged and flushed in order; whoever calls these
-/// concurrently has to bring the order along. See the [crate] for what happens when.
+/// All methods may be called from any thread. Blocks are appended, staged and flushed in order; callers that
+/// do so concurrently keep that order themselves. See the [crate] for what happens when.
 pub struct Ledger {
     pub(crate) dir: PathBuf,
     options: Options,

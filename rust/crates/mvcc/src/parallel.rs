@@ -47,6 +47,8 @@ use std::hash::RandomState;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use fastledger_defect::{Defect, catch};
+
 use crate::state::StateReader;
 use crate::{MvccError, Transaction, Validated};
 use settlement::Settlement;
@@ -105,11 +107,12 @@ fn speculate_side_by_side<'a, R: StateReader>(
     };
     let mut shares = thread::scope(|scope| {
         // A thread that cannot be had is done without.
-        let start = |_| thread::Builder::new().name("mvcc".to_owned()).spawn_scoped(scope, work).ok();
+        let start = |_| thread::Builder::new().name("mvcc".to_owned()).spawn_scoped(scope, || catch(work)).ok();
         let helpers: Vec<_> = (0..helpers).filter_map(start).collect();
         let mut shares = work();
         for helper in helpers {
-            shares.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let done = helper.join().unwrap_or_else(|_| Err(Defect::new("a thread is gone")));
+            shares.extend(done.unwrap_or_else(|defect| defect.resume()));
         }
         shares
     });

@@ -16,6 +16,11 @@ const MAX_MESSAGE_BYTES: usize = 100 << 20;
 /// `ChaincodeMessage.Type` of what answers a request.
 const ANSWERS: [u64; 2] = [7, 13];
 
+/// What Python needs to know of messages.
+pub(crate) fn constants(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("CHAINCODE_ANSWERS", ANSWERS.into_pyobject(module.py())?)
+}
+
 /// The stream of a chaincode that has dialled its peer; several threads may use it.
 #[pyclass(frozen, module = "fastledger._core")]
 pub(crate) struct ChaincodeStream(ClientStream);

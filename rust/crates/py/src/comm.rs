@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastledger_comm::{
-    Channel, ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server,
-    ServerTls,
+    ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server, ServerTls,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -39,8 +38,8 @@ impl GrpcServer {
         let limits = Limits {
             max_message_bytes,
             max_calls,
-            keepalive: Duration::from_secs_f64(keepalive_s),
-            keepalive_timeout: Duration::from_secs_f64(keepalive_timeout_s),
+            keepalive: seconds(py, "keepalive_s", keepalive_s)?,
+            keepalive_timeout: seconds(py, "keepalive_timeout_s", keepalive_timeout_s)?,
             ..Limits::default()
         };
         let tls = cert.zip(key).map(|(cert, key)| ServerTls {
@@ -134,9 +133,9 @@ impl GrpcHub {
     ) -> PyResult<GrpcChannel> {
         let limits = ClientLimits {
             max_message_bytes,
-            keepalive: Duration::from_secs_f64(keepalive_s),
-            keepalive_timeout: Duration::from_secs_f64(keepalive_timeout_s),
-            max_backoff: Duration::from_secs_f64(max_backoff_s),
+            keepalive: seconds(py, "keepalive_s", keepalive_s)?,
+            keepalive_timeout: seconds(py, "keepalive_timeout_s", keepalive_timeout_s)?,
+            max_backoff: seconds(py, "max_backoff_s", max_backoff_s)?,
         };
         let tls =
             roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: server_name.unwrap_or_default() });
@@ -146,7 +145,7 @@ impl GrpcHub {
 
 /// A server and the connection to it.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct GrpcChannel(Channel);
+pub(crate) struct GrpcChannel(fastledger_comm::GrpcChannel);
 
 #[pymethods]
 impl GrpcChannel {
@@ -203,9 +202,32 @@ fn numbered(py: Python<'_>, call: Result<OutgoingCall, CommError>) -> PyResult<(
     Ok((call.id(), GrpcCall(call)))
 }
 
+fn seconds(py: Python<'_>, name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|error| error::input(py, format!("{name} is {value}: {error}")))
+}
+
 /// Nothing for no end, nor for one that is too far away to count.
 fn duration(seconds: Option<f64>) -> Option<Duration> {
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+}
+
+/// The kinds of [`Event`]s.
+const BEGUN: u8 = 0;
+const MESSAGE: u8 = 1;
+const HALF_CLOSED: u8 = 2;
+const WRITABLE: u8 = 3;
+const ENDED: u8 = 4;
+const FINISHED: u8 = 5;
+
+/// What Python needs to know to take events.
+pub(crate) fn constants(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("CALL_BEGUN", BEGUN)?;
+    module.add("CALL_MESSAGE", MESSAGE)?;
+    module.add("CALL_HALF_CLOSED", HALF_CLOSED)?;
+    module.add("CALL_WRITABLE", WRITABLE)?;
+    module.add("CALL_ENDED", ENDED)?;
+    module.add("CALL_FINISHED", FINISHED)?;
+    module.add("GRPC_THREAD", fastledger_comm::THREAD)
 }
 
 /// Events as Python sees them: call, kind, and what comes with it.
@@ -215,15 +237,15 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
         let (kind, with) = match event.happened {
             Happened::Begun { path, peer, certificates } => {
                 let certificates: Vec<_> = certificates.iter().map(|der| PyBytes::new(py, der)).collect();
-                (0, (path, &*peer, certificates).into_pyobject(py)?.into_any())
+                (BEGUN, (path, &*peer, certificates).into_pyobject(py)?.into_any())
             }
-            Happened::Message(message) => (1, PyBytes::new(py, &message).into_any()),
-            Happened::HalfClosed => (2, py.None().into_bound(py)),
-            Happened::Writable => (3, py.None().into_bound(py)),
-            Happened::Ended => (4, py.None().into_bound(py)),
+            Happened::Message(message) => (MESSAGE, PyBytes::new(py, &message).into_any()),
+            Happened::HalfClosed => (HALF_CLOSED, py.None().into_bound(py)),
+            Happened::Writable => (WRITABLE, py.None().into_bound(py)),
+            Happened::Ended => (ENDED, py.None().into_bound(py)),
             Happened::Finished(status) => {
                 let details = PyBytes::new(py, status.details());
-                (5, (status.code() as i32, status.message(), details).into_pyobject(py)?.into_any())
+                (FINISHED, (status.code() as i32, status.message(), details).into_pyobject(py)?.into_any())
             }
         };
         events.append((event.call, kind, with))?;
@@ -231,9 +253,16 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
     Ok(events)
 }
 
-/// Asks Python for more authorities; what it raises counts as none.
+/// Asks Python for more authorities; what it raises is told, and counts as none.
 fn ask(more: Py<PyAny>) -> ClientRoots {
     Box::new(move || {
-        Python::attach(|py| more.call0(py).and_then(|roots| roots.extract::<Vec<u8>>(py))).unwrap_or_default()
+        let roots = Python::attach(|py| {
+            let roots = more.call0(py).and_then(|roots| Ok(roots.extract::<Vec<u8>>(py)?));
+            roots.map_err(|error| error.to_string())
+        });
+        roots.unwrap_or_else(|error| {
+            log::error!(target: "core.comm", "the channels' authorities of clients are not known: {error}");
+            Vec::new()
+        })
     })
 }

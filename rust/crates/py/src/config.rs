@@ -24,12 +24,13 @@ pub(crate) struct ChannelConfig(pub identity::ChannelConfig);
 impl ChannelConfig {
     #[staticmethod]
     fn from_block(py: Python<'_>, block: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || identity::ChannelConfig::from_block(block), error::identity).map(Self)
+        door::deep_work(py, block.len(), || identity::ChannelConfig::from_block(block), error::identity).map(Self)
     }
 
     #[staticmethod]
     fn from_config(py: Python<'_>, channel_id: &str, config: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || identity::ChannelConfig::from_config(channel_id, config), error::identity).map(Self)
+        door::deep_work(py, config.len(), || identity::ChannelConfig::from_config(channel_id, config), error::identity)
+            .map(Self)
     }
 
     #[getter]
@@ -44,7 +45,7 @@ impl ChannelConfig {
 
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let encoded = door::deep_work(py, || self.0.encoded(), error::identity)?;
+        let encoded = door::deep_work(py, door::ANY_LENGTH, || self.0.encoded(), error::identity)?;
         Ok(PyBytes::new(py, &encoded))
     }
 
@@ -147,12 +148,12 @@ impl ChannelConfig {
     }
 
     fn evaluate_signature_policy(&self, py: Python<'_>, envelope: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
-        let policy = door::deep_work(py, || self.0.key_policy(envelope), error::identity)?;
+        let policy = door::deep_work(py, envelope.len(), || self.0.key_policy(envelope), error::identity)?;
         self.judge(py, &policy, &signed)
     }
 
     fn evaluate_application_policy(&self, py: Python<'_>, policy: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
-        let policy = door::deep_work(py, || self.0.application_policy(policy), error::identity)?;
+        let policy = door::deep_work(py, policy.len(), || self.0.application_policy(policy), error::identity)?;
         self.judge(py, &policy, &signed)
     }
 
@@ -166,19 +167,19 @@ impl ChannelConfig {
             let signatures = metadata.get(metadata_slot::SIGNATURES).copied().unwrap_or_default();
             block_signature::verify(&header, signatures, &self.0, verifier())
         };
-        door::deep_work(py, verify, error::identity)
+        door::deep_work(py, block.len(), verify, error::identity)
     }
 
     fn apply(&self, py: Python<'_>, config_envelope: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || self.0.apply(config_envelope), error::identity).map(Self)
+        door::deep_work(py, door::ANY_LENGTH, || self.0.apply(config_envelope), error::identity).map(Self)
     }
 
     fn channel_template(&self, py: Python<'_>, request: &[u8]) -> PyResult<Self> {
-        door::deep_work(py, || self.0.channel_template(request), error::identity).map(Self)
+        door::deep_work(py, door::ANY_LENGTH, || self.0.channel_template(request), error::identity).map(Self)
     }
 
     fn propose_update<'py>(&self, py: Python<'py>, update: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let envelope = door::deep_work(py, || self.0.propose_update(update), error::identity)?;
+        let envelope = door::deep_work(py, door::ANY_LENGTH, || self.0.propose_update(update), error::identity)?;
         Ok(PyBytes::new(py, &envelope))
     }
 }

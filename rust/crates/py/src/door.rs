@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one door out of the GIL.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
-
-use fastledger_wire::protobuf::DECODE_STACK_BYTES;
+use fastledger_defect::catch;
+use fastledger_wire::protobuf::with_stack_for;
 use pyo3::prelude::*;
 
 use crate::error;
@@ -15,29 +13,28 @@ pub(crate) fn work<T: Send, E: Send>(
     work: impl FnOnce() -> Result<T, E> + Send,
     map: impl FnOnce(Python<'_>, E) -> PyErr,
 ) -> PyResult<T> {
-    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+    match py.detach(|| catch(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(map(py, error)),
-        Err(panic) => Err(error::defect(py, &*panic)),
+        Err(defect) => Err(error::defect(py, defect)),
     }
 }
 
-/// [`work`] that decodes recursive messages, whose nesting is the sender's choice: it gets a stack for the deepest.
+/// Panics behind the door: so that it can be tried out what a defect becomes, and whom its alarms reach.
+#[pyfunction]
+pub(crate) fn provoke_defect(py: Python<'_>, text: String) -> PyResult<()> {
+    work(py, || -> Result<(), std::convert::Infallible> { panic!("{text}") }, |_, never| match never {})
+}
+
+/// Bytes of messages whose length is not known before they are decoded.
+pub(crate) const ANY_LENGTH: usize = usize::MAX;
+
+/// [`work`] that decodes so many bytes of recursive messages, whose nesting is the sender's choice.
 pub(crate) fn deep_work<T: Send, E: Send>(
     py: Python<'_>,
+    bytes: usize,
     work: impl FnOnce() -> Result<T, E> + Send,
     map: impl FnOnce(Python<'_>, E) -> PyErr,
 ) -> PyResult<T> {
-    let outcome = py.detach(|| {
-        thread::scope(|scope| {
-            let thread = thread::Builder::new().stack_size(DECODE_STACK_BYTES).spawn_scoped(scope, work)?;
-            Ok::<_, std::io::Error>(thread.join())
-        })
-    });
-    match outcome {
-        Ok(Ok(Ok(value))) => Ok(value),
-        Ok(Ok(Err(error))) => Err(map(py, error)),
-        Ok(Err(panic)) => Err(error::defect(py, &*panic)),
-        Err(error) => Err(error::input(py, format!("no thread to decode on: {error}"))),
-    }
+    self::work(py, || with_stack_for(bytes, work), map)
 }

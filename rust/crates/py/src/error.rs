@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every error of the core as one of the exception classes that Python owns (`fastledger.common.errors`).
 
-use std::any::Any;
-
 use fastledger_comm::CommError;
 use fastledger_committer::CommitError;
+use fastledger_defect::Defect;
 use fastledger_identity::IdentityError;
 use fastledger_ledger::LedgerError;
 use pyo3::call::PyCallArgs;
@@ -46,16 +45,15 @@ pub(crate) fn policy(py: Python<'_>, reason: &str, details: &str) -> PyErr {
     raise(py, "PolicyUnsatisfied", (reason, details))
 }
 
-/// A panic: our defect.
-pub(crate) fn defect(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    raise(py, "FastledgerError", (format!("a defect of fastledger, please report it: {text}"),))
+/// A panic: our defect, which is no refusal of anything.
+pub(crate) fn defect(py: Python<'_>, Defect { text, place }: Defect) -> PyErr {
+    raise(py, "Defect", (text, place))
 }
 
 /// A server cannot start.
 pub(crate) fn comm(py: Python<'_>, error: CommError) -> PyErr {
-    raise(py, "ConnectionFailed", (error.to_string(),))
+    let class = if matches!(error, CommError::Listen { .. }) { "ListenFailed" } else { "ConnectionFailed" };
+    raise(py, class, (error.to_string(),))
 }
 
 /// An error of the committer.
@@ -64,13 +62,14 @@ pub(crate) fn commit(py: Python<'_>, error: CommitError) -> PyErr {
     match error {
         CommitError::Refused { number, refusal } => raise(py, "BlockRefused", (number, refusal.to_string())),
         CommitError::Ledger(error) => ledger(py, error),
-        CommitError::NotDurable(_) => raise(py, "LedgerIo", (text,)),
+        CommitError::NotDurable(_) | CommitError::Threads(_) => raise(py, "LedgerIo", (text,)),
         CommitError::Replay { .. } | CommitError::StoredConfig(_) | CommitError::Undecodable { .. } => {
             raise(py, "LedgerCorrupted", (text,))
         }
         CommitError::NothingSubmitted | CommitError::Void | CommitError::Empty => input(py, text),
-        CommitError::Stopped | CommitError::Threads(_) | CommitError::Defect { .. } => {
-            raise(py, "FastledgerError", (text,))
+        CommitError::Stopped => raise(py, "LedgerStopped", (text,)),
+        CommitError::Defect { number, defect: Defect { text, place } } => {
+            defect(py, Defect { text: format!("block {number}: {text}"), place })
         }
     }
 }

@@ -43,7 +43,7 @@ impl Excerpt {
             let refused = |refusal| CommitError::Refused { number, refusal: Box::new(refusal) };
             excerpt.examine(block).map_err(refused)
         };
-        door::deep_work(py, examine, error::commit).map(Examined)
+        door::deep_work(py, door::ANY_LENGTH, examine, error::commit).map(Examined)
     }
 }
 

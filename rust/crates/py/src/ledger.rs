@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fastledger_committer::{CommitError, Options, PeerLedger};
@@ -18,6 +19,9 @@ use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::view::StateView;
 use crate::{door, error, private};
+
+/// A thread that waits for a block looks so often whether somebody interrupts it.
+const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
 /// One channel's ledger and the pipeline that commits to it.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -140,6 +144,9 @@ impl Ledger {
 
     fn result(&self, py: Python<'_>) -> PyResult<CommitResult> {
         let channel = self.channel(py)?;
+        while !py.detach(|| channel.await_result(SIGNALS_EVERY)) {
+            py.check_signals()?;
+        }
         door::work(py, || channel.result(), error::commit).map(CommitResult)
     }
 
@@ -237,6 +244,17 @@ impl Ledger {
     fn policy_of(&self, py: Python<'_>, namespace: &str) -> PyResult<Option<String>> {
         let channel = self.channel(py)?;
         door::work(py, || channel.policy_of(namespace), error::commit)
+    }
+
+    /// The newest collections of a chaincode that blocks before this one brought, if any.
+    fn collections_before<'py>(
+        &self,
+        py: Python<'py>,
+        chaincode: &str,
+        block: u64,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = self.read(py, |ledger| ledger.view()?.collection_config_below(block, chaincode))?;
+        Ok(found.map(|(_, package)| PyBytes::new(py, &package)))
     }
 
     fn private_effects<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyAny>> {

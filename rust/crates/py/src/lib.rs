@@ -23,6 +23,7 @@ mod private;
 mod result;
 mod sections;
 mod state;
+mod telemetry;
 mod view;
 mod workload;
 
@@ -41,6 +42,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The Rust core of fastledger.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    telemetry::start();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<blockstore::BlockStore>()?;
     module.add_class::<capabilities::ApplicationCapabilities>()?;
@@ -71,6 +73,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::StateIterator>()?;
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
+    comm::constants(module)?;
+    chaincode::constants(module)?;
+    telemetry::functions(module)?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
@@ -79,6 +84,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
+    module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;

@@ -62,7 +62,7 @@ impl StateView {
     /// What the state says of a chaincode, none where no lifecycle defines it.
     fn definition(&self, py: Python<'_>, name: &str) -> PyResult<Option<ChaincodeDefinition>> {
         let view = self.view(py)?;
-        let found = door::deep_work(py, || committer::definition(&view, name), error::ledger)?;
+        let found = door::work(py, || committer::definition(&view, name), error::ledger)?;
         let found = found.map_err(|unusable| error::input(py, unusable.0))?;
         Ok(found.and_then(|found| ChaincodeDefinition::new(py, found)))
     }

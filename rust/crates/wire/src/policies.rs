@@ -195,3 +195,58 @@ pub(crate) fn merge_case<'a, O, M: Message<'a>>(
     *oneof = wrap(message);
     Ok(true)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::protobuf::{MAX_DEPTH, with_stack_for};
+
+    /// Rules within rules, so many levels deep.
+    fn nested(levels: u32) -> Vec<u8> {
+        let mut rule = SignaturePolicy::SignedBy(0).encode();
+        for _ in 0..levels {
+            let mut n_out_of = Vec::new();
+            present_field(&mut n_out_of, 2, &rule);
+            rule = Vec::new();
+            present_field(&mut rule, 2, &n_out_of);
+        }
+        rule
+    }
+
+    #[test]
+    fn the_deepest_message_is_decoded_and_encoded_on_any_threads_stack() {
+        let deepest = nested(MAX_DEPTH / 2 - 1);
+        let work = move || {
+            with_stack_for(deepest.len(), || {
+                let policy = SignaturePolicy::decode(&deepest).unwrap();
+                assert!(matches!(policy, SignaturePolicy::NOutOf(_)));
+                assert!(SignaturePolicy::decode(&policy.encode()).unwrap() == policy);
+            });
+        };
+        thread::Builder::new().stack_size(256 << 10).spawn(work).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn policies_are_encoded_as_they_were_decoded() {
+        let rule = SignaturePolicy::NOutOf(NOutOf {
+            n: -1,
+            rules: vec![SignaturePolicy::SignedBy(0), SignaturePolicy::SignedBy(-7), SignaturePolicy::Unset],
+        });
+        let identities = vec![
+            MspPrincipal { principal_classification: 0, principal: b"role" },
+            MspPrincipal { principal_classification: 2, principal: b"" },
+        ];
+        let envelope = SignaturePolicyEnvelope { version: 3, rule: Some(rule), identities };
+        for policy in [
+            ApplicationPolicy::SignaturePolicy(envelope),
+            ApplicationPolicy::SignaturePolicy(SignaturePolicyEnvelope::default()),
+            ApplicationPolicy::ChannelConfigPolicyReference("/Channel"),
+            ApplicationPolicy::Unset,
+        ] {
+            assert_eq!(ApplicationPolicy::decode(&policy.encode()).unwrap(), policy);
+        }
+    }
+}

@@ -21,6 +21,21 @@ pub const MAX_DEPTH: u32 = 10_000;
 /// Stack that holds [`MAX_DEPTH`] nested messages with a wide margin.
 pub const DECODE_STACK_BYTES: usize = 64 << 20;
 
+/// Stack that one level of nesting takes at most.
+const LEVEL_STACK_BYTES: usize = DECODE_STACK_BYTES / MAX_DEPTH as usize;
+
+/// Stack for what is done beside decoding.
+const OTHER_STACK_BYTES: usize = 64 << 10;
+
+/// Runs `work`, which decodes so many bytes of untrusted recursive messages, with stack enough for the deepest.
+///
+/// A level of nesting takes two bytes, its tag and its length. So what is short cannot be deep, and the caller's own
+/// stack mostly does; for what is long, or of unknown length, there is a new one.
+pub fn with_stack_for<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let levels = (bytes / 2 + 1).min(MAX_DEPTH as usize);
+    stacker::maybe_grow(levels * LEVEL_STACK_BYTES + OTHER_STACK_BYTES, DECODE_STACK_BYTES + OTHER_STACK_BYTES, work)
+}
+
 const MAX_FIELD_NUMBER: u64 = (1 << 29) - 1;
 
 /// Why bytes are not a message.

@@ -52,11 +52,29 @@ def test_builders_that_are_not_there_are_passed_over(tmp_path: Path) -> None:
         f"    - {{name: here, path: {here}, propagateEnvironment: [HOME]}}\n"
         f"    - {{name: gone, path: {tmp_path / 'gone'}}}\n"
     )
-    [builder] = peer_chaincode._builders(
-        config(tmp_path, text).entries("chaincode.externalBuilders")
-    )
+    made = read(config(tmp_path, text, CORE_PEER_ADDRESS="p:7051"))
+    [builder] = peer_chaincode._builders(made.chaincode.builders)
     assert (builder.name, builder.path, list(builder.propagate_environment)) == (
         "here",
         here,
         ["HOME"],
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (
+            "{name: x}",
+            r"chaincode.externalBuilders\[0\]: an external builder needs a name and a pa",
+        ),
+        (
+            "{path: /x}",
+            r"chaincode.externalBuilders\[0\]: an external builder needs a name and a p",
+        ),
+        ("{name: x, path: /x, propagate: []}", r"externalBuilders\[0\]: unknown key propagate"),
+    ],
+)
+def test_a_builder_that_is_none_is_named(entry: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=problem):
+        read(config(tmp_path, f"chaincode: {{externalBuilders: [{entry}]}}"))

@@ -2,8 +2,10 @@
 """Which private writes of a block a client gets, as collections were defined before the block."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,27 +13,19 @@ from fastledger.common.errors import FastledgerError, LedgerCorrupted, PolicyUns
 from fastledger.deliver import PreparedBlocks
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.collectionconfigs import block_to_live
-from fastledger.endorser.lifecycle.serializer import encode
-from fastledger.ledger.records import Height, HistoryEntry, StateValue
+from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.node.peer.private import PrivateDataForm
 from fastledger.policies import from_string
 from fastledger.protos.common.common_pb2 import (
     Block,
-    ChannelHeader,
     Envelope,
-    HeaderType,
-    Payload,
 )
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import KVRWSet
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protos.peer.events_pb2 import DeliverResponse
-from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
-from fastledger.protos.peer.proposal_response_pb2 import ProposalResponsePayload
-from fastledger.protos.peer.transaction_pb2 import ChaincodeActionPayload, Transaction
+from private_blocks import effects
 
-LIFECYCLE = ("_lifecycle", "namespaces/fields/cc/Collections")
-LSCC = ("lscc", "cc~collection")
 MINE, OTHERS = "OR('A.member')", "OR('B.member')"
 
 
@@ -46,20 +40,18 @@ def package(**members: str) -> bytes:
 
 
 class Ledger:
-    """What blocks wrote, by namespace and key, oldest first."""
+    """Which collections blocks brought, by chaincode, oldest first."""
 
     height = 100
 
-    def __init__(self, written: dict) -> None:
-        self._written = written
+    def __init__(self, **brought: list[tuple[int, bytes]]) -> None:
+        self._brought = brought
 
-    def get(self, ns: str, key: str) -> StateValue | None:
-        values = self._written.get((ns, key))
-        return StateValue(values[-1][1], Height(values[-1][0], 0)) if values else None
+    private_effects: Callable[[int], tuple[PrivateEffects, ...]]
 
-    def history(self, ns: str, key: str):
-        for block, value in reversed(self._written.get((ns, key), [])):
-            yield HistoryEntry("tx", Height(block, 0), value, False, None)
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        before = [package for number, package in self._brought.get(chaincode, []) if number < block]
+        return before[-1] if before else None
 
 
 class Bundle:
@@ -79,8 +71,8 @@ def written(*collections: str) -> rwset.TxPvtReadWriteSet:
     return found
 
 
-def transaction(private: rwset.TxPvtReadWriteSet) -> bytes:
-    """An envelope that states the hashes of private writes."""
+def public_part(private: rwset.TxPvtReadWriteSet) -> bytes:
+    """A read-write set that states the hashes of private writes."""
     public = rwset.TxReadWriteSet()
     for ns in private.ns_pvt_rwset:
         one = public.ns_rwset.add(namespace=ns.namespace)
@@ -88,22 +80,7 @@ def transaction(private: rwset.TxPvtReadWriteSet) -> bytes:
             one.collection_hashed_rwset.add(
                 collection_name=coll.collection_name, pvt_rwset_hash=sha256(coll.rwset).digest()
             )
-    action = ChaincodeAction(results=public.SerializeToString())
-    response = ProposalResponsePayload(extension=action.SerializeToString())
-    endorsed = ChaincodeActionPayload()
-    endorsed.action.proposal_response_payload = response.SerializeToString()
-    header = ChannelHeader(type=HeaderType.ENDORSER_TRANSACTION).SerializeToString()
-    payload = Payload(
-        data=Transaction(actions=[{"payload": endorsed.SerializeToString()}]).SerializeToString()
-    )
-    payload.header.channel_header = header
-    return Envelope(payload=payload.SerializeToString()).SerializeToString()
-
-
-def block_with(number: int, sets: dict) -> Block:
-    """A block whose transactions wrote these sets, and nothing else."""
-    private = (sets.get(index, written()) for index in range(max(sets, default=-1) + 1))
-    return Block(header={"number": number}, data={"data": [transaction(one) for one in private]})
+    return public.SerializeToString()
 
 
 def delivered(
@@ -116,11 +93,13 @@ def delivered(
 ) -> dict[int, list[str]]:
     kept = sets if stored is None else stored
     private = SimpleNamespace(write_sets=lambda number: kept if number == block else {})
-    channel = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
+    written = tuple(effects(index, "", public_part(one)) for index, one in sets.items())
+    ledger.private_effects = lambda _: written
+    channel: Any = SimpleNamespace(ledger=ledger, private=private, bundle=Bundle())
     form = PrivateDataForm(lambda _: channel)
-    encoded = block_with(block, sets).SerializeToString()
+    encoded = Block(header={"number": block}, data={}).SerializeToString()
     request = DeliverRequest(Envelope(payload=b"p", signature=b"s"), "ch", b"client", b"", b"")
-    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded))
+    source = SimpleNamespace(blocks=PreparedBlocks(lambda _: encoded, lambda: block + 1))
     answer = asyncio.run(form.response(source, block, request, header_only=header_only))
     response = DeliverResponse.FromString(answer)
     both = response.block_and_private_data
@@ -133,7 +112,7 @@ def delivered(
 
 
 def test_members_and_whoever_may_read_get_it() -> None:
-    ledger = Ledger({LSCC: [(3, package(mine=MINE, others=OTHERS, open=""))]})
+    ledger = Ledger(cc=[(3, package(mine=MINE, others=OTHERS, open=""))])
     sets = {0: written("mine", "open", "others"), 4: written("others"), 7: written("mine")}
     for header_only in (False, True):
         found = delivered(ledger, 9, sets, header_only=header_only)
@@ -141,7 +120,7 @@ def test_members_and_whoever_may_read_get_it() -> None:
 
 
 def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:
-    ledger = Ledger({LSCC: [(3, package(mine=MINE))]})
+    ledger = Ledger(cc=[(3, package(mine=MINE))])
     other = written("mine")
     write = {"key": "k", "value": b"another"}
     other.ns_pvt_rwset[0].collection_pvt_rwset[0].rwset = KVRWSet(
@@ -153,10 +132,7 @@ def test_writes_that_are_not_the_blocks_are_told_and_not_given() -> None:
 
 def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:
     ledger = Ledger(
-        {
-            LSCC: [(3, package(coll=OTHERS)), (6, package(coll=MINE))],
-            LIFECYCLE: [(20, encode(package(coll=OTHERS)))],
-        }
+        cc=[(3, package(coll=OTHERS)), (6, package(coll=MINE)), (20, package(coll=OTHERS))]
     )
     sets = {0: written("coll")}
     assert delivered(ledger, 6, sets) == {}, "defined by the block itself"
@@ -166,7 +142,7 @@ def test_what_was_written_before_one_was_a_member_stays_hidden() -> None:
 
 
 def test_what_was_not_defined_ends_the_stream_and_implicit_ones_are_open() -> None:
-    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    ledger = Ledger(cc=[(5, package(coll=MINE))])
     with pytest.raises(FastledgerError, match="no collection config was found for collection coll"):
         delivered(ledger, 5, {0: written("coll")})
     with pytest.raises(FastledgerError, match="collection none for chaincode cc"):
@@ -175,7 +151,7 @@ def test_what_was_not_defined_ends_the_stream_and_implicit_ones_are_open() -> No
 
 
 def test_how_long_values_live() -> None:
-    ledger = Ledger({LIFECYCLE: [(5, encode(package(coll=MINE)))]})
+    ledger = Ledger(cc=[(5, package(coll=MINE))])
     assert block_to_live(ledger, "cc", "coll") == 3
     assert block_to_live(ledger, "cc", "other") == 0
     assert block_to_live(ledger, "none", "coll") == 0

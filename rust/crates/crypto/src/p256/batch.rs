@@ -4,12 +4,14 @@
 use std::marker::PhantomData;
 
 use super::digits::{Digits, Window};
-use super::field::{Field, Mask, PRIME};
+use super::field::{DigitsOf, Field, PRIME};
 use super::ladder;
+use super::lanes::{Entry, Mask, vector};
 use super::limbs::{self, Limbs};
+use super::order::{self, ORDER};
 use super::scalar::{self, Scalars};
 use super::sum::{Entries, Source, Sums};
-use super::table::{Entry, Table};
+use super::table::Table;
 
 /// Digits of the generator's scalars: its one table of 5 MiB serves every signature.
 pub(crate) const GENERATOR_WINDOW: Window = Window::of(13);
@@ -36,12 +38,9 @@ impl Claim {
     /// Reads big-endian numbers; `None` if r or s is zero or not below the group order.
     pub(crate) fn new(digest: &[u8; 32], r: &[u8; 32], s: &[u8; 32]) -> Option<Self> {
         let [e, r, s] = [digest, r, s].map(limbs::from_be_bytes);
-        (scalar::in_range(&r) && scalar::in_range(&s)).then_some(Self { e, r, s })
+        (order::in_range(&r) && order::in_range(&s)).then_some(Self { e, r, s })
     }
 }
-
-/// The digits of as many scalars as a field value has lanes.
-pub(crate) type DigitsOf<F> = <<F as Field>::Scalars as Scalars>::Digits;
 
 /// u₁ = e/s and u₂ = r/s of all claims, by vectors.
 pub(crate) struct Multipliers<F: Field> {
@@ -67,11 +66,6 @@ pub(crate) fn multipliers<F: Field>(claims: &[Claim], key_window: Window) -> Mul
         multipliers.u2.push(u2.digits(key_window));
     }
     multipliers
-}
-
-/// The first eight of some things; the last one stands in for those missing.
-pub(crate) fn vector<T>(things: &[T]) -> [&T; 8] {
-    std::array::from_fn(|i| &things[i.min(things.len() - 1)])
 }
 
 /// The points that are to be summed for each signature. Row t holds point t of every one.
@@ -221,7 +215,7 @@ fn matches<F: Field>(sums: &Sums<F>, a: usize, b: usize, claims: &[Claim]) -> Ma
 fn candidates(claims: &[Claim]) -> [Entry; 8] {
     let mut candidates = [GENERATOR; 8];
     for (candidate, claim) in candidates.iter_mut().zip(claims) {
-        let (sum, carry) = limbs::add(&claim.r, &scalar::ORDER);
+        let (sum, carry) = limbs::add(&claim.r, &ORDER);
         let exists = !carry && limbs::less(&sum, &PRIME);
         *candidate = Entry { x: claim.r, y: if exists { sum } else { claim.r } };
     }

@@ -6,9 +6,9 @@
 //! every scalar has the same number of them. For an even k the digits of n − k, which is odd, are taken with the
 //! opposite sign.
 
-use super::field::Mask;
+use super::lanes::Mask;
 use super::limbs::Limbs;
-use super::scalar;
+use super::order;
 
 /// How a scalar is cut: `count` digits of `bits` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Digits1 {
     /// Prepares k ≤ n.
     pub(crate) fn new(k: &Limbs, window: Window) -> Self {
         let negated = k[0] & 1 == 0;
-        let k = if negated { scalar::negate(k) } else { *k };
+        let k = if negated { order::negate(k) } else { *k };
         let mut bits = [k[0] >> 1 | k[1] << 63, k[1] >> 1 | k[2] << 63, k[2] >> 1 | k[3] << 63, k[3] >> 1, 0];
         let top = window.bits * window.count - 1;
         bits[top / 64] |= 1 << (top % 64);

@@ -3,17 +3,18 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::batch::{self, Claim, DigitsOf, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipliers, Rows};
+use super::batch::{self, Claim, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipliers, Rows};
 use super::digits::Window;
-use super::field::Field;
+use super::field::{DigitsOf, Field};
 #[cfg(target_arch = "x86_64")]
 use super::ifma::Field8;
 use super::ladder;
+use super::lanes::Entry;
 use super::portable::Field1;
 #[cfg(target_arch = "x86_64")]
 use super::simd;
 use super::sum::Sums;
-use super::table::{self, Entry, Table};
+use super::table::{self, Table};
 
 /// What verification asks of an engine. A table is understood only by the engine that built it.
 pub(crate) trait Arithmetic: Send + Sync {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the algorithms above ask of arithmetic modulo p, one element or several side by side.
 
+use super::lanes::{Entry, Mask};
 use super::limbs::{self, Limbs};
 use super::scalar::Scalars;
-use super::table::Entry;
 
 /// The prime of P-256 (SP 800-186, 3.2.1.3): 2^256 − 2^224 + 2^192 + 2^96 − 1.
 pub(crate) const PRIME: Limbs = [0xffff_ffff_ffff_ffff, 0x0000_0000_ffff_ffff, 0, 0xffff_ffff_0000_0001];
 
-/// One bit for each lane, lane 0 lowest.
-pub(crate) type Mask = u8;
+/// The digits of as many scalars as a field value has lanes.
+pub(crate) type DigitsOf<F> = <<F as Field>::Scalars as Scalars>::Digits;
 
 /// `LANES` elements of the field modulo p, in Montgomery form.
 ///

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Eight field elements side by side.
 
-use super::field::{Field, Mask, PRIME};
+use super::field::{Field, PRIME};
 use super::ifma_scalar::Scalars8;
 use super::inverse::Modulus;
+use super::lanes::{Entry, Mask};
 use super::lanes8::{LIMB_BITS, Lanes8, Reduction, power_of_two, split};
 use super::limbs::Limbs;
 use super::simd::{self, Words};
-use super::table::Entry;
 
 /// Arithmetic modulo p.
 struct P;

@@ -2,11 +2,12 @@
 //! Eight scalars side by side.
 
 use super::digits::{Digits, Window};
-use super::field::Mask;
 use super::inverse::Modulus;
+use super::lanes::Mask;
 use super::lanes8::{LIMB_BITS, Lanes8, Reduction, split};
 use super::limbs::{self, Limbs};
-use super::scalar::{ORDER, Scalars};
+use super::order::ORDER;
+use super::scalar::Scalars;
 use super::simd::Words;
 
 /// Arithmetic modulo n.

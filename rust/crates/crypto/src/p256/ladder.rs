@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Multiples of points that have no table: doublings and additions in turn, every lane its own point.
 
-use super::batch::DigitsOf;
 use super::digits::{Digits, Window};
-use super::field::{Field, Mask};
+use super::field::{DigitsOf, Field};
+use super::lanes::{Entry, Mask};
 use super::point::{self, Jacobian};
-use super::table::Entry;
 
 /// Digits of a scalar here: 8 odd multiples of each point are built for it.
 pub(crate) const WINDOW: Window = Window::of(4);

@@ -8,8 +8,8 @@
 // A few functions are not inlined in debug builds: without the optimizer's care for temporaries, all of them in one
 // frame would be larger than a thread's stack.
 
-use super::field::Mask;
 use super::inverse::Modulus;
+use super::lanes::Mask;
 use super::limbs::{self, Limbs};
 use super::simd::Words;
 

@@ -49,9 +49,11 @@ mod ifma;
 mod ifma_scalar;
 mod inverse;
 mod ladder;
+mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod lanes8;
 mod limbs;
+mod order;
 mod point;
 mod portable;
 mod scalar;
@@ -64,7 +66,8 @@ mod tests;
 
 pub(crate) use batch::{CHUNK, Claim};
 pub(crate) use engines::{Arithmetic, ifma, portable};
-pub(crate) use table::{Entry as Point, Table};
+pub(crate) use lanes::Entry as Point;
+pub(crate) use table::Table;
 
 use limbs::from_be_bytes;
 use portable::Field1;

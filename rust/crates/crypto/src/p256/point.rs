@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Points in Jacobian coordinates, for doublings; where many points wait to be added, [`super::sum`] is cheaper.
 
-use super::field::{Field, Mask, is_canonical};
-use super::table::Entry;
+use super::field::{Field, is_canonical};
+use super::lanes::{Entry, Mask};
 
 /// The curve's b (SP 800-186, 3.2.1.3); its a is −3.
 pub(crate) const B: super::limbs::Limbs =

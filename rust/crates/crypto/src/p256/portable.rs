@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Field elements in four 64-bit limbs, Montgomery radix 2^256, always below p.
 
-use super::field::{Field, Mask, PRIME};
+use super::field::{Field, PRIME};
 use super::inverse::Modulus;
+use super::lanes::{Entry, Mask};
 use super::limbs::{self, Limbs, carrying_add, multiply_add};
 use super::scalar::Scalar1;
-use super::table::Entry;
 
 const MODULUS: Modulus = Modulus::new(&PRIME);
 const ONE: Limbs = limbs::power_of_two(256, &PRIME);

@@ -4,10 +4,7 @@
 use super::digits::{Digits, Digits1, Window};
 use super::inverse::Modulus;
 use super::limbs::{self, Limbs};
-
-/// The order of P-256's group (SP 800-186, 3.2.1.3).
-pub(crate) const ORDER: Limbs =
-    [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000];
+use super::order::ORDER;
 
 /// One scalar for each lane, in Montgomery form where it says so: with the implementation's own radix R.
 pub(crate) trait Scalars: Copy {
@@ -24,16 +21,6 @@ pub(crate) trait Scalars: Copy {
 
     /// The digits of plain numbers.
     fn digits(self, window: Window) -> Self::Digits;
-}
-
-/// Whether 0 < k < n.
-pub(crate) fn in_range(k: &Limbs) -> bool {
-    *k != [0; 4] && limbs::less(k, &ORDER)
-}
-
-/// n − k, for k up to n.
-pub(crate) fn negate(k: &Limbs) -> Limbs {
-    limbs::sub(&ORDER, k).0
 }
 
 /// Replaces each s by R/s, all for the price of one inversion (Montgomery's trick): the factor makes a product with a

@@ -10,8 +10,8 @@
 //! for free. The round is then done again by complete formulas, which give such additions, and those that meet
 //! infinity, other denominators. Whoever crafts signatures to get there makes a round cost about twice as much.
 
-use super::field::{Field, Mask};
-use super::table::Entry;
+use super::field::Field;
+use super::lanes::{Entry, Mask};
 
 /// Chains of partial products that are multiplied side by side: one chain alone would wait for itself.
 const CHAINS: usize = 4;

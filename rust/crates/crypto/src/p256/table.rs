@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tables of a point's multiples: every digit's point, ready to add.
 
-use super::batch::vector;
 use super::digits::Window;
 use super::field::Field;
-use super::limbs::Limbs;
+use super::lanes::{Entry, vector};
 use super::point::{self, Jacobian};
 use super::sum::{Entries, Source, Sums};
 
 /// Most vectors of additions that share an inversion while a table is filled: enough to make it cheap, few enough
 /// for the second-level cache.
 const VECTORS_AT_ONCE: usize = 256;
-
-/// An affine point, one cache line: in an engine's own Montgomery form, or of plain coordinates where said so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(align(64))]
-pub(crate) struct Entry {
-    pub(crate) x: Limbs,
-    pub(crate) y: Limbs,
-}
 
 /// The odd multiples (2j + 1)·2^(w·i)·Q of a point Q, for every digit position i and every odd value.
 pub(crate) struct Table {

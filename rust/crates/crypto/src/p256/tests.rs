@@ -11,10 +11,11 @@ use super::batch::{Claim, GENERATOR_WINDOW, KEY_WINDOW, accumulators};
 use super::digits::{Digits, Digits1, Window};
 use super::field::{Field, PRIME};
 use super::inverse::Modulus;
+use super::lanes::Entry;
 use super::limbs::{Limbs, from_be_bytes};
+use super::order::{self, ORDER};
 use super::portable::Field1;
-use super::scalar::{self, ORDER, Scalar1, Scalars};
-use super::table::Entry;
+use super::scalar::{self, Scalar1, Scalars};
 use super::{Arithmetic, ladder};
 
 static P: LazyLock<BigUint> = LazyLock::new(|| big(&PRIME));
@@ -197,7 +198,7 @@ fn scalar_operations<S: Scalars>(lanes: usize) {
     let gather = |numbers: &[Limbs]| S::gather(std::array::from_fn(|i| &numbers[i]));
     for shift in 0..numbers.len() {
         let divisors: Vec<Limbs> =
-            vector(shift).iter().map(|s| if scalar::in_range(s) { *s } else { [7, 0, 0, 0] }).collect();
+            vector(shift).iter().map(|s| if order::in_range(s) { *s } else { [7, 0, 0, 0] }).collect();
         let more: Vec<Limbs> = (0..8).map(|_| limbs(&(big(&random()) % &*N + 1u32))).collect();
         let mut inverses = vec![gather(&divisors), gather(&more), gather(&divisors)];
         scalar::invert_all(&mut inverses);
@@ -235,7 +236,7 @@ fn ifma_scalar_operations() {
 #[test]
 fn scalars_in_range() {
     for k in awkward(&ORDER) {
-        assert_eq!(scalar::in_range(&k), big(&k) != BigUint::ZERO && big(&k) < *N);
+        assert_eq!(order::in_range(&k), big(&k) != BigUint::ZERO && big(&k) < *N);
     }
 }
 

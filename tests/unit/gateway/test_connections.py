@@ -2,15 +2,13 @@
 """The gateway's connections to other peers are everybody's."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
 from fastledger.comm import GrpcServer, dial
-from fastledger.node.peer.gateway import GatewayView
+from fastledger.gateway.connections import Connections
 
 
 async def echo(requests, context) -> None:
@@ -43,18 +41,15 @@ class Dialler:
         return await dial(address, timeout_s=timeout_s)
 
 
-def view(dialler: Dialler) -> GatewayView:
-    """A view of a channel of which only the network matters."""
-    network: Any = SimpleNamespace(dialler=dialler)
-    anything: Any = SimpleNamespace()
-    return GatewayView(anything, network, anything, anything)
+async def nobody(address: str) -> grpc.aio.Channel:
+    raise AssertionError(f"no orderer {address} is needed")
 
 
 def test_a_refusal_leaves_the_connection_to_the_others_and_a_lost_one_is_forgotten() -> None:
     async def run() -> None:
         server, dialler = await start(), Dialler()
-        gateway = view(dialler)
-        channel = await gateway.connect_peer(server.address)
+        gateway = Connections(nobody, dialler.connect)
+        channel = await gateway.peer(server.address)
         other = channel.stream_stream("/p.S/echo")()
         await other.write(b"before")
         assert await other.read() == b"before"
@@ -63,7 +58,7 @@ def test_a_refusal_leaves_the_connection_to_the_others_and_a_lost_one_is_forgott
         await gateway.peer_failed(server.address)
         await other.write(b"after")
         assert await other.read() == b"after"
-        assert await gateway.connect_peer(server.address) is channel
+        assert await gateway.peer(server.address) is channel
         assert dialler.dialled == 1
         address = server.address
         await server.stop()
