@@ -465,7 +465,7 @@ def test_a_defect_is_neither_an_answer_nor_the_chaincodes_failure() -> None:
         scene = Scene()
         scene.context = tx(scene.peer)
         task = await scene.begin(scene.context, "f")
-        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")
+        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")  # type: ignore[method-assign]
         answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"))
         assert answer.type == T.ERROR
         assert answer.payload.endswith(b": internal error, see the log of this node")

@@ -25,7 +25,8 @@ def test_a_defect_stops_the_channel_and_refuses_no_block(
             store = PrivateDataStore(tmp_path / "private")
             committer = Committer("c", ledger, store, lambda *_: None, refused.append)
             committer.start()
-            await committer.submit(block)
+            await committer.room(block)
+            committer.submit(block)
             # Its thread has ended; nothing more is committed.
             await committer.stop()
             assert isinstance(committer.failure, Defect)

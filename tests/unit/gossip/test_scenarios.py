@@ -5,6 +5,8 @@ Time is the world's own, the intervals are Fabric's: who says nothing for 25 sec
 dead peers are tried every 25 seconds.
 """
 
+import random
+
 import pytest
 
 from corpora import OpenCorpus
@@ -141,6 +143,32 @@ def play(cast: Cast, scenario: str, seed: int) -> World:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario(cast: Cast, name: str, seed: int) -> None:
     play(cast, SCENARIOS[name], seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_happened_all_find_each_other_again(cast: Cast, seed: int) -> None:
+    """Peers start, stop and are parted by chance, for minutes; then all run and nothing is lost."""
+    chance = random.Random(seed)
+    steps, running = ["start ann"], {"ann"}
+    for _ in range(12):
+        stopped = sorted(NAMES.keys() - running)
+        what = chance.choice(["start", "stop", "part", "heal"])
+        if what == "start" and stopped:
+            running.add(name := chance.choice(stopped))
+            steps.append(f"start {name} with ann dan")
+        elif what == "stop" and running:
+            running.discard(name := chance.choice(sorted(running)))
+            steps.append(f"stop {name}")
+        elif what == "part":
+            names = chance.sample(sorted(NAMES), len(NAMES))
+            steps.append(f"part {' '.join(names[:2])} | {' '.join(names[2:])}")
+        else:
+            steps.append("heal")
+        steps.append(f"wait {chance.randrange(90)} s")
+    steps += ["heal", *(f"start {name} with ann dan" for name in sorted(NAMES.keys() - running))]
+    steps.append("wait 120 s")
+    steps += [f"{name} sees {' '.join(sorted(NAMES.keys() - {name}))}" for name in NAMES]
+    play(cast, "\n".join(steps), seed)
 
 
 def test_a_run_can_be_repeated_message_by_message(cast: Cast) -> None:
