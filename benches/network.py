@@ -154,7 +154,7 @@ class Clients:
     @classmethod
     async def connect(cls, session: Session) -> "Clients":
         plan = session.plan
-        signer = session.signer(User(plan.organization[0], "User1"))
+        signer = session.signer(User(plan.organizations[0], "User1"))
         peers = await session.peers(plan.all_peers)
         return cls(session, peers, signer, await session.orderer())
 

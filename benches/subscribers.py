@@ -143,7 +143,7 @@ def subscribed(plan: Plan, count: int) -> Iterator[dict[str, float]]:
 def read(plan: Plan, count: int) -> None:
     """Follow blocks until nobody writes to stdin any more; then say what that came to."""
     node = plan.all_peers[0]
-    signer = Session(plan).signer(User(plan.organization[0], "User1"))
+    signer = Session(plan).signer(User(plan.organizations[0], "User1"))
     seek = seek_from(NEWEST, plan.channel, signer, b"").SerializeToString()
     hub = GrpcHub()
     calls = {}

@@ -159,7 +159,7 @@ class Certificates:
     def _authority(self, ca: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         owner, folder = ca.split("/")
         org = self.plan.orderer.identity.parents[1]
-        place = (org if owner == "orderer" else self.plan.organization[0].folder) / folder
+        place = (org if owner == "orderer" else self.plan.organizations[0].folder) / folder
         [certificate] = place.glob("*.pem")
         [key] = place.glob("*_sk")
         loaded = serialization.load_pem_private_key(key.read_bytes(), None)
@@ -552,7 +552,7 @@ def compared(made: Certificates) -> Iterator[tuple[str, Change]]:
 
 def administrators(plan: Plan) -> list[tuple[str, str]]:
     """MSP and folder of whoever has to sign, so that any update is allowed."""
-    org = plan.organization[0]
+    org = plan.organizations[0]
     orderer = plan.orderer.identity.parents[1]
     return [
         (ORDERER_MSP, str(orderer / "users" / f"Admin@{orderer.name}" / "msp")),

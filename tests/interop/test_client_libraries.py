@@ -128,7 +128,7 @@ def tell(network: Network, client: str) -> Any:
 
 def place(network: Network) -> dict[str, str]:
     """Where a client finds everything."""
-    org = network.plan.organization[0]
+    org = network.plan.organizations[0]
     peer = org.peers[0]
     msp = org.msp("User1")
     return {

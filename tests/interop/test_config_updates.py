@@ -96,7 +96,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nodes, Node
     ours = changes.plan_of(folder / "ours", free_ports(18))
     theirs = Plan(folder=folder / "theirs", orgs=1, port_base=ours.port_base + 9)
     theirs.folder.mkdir()
-    theirs.organizations.symlink_to(ours.organizations)
+    theirs.identities.symlink_to(ours.identities)
     settings.write(theirs)
     name = ours.orderer.name
     profile = load_profile("ChannelUsingRaft", str(ours.state), {})

@@ -62,7 +62,7 @@ def test_a_real_peer_and_ours_see_each_other(
     fabric_tool("peer", version), fabric_tool("discover")
     plan = plan_of(tmp_path, chaincode="mixed")
     (with_mutual_tls if tls else without_tls)(plan)
-    cert, key = (file.read_bytes() for file in client_certificate(plan.organization[0]))
+    cert, key = (file.read_bytes() for file in client_certificate(plan.organizations[0]))
 
     def target(node: Node) -> Target:
         shown = ClientTls(node.tls_root.read_bytes(), cert, key)
@@ -71,7 +71,7 @@ def test_a_real_peer_and_ours_see_each_other(
     monkeypatch.setattr("fastledger.network.session._target", target)
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
-    real = plan.organization[1].peers[0]
+    real = plan.organizations[1].peers[0]
     with running(plan, {real.name}, version) as nodes:
         asyncio.run(walk(nodes, Asking(plan, tls), target))
 
@@ -121,18 +121,18 @@ async def walk(nodes: Nodes, asking: Asking, target: Callable[[Node], Target]) -
             await define(session, Definition(1, package_id, POLICY))
             await asyncio.to_thread(until_all_are_seen, asking)
             # Without TLS Fabric's gateway connects to no other peer.
-            for org in plan.organization if asking.tls else plan.organization[:1]:
+            for org in plan.organizations if asking.tls else plan.organizations[:1]:
                 signers = await endorsed_by(session, org, target(org.peers[0]))
                 assert signers == {"Org1MSP", "Org2MSP"}
-    real = plan.organization[1].peers[0]
-    ours = plan.organization[0].peers[0]
+    real = plan.organizations[1].peers[0]
+    ours = plan.organizations[0].peers[0]
     nodes.kill(real)
     await asyncio.to_thread(until_gone, asking, ours, real)
 
 
 def until_all_are_seen(asking: Asking) -> None:
     """Wait until all say the same of both peers."""
-    first, second = asking.plan.organization
+    first, second = asking.plan.organizations
     deadline = time.monotonic() + PATIENCE_S
     while True:
         views = [
@@ -210,5 +210,5 @@ def endorsers(envelope: Envelope) -> list[SerializedIdentity]:
 
 
 def until_gone(asking: Asking, ours: Node, real: Node) -> None:
-    org = asking.plan.organization[0]
+    org = asking.plan.organizations[0]
     wait_until(lambda: len(asking.ours(org, ours, "peers")) <= 1, DEAD_S)

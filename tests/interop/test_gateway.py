@@ -52,10 +52,10 @@ def test_gateways_answer_alike(tmp_path: Path) -> None:
     )
     theirs.folder.mkdir()
     theirs.save()
-    theirs.organizations.symlink_to(ours.organizations)
+    theirs.identities.symlink_to(ours.identities)
     channel.write(theirs)
     settings.write(theirs)
-    real = theirs.organization[0].peers[0].name
+    real = theirs.organizations[0].peers[0].name
     both = Nodes(ours), Nodes(theirs, {real})
     try:
         for nodes in both:
@@ -100,7 +100,7 @@ def packaged(name: str, address: str) -> tuple[bytes, str]:
 
 async def deploy(plan: Plan, content: bytes, package_id: str) -> None:
     """Define the chaincode for the one organization that there is."""
-    org = plan.organization[0]
+    org = plan.organizations[0]
     async with Session(plan) as session:
         if plan.chaincode == "mixed":
             await deployment.join_peer(session, org, org.peers[0])
@@ -111,11 +111,11 @@ async def deploy(plan: Plan, content: bytes, package_id: str) -> None:
 
 async def ask_all(plan: Plan) -> list[tuple[str, Answer]]:
     """Ask one peer's gateway everything."""
-    peer = plan.organization[0].peers[0]
+    peer = plan.organizations[0].peers[0]
     target = Target(peer.address, ClientTls(peer.tls_root.read_bytes()))
     connection = await target.connect("peer")
     session = Session(plan)
-    signer = session.identity(plan.organization[0], "User1")
+    signer = session.identity(plan.organizations[0], "User1")
     [(mspid, folder), _] = administrators(plan)
     stranger = SigningIdentity.load(Path(folder), mspid)
     try:

@@ -25,7 +25,7 @@ _OF_THE_MACHINE = re.compile(r"offset \d+|(open|mkdir) /tmp/[^:]*: ")
 def test_they_are_refused_alike(tmp_path: Path) -> None:
     fabric_tool("peer")
     plan = plan_of(tmp_path)
-    ours, theirs = plan.organization
+    ours, theirs = plan.organizations
     with running(plan, {theirs.peers[0].name}):
         told = asyncio.run(install_all(plan, ours, theirs))
     assert Counter(status for status, _ in told)[INSTALLED] > COUNT / 10

@@ -86,7 +86,7 @@ def deployed(plan: Plan, version: str, how: str, policy: str) -> Iterator[None]:
     package, collections = plan.folder / f"{version}.pak", plan.folder / "collections.json"
     package.write_bytes(legacy_package(version, address))
     collections.write_text(json.dumps(COLLECTIONS), "utf-8")
-    peers = [as_admin(org, org.peers[0], VERSION) for org in plan.organization]
+    peers = [as_admin(org, org.peers[0], VERSION) for org in plan.organizations]
     with service(f"mixed:{version}", address):
         for peer in peers:
             peer("peer", "chaincode", "install", package)
@@ -123,7 +123,7 @@ async def submit_alone(session: Session, call: Call, node: Node) -> None:
     put that into the read set; those of 1.4 and ours do not.
     """
     plan = session.plan
-    signer = session.identity(plan.organization[0], "User1")
+    signer = session.identity(plan.organizations[0], "User1")
     answer = await session.endorse(signer, [node], "mixed", call.args, transient=call.transient)
     _, code = await session.submit(signer, answer, first_peers(plan))
     assert code == Code.VALID, (call, Code(code))

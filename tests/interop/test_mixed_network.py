@@ -74,14 +74,14 @@ def test_both_peers_judge_alike(
     fabric_tool("peer"), fabric_tool("orderer")
     plan = plan_of(tmp_path, chaincode="mixed", peers=2)
     with_mutual_tls(plan)
-    cert, key = (file.read_bytes() for file in client_certificate(plan.organization[0]))
+    cert, key = (file.read_bytes() for file in client_certificate(plan.organizations[0]))
     monkeypatch.setattr(
         "fastledger.network.session._target",
         lambda node: Target(node.address, ClientTls(node.tls_root.read_bytes(), cert, key)),
     )
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
-    with running(plan, real | {node.name for node in plan.organization[1].peers}) as nodes:
+    with running(plan, real | {node.name for node in plan.organizations[1].peers}) as nodes:
         codes = asyncio.run(walk(nodes))
     expect_verdicts(codes, TRANSACTIONS)
 
@@ -110,7 +110,7 @@ async def walk(nodes: Nodes) -> list[bytes]:
             codes = await compare(session, first_peers(plan))
             # Each kind of peer begins with what the other kind has written down.
             folders = take_snapshots(plan, len(codes))
-            for org, folder in zip(plan.organization, reversed(folders), strict=True):
+            for org, folder in zip(plan.organizations, reversed(folders), strict=True):
                 join_by_snapshot(plan, org, folder)
                 assert await oldest(session, org.peers[1]) == "NOT_FOUND"
             await submit_all(session, calls(seed=5, count=MORE_TRANSACTIONS))
@@ -121,7 +121,7 @@ async def walk(nodes: Nodes) -> list[bytes]:
 
 def first_peers(plan: Plan) -> list[Node]:
     """Those that endorse: one of each organization, and of each kind."""
-    return [org.peers[0] for org in plan.organization]
+    return [org.peers[0] for org in plan.organizations]
 
 
 def expect_verdicts(codes: list[bytes], transactions: int) -> None:
@@ -137,13 +137,13 @@ def expect_verdicts(codes: list[bytes], transactions: int) -> None:
 async def join(session: Session) -> None:
     """Let the orderer and the first peers have the channel."""
     await asyncio.to_thread(deployment.join_orderer, session.plan)
-    for org in session.plan.organization:
+    for org in session.plan.organizations:
         await deployment.join_peer(session, org, org.peers[0])
 
 
 async def install(session: Session, content: bytes) -> None:
     """Install a package on the first peers."""
-    for org in session.plan.organization:
+    for org in session.plan.organizations:
         await deployment.install(session, org, org.peers[0], content)
 
 
@@ -178,7 +178,7 @@ def collections() -> CollectionConfigPackage:
 
 async def define(session: Session, definition: Definition) -> None:
     """Approve and commit; a real orderer that has just joined takes a moment to elect itself."""
-    for org in session.plan.organization:
+    for org in session.plan.organizations:
         args = lb.ApproveChaincodeDefinitionForMyOrgArgs()
         args.source.local_package.package_id = definition.package_id
         encoded = definition.fill(args)
@@ -187,7 +187,7 @@ async def define(session: Session, definition: Definition) -> None:
     encoded = definition.fill(lb.CommitChaincodeDefinitionArgs())
     plan = session.plan
     name = b"CommitChaincodeDefinition"
-    await ordered(session, plan.organization[0], first_peers(plan), name, encoded)
+    await ordered(session, plan.organizations[0], first_peers(plan), name, encoded)
 
 
 async def ordered(
@@ -238,7 +238,7 @@ async def submit_all(session: Session, todo: Sequence[Call]) -> None:
 async def submit(session: Session, todo: Sequence[Call]) -> None:
     """Have one round endorsed by both peers at one height, ordered, and committed by both."""
     plan = session.plan
-    signer = session.identity(plan.organization[0], "User1")
+    signer = session.identity(plan.organizations[0], "User1")
     peers = await session.peers(first_peers(plan))
     streams = [await peer.filtered_blocks(plan.channel, signer) for peer in peers]
     narrow = asyncio.Semaphore(16)
@@ -269,7 +269,7 @@ async def submit(session: Session, todo: Sequence[Call]) -> None:
 async def compare(session: Session, nodes: Sequence[Node], start: int = 0) -> list[bytes]:
     """Read the blocks of all peers from a number on; return the codes of each block."""
     plan = session.plan
-    signer = session.identity(plan.organization[0], "User1")
+    signer = session.identity(plan.organizations[0], "User1")
     peers = await session.peers(nodes)
     newest = (await peers[0].blocks(plan.channel, signer).get(NEWEST)).header.number
     found = []
@@ -290,7 +290,7 @@ async def compare(session: Session, nodes: Sequence[Node], start: int = 0) -> li
 
 async def oldest(session: Session, node: Node) -> str:
     """Ask for the first block, which a snapshot has swallowed; return the status."""
-    signer = session.identity(session.plan.organization[0], "User1")
+    signer = session.identity(session.plan.organizations[0], "User1")
     stream = (await session.peer(node)).blocks(session.plan.channel, signer)
     try:
         return f"block {(await stream.get(OLDEST)).header.number}"
@@ -301,7 +301,7 @@ async def oldest(session: Session, node: Node) -> str:
 def take_snapshots(plan: Plan, height: int, *, of_all: bool = False) -> list[Path]:
     """Have peers make snapshots, which must be equal; return their folders."""
     folders = []
-    for org in plan.organization:
+    for org in plan.organizations:
         for node in org.peers if of_all else org.peers[:1]:
             request = ("snapshot", "submitrequest", "-c", plan.channel, "-b", "0")
             tls = ("--tlsRootCertFile", node.tls_root)

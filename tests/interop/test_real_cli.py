@@ -206,14 +206,14 @@ class ModernWalk:
         self.tools = tools
         self.one, self.two = (
             tools.at(as_admin(org, org.peers[0]) | (with_certificate(org) if mutual else {}))
-            for org in plan.organization
+            for org in plan.organizations
         )
         self.orderer: tuple[str, ...] = (
             *("-o", plan.orderer.address),
             *("--tls", "--cafile", str(plan.orderer.tls_root)),
         )
         if mutual:
-            cert, key = map(str, client_certificate(plan.organization[0], "Admin"))
+            cert, key = map(str, client_certificate(plan.organizations[0], "Admin"))
             self.orderer += ("--clientauth", "--certfile", cert, "--keyfile", key)
         self.both = [
             word

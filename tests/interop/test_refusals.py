@@ -53,7 +53,7 @@ def test_peers_refuse_alike(version: str, tmp_path: Path) -> None:
         without_time_window(plan)
     profile = load_profile("ChannelUsingRaft", str(plan.state), {})
     plan.genesis_block.write_bytes(genesis_block(profile, plan.channel).SerializeToString())
-    with running(plan, {plan.organization[0].peers[1].name}, version):
+    with running(plan, {plan.organizations[0].peers[1].name}, version):
         asked, different = asyncio.run(walk(plan, version))
     assert not different, "\n".join(different)
     assert asked > 100
@@ -61,7 +61,7 @@ def test_peers_refuse_alike(version: str, tmp_path: Path) -> None:
 
 def without_time_window(plan: Plan) -> None:
     """Have our peer check what the older sample configuration asks for."""
-    file = plan.organization[0].peers[0].folder / "core.yaml"
+    file = plan.organizations[0].peers[0].folder / "core.yaml"
     text = file.read_text("utf-8")
     assert "- name: TimeWindowCheck" in text
     file.write_text(text.replace("- name: TimeWindowCheck", ""), "utf-8")
@@ -69,7 +69,7 @@ def without_time_window(plan: Plan) -> None:
 
 async def walk(plan: Plan, version: str) -> tuple[int, list[str]]:
     """Ask both peers everything."""
-    org = plan.organization[0]
+    org = plan.organizations[0]
     address = f"127.0.0.1:{free_ports(1)}"
     content = service_package(address)
     package_id = packages.package_id("mixed_1.0", content)
@@ -120,7 +120,7 @@ def test_orderers_refuse_alike(tmp_path: Path) -> None:
     block = genesis_block(profile, ours.channel).SerializeToString()
     theirs = Plan(folder=tmp_path / "theirs", orgs=1, port_base=ours.port_base + 9)
     theirs.folder.mkdir()
-    theirs.organizations.symlink_to(ours.organizations)
+    theirs.identities.symlink_to(ours.identities)
     settings.write(theirs)
     name = ours.orderer.name
     both = Nodes(ours), Nodes(theirs, {name})
@@ -144,7 +144,7 @@ async def compare_orderers(*plans: Plan) -> list[str]:
     different = []
     await until_elected(channels[1], plans[1])
     for user in ("User1", "Admin"):
-        signer = Session(plans[0]).identity(plans[0].organization[0], user)
+        signer = Session(plans[0]).identity(plans[0].organizations[0], user)
         for method, cases in (("Broadcast", broadcasts(signer)), ("Deliver", seeks(signer))):
             for name, envelope in cases:
                 ours, theirs = [await exchange(one, method, envelope) for one in channels]
@@ -159,7 +159,7 @@ async def compare_orderers(*plans: Plan) -> list[str]:
 
 async def until_elected(channel: grpc.aio.Channel, plan: Plan) -> None:
     """Wait until a real orderer has elected itself."""
-    signer = Session(plan).identity(plan.organization[0], "User1")
+    signer = Session(plan).identity(plan.organizations[0], "User1")
     sound = dict(broadcasts(signer))["sound"]
 
     async def taken() -> bool:

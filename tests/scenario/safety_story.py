@@ -43,8 +43,8 @@ class Story:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.plan = session.plan
-        self.org1, self.org2 = self.plan.organization
-        self.nodes = [org.peers[0] for org in self.plan.organization]
+        self.org1, self.org2 = self.plan.organizations
+        self.nodes = [org.peers[0] for org in self.plan.organizations]
         self.user = session.identity(self.org1, "User1")
         self.number = 0
 

@@ -88,7 +88,7 @@ def _emptied(folder: Path, kept: Path) -> None:
 
 
 def test_a_peer_makes_its_state_again(stopped: Network) -> None:
-    peer = stopped.plan.organization[0].peers[0]
+    peer = stopped.plan.organizations[0].peers[0]
     state = next(data(peer).rglob("derived/data.mdb"))
     flip_in(b"asset")(state, random.Random(7))
     stopped.ok("up")
@@ -98,7 +98,7 @@ def test_a_peer_makes_its_state_again(stopped: Network) -> None:
 
 
 def test_a_peer_whose_ledger_is_gone_says_so(stopped: Network) -> None:
-    peer = stopped.plan.organization[0].peers[0]
+    peer = stopped.plan.organizations[0].peers[0]
     folder = next(data(peer).rglob("ledgersData/mychannel"))
     kept = data(peer) / "elsewhere"
     folder.rename(kept)
@@ -112,7 +112,7 @@ def test_a_peer_whose_ledger_is_gone_says_so(stopped: Network) -> None:
 def test_private_values_that_were_cut_short_do_not_kill_a_peer(
     stopped: Network, size: float
 ) -> None:
-    peer = stopped.plan.organization[0].peers[0]
+    peer = stopped.plan.organizations[0].peers[0]
     file = next(data(peer).rglob("pvtdata/mychannel/data.mdb"))
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * size)])
@@ -123,7 +123,7 @@ def test_private_values_that_were_cut_short_do_not_kill_a_peer(
 
 def test_a_changed_block_is_not_delivered(stopped: Network) -> None:
     """Neither by the peer nor by the orderer, which go on with the others."""
-    nodes = [stopped.plan.orderer, stopped.plan.organization[0].peers[0]]
+    nodes = [stopped.plan.orderer, stopped.plan.organizations[0].peers[0]]
     for node in nodes:
         _replace(blocks(node), b"InitLedger", b"JnitLedger")
     stopped.ok("up")
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_and_is_over_when_there_is_room(
 ) -> None:
     network.ok("down")
     plan = network.plan
-    node = plan.orderer if kind == "orderer" else plan.organization[1].peers[0]
+    node = plan.orderer if kind == "orderer" else plan.organizations[1].peers[0]
     with _small_disk(data(node), tmp_path):
         network.ok("up")
         filler = data(node) / "filler"

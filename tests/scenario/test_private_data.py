@@ -89,14 +89,14 @@ class Client:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.plan = session.plan
-        self.peers = [org.peers[0] for org in self.plan.organization]
+        self.peers = [org.peers[0] for org in self.plan.organizations]
 
     async def invoke(self, *args: str) -> int:
         """Submit a transaction that both organizations endorse; return its block."""
         return await self.submit(self.plan.chaincode, [arg.encode() for arg in args])
 
     async def submit(self, chaincode: str, args: Sequence[bytes], *peers: Node) -> int:
-        org = next(org for org in self.plan.organization if (peers or self.peers)[0] in org.peers)
+        org = next(org for org in self.plan.organizations if (peers or self.peers)[0] in org.peers)
         signer = self.session.identity(org, "Admin")
         answer = await self.session.endorse(signer, peers or self.peers, chaincode, args)
         assert answer.responses[0].response.status == 200, answer.responses[0].response.message
@@ -105,7 +105,7 @@ class Client:
         return block
 
     async def query(self, *args: str, peer: int = 0) -> str:
-        signer = self.session.identity(self.plan.organization[0], "User1")
+        signer = self.session.identity(self.plan.organizations[0], "User1")
         encoded = [arg.encode() for arg in args]
         answer = await self.session.endorse(
             signer, [self.peers[peer]], self.plan.chaincode, encoded
@@ -122,7 +122,7 @@ class Client:
 
     async def delivered(self, block: int, org: int) -> dict[int, Delivered]:
         """The private part of a block, as a user of an organization gets it from peer 1."""
-        user = User(self.plan.organization[org], "User1")
+        user = User(self.plan.organizations[org], "User1")
         connection = await self.session.peer(self.peers[0])
         call = connection._deliver.DeliverWithPrivateData()
         certificate = connection.target.certificate_hash
@@ -266,7 +266,7 @@ def test_a_killed_peer_has_the_same(network: Network) -> None:
             return {"public": len(every), "private": len(hidden)}
 
     plan = network.plan
-    peer = plan.organization[0].peers[0]
+    peer = plan.organizations[0].peers[0]
     for number in range(4):
         asyncio.run(write(number))
         network.kill(peer)

@@ -224,7 +224,7 @@ async def connected(target: Target) -> AsyncIterator[Orderer]:
 
 def test_mutual_tls(network: Network) -> None:
     plan = network.plan
-    org = plan.organization[0]
+    org = plan.organizations[0]
     orderer = plan.orderer
     roots = orderer.tls_root.read_bytes()
     tls = org.folder / "users" / f"User1@{org.domain}" / "tls"

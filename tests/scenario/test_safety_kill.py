@@ -84,8 +84,8 @@ class Load:
             await elapse(0.05, "before the next attempt to reach a node that may be down")
 
     async def _create(self, session: Session, name: str) -> None:
-        nodes = [org.peers[0] for org in self._plan.organization]
-        user = session.identity(self._plan.organization[0], "User1")
+        nodes = [org.peers[0] for org in self._plan.organizations]
+        user = session.identity(self._plan.organizations[0], "User1")
         args = [b"CreateAsset", name.encode(), b"red", b"5", b"Ann", b"100"]
         endorsement = await session.endorse(user, nodes, self._plan.chaincode, args)
         envelope = transaction(endorsement, user)
@@ -120,7 +120,7 @@ async def kill_rounds(network: Network, load: Load, rounds: int, chance: random.
 
 
 async def height(session: Session, node: Node) -> int:
-    org = next(org for org in session.plan.organization if node in org.peers)
+    org = next(org for org in session.plan.organizations if node in org.peers)
     args = [b"GetChainInfo", CHANNEL.encode()]
     user = session.signer(User(org, "User1"))
     info = await call(await session.peer(node), user, "qscc", args, channel_id=CHANNEL)
@@ -146,7 +146,7 @@ async def settled(session: Session, load: Load) -> int:
 
 async def replayed(session: Session, node: Node, blocks: int, folder: Path) -> bytes:
     """Judge a peer's blocks again, offline; return the last commit hash."""
-    org = next(org for org in session.plan.organization if node in org.peers)
+    org = next(org for org in session.plan.organizations if node in org.peers)
     user = session.signer(User(org, "User1"))
     source = (await session.peer(node)).full_blocks(CHANNEL, user, 0)
     last = b""
@@ -164,7 +164,7 @@ async def replayed(session: Session, node: Node, blocks: int, folder: Path) -> b
 
 
 async def assets(session: Session, node: Node) -> set[str]:
-    org = next(org for org in session.plan.organization if node in org.peers)
+    org = next(org for org in session.plan.organizations if node in org.peers)
     user = session.signer(User(org, "User1"))
     answer = await session.endorse(user, [node], session.plan.chaincode, [b"GetAllAssets"])
     [response] = answer.responses

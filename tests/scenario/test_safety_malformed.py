@@ -69,7 +69,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 def sound_messages(network: Network) -> Iterator[bytes]:
     """Messages that would be taken; parts of them are not."""
-    org = network.plan.organization[0]
+    org = network.plan.organizations[0]
     user = SigningIdentity.load(org.msp("User1"), org.mspid)
     spec = invocation("basic", [b"ReadAsset", b"asset1"])
     made = create_proposal(HeaderType.ENDORSER_TRANSACTION, CHANNEL, spec, user.serialized)
@@ -215,7 +215,7 @@ def test_connections_that_say_nothing_or_nonsense_keep_nobody_out(network: Netwo
 def test_calls_that_are_given_up_cost_nobody_else(network: Network) -> None:
     pids, before = network.pids(), network.resident_bytes()
     chance = random.Random(4)
-    org = network.plan.organization[0]
+    org = network.plan.organizations[0]
     user = SigningIdentity.load(org.msp("User1"), org.mspid)
 
     def proposal(number: int) -> bytes:

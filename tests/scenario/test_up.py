@@ -80,8 +80,8 @@ def test_a_refused_call_says_who_refused_and_why(network: Network) -> None:
 def test_a_conflict_is_explained(network: Network) -> None:
     async def collide() -> tuple[int, str]:
         plan = network.plan
-        user = User(plan.organization[0], "User1")
-        nodes = [org.peers[0] for org in plan.organization]
+        user = User(plan.organizations[0], "User1")
+        nodes = [org.peers[0] for org in plan.organizations]
         async with Session(plan) as session:
             signer = session.signer(user)
 
@@ -107,13 +107,13 @@ def test_the_files_are_those_that_the_samples_expect(network: Network) -> None:
     assert (org1 / "peers/peer0.org1.example.com/tls/ca.crt").is_file()
     profile = json.loads((org1 / "connection-org1.json").read_text("utf-8"))
     assert profile == yaml.safe_load((org1 / "connection-org1.yaml").read_text("utf-8"))
-    port = network.plan.organization[0].peers[0].port
+    port = network.plan.organizations[0].peers[0].port
     assert profile["peers"]["peer0.org1.example.com"]["url"] == f"grpcs://localhost:{port}"
 
 
 def test_a_killed_peer_comes_back_with_all_it_had(network: Network) -> None:
     network.ok("invoke", "CreateAsset", "kept", "red", "5", "Ann", "100")
-    peer = network.plan.organization[0].peers[0]
+    peer = network.plan.organizations[0].peers[0]
     process = processes.running(peer.folder)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -199,7 +199,7 @@ def definition(network: Network, name: str) -> lb.QueryChaincodeDefinitionResult
 
     async def ask() -> bytes:
         plan = network.plan
-        org = plan.organization[0]
+        org = plan.organizations[0]
         args = lb.QueryChaincodeDefinitionArgs(name=name).SerializeToString()
         async with Session(plan) as session:
             answer = await session.endorse(

@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from fastledger.common.errors import FastledgerError
 from fastledger.common.sharing import shared
 
 MAX_BYTES = 16 << 20
@@ -78,8 +77,7 @@ class PreparedBlocks:
             if self._loop is not None and asked >= number - FOLLOWING:
                 try:
                     prepared = self._read_in_form(number, form)
-                except FastledgerError:
-                    # Whoever asks for it is told.
+                except Exception:  # noqa: BLE001 - whoever asks is told; the block is committed
                     return
                 self._loop.call_soon_threadsafe(self._keep, (number, form), *prepared)
 

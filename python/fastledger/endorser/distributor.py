@@ -8,7 +8,7 @@ them; whatever sends them is put here.
 
 from collections.abc import Callable
 
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import EndorsementFailed
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.collectionconfigs import Collection, newest
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
@@ -33,14 +33,14 @@ class Distributor:
             private: Encoded ``rwset.TxPvtReadWriteSet``.
 
         Raises:
-            FastledgerError: Too few peers have them; nothing may be endorsed.
+            EndorsementFailed: Too few peers have them; nothing may be endorsed.
         """
         for ns in rwset.TxPvtReadWriteSet.FromString(private).ns_pvt_rwset:
             for coll in ns.collection_pvt_rwset:
                 collection = newest(channel.ledger, ns.namespace, coll.collection_name)
                 # An implicit one requires nobody.
                 if collection is not None and collection.required_peer_count > 0:
-                    raise FastledgerError(
+                    raise EndorsementFailed(
                         f"failed to distribute private collection, txID {tx_id}, channel "
                         f"{channel.id}: could not build private data dissemination plan for "
                         f"chaincode {ns.namespace} and collection {coll.collection_name}: "

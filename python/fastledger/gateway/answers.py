@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.common.errors import FastledgerError
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer, Unheard
-from fastledger.gateway.plan import Endorser
+from fastledger.gateway.plan import EndorsingPeer
 from fastledger.protos.gateway.gateway_pb2 import ErrorDetail
 from fastledger.protos.peer import peer_pb2_grpc, proposal_pb2, proposal_response_pb2
 from fastledger.protoutil.unpacked import UnpackedProposal
@@ -43,7 +43,7 @@ Response = proposal_response_pb2.ProposalResponse
 class EndorserFailed(FastledgerError):
     """An endorser's answer that is no endorsement."""
 
-    endorser: Endorser
+    endorser: EndorsingPeer
     code: grpc.StatusCode
     message: str
     retry: bool
@@ -63,7 +63,7 @@ class EndorserFailed(FastledgerError):
 async def ask(
     peer: GatewayPeer,
     channel: GatewayChannel,
-    endorser: Endorser,
+    endorser: EndorsingPeer,
     proposal: UnpackedProposal,
     timeout_s: float,
 ) -> Response:
@@ -96,7 +96,7 @@ async def ask(
 
 async def _ask_other(
     channel: GatewayChannel,
-    endorser: Endorser,
+    endorser: EndorsingPeer,
     proposal: proposal_pb2.SignedProposal,
     timeout_s: float,
 ) -> Response:
@@ -111,7 +111,7 @@ async def _ask_other(
     return answer
 
 
-def _check(endorser: Endorser, answer: Response) -> None:
+def _check(endorser: EndorsingPeer, answer: Response) -> None:
     status, message = answer.response.status, answer.response.message
     if OK <= status < ERROR_THRESHOLD:
         return

@@ -15,7 +15,7 @@ from fastledger.common.shorten import shortened
 from fastledger.gateway.answers import EndorserFailed, Response, ask
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer
-from fastledger.gateway.plan import Endorser, Endorsers, Plan
+from fastledger.gateway.plan import EndorsementPlan, Endorsers, EndorsingPeer
 from fastledger.gateway.proposal import chaincode_of, check_parts, has_transient
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
@@ -102,15 +102,15 @@ class Asking:
         missing = [mspid for mspid, endorsers in groups.items() if not endorsers]
         if missing:
             raise _of_no_organization(missing)
-        plan = Plan(Endorsers(groups, [dict.fromkeys(groups, 1)]), self._ask, self._tell)
+        plan = EndorsementPlan(Endorsers(groups, [dict.fromkeys(groups, 1)]), self._ask, self._tell)
         return await self._collected(plan)
 
-    def _unknown(self, mspid: str) -> Sequence[Endorser]:
+    def _unknown(self, mspid: str) -> Sequence[EndorsingPeer]:
         """Who may have the chaincode in an organization of which no peer is known."""
         is_strange = mspid != self._peer.mspid and self._channel.defines(self._chaincode)
         return self._anchors(mspid) if is_strange else ()
 
-    async def first(self) -> tuple[Endorser, Response]:
+    async def first(self) -> tuple[EndorsingPeer, Response]:
         """Have a peer of the own organization endorse, or of another if the own has none."""
         able = list(self._channel.endorsers(self._chaincode))
         own = [endorser for endorser in able if endorser.mspid == self._peer.mspid]
@@ -122,7 +122,7 @@ class Asking:
                 return endorser, answer
         raise GatewayFailed(Code.ABORTED, FAILED, self._details)
 
-    def _of_others(self, able: Sequence[Endorser]) -> Sequence[Endorser]:
+    def _of_others(self, able: Sequence[EndorsingPeer]) -> Sequence[EndorsingPeer]:
         """The peers of one other organization, where they can endorse what is asked."""
         try:
             self._channel.endorsers_for(self._of_chaincode())
@@ -130,13 +130,13 @@ class Asking:
             raise _no_combination(error) from error
         return [endorser for endorser in able if endorser.mspid == able[0].mspid]
 
-    async def others(self, first: Endorser, answer: Response) -> list[Response]:
+    async def others(self, first: EndorsingPeer, answer: Response) -> list[Response]:
         """Have those endorse whom the first answer calls for."""
         try:
             endorsers = self._endorsers(answer)
         except FastledgerError as error:
             return await self._of_anchors(answer, error)
-        plan = Plan(endorsers, self._ask, self._tell)
+        plan = EndorsementPlan(endorsers, self._ask, self._tell)
         plan.count(first, answer)
         return await self._collected(plan)
 
@@ -173,7 +173,7 @@ class Asking:
         interest.chaincodes.add(name=self._chaincode)
         return interest
 
-    async def _collected(self, plan: Plan) -> list[Response]:
+    async def _collected(self, plan: EndorsementPlan) -> list[Response]:
         collected = await plan.collect()
         if collected is None:
             raise GatewayFailed(Code.ABORTED, TOO_FEW, self._details)
@@ -202,12 +202,12 @@ class Asking:
             raise GatewayFailed(Code.ABORTED, TOO_FEW, self._details)
         raise _no_combination(why)
 
-    def _anchors(self, mspid: str) -> list[Endorser]:
+    def _anchors(self, mspid: str) -> list[EndorsingPeer]:
         """An organization's anchor peers; they may be there although nobody has seen them."""
         application = self._channel.bundle.application
         org = application.orgs.get(mspid) if application else None
         places = [f"{anchor.host}:{anchor.port}" for anchor in org.anchor_peers] if org else []
-        return [Endorser(place.encode(), place, mspid) for place in places]
+        return [EndorsingPeer(place.encode(), place, mspid) for place in places]
 
     def _satisfied(self, collected: list[Response]) -> bool:
         signed = [
@@ -220,7 +220,7 @@ class Asking:
         ]
         return self._channel.is_endorsed(self._chaincode, signed)
 
-    async def _ask(self, endorser: Endorser) -> Response | None:
+    async def _ask(self, endorser: EndorsingPeer) -> Response | None:
         """Have a peer endorse; what it answers else is noted."""
         try:
             return await ask(self._peer, self._channel, endorser, self._proposal, self._timeout_s)
@@ -228,7 +228,7 @@ class Asking:
             self._details.append(failure.detail)
             return None
 
-    def _tell(self, endorser: Endorser, message: str) -> None:
+    def _tell(self, endorser: EndorsingPeer, message: str) -> None:
         self._details.append(
             pb.ErrorDetail(address=endorser.address, msp_id=endorser.mspid, message=message)
         )

@@ -10,7 +10,7 @@ from fastledger.comm import Broadcaster, GrpcChannel
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import FastledgerError
 from fastledger.deliver import PreparedBlocks
-from fastledger.gateway.plan import Endorser, Endorsers
+from fastledger.gateway.plan import Endorsers, EndorsingPeer
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest, ProposalResponse
 from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.unpacked import UnpackedProposal
@@ -73,7 +73,7 @@ class GatewayChannel(Protocol):
     async def peer_failed(self, address: str) -> None:
         """Forget the connection to a peer if it is gone; others go on to use one that stands."""
 
-    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+    def endorsers(self, chaincode: str) -> Sequence[EndorsingPeer]:
         """Who has a chaincode: peers of the own organization first, then by their heights."""
 
     def endorsers_for(self, interest: ChaincodeInterest) -> Endorsers:

@@ -18,7 +18,7 @@ MISMATCH = "ProposalResponsePayloads do not match"
 
 
 @dataclass(frozen=True, slots=True)
-class Endorser:
+class EndorsingPeer:
     """A peer that may endorse.
 
     Attributes:
@@ -40,23 +40,23 @@ class Endorser:
 class Endorsers:
     """Groups of endorsers, the best first, and layouts: how many of each together suffice."""
 
-    groups: Mapping[str, Sequence[Endorser]]
+    groups: Mapping[str, Sequence[EndorsingPeer]]
     layouts: Sequence[Mapping[str, int]]
 
 
-Ask = Callable[[Endorser], Awaitable[ProposalResponse | None]]
+Ask = Callable[[EndorsingPeer], Awaitable[ProposalResponse | None]]
 """Has a peer endorse; None when it refuses or cannot be reached."""
 
-Tell = Callable[[Endorser, str], None]
+Tell = Callable[[EndorsingPeer, str], None]
 """Notes why an endorser does not count."""
 
 
-def best_first(endorsers: Sequence[Endorser]) -> tuple[Endorser, ...]:
+def best_first(endorsers: Sequence[EndorsingPeer]) -> tuple[EndorsingPeer, ...]:
     """Put the highest ledgers first, and of equal ones the own peer's."""
     return tuple(sorted(endorsers, key=lambda one: (-one.height, not one.own)))
 
 
-class Plan:
+class EndorsementPlan:
     """One transaction's endorsements."""
 
     def __init__(self, endorsers: Endorsers, ask: Ask, tell: Tell) -> None:
@@ -67,7 +67,7 @@ class Plan:
         self._answers: dict[bytes, ProposalResponse] = {}
         self._failed: set[bytes] = set()
 
-    def count(self, endorser: Endorser, answer: ProposalResponse) -> None:
+    def count(self, endorser: EndorsingPeer, answer: ProposalResponse) -> None:
         """Count an endorsement, if it is of what the others are of."""
         first = next(iter(self._answers.values()), answer)
         if answer.payload == first.payload:
@@ -96,16 +96,16 @@ class Plan:
             await asyncio.gather(*map(self._try, missing))
         return None
 
-    async def _try(self, endorser: Endorser) -> None:
+    async def _try(self, endorser: EndorsingPeer) -> None:
         answer = await self._ask(endorser)
         if answer is None:
             self._failed.add(endorser.id)
         else:
             self.count(endorser, answer)
 
-    def _choose(self, layout: Mapping[str, int]) -> list[Endorser] | None:
+    def _choose(self, layout: Mapping[str, int]) -> list[EndorsingPeer] | None:
         """Choose endorsers for a layout, each once; None when there are too few."""
-        chosen: dict[bytes, Endorser] = {}
+        chosen: dict[bytes, EndorsingPeer] = {}
         for group, count in layout.items():
             able = [one for one in self._endorsers.groups.get(group, ()) if self._may(one, chosen)]
             able.sort(key=lambda one: one.id not in self._answers)
@@ -114,7 +114,7 @@ class Plan:
             chosen |= {one.id: one for one in able[:count]}
         return list(chosen.values())
 
-    def _may(self, endorser: Endorser, chosen: Mapping[bytes, Endorser]) -> bool:
+    def _may(self, endorser: EndorsingPeer, chosen: Mapping[bytes, EndorsingPeer]) -> bool:
         return endorser.id not in self._failed and endorser.id not in chosen
 
     def _unanswered(self, layout: Mapping[str, int]) -> bool:

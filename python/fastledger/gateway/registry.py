@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from fastledger.gateway.plan import Endorser, Endorsers, best_first
+from fastledger.gateway.plan import Endorsers, EndorsingPeer, best_first
 from fastledger.protos.discovery.protocol_pb2 import EndorsementDescriptor
 from fastledger.protos.gossip.message_pb2 import Properties
 from fastledger.protos.peer.proposal_response_pb2 import ChaincodeInterest
@@ -88,10 +88,10 @@ class Registry:
         self._descriptor = descriptor
         self._pki_id_of = pki_id_of
         self._on_every_peer = on_every_peer
-        self._having: _Fresh[str, Sequence[Endorser]] = _Fresh()
+        self._having: _Fresh[str, Sequence[EndorsingPeer]] = _Fresh()
         self._plans: _Fresh[bytes, Endorsers] = _Fresh()
 
-    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+    def endorsers(self, chaincode: str) -> Sequence[EndorsingPeer]:
         """Who has a chaincode: peers of the own organization first, then by their heights."""
         found = self._having.get(chaincode)
         if found is None:
@@ -115,7 +115,7 @@ class Registry:
                 self._plans.keep(key, found)
         return found
 
-    def _find(self, chaincode: str) -> Sequence[Endorser]:
+    def _find(self, chaincode: str) -> Sequence[EndorsingPeer]:
         able = [
             self._endorser(member) for member in self._members() if self._has(member, chaincode)
         ]
@@ -131,12 +131,12 @@ class Registry:
             or (member.pki_id == self._own.pki_id and self._own.runs(chaincode))
         )
 
-    def _endorser(self, member: Member) -> Endorser:
+    def _endorser(self, member: Member) -> EndorsingPeer:
         if member.pki_id == self._own.pki_id:
             own = self._own
-            return Endorser(own.pki_id, own.address, member.mspid, own.height(), own=True)
+            return EndorsingPeer(own.pki_id, own.address, member.mspid, own.height(), own=True)
         height = member.properties.ledger_height
-        return Endorser(member.pki_id, member.endpoint, member.mspid, height)
+        return EndorsingPeer(member.pki_id, member.endpoint, member.mspid, height)
 
     def _derive(self, interest: ChaincodeInterest) -> Endorsers:
         members = {one.pki_id: one for one in self._members()}

@@ -62,7 +62,7 @@ def _configtx(plan: Plan) -> dict[str, Any]:
                     "Capabilities": {"V2_0": True},
                 },
                 "Application": {
-                    "Organizations": [_peer_org(org) for org in plan.organization],
+                    "Organizations": [_peer_org(org) for org in plan.organizations],
                     "Policies": _implicit_policies()
                     | {
                         "LifecycleEndorsement": _implicit("MAJORITY Endorsement"),

@@ -245,14 +245,14 @@ async def commit(session: Session) -> None:
     """Commit the definition, endorsed by a peer of each organization."""
     plan = session.plan
     args = _defined(lb.CommitChaincodeDefinitionArgs(), plan)
-    peers = tuple(org.peers[0] for org in plan.organization)
-    org = plan.organization[0]
+    peers = tuple(org.peers[0] for org in plan.organizations)
+    org = plan.organizations[0]
     await _lifecycle(session, org, peers, b"CommitChaincodeDefinition", args.SerializeToString())
 
 
 async def committed(session: Session, chaincode: str) -> int:
     """Return how often a chaincode's definition was committed."""
-    org = session.plan.organization[0]
+    org = session.plan.organizations[0]
     args = lb.QueryChaincodeDefinitionArgs(name=chaincode).SerializeToString()
     answer = await session.endorse(
         session.identity(org, ADMIN),
@@ -291,7 +291,7 @@ async def warm_up(session: Session) -> None:
         FastledgerError: It does not start.
     """
     await asyncio.gather(
-        *(_warm_up(session, org, peer) for org in session.plan.organization for peer in org.peers)
+        *(_warm_up(session, org, peer) for org in session.plan.organizations for peer in org.peers)
     )
 
 
@@ -321,12 +321,12 @@ async def deploy(session: Session, content: bytes, say: Say | None = None) -> Pl
         await asyncio.gather(
             *(
                 install(session, org, peer, content, say)
-                for org in plan.organization
+                for org in plan.organizations
                 for peer in org.peers
             )
         )
     name = package_id(plan, content)
-    await asyncio.gather(*(approve(session, org, name) for org in plan.organization))
+    await asyncio.gather(*(approve(session, org, name) for org in plan.organizations))
     await commit(session)
     _keep(plan, name)
     return plan
@@ -337,5 +337,5 @@ async def join_all(session: Session) -> None:
     plan = session.plan
     await asyncio.to_thread(join_orderer, plan)
     await asyncio.gather(
-        *(join_peer(session, org, peer) for org in plan.organization for peer in org.peers)
+        *(join_peer(session, org, peer) for org in plan.organizations for peer in org.peers)
     )

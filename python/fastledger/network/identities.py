@@ -22,21 +22,21 @@ def write(plan: Plan) -> list[str]:
     inventory = Inventory(plan)
     # What an interrupted command made is made anew.
     inventory.remove()
-    domains = {org.folder: org.domain for org in plan.organization}
+    domains = {org.folder: org.domain for org in plan.organizations}
     domains[plan.orderer.identity.parents[1]] = ORDERER_DOMAIN
     there = {domain for folder, domain in domains.items() if (folder / "msp").exists()}
     missing = {*domains.values()} - there
     made = inventory.workshop()
-    peers = (_peer_org(plan, org.number) for org in plan.organization if org.domain in missing)
+    peers = (_peer_org(plan, org.number) for org in plan.organizations if org.domain in missing)
     orderers = (_orderer_org(),) if ORDERER_DOMAIN in missing else ()
     generate.generate(spec.Config(tuple(peers), orderers), made, lambda _: None)
-    in_the_way = inventory.strangers(made, plan.organizations)
+    in_the_way = inventory.strangers(made, plan.identities)
     if in_the_way:
         raise InputError(
             f"{in_the_way[0]} is in the way of the network's own file: move it elsewhere, or bring "
             "the network up in another folder"
         )
-    inventory.take(made, plan.organizations)
+    inventory.take(made, plan.identities)
     _check(plan)
     return sorted(there)
 
@@ -44,11 +44,11 @@ def write(plan: Plan) -> list[str]:
 def _check(plan: Plan) -> None:
     """Refuse identities of others that the network cannot run with."""
     wanted = [node.identity / place for node in plan.nodes for place in ("msp", "tls/server.key")]
-    for path in [*wanted, *(org.msp("Admin") for org in plan.organization)]:
+    for path in [*wanted, *(org.msp("Admin") for org in plan.organizations)]:
         if not path.exists():
             raise InputError(
-                f"{plan.organizations} has identities that this network did not make, but no "
-                f"{path.relative_to(plan.organizations)}: add it, or bring the network up in "
+                f"{plan.identities} has identities that this network did not make, but no "
+                f"{path.relative_to(plan.identities)}: add it, or bring the network up in "
                 "another folder"
             )
 

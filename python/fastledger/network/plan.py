@@ -155,7 +155,7 @@ class Plan:
         return self.folder / STATE_FOLDER
 
     @property
-    def organizations(self) -> Path:
+    def identities(self) -> Path:
         """Where the identities are."""
         return self.folder / "organizations"
 
@@ -170,7 +170,7 @@ class Plan:
         base = self.port_base
         ports = _SAMPLE_PORTS
         name = f"orderer.{ORDERER_DOMAIN}"
-        domain = self.organizations / "ordererOrganizations" / ORDERER_DOMAIN
+        domain = self.identities / "ordererOrganizations" / ORDERER_DOMAIN
         return Node(
             name=name,
             mspid=ORDERER_MSP,
@@ -182,14 +182,14 @@ class Plan:
         )
 
     @cached_property
-    def organization(self) -> tuple[Org, ...]:
+    def organizations(self) -> tuple[Org, ...]:
         """All organizations with peers."""
         return tuple(self._org(number) for number in range(1, self.orgs + 1))
 
     @property
     def all_peers(self) -> tuple[Node, ...]:
         """All peers of all organizations."""
-        return tuple(peer for org in self.organization for peer in org.peers)
+        return tuple(peer for org in self.organizations for peer in org.peers)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -197,7 +197,7 @@ class Plan:
         return (self.orderer, *self.all_peers)
 
     def _org(self, number: int) -> Org:
-        folder = self.organizations / "peerOrganizations" / org_domain(number)
+        folder = self.identities / "peerOrganizations" / org_domain(number)
         peers = tuple(self._peer(number, index, folder) for index in range(self.peers))
         return Org(number, peers, folder)
 

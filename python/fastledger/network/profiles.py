@@ -19,15 +19,15 @@ def write(plan: Plan) -> list[Path]:
     """
     inventory = Inventory(plan)
     made = inventory.workshop()
-    for org in plan.organization:
+    for org in plan.organizations:
         profile = _profile(plan, org)
-        folder = made / org.folder.relative_to(plan.organizations)
+        folder = made / org.folder.relative_to(plan.identities)
         folder.mkdir(parents=True)
         stem = folder / f"connection-org{org.number}"
         stem.with_suffix(".json").write_text(json.dumps(profile, indent=4) + "\n", "utf-8")
         text = yaml.safe_dump(profile, sort_keys=False, default_flow_style=False)
         stem.with_suffix(".yaml").write_text(text, "utf-8")
-    return inventory.take(made, plan.organizations)
+    return inventory.take(made, plan.identities)
 
 
 def _profile(plan: Plan, org: Org) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def clean(plan: Plan) -> list[Path]:
     own = [*homes, nodes, audit, state]
     _each(Path.unlink, [state / "network.json"])
     _each(Path.rmdir, (folder for folder in own if folder.is_dir() and not any(folder.iterdir())))
-    return [*_left(plan.organizations, inventory.folders), *_left(state, own)]
+    return [*_left(plan.identities, inventory.folders), *_left(state, own)]
 
 
 def _each(remove: Callable[[Path], None], paths: Iterable[Path]) -> None:

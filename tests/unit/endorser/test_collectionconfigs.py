@@ -2,11 +2,9 @@
 """Whose values a peer keeps: as a collection was defined when its block came."""
 
 from types import SimpleNamespace
-from typing import Any
 
 from fastledger.common.errors import PolicyUnsatisfied
 from fastledger.endorser.collectionconfigs import PeerRules
-from fastledger.ledger.records import Height
 from fastledger.policies import from_string
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
@@ -25,17 +23,10 @@ class Ledger:
 
     height = 9
 
-    def __init__(self) -> None:
-        self.written = [
-            SimpleNamespace(version=Height(5, 0), value=package("Org2MSP")),
-            SimpleNamespace(version=Height(2, 0), value=package("Org1MSP")),
-        ]
-
-    def get(self, ns: str, key: str) -> Any:
-        return self.written[0] if (ns, key) == ("lscc", "cc~collection") else None
-
-    def history(self, ns: str, key: str) -> Any:
-        return iter(self.written if (ns, key) == ("lscc", "cc~collection") else [])
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        if chaincode != "cc" or block <= 2:
+            return None
+        return package("Org1MSP" if block <= 5 else "Org2MSP")
 
 
 class Bundle:

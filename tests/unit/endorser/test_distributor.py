@@ -8,13 +8,12 @@ import pytest
 
 from fastledger.common.errors import FastledgerError
 from fastledger.endorser.distributor import Distributor
-from fastledger.ledger.records import Height
 from fastledger.ledger.rwset import ReadWriteSet
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 
 
 class Ledger:
-    """Has collections of one chaincode of lscc."""
+    """Has collections of one chaincode, since block 1."""
 
     height = 5
 
@@ -23,10 +22,10 @@ class Ledger:
         for name, count in required.items():
             package.config.add().static_collection_config.name = name
             package.config[-1].static_collection_config.required_peer_count = count
-        self._value = SimpleNamespace(version=Height(1, 0), value=package.SerializeToString())
+        self._package = package.SerializeToString()
 
-    def get(self, ns: str, key: str) -> object:
-        return self._value if (ns, key) == ("lscc", "cc~collection") else None
+    def collections_before(self, chaincode: str, block: int) -> bytes | None:
+        return self._package if chaincode == "cc" and block > 1 else None
 
 
 def distribute(ledger: Ledger, *collections: str, known: int = 0) -> None:

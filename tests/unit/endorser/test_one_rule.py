@@ -26,6 +26,7 @@ from fastledger.endorser.lifecycle.definition import (
     read_committed,
 )
 from fastledger.endorser.states import ViewState
+from fastledger.gossip.messages import pki_id_of
 from fastledger.ledger.views import LIFECYCLE, LSCC, StateView
 from fastledger.node.peer.discovery import DiscoverySupport
 from fastledger.node.peer.gateway import GatewayView, Network
@@ -68,7 +69,7 @@ class Neighbor:
 
     @property
     def pki_id(self) -> bytes:
-        return self.identity
+        return pki_id_of(self.identity)
 
     @property
     def mspid(self) -> str:

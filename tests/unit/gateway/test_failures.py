@@ -13,7 +13,7 @@ from fastledger.gateway.endorsing import endorse
 from fastledger.gateway.evaluating import evaluate
 from fastledger.gateway.failure import GatewayFailed
 from fastledger.gateway.peer import Unheard
-from fastledger.gateway.plan import Endorser, Endorsers
+from fastledger.gateway.plan import Endorsers, EndorsingPeer
 from fastledger.gateway.submitting import submit
 from fastledger.protos.common.common_pb2 import ChannelHeader, Envelope, Header
 from fastledger.protos.gateway import gateway_pb2 as pb
@@ -81,15 +81,17 @@ class Network:
     def channel(self, channel_id: str) -> "Network | None":
         return self if self.known and channel_id == self.id else None
 
-    def endorsers(self, chaincode: str) -> Sequence[Endorser]:
+    def endorsers(self, chaincode: str) -> Sequence[EndorsingPeer]:
         if chaincode != "cc":
             return ()
-        return [Endorser(n.encode(), n, n[0].upper(), own=n == self.address) for n in self.says]
+        return [
+            EndorsingPeer(n.encode(), n, n[0].upper(), own=n == self.address) for n in self.says
+        ]
 
     def everybody(self, interest: ChaincodeInterest) -> Endorsers:
         if interest.chaincodes[0].name != "cc":
             raise FastledgerError("No metadata was found")
-        groups: dict[str, list[Endorser]] = {}
+        groups: dict[str, list[EndorsingPeer]] = {}
         for one in self.endorsers("cc"):
             groups.setdefault(one.mspid, []).append(one)
         return Endorsers(groups, [dict.fromkeys(groups, 1)])

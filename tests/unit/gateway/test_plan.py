@@ -4,12 +4,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from fastledger.gateway.plan import MISMATCH, Endorser, Endorsers, Plan, best_first
+from fastledger.gateway.plan import MISMATCH, EndorsementPlan, Endorsers, EndorsingPeer, best_first
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 
 
-def endorser(name: str, height: int = 1, *, own: bool = False) -> Endorser:
-    return Endorser(name.encode(), name, name[0], height, own)
+def endorser(name: str, height: int = 1, *, own: bool = False) -> EndorsingPeer:
+    return EndorsingPeer(name.encode(), name, name[0], height, own)
 
 
 def run(
@@ -22,7 +22,7 @@ def run(
     asked: list[str] = []
     noted: list[str] = []
 
-    async def ask(one: Endorser) -> ProposalResponse | None:
+    async def ask(one: EndorsingPeer) -> ProposalResponse | None:
         asked.append(one.address)
         await asyncio.sleep(0)
         said = says.get(one.address, "same")
@@ -34,7 +34,7 @@ def run(
         return response
 
     members = {name: [endorser(each) for each in names.split()] for name, names in groups.items()}
-    plan = Plan(
+    plan = EndorsementPlan(
         Endorsers(members, layouts), ask, lambda one, text: noted.append(f"{one.address}: {text}")
     )
     if first:

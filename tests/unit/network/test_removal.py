@@ -69,25 +69,25 @@ def test_files_of_others_stay(plan: Plan, place: str, before: bool) -> None:
 
 
 def test_empty_folders_of_others_stay(plan: Plan) -> None:
-    (plan.organizations / "peerOrganizations").mkdir(parents=True)
+    (plan.identities / "peerOrganizations").mkdir(parents=True)
     prepare(plan)
-    (plan.organizations / "wallet").mkdir()
+    (plan.identities / "wallet").mkdir()
     assert clean(plan) == [
-        plan.organizations / "peerOrganizations",
-        plan.organizations / "wallet",
+        plan.identities / "peerOrganizations",
+        plan.identities / "wallet",
     ]
 
 
 def test_a_file_that_somebody_changed_is_theirs(plan: Plan) -> None:
     prepare(plan)
-    changed = plan.organization[0].folder / "connection-org1.json"
+    changed = plan.organizations[0].folder / "connection-org1.json"
     changed.write_text("{}")
     assert clean(plan) == [changed]
     assert changed.read_text() == "{}"
 
 
 def test_profiles_of_others_are_not_overwritten(plan: Plan) -> None:
-    theirs = plan.organization[1].folder / "connection-org2.yaml"
+    theirs = plan.organizations[1].folder / "connection-org2.yaml"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
     assert prepare(plan) == [theirs]
@@ -104,39 +104,39 @@ def test_identities_that_were_there_are_taken_and_stay(plan: Plan, tmp_path: Pat
     other = Plan(tmp_path / "other")
     other.save()
     identities.write(other)
-    other.organizations.rename(plan.organizations)
-    before = all_files(plan.organizations)
+    other.identities.rename(plan.identities)
+    before = all_files(plan.identities)
     assert identities.write(plan) == ["example.com", "org1.example.com", "org2.example.com"]
     profiles.write(plan)
     clean(plan)
-    assert all_files(plan.organizations) == before
+    assert all_files(plan.identities) == before
 
 
 def test_identities_that_lack_a_node_are_refused(plan: Plan, tmp_path: Path) -> None:
     other = Plan(tmp_path / "other")
     other.save()
     identities.write(other)
-    other.organizations.rename(plan.organizations)
+    other.identities.rename(plan.identities)
     with pytest.raises(InputError, match=r"no peerOrganizations/org1.*/peer1.org1.example.com/msp"):
         identities.write(plan.changed(peers=2))
 
 
 def test_a_file_in_the_way_of_a_key_is_refused(plan: Plan) -> None:
-    theirs = plan.organization[0].folder / "ca" / "priv_sk"
+    theirs = plan.organizations[0].folder / "ca" / "priv_sk"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
     with pytest.raises(InputError, match=r"ca/priv_sk is in the way"):
         identities.write(plan)
-    assert all_files(plan.organizations) == {
+    assert all_files(plan.identities) == {
         "peerOrganizations/org1.example.com/ca/priv_sk": b"theirs"
     }
 
 
 def test_what_an_interrupted_command_left_is_made_anew(plan: Plan) -> None:
     prepare(plan)
-    (plan.organization[0].folder / "msp" / "config.yaml").unlink()
+    (plan.organizations[0].folder / "msp" / "config.yaml").unlink()
     assert identities.write(plan) == []
-    assert (plan.organization[0].folder / "msp" / "config.yaml").is_file()
+    assert (plan.organizations[0].folder / "msp" / "config.yaml").is_file()
 
 
 def test_a_link_in_place_of_data_is_not_followed(plan: Plan, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every key of Fabric's files is followed, or told of when it is set in vain; none is unknown."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_the_page_of_the_documentation_is_up_to_date() -> None:
     assert page.read_text() == configuration_page.written(page.read_text()), (
         "docs/configuration.md: run .venv/bin/python tests/configuration_page.py"
     )
+
+
+def test_every_variable_of_ours_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for path in (ROOT / "python" / "fastledger").rglob("*.py"):
+        for variable in re.findall(r"FASTLEDGER_[A-Z_]+", path.read_text("utf-8")):
+            assert f"| `{variable}` |" in page, path
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def _list(plan: Plan, last: int, follow: bool) -> None:
 
 
 def _reader(plan: Plan) -> User:
-    return user_of(plan, plan.organization[0].name, "User1")
+    return user_of(plan, plan.organizations[0].name, "User1")
 
 
 async def _height(session: Session, user: User) -> int:

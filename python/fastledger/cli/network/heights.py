@@ -15,7 +15,7 @@ from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 async def heights(plan: Plan) -> dict[str, int]:
     """Return the channel's height by the node's name, without nodes that do not answer."""
     async with Session(plan) as session:
-        asked = [_peer(session, org, peer) for org in plan.organization for peer in org.peers]
+        asked = [_peer(session, org, peer) for org in plan.organizations for peer in org.peers]
         answers = await asyncio.gather(_orderer(session, plan), *asked, return_exceptions=True)
     known = {}
     for node, answer in zip(plan.nodes, answers, strict=True):
@@ -33,7 +33,7 @@ async def _peer(session: Session, org: Org, node: Node) -> int:
 
 
 async def _orderer(session: Session, plan: Plan) -> int:
-    signer = session.identity(plan.organization[0], ADMIN)
+    signer = session.identity(plan.organizations[0], ADMIN)
     stream = (await session.orderer()).blocks(plan.channel, signer)
     try:
         return (await stream.get(NEWEST)).header.number + 1

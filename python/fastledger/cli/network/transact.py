@@ -113,10 +113,10 @@ def user_of(plan: Plan, org: str, user: str) -> User:
 
 
 def _organization(plan: Plan, name: str) -> Org:
-    for known in plan.organization:
+    for known in plan.organizations:
         if name.lower() in (known.name.lower(), known.mspid.lower()):
             return known
-    names = ", ".join(known.name for known in plan.organization)
+    names = ", ".join(known.name for known in plan.organizations)
     raise NotFound(f"no organization {name}, there are {names}")
 
 
@@ -131,7 +131,7 @@ async def _invoke(
     plan: Plan, retry: int, endorsers: tuple[str, ...], values: dict[str, Any]
 ) -> None:
     user = user_of(plan, values["org"], values["user"])
-    everybody = [spokesman(org) for org in plan.organization]
+    everybody = [spokesman(org) for org in plan.organizations]
     wanted = {_organization(plan, name).mspid for name in endorsers}
     nodes = [node for node in everybody if not wanted or node.mspid in wanted]
     # The user's own peer endorses first: its answer is the one that is shown.

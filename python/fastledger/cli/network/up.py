@@ -137,12 +137,12 @@ def _sample() -> Path:
 def _show(plan: Plan, seconds: float) -> None:
     click.echo(f"\nThe network is up after {seconds:.2f} s.\n")
     click.echo(f"  orderer  {plan.orderer.address}  {plan.orderer.name}")
-    for org in plan.organization:
+    for org in plan.organizations:
         for peer in org.peers:
             click.echo(f"  peer     {peer.address}  {peer.name}  {org.mspid}")
     click.echo(f"\n  channel    {plan.channel}")
     click.echo(f"  chaincode  {plan.chaincode} {plan.version}, {plan.source}")
-    for org in plan.organization:
+    for org in plan.organizations:
         profile = org.folder / f"connection-org{org.number}.json"
         click.echo(f"  profile    {profile}")
     calls = ("invoke FUNCTION ARGS", "query FUNCTION ARGS")

@@ -15,7 +15,7 @@ from fastledger.deliver import PreparedBlocks
 from fastledger.discovery.endorsement import EndorsementAnalyzer
 from fastledger.endorser.acl import AccessDenied, AclProvider
 from fastledger.endorser.definitions import SYSTEM_CHAINCODES
-from fastledger.endorser.endorser import Endorser as OwnEndorser
+from fastledger.endorser.endorser import Endorser
 from fastledger.endorser.proposal import ProposalFiltered
 from fastledger.gateway.connections import Connections
 from fastledger.gateway.peer import Unheard
@@ -169,7 +169,7 @@ class GatewayFace:
     def __init__(
         self,
         channels: PeerChannels,
-        endorser: OwnEndorser,
+        endorser: Endorser,
         acl: AclProvider,
         network: Network,
         connect: Connect,

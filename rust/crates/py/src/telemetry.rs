@@ -27,26 +27,25 @@ pub(crate) fn functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// Name, text, labels and value of every counter.
 #[pyfunction]
 fn counters() -> Vec<(String, String, Vec<(String, String)>, u64)> {
-    let (_, counters) = fastledger_telemetry::start();
-    let values = counters.values().into_iter();
+    let values = fastledger_telemetry::counters().values().into_iter();
     values.map(|Counted { name, text, labels, value }| (name, text, labels, value)).collect()
 }
 
 #[pyfunction]
 fn log_open() {
-    fastledger_telemetry::start().0.open();
+    fastledger_telemetry::records().open();
 }
 
 #[pyfunction]
 fn log_close() {
-    fastledger_telemetry::start().0.close();
+    fastledger_telemetry::records().close();
 }
 
 /// Level, logger, text, file, line and time of what was said; waits for something.
 #[pyfunction]
 #[expect(clippy::type_complexity, reason = "plain tuples are what Python gets")]
 fn log_take(py: Python<'_>) -> Vec<(u8, String, String, &'static str, u32, f64)> {
-    let records = py.detach(|| fastledger_telemetry::start().0.take());
+    let records = py.detach(|| fastledger_telemetry::records().take());
     let plain = |Record { level, logger, text, file, line, at }| {
         let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         (number(level), logger, text, file, line, at)
@@ -58,7 +57,7 @@ fn log_take(py: Python<'_>) -> Vec<(u8, String, String, &'static str, u32, f64)>
 #[pyfunction]
 fn log_level(level: u8) {
     let quietest = [Level::Debug, Level::Info, Level::Warn].into_iter().find(|one| number(*one) >= level);
-    fastledger_telemetry::start().0.set_level(quietest.map_or(LevelFilter::Error, |level| level.to_level_filter()));
+    fastledger_telemetry::records().set_level(quietest.map_or(LevelFilter::Error, |level| level.to_level_filter()));
 }
 
 /// A level by its number in Python's `logging`.

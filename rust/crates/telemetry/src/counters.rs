@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
+/// A counter's name, and names and values of its labels.
+type Identity = (String, Vec<(String, String)>);
+
 /// Counters by name and labels. There are as many as the source names; no label comes from outside.
 #[derive(Debug, Default)]
 pub struct Counters {
     texts: Mutex<BTreeMap<String, String>>,
-    values: Mutex<BTreeMap<(String, Vec<(String, String)>), Arc<AtomicU64>>>,
+    values: Mutex<BTreeMap<Identity, Arc<AtomicU64>>>,
 }
 
 /// A counter's value.
@@ -31,7 +34,7 @@ impl Counters {
     /// All that is counted, by name and labels.
     pub fn values(&self) -> Vec<Counted> {
         let (texts, values) = (lock(&self.texts), lock(&self.values));
-        let counted = |((name, labels), value): (&(String, Vec<_>), &Arc<AtomicU64>)| Counted {
+        let counted = |((name, labels), value): (&Identity, &Arc<AtomicU64>)| Counted {
             name: name.clone(),
             text: texts.get(name).cloned().unwrap_or_default(),
             labels: labels.clone(),

@@ -22,12 +22,23 @@ use std::sync::LazyLock;
 static RECORDS: LazyLock<Records> = LazyLock::new(Records::default);
 static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::default);
 
-/// This process's records and counters, which from now on get all that is said and counted.
-pub fn start() -> (&'static Records, &'static Counters) {
+/// Has this process's [`records`] and [`counters`] get all that is said and counted from now on.
+pub fn start() {
     // It fails where they have it all already.
     drop(metrics::set_global_recorder(&*COUNTERS));
     if log::set_logger(&*RECORDS).is_ok() {
         records::describe_metrics();
     }
-    (&RECORDS, &COUNTERS)
+}
+
+/// This process's records.
+#[must_use]
+pub fn records() -> &'static Records {
+    &RECORDS
+}
+
+/// This process's counters.
+#[must_use]
+pub fn counters() -> &'static Counters {
+    &COUNTERS
 }
