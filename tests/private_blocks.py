@@ -2,6 +2,9 @@
 """Generated blocks of private writes, and what has to be left of them."""
 
 import random
+from collections.abc import Iterator
+
+from google.protobuf.message import DecodeError
 
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.pvteffects import CollectionEffects, HashedWrite, PrivateEffects
@@ -124,20 +127,27 @@ def generated(chance: random.Random, blocks: int) -> list:
 
 def effects(index: int, tx_id: str, public: bytes, *, valid: bool = True) -> PrivateEffects:
     """What a transaction does to private data, read by another decoder than the core's."""
-    collections = [
-        CollectionEffects(
-            ns.namespace,
-            coll.collection_name,
-            coll.pvt_rwset_hash,
-            tuple(
-                HashedWrite(write.key_hash, write.value_hash, write.is_delete, write.is_purge)
-                for write in kvrwset.HashedRWSet.FromString(coll.hashed_rwset).hashed_writes
-            ),
-        )
-        for ns in rwset.TxReadWriteSet.FromString(public).ns_rwset
-        for coll in ns.collection_hashed_rwset
-    ]
-    return PrivateEffects(index, tx_id, valid, tuple(collections))
+    try:
+        collections = tuple(_collections(public))
+    except DecodeError:
+        # Of an invalid transaction: nothing of it counts.
+        collections = ()
+    return PrivateEffects(index, tx_id, valid, collections)
+
+
+def _collections(public: bytes) -> Iterator[CollectionEffects]:
+    for ns in rwset.TxReadWriteSet.FromString(public).ns_rwset:
+        for coll in ns.collection_hashed_rwset:
+            writes = kvrwset.HashedRWSet.FromString(coll.hashed_rwset).hashed_writes
+            yield CollectionEffects(
+                ns.namespace,
+                coll.collection_name,
+                coll.pvt_rwset_hash,
+                tuple(
+                    HashedWrite(write.key_hash, write.value_hash, write.is_delete, write.is_purge)
+                    for write in writes
+                ),
+            )
 
 
 def built(block: int, tx: int, writes: list) -> tuple[str, bytes, bytes | None]:
