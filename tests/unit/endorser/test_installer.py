@@ -123,15 +123,16 @@ def test_an_install_goes_on_when_its_caller_has_gone(tmp_path: Path) -> None:
 
 def test_two_installs_at_once_are_one(tmp_path: Path) -> None:
     async def test(scene: Scene, builder: Builder) -> None:
-        answers = await asyncio.gather(
+        *twice, other = await asyncio.gather(
             scene.installer.install(PACKAGE),
             scene.installer.install(PACKAGE),
             scene.installer.install(formats.build("other", "python", CODE)),
             return_exceptions=True,
         )
-        assert answers[0] == (PACKAGE_ID, "l_1")
-        assert "already successfully installed" in str(answers[1])
-        assert not isinstance(answers[2], BaseException)
+        # Whichever reads its package first.
+        assert (PACKAGE_ID, "l_1") in twice
+        assert sum("already successfully installed" in str(answer) for answer in twice) == 1
+        assert not isinstance(other, BaseException)
 
     run(tmp_path, test)
 
