@@ -9,7 +9,6 @@ FUZZ_SECONDS ?= 60
 # Later releases of clippy know more lints: what this one finds is an error, what others find a warning.
 CLIPPY := 0.1.95
 LINTS = $(if $(findstring clippy $(CLIPPY),$(shell $(CARGO) clippy --version)),-D warnings)
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust/crates -name '*.rs' -o -name Cargo.toml)
 TOOLS := $(VENV)/.tools
@@ -17,6 +16,9 @@ TEST_TOOLS := $(VENV)/.test-tools
 CHECK_TOOLS := $(VENV)/.check-tools
 PROTO_TOOLS := $(VENV)/.proto-tools
 BUILT := $(VENV)/.built
+
+# For our own environment alone: chaincodes and other implementations need other versions than ours.
+$(TOOLS) $(TEST_TOOLS) $(CHECK_TOOLS) $(PROTO_TOOLS) $(BUILT): export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .PHONY: help build demo test test-rust test-python bench check protos fuzz interop clean
 
@@ -113,8 +115,7 @@ fuzz:
 
 interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
-	# Other implementations need other versions than ours.
-	env -u PIP_CONSTRAINT .venv-interop/bin/pip install --quiet hyperledger-fabric-protos fabric-chaincode-python
+	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos fabric-chaincode-python
 	FASTLEDGER_INTEROP=1 FABRIC_PYTHON=$(abspath .venv-interop/bin/python) \
 		$(BIN)/pytest tests/conformance/test_protos_descriptors.py tests/interop
 	@echo "not compared yet: Fabric's CA, Kafka"
