@@ -93,6 +93,12 @@ def test_types_that_no_process_runs() -> None:
     assert type(found).__name__ == "Python"
 
 
+@pytest.mark.parametrize("number", ["18446744073709551615", "9223372036854775808", "-1e300"])
+def test_a_dial_timeout_that_go_cannot_hold_is_its_least_one(number: str) -> None:
+    info = parse_connection(b'{"address":"h:1","dial_timeout":%s}' % number.encode(), "c")
+    assert info.dial_timeout_s == -(2**63) * 1e-9
+
+
 def test_connections() -> None:
     info = parse_connection(b'{"address":"h:1","dial_timeout":"1m30.5s"}', "c")
     assert (info.address, info.dial_timeout_s, info.root_cert) == ("h:1", 90.5, None)

@@ -21,6 +21,7 @@ BUILDER_CONFIG = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
 DEFAULT_DIAL_TIMEOUT_S = 3.0
 
 _NANOSECOND_S = 1e-9
+_MOST_NANOSECONDS = float(1 << 63)
 _PLACEHOLDER = re.compile(r"\{\{\s*((?:\.[A-Za-z0-9_]+)+)\s*\}\}")
 
 
@@ -43,7 +44,11 @@ class ServerInfo:
 def _duration(value: Any) -> float:
     """Seconds of a Go duration ("10s", "1m30s"), or of a number of nanoseconds."""
     if isinstance(value, float):
-        return value * _NANOSECOND_S
+        # Go's conversion on amd64: what a Duration cannot hold is its least one.
+        nanoseconds = (
+            value if -_MOST_NANOSECONDS <= value < _MOST_NANOSECONDS else -_MOST_NANOSECONDS
+        )
+        return nanoseconds * _NANOSECOND_S
     if not isinstance(value, str):
         raise JsonInvalid("invalid duration")
     try:
