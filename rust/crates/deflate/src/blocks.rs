@@ -2,7 +2,7 @@
 //! Writes blocks of tokens as bits: the second half of DEFLATE (RFC 1951, section 3.2).
 
 use crate::codes::{Code, bits, codes, fixed_distances, fixed_literals};
-use crate::matches::Token;
+use crate::token::Token;
 
 const END: usize = 256;
 const LITERALS: usize = 286;

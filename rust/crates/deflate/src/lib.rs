@@ -9,6 +9,7 @@
 mod blocks;
 mod codes;
 mod matches;
+mod token;
 
 use blocks::Writer;
 use matches::Matcher;

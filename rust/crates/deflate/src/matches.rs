@@ -6,6 +6,7 @@
 //! of the numbers below and on when the window moves. They are those of Go's `compress/flate` at its default level, 6.
 
 use crate::blocks::Writer;
+use crate::token::{Match, Token};
 
 const WINDOW: usize = 1 << 15;
 const MAX_BLOCK_TOKENS: usize = 1 << 14;
@@ -29,20 +30,6 @@ const HASH_BITS: u32 = 17;
 
 /// So many bytes have to be known before a position is decided.
 const LOOKAHEAD: usize = MIN_MATCH + MAX_MATCH;
-
-/// What a block is made of.
-#[derive(Clone, Copy)]
-pub(crate) enum Token {
-    Literal(u8),
-    Match(Match),
-}
-
-/// Bytes that stand `distance` bytes before as well.
-#[derive(Clone, Copy)]
-pub(crate) struct Match {
-    pub length: usize,
-    pub distance: usize,
-}
 
 const NONE: Match = Match { length: MIN_MATCH - 1, distance: 0 };
 

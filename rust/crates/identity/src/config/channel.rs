@@ -21,10 +21,6 @@ use crate::error::{IdentityError, Result};
 use crate::msp::MspManager;
 use crate::policy::{Policy, PolicyManager, SignaturePolicy, compile_envelope};
 
-/// Groups within groups of a configuration or an update. Fabric's own trees are four deep, and it refuses deeper ones
-/// wherever they end up in a configuration.
-pub const MAX_CONFIG_DEPTH: usize = 64;
-
 /// Bytes that compiled policies of each kind (2.x chaincodes, 1.x chaincodes, keys) may take, by a rough count.
 pub const POLICY_CACHE_BYTES: usize = 16 << 20;
 

@@ -6,7 +6,9 @@ use std::fmt;
 
 use fastledger_wire::configtx::{ConfigGroup, ConfigPolicy, ConfigValue};
 
-use super::channel::MAX_CONFIG_DEPTH;
+/// Groups within groups of a configuration or an update. Fabric's own trees are four deep, and it refuses deeper ones
+/// wherever they end up in a configuration.
+pub const MAX_CONFIG_DEPTH: usize = 64;
 
 /// Longest name of a channel or a configuration element, in bytes.
 const MAX_NAME_LENGTH: usize = 249;

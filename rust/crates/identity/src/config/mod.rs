@@ -14,8 +14,8 @@ mod update;
 mod values;
 
 pub use capabilities::{ApplicationCapabilities, ChannelCapabilities, OrdererCapabilities};
-pub use channel::{ChannelConfig, MAX_CONFIG_DEPTH, POLICY_CACHE_BYTES};
+pub use channel::{ChannelConfig, POLICY_CACHE_BYTES};
 pub use duration::nanoseconds;
-pub use elements::check_channel_id;
+pub use elements::{MAX_CONFIG_DEPTH, check_channel_id};
 pub use organizations::{AnchorPeer, Organization, Organizations};
 pub use sections::{Application, ChannelConsenter, Consortiums, Orderer};
