@@ -14,7 +14,12 @@ use super::portable::Field1;
 #[cfg(target_arch = "x86_64")]
 use super::simd;
 use super::sum::Sums;
-use super::table::{self, Table};
+use super::table::{self, Table, Tables};
+
+/// The tables of keys, eight to a huge page.
+static KEY_TABLES: Tables = Tables::of(KEY_WINDOW);
+/// The generator's, one for each engine in use.
+static GENERATOR_TABLES: Tables = Tables::of(GENERATOR_WINDOW);
 
 /// What verification asks of an engine. A table is understood only by the engine that built it.
 pub(crate) trait Arithmetic: Send + Sync {
@@ -133,15 +138,15 @@ impl<F: Field> Engine<F> {
         result
     }
 
-    fn tables(&self, points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
-        table::build(points.len(), window, |rows| {
+    fn tables(&self, points: &[Entry], kind: &'static Tables, sums: &mut Sums<F>) -> Vec<Table> {
+        table::build(points.len(), kind, |window, rows| {
             // SAFETY: see above.
             unsafe { (self.kernels.fill)(points, window, rows, sums) };
         })
     }
 
     fn generator(&self, sums: &mut Sums<F>) -> &Table {
-        self.generator.get_or_init(|| self.tables(&[GENERATOR], GENERATOR_WINDOW, sums).remove(0))
+        self.generator.get_or_init(|| self.tables(&[GENERATOR], &GENERATOR_TABLES, sums).remove(0))
     }
 }
 
@@ -150,7 +155,7 @@ where
     Self: Send + Sync,
 {
     fn build(&self, points: &[Entry]) -> Vec<Table> {
-        self.with_sums(|sums| self.tables(points, KEY_WINDOW, sums))
+        self.with_sums(|sums| self.tables(points, &KEY_TABLES, sums))
     }
 
     fn verify_tabled(&self, claims: &[Claim], tables: &[&Table], valid: &mut [bool]) {
