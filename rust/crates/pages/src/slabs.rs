@@ -24,8 +24,8 @@ unsafe impl Plain for u64 {}
 pub struct Slabs<T> {
     /// Values of a piece.
     length: usize,
-    /// By their addresses.
-    slabs: Mutex<BTreeMap<usize, Slab>>,
+    /// Slabs by their addresses.
+    mapped: Mutex<BTreeMap<usize, Slab>>,
     values: PhantomData<fn() -> T>,
 }
 
@@ -42,7 +42,7 @@ impl<T: Plain> Slabs<T> {
     /// If a piece is smaller than a 64th of a huge page.
     #[must_use]
     pub const fn new(length: usize) -> Self {
-        let slabs = Self { length, slabs: Mutex::new(BTreeMap::new()), values: PhantomData };
+        let slabs = Self { length, mapped: Mutex::new(BTreeMap::new()), values: PhantomData };
         assert!(slabs.piece_bytes() > 0 && slabs.places() <= 64, "pieces are no smaller than 32 KiB");
         slabs
     }
@@ -63,6 +63,7 @@ impl<T: Plain> Slabs<T> {
     /// A piece for the taking: zeros, or what an earlier one held.
     ///
     /// Ends the program where there is no memory, as any allocation does.
+    #[expect(clippy::missing_panics_doc, reason = "a slab with room is there by then")]
     pub fn take(&'static self) -> Piece<T> {
         let all = u64::MAX >> (64 - self.places());
         let mut slabs = self.lock();
@@ -84,7 +85,7 @@ impl<T: Plain> Slabs<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Slab>> {
-        self.slabs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves the place of a piece to the next.
