@@ -184,21 +184,23 @@ pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
     if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
-/// Lanes in which the x of point `a` + point `b` is r modulo n.
+/// Lanes in which the x of point `a` + point `b` is r modulo n: r, or r + n where that is a coordinate. Nobody's r is
+/// small enough for that by chance.
 #[inline(always)]
 fn matches<F: Field>(sums: &Sums<F>, a: usize, b: usize, claims: &[Claim]) -> Mask {
-    let good = meets(sums, a, b, vector(claims).map(|claim| claim.r));
-    // An x from n on is r + n. Few signatures can have one: r would have to be below p − n, about 2^127.
-    let second = claims.iter().enumerate().filter(|(_, claim)| second_coordinate(claim).is_some());
-    let lanes = second.fold(0, |lanes, (i, _)| lanes | 1 << i);
-    if lanes == 0 {
-        return good;
+    let claims = vector(claims);
+    let mut good = 0;
+    for expected in [claims.map(|claim| Some(claim.r)), claims.map(r_plus_n)] {
+        let lanes = (0..F::LANES).fold(0, |lanes, i| lanes | Mask::from(expected[i].is_some()) << i);
+        if lanes != 0 {
+            good |= lanes & meets(sums, a, b, expected.map(Option::unwrap_or_default));
+        }
     }
-    good | lanes & meets(sums, a, b, vector(claims).map(|claim| second_coordinate(claim).unwrap_or(claim.r)))
+    good
 }
 
-/// r + n, where that is a coordinate, too.
-fn second_coordinate(claim: &Claim) -> Option<Limbs> {
+/// r + n, where that is below p, and a coordinate.
+fn r_plus_n(claim: &Claim) -> Option<Limbs> {
     let (sum, carry) = limbs::add(&claim.r, &ORDER);
     (!carry && limbs::less(&sum, &PRIME)).then_some(sum)
 }
