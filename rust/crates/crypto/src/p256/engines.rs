@@ -3,8 +3,14 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2::{self, Avx2};
+#[cfg(target_arch = "x86_64")]
+use super::avx512::{self, Avx512};
 use super::batch::{self, Claim, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipliers, Rows};
 use super::digits::Window;
+#[cfg(target_arch = "x86_64")]
+use super::f52::Field52;
 use super::field::{DigitsOf, Field};
 #[cfg(target_arch = "x86_64")]
 use super::ifma::Field8;
@@ -18,6 +24,9 @@ use super::table::{self, Table};
 
 /// What verification asks of an engine. A table is understood only by the engine that built it.
 pub(crate) trait Arithmetic: Send + Sync {
+    /// Signatures side by side.
+    fn lanes(&self) -> usize;
+
     /// Builds the tables of points given in plain coordinates.
     fn build(&self, points: &[Entry]) -> Vec<Table>;
 
@@ -44,6 +53,26 @@ pub(crate) fn ifma() -> Option<&'static dyn Arithmetic> {
     #[cfg(target_arch = "x86_64")]
     if simd::detected() && is_x86_feature_detected!("bmi2") {
         return Some(&IFMA);
+    }
+    None
+}
+
+/// The engine for eight signatures side by side in AVX-512 without IFMA, where the machine has it.
+#[must_use]
+pub(crate) fn avx512() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::detected() {
+        return Some(&AVX512);
+    }
+    None
+}
+
+/// The engine for four signatures side by side, where the machine has AVX2.
+#[must_use]
+pub(crate) fn avx2() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::detected() {
+        return Some(&AVX2);
     }
     None
 }
@@ -122,8 +151,16 @@ engine!(
     #[cfg(target_arch = "x86_64")]
     IFMA: Field8, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
 );
+engine!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512: Field52<Avx512>, "avx512f,bmi2"
+);
+engine!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2: Field52<Avx2>, "avx2,fma,bmi2"
+);
 
-// SAFETY of all calls of kernels: `portable` and `ifma` hand an engine out only where the machine has its features.
+// SAFETY of all calls of kernels: the functions above hand an engine out only where the machine has its features.
 impl<F: Field> Engine<F> {
     fn with_sums<R>(&self, work: impl FnOnce(&mut Sums<F>) -> R) -> R {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -149,6 +186,10 @@ impl<F: Field> Arithmetic for Engine<F>
 where
     Self: Send + Sync,
 {
+    fn lanes(&self) -> usize {
+        F::LANES
+    }
+
     fn build(&self, points: &[Entry]) -> Vec<Table> {
         self.with_sums(|sums| self.tables(points, KEY_WINDOW, sums))
     }

@@ -39,9 +39,19 @@
 #![allow(clippy::large_types_passed_by_value, reason = "after inlining they are in registers")]
 #![allow(clippy::many_single_char_names, reason = "formulas keep the letters of the papers they come from")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod batch;
+#[cfg(target_arch = "x86_64")]
+mod columns;
 mod digits;
+#[cfg(target_arch = "x86_64")]
+mod doubles;
 mod engines;
+#[cfg(target_arch = "x86_64")]
+mod f52;
 mod field;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -58,6 +68,8 @@ mod point;
 mod portable;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
+mod scalar_lanes;
+#[cfg(target_arch = "x86_64")]
 mod simd;
 mod sum;
 mod table;
@@ -65,7 +77,7 @@ mod table;
 mod tests;
 
 pub(crate) use batch::{CHUNK, Claim};
-pub(crate) use engines::{Arithmetic, ifma, portable};
+pub(crate) use engines::{Arithmetic, avx2, avx512, ifma, portable};
 pub(crate) use lanes::Entry as Point;
 pub(crate) use table::Table;
 
