@@ -19,27 +19,20 @@ impl Verifier {
     fn new(py: Python<'_>, engine: &str, table_bytes: Option<usize>) -> PyResult<Self> {
         let engine = match engine {
             "auto" => None,
-            "ifma" => Some(Engine::Ifma),
-            "portable" => Some(Engine::Portable),
-            "library" => Some(Engine::Library),
-            other => {
-                let text = format!("engine {other:?} is not one of auto, ifma, portable, library");
-                return Err(error::input(py, text));
-            }
+            name => Some(Engine::named(name).ok_or_else(|| {
+                let names = Engine::ALL.map(Engine::name).join(", ");
+                error::input(py, format!("engine {name:?} is not one of auto, {names}"))
+            })?),
         };
         let mut options = VerifierOptions { engine, ..VerifierOptions::default() };
         options.table_bytes = table_bytes.unwrap_or(options.table_bytes);
         Ok(Self(crypto::Verifier::new(options)))
     }
 
-    /// The engine in use: ifma, portable or library.
+    /// The engine in use.
     #[getter]
     fn engine(&self) -> &'static str {
-        match self.0.engine() {
-            Engine::Ifma => "ifma",
-            Engine::Portable => "portable",
-            Engine::Library => "library",
-        }
+        self.0.engine().name()
     }
 
     /// One verdict for each (public key, digest, signature): an uncompressed SEC1 point, 32 bytes, DER.

@@ -152,22 +152,21 @@ pub(crate) fn place_ladder<'a, F: Field>(
 #[inline(always)]
 pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
     let vectors = rows.vectors;
-    let accumulators = accumulators(rows.count, vectors);
+    let accumulators = accumulators(rows.count, claims.len());
     let mut done = accumulators;
     sums.start(rows.entries(0, done));
     let mut left = accumulators;
-    loop {
-        if done < rows.count {
+    while done < rows.count || left > 2 {
+        let (count, source) = if done < rows.count {
             let end = rows.count.min(done + accumulators);
-            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end)));
-            done = end;
-        } else if left > 2 {
-            let half = left.div_ceil(2);
-            sums.add((left - half) * vectors, Source::Fold(half * vectors));
-            left = half;
+            let entries = rows.entries(done, end);
+            (end - std::mem::replace(&mut done, end), Source::Entries(entries))
         } else {
-            break;
-        }
+            let half = left.div_ceil(2);
+            (std::mem::replace(&mut left, half) - half, Source::Fold(half * vectors))
+        };
+        // One place alone: all of an addition's code is inlined here.
+        sums.add(count * vectors, source);
     }
     for vector in 0..vectors {
         let first = vector * F::LANES;
@@ -180,8 +179,8 @@ pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &m
 }
 
 /// Sums kept for each signature: more of them take fewer rounds, each with its inversion, but more memory.
-pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
-    if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
+pub(super) fn accumulators(points: usize, signatures: usize) -> usize {
+    if signatures > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
 /// Lanes in which the x of point `a` + point `b` is r modulo n: r, or r + n where that is a coordinate. Nobody's r is

@@ -39,9 +39,19 @@
 #![allow(clippy::large_types_passed_by_value, reason = "after inlining they are in registers")]
 #![allow(clippy::many_single_char_names, reason = "formulas keep the letters of the papers they come from")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod batch;
+#[cfg(target_arch = "x86_64")]
+mod columns;
 mod digits;
+#[cfg(target_arch = "x86_64")]
+mod doubles;
 mod engines;
+#[cfg(target_arch = "x86_64")]
+mod f52;
 mod field;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -57,21 +67,27 @@ mod order;
 mod point;
 mod portable;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod scalar_lanes;
 mod sum;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod vex;
 #[cfg(target_arch = "x86_64")]
 mod words;
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(target_arch = "x86_64")]
 mod words4;
 #[cfg(target_arch = "x86_64")]
 mod words8;
 
 pub(crate) use batch::{CHUNK, Claim};
-pub(crate) use engines::{Arithmetic, ifma, portable};
 #[cfg(test)]
-use engines::{avx_ifma, avx_ifma_by_avx512};
+use engines::avx_ifma_by_avx512;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+use engines::avx_ifma_played;
+pub(crate) use engines::{Arithmetic, avx_ifma, avx2, avx512, ifma, portable};
 pub(crate) use lanes::Entry as Point;
 pub(crate) use table::Table;
 

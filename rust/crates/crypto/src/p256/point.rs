@@ -53,7 +53,7 @@ impl<F: Field> Jacobian<F> {
         let h2 = h.square();
         let h3 = h2.mul(h);
         let v = h2.mul(x);
-        let x3 = slope.square_sub(v, h3);
+        let x3 = slope.mul_sub(slope, h3).sub(v.scale::<1>()).tighten();
         let y3 = slope.mul_sub(v.sub(x3), h3.mul(y));
         Self { x: x3, y: y3, z: z.mul(h) }
     }
