@@ -73,6 +73,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::StateIterator>()?;
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
+    crypto::check_environment()?;
     comm::constants(module)?;
     chaincode::constants(module)?;
     telemetry::functions(module)?;
