@@ -964,6 +964,14 @@ class Workload:
     def spec(self) -> str:
         """The whole specification as JSON."""
 
+    @property
+    def identities(self) -> list[tuple[str, str, str, str, bytes]]:
+        """Everybody who signs, and the orderer's TLS pair as the last one.
+
+        Each is a subject's name, an MSP's, the certificate and its authority's in PEM, and the
+        private key as a big-endian number.
+        """
+
     def __iter__(self) -> Workload: ...
     def __next__(self) -> tuple[int, bytes, bytes, bool]:
         """Number, encoded common.Block, predicted codes, and whether it is measured, not set-up."""
