@@ -12,7 +12,6 @@ __all__ = [
     "CALL_HALF_CLOSED",
     "CALL_MESSAGE",
     "CALL_WRITABLE",
-    "CHAINCODE_ANSWERS",
     "GRPC_THREAD",
     "AnchorPeer",
     "Application",
@@ -21,7 +20,8 @@ __all__ = [
     "BlockStore",
     "Certificate",
     "ChaincodeDefinition",
-    "ChaincodeStream",
+    "ChaincodePeers",
+    "ChaincodeTransaction",
     "ChannelConfig",
     "CommitResult",
     "Consenter",
@@ -81,7 +81,6 @@ CALL_ENDED: Final[int]
 CALL_FINISHED: Final[int]
 """The server has ended a call that was made: (code, text, encoded google.rpc.Status)."""
 
-CHAINCODE_ANSWERS: Final[list[int]]
 """``ChaincodeMessage.Type`` of what answers a chaincode's request."""
 
 GRPC_THREAD: Final[str]
@@ -633,30 +632,103 @@ class Msp:
         """Whether it is an identity in the one form that gossip passes on."""
 
 @final
-class ChaincodeStream:
-    """The stream of a chaincode that has dialled its peer; several threads may use it."""
+class ChaincodePeers:
+    """The peers of a chaincode; several threads may use it."""
 
     @staticmethod
-    def connect(
+    def dial(
+        ccid: str,
         address: str,
+        workers: int,
+        *,
         roots: bytes | None = None,
         cert: bytes | None = None,
         key: bytes | None = None,
-    ) -> ChaincodeStream:
-        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError."""
+    ) -> ChaincodePeers:
+        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError.
 
-    def send(self, message: bytes) -> None: ...
-    def next(self) -> bytes | None:
-        """Waits for a message that is no awaited answer; None once the stream is over."""
+        So many transactions run at a time.
+        """
 
-    def ask(self, channel_id: str, tx_id: str, message: bytes) -> bytes | None:
-        """Sends a request and waits for its answer; None when the stream is over before."""
+    @staticmethod
+    def serve(
+        ccid: str,
+        address: str,
+        workers: int,
+        *,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+        client_roots: bytes | None = None,
+    ) -> ChaincodePeers:
+        """Listens for peers, with TLS if there is a certificate; raises ConnectionError.
+
+        With roots, a peer must show a certificate that one of them has signed.
+        """
+
+    @property
+    def port(self) -> int:
+        """Of a service; 0 for a path."""
+
+    def next(self) -> ChaincodeTransaction | None:
+        """Waits for a transaction that may be run now; None once there can be none."""
+
+    def has_idle(self) -> bool:
+        """Whether a thread waits for a transaction."""
 
     def close(self) -> None:
-        """Hangs up."""
+        """Hangs up, or serves no more."""
 
     def over(self) -> str | None:
-        """Why the stream is over; empty without an error, None while it goes on."""
+        """Why the peer that was dialled is gone; empty without an error, None while it is there."""
+
+@final
+class ChaincodeTransaction:
+    """A transaction that a thread runs."""
+
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def is_init(self) -> bool: ...
+    @property
+    def caller(self) -> bytes:
+        """Its creator; `nested` if a running one waits for it, empty if the peer itself calls."""
+
+    @property
+    def signed_proposal(self) -> bytes | None:
+        """Encoded `protos.SignedProposal`."""
+
+    @property
+    def params(self) -> bytes:
+        """What the peer offers: encoded `protos.ChaincodeAdditionalParams`."""
+
+    @property
+    def args(self) -> list[bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def decorations(self) -> dict[str, bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it came."""
+
+    def ask(self, kind: int, payload: bytes) -> tuple[bool, bytes] | None:
+        """Sends a request and waits for its answer; None when the peer is gone.
+
+        The first says whether the peer refuses, then the other is its text.
+        """
+
+    def complete(self, response: bytes, event: bytes | None = None) -> None:
+        """Sends an encoded `protos.Response`, and `protos.ChaincodeEvent`."""
+
+    def fail(self, why: str) -> None:
+        """Says that it failed."""
+
+    def done(self) -> None:
+        """Gives its worker back."""
 
 @final
 class ChannelConfig:

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::accept::{Phase, accept};
 use crate::error::CommError;
-use crate::events::Event;
+use crate::events::{Event, Following};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::listener::Listener;
@@ -63,6 +63,15 @@ impl Server {
         let events = self.host.events.drain();
         self.host.guests.next_round();
         events
+    }
+
+    /// Has `take` take every event, on the thread that serves: it must not wait. Nobody drains them then.
+    pub fn follow(&self, take: impl Fn(Event) + Send + 'static) -> Result<Following, CommError> {
+        let guests = Arc::clone(&self.host.guests);
+        self.host.events.follow(move |events| {
+            guests.next_round();
+            events.into_iter().for_each(&take);
+        })
     }
 
     /// Sends a message of a call; false asks to wait until the call is writable. Of a call that is over, nothing is sent.

@@ -48,7 +48,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capabilities::ApplicationCapabilities>()?;
     module.add_class::<capabilities::OrdererCapabilities>()?;
     module.add_class::<certificate::Certificate>()?;
-    module.add_class::<chaincode::ChaincodeStream>()?;
+    module.add_class::<chaincode::ChaincodePeers>()?;
+    module.add_class::<chaincode::ChaincodeTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
@@ -74,7 +75,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
     comm::constants(module)?;
-    chaincode::constants(module)?;
     telemetry::functions(module)?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
