@@ -61,9 +61,11 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "proposal_parts",
     "provoke_defect",
     "transaction_id",
     "transaction_ids",
+    "transaction_payload",
 ]
 
 __version__: str
@@ -1114,6 +1116,35 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
+def proposal_parts(
+    header_type: int,
+    channel_id: str,
+    tx_id: str,
+    invocation: bytes,
+    creator: bytes,
+    nonce: bytes,
+    time_ns: int,
+    transient: Mapping[str, bytes],
+) -> tuple[bytes, bytes]:
+    """Encoded `common.Header` and `protos.ChaincodeProposalPayload` of a proposal.
+
+    `time_ns` is in nanoseconds since 1970. Raises InputError if the `invocation` is no
+    `protos.ChaincodeInvocationSpec`.
+    """
+
+def transaction_payload(
+    header: bytes,
+    signature_header: bytes,
+    payload: bytes,
+    response_payload: bytes,
+    endorsements: list[tuple[bytes, bytes]],
+) -> bytes:
+    """Encoded `common.Payload` of the transaction that a proposal and its endorsements make.
+
+    Header and payload are the proposal's, endorsements identities with their signatures. Raises
+    InputError if the payload is no `protos.ChaincodeProposalPayload`.
+    """
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

@@ -24,6 +24,7 @@ mod result;
 mod sections;
 mod state;
 mod telemetry;
+mod transaction;
 mod view;
 mod workload;
 
@@ -87,6 +88,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
