@@ -41,7 +41,7 @@ def interest(
     calls = proposal_response_pb2.ChaincodeInterest()
     needed: dict[tuple[str, str], bool] = {}
     policies: dict[str, list[policies_pb2.SignaturePolicyEnvelope]] = {}
-    for (ns, coll, _), metadata in sorted(simulator.written_metadata.items()):
+    for ns, coll, metadata in simulator.written_metadata():
         needed.setdefault((ns, ""), False)
         policy = metadata.get(_VALIDATION_PARAMETER)
         if policy is None:

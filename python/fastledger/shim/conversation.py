@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from functools import lru_cache
 
-from fastledger._core import ChaincodeTransaction
+from fastledger._core import ShimTransaction
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeAdditionalParams
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
@@ -52,7 +52,7 @@ class Conversation:
         self._chaincode = chaincode
         self._patience_s = patience_s()
 
-    def run(self, transaction: ChaincodeTransaction) -> None:
+    def run(self, transaction: ShimTransaction) -> None:
         """Run a transaction, unless the peer has stopped waiting for it, and send the answer."""
         try:
             if transaction.age_s > self._patience_s:
@@ -61,7 +61,7 @@ class Conversation:
         except Exception as failure:  # noqa: BLE001 (the transaction's, and it is told)
             _fail(transaction, str(failure))
 
-    def _answer(self, transaction: ChaincodeTransaction) -> None:
+    def _answer(self, transaction: ShimTransaction) -> None:
         stub = ChaincodeStub(
             _Exchange(transaction),
             transaction.channel_id,
@@ -86,7 +86,7 @@ class _Exchange:
 
     __slots__ = ("_transaction", "params")
 
-    def __init__(self, transaction: ChaincodeTransaction) -> None:
+    def __init__(self, transaction: ShimTransaction) -> None:
         self._transaction = transaction
         self.params = _params(transaction.params)
 
@@ -107,12 +107,12 @@ def _params(encoded: bytes) -> ChaincodeAdditionalParams:
     return ChaincodeAdditionalParams.FromString(encoded)
 
 
-def _fail(transaction: ChaincodeTransaction, text: str) -> None:
+def _fail(transaction: ShimTransaction, text: str) -> None:
     transaction.fail(unicode(text[:MAX_TEXT]))
 
 
 def _complete(
-    transaction: ChaincodeTransaction, response: Response, event: ChaincodeEvent | None
+    transaction: ShimTransaction, response: Response, event: ChaincodeEvent | None
 ) -> None:
     size = len(response.payload) + len(response.message)
     size += len(event.payload) + len(event.event_name) if event else 0

@@ -19,7 +19,7 @@ CHAINCODE_CLIENT_CA_CERT        whom to take as a peer, a file in PEM
 import os
 from collections.abc import Mapping
 
-from fastledger._core import ChaincodePeers
+from fastledger._core import ShimPeers
 from fastledger.shim.conversation import Conversation
 from fastledger.shim.interface import Chaincode
 from fastledger.shim.settings import SettingMissing, pem, read_file
@@ -71,7 +71,7 @@ def dial(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str]) 
     roots, cert, key = _peer_tls(env)
     limit = workers()
     conversation = Conversation(chaincode)
-    peers = ChaincodePeers.dial(ccid, address, limit, roots=roots, cert=cert, key=key)
+    peers = ShimPeers.dial(ccid, address, limit, roots=roots, cert=cert, key=key)
     Workers(peers, conversation.run, limit).run()
     reason = peers.over()
     if reason:
@@ -83,7 +83,7 @@ def serve(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str])
     cert, key, roots = _service_tls(env)
     limit = workers()
     conversation = Conversation(chaincode)
-    peers = ChaincodePeers.serve(ccid, address, limit, cert=cert, key=key, client_roots=roots)
+    peers = ShimPeers.serve(ccid, address, limit, cert=cert, key=key, client_roots=roots)
     Workers(peers, conversation.run, limit).run()
 
 

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from fastledger._core import ChaincodePeers, ChaincodeTransaction
+from fastledger._core import ShimPeers, ShimTransaction
 
 WORKERS_VARIABLE = "FASTLEDGER_SHIM_WORKERS"
 DEFAULT_WORKERS = 64
@@ -29,7 +29,7 @@ class Workers:
     """Threads that take the transactions of a chaincode's peers, as many as are needed."""
 
     def __init__(
-        self, peers: ChaincodePeers, run: Callable[[ChaincodeTransaction], None], limit: int
+        self, peers: ShimPeers, run: Callable[[ShimTransaction], None], limit: int
     ) -> None:
         """Start none yet; ``limit`` transactions may run at a time."""
         self._peers = peers

@@ -15,7 +15,7 @@ import grpc.aio
 import pytest
 
 import certificates
-from fastledger._core import ChaincodePeers, ChaincodeTransaction
+from fastledger._core import ShimPeers, ShimTransaction
 from fastledger.comm import ClientTls, GrpcChannel, dial
 from fastledger.comm.client_call import Conversing
 from fastledger.common.errors import ConnectionFailed
@@ -31,8 +31,8 @@ MAX_PEERS = 64
 
 
 @asynccontextmanager
-async def serving(workers: int = 4) -> AsyncIterator[ChaincodePeers]:
-    peers = ChaincodePeers.serve("basic:1", "127.0.0.1:0", workers)
+async def serving(workers: int = 4) -> AsyncIterator[ShimPeers]:
+    peers = ShimPeers.serve("basic:1", "127.0.0.1:0", workers)
     try:
         async with asyncio.timeout(DEADLINE_S):
             yield peers
@@ -41,7 +41,7 @@ async def serving(workers: int = 4) -> AsyncIterator[ChaincodePeers]:
 
 
 @asynccontextmanager
-async def connected(peers: ChaincodePeers) -> AsyncIterator[Conversing]:
+async def connected(peers: ShimPeers) -> AsyncIterator[Conversing]:
     """A peer's stream on which the chaincode has registered."""
     async with await dial(f"127.0.0.1:{peers.port}") as channel:
         call: Conversing = channel.stream_stream(CONNECT)()
@@ -71,7 +71,7 @@ def asking(tx_id: str = "tx", channel_id: str = "mychannel") -> ChaincodeMessage
     )
 
 
-async def begun(peers: ChaincodePeers) -> ChaincodeTransaction:
+async def begun(peers: ShimPeers) -> ShimTransaction:
     transaction = await asyncio.to_thread(peers.next)
     assert transaction is not None
     return transaction
@@ -260,10 +260,10 @@ def test_an_address_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ConnectionError, match=f"cannot listen at {address}: "):
-            ChaincodePeers.serve("basic:1", address, 1)
+            ShimPeers.serve("basic:1", address, 1)
         taken.close()
         with pytest.raises(ConnectionError, match=f"cannot connect to {address}: "):
-            ChaincodePeers.dial("basic:1", address, 1)
+            ShimPeers.dial("basic:1", address, 1)
 
 
 CA = certificates.authority("localhost")

@@ -286,7 +286,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
     let channel = hub.channel(&address, Some(&tls), fastledger_comm::ClientLimits::default()).unwrap();
     channel.begin().unwrap();
     let stream = channel.converse("/p.S/M", None).unwrap();
-    let _ = stream.send(b"ping");
+    let _ = stream.send(bytes::Bytes::from_static(b"ping"));
     let begin = Instant::now();
     while !server.drain().iter().any(|event| matches!(event.happened, Happened::Message(_))) {
         assert!(begin.elapsed() < DEADLINE);

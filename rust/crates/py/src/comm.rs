@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::conversation::ChaincodeConversation;
 use crate::{door, error};
 
 /// A server that listens.
@@ -73,6 +74,12 @@ impl GrpcServer {
 
     fn send(&self, call: u64, message: PyBackedBytes) -> bool {
         self.0.send(call, Bytes::from_owner(message))
+    }
+
+    fn answer_with(&self, call: u64, conversation: &ChaincodeConversation) {
+        if let Some(line) = self.0.answer_with(call, conversation.responder()) {
+            conversation.connect(line);
+        }
     }
 
     #[pyo3(signature = (call, code=0, message="", details=None))]
@@ -180,8 +187,12 @@ pub(crate) struct GrpcCall(OutgoingCall);
 
 #[pymethods]
 impl GrpcCall {
-    fn send(&self, message: &[u8]) -> bool {
-        self.0.send(message)
+    fn send(&self, message: PyBackedBytes) -> bool {
+        self.0.send(Bytes::from_owner(message))
+    }
+
+    fn answer_with(&self, conversation: &ChaincodeConversation) {
+        conversation.connect(self.0.answer_with(conversation.responder()));
     }
 
     fn half_close(&self) {

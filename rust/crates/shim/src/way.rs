@@ -18,7 +18,7 @@ impl Way {
     pub(crate) fn send(&self, stream: u64, message: Bytes) {
         let _ = match self {
             Self::Serving { server, .. } => server.send(stream, message),
-            Self::Dialled { call, .. } => call.send(&message),
+            Self::Dialled { call, .. } => call.send(message),
         };
     }
 

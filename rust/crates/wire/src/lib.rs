@@ -22,6 +22,7 @@ pub mod policies;
 pub mod proposal;
 pub mod protobuf;
 pub mod rwset;
+pub mod shim;
 
 pub use code::TxValidationCode;
 pub use hash::Hash;

@@ -100,6 +100,12 @@ messages! {
         3 => code_package: &'a [u8],
     }
 
+    /// `protos.SignedProposal`.
+    SignedProposal<'a> {
+        1 => proposal_bytes: &'a [u8],
+        2 => signature: &'a [u8],
+    }
+
     /// `protos.ChaincodeEvent`.
     ChaincodeEvent<'a> {
         1 => chaincode_id: &'a str,

@@ -15,10 +15,10 @@ use crate::door;
 
 /// The peers of a chaincode; several threads may use it.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct ChaincodePeers(Peers);
+pub(crate) struct ShimPeers(Peers);
 
 #[pymethods]
-impl ChaincodePeers {
+impl ShimPeers {
     #[staticmethod]
     #[pyo3(signature = (ccid, address, workers, *, roots=None, cert=None, key=None))]
     fn dial(
@@ -61,8 +61,8 @@ impl ChaincodePeers {
         self.0.port()
     }
 
-    fn next(&self, py: Python<'_>) -> Option<ChaincodeTransaction> {
-        py.detach(|| self.0.next()).map(ChaincodeTransaction)
+    fn next(&self, py: Python<'_>) -> Option<ShimTransaction> {
+        py.detach(|| self.0.next()).map(ShimTransaction)
     }
 
     fn has_idle(&self) -> bool {
@@ -80,10 +80,10 @@ impl ChaincodePeers {
 
 /// A transaction that a thread runs.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct ChaincodeTransaction(Transaction);
+pub(crate) struct ShimTransaction(Transaction);
 
 #[pymethods]
-impl ChaincodeTransaction {
+impl ShimTransaction {
     #[getter]
     fn tx_id(&self) -> &str {
         self.0.tx_id()
