@@ -46,6 +46,7 @@ pub(crate) struct Call {
     unread: AtomicUsize,
     read: Notify,
     finished: AtomicBool,
+    answered: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -67,6 +68,7 @@ impl Call {
             unread: AtomicUsize::new(0),
             read: Notify::new(),
             finished: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -95,6 +97,22 @@ impl Call {
         drop(self.outgoing.send(Outgoing::End(status)));
     }
 
+    /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
+    pub(crate) fn answer(&self, message: Bytes) {
+        self.answered.store(true, Ordering::Release);
+        self.send(message);
+        self.finish(None);
+    }
+
+    /// Tells whoever answers that the call is over, unless that is known.
+    pub(crate) fn end(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            self.events.forget();
+        } else {
+            self.tell([Happened::Ended]);
+        }
+    }
+
     /// Whether what is queued is all that will be sent.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire)
@@ -118,19 +136,19 @@ impl Call {
                 kept = messages.keep() => match kept? {},
             }
             let Some(message) = messages.next().await? else { return Ok(()) };
-            self.count(&message);
+            self.count(message.len());
             self.tell([Happened::Message(message)]);
         }
     }
 
     /// Tells of a call and its first message.
-    pub(crate) fn tell_first(&self, begun: Happened, message: Bytes) {
-        self.count(&message);
-        self.tell([begun, Happened::Message(message)]);
+    pub(crate) fn tell_first(&self, asked: Happened, bytes: usize) {
+        self.count(bytes);
+        self.tell([asked]);
     }
 
-    fn count(&self, message: &Bytes) {
-        self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+    fn count(&self, bytes: usize) {
+        self.unread.fetch_add(bytes + MESSAGE_COST, Ordering::AcqRel);
     }
 
     /// Tells whoever talks what happened.

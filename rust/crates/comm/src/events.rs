@@ -23,7 +23,18 @@ pub struct Event {
 /// What can happen to a call.
 #[derive(Debug)]
 pub enum Happened {
-    /// A client calls.
+    /// A client calls a method that it asks once, and this is what it asks.
+    Asked {
+        /// `/package.Service/Method`.
+        path: String,
+        /// The client's address.
+        peer: Arc<str>,
+        /// The client's certificate chain in DER, its own first; empty without mutual TLS.
+        certificates: Arc<[Vec<u8>]>,
+        /// The request.
+        message: Bytes,
+    },
+    /// A client calls any other method.
     Begun {
         /// `/package.Service/Method`.
         path: String,
@@ -70,7 +81,8 @@ impl Events {
 
     /// Queues what happened to a call, all to be taken at once.
     pub(crate) fn push<const N: usize>(&self, call: u64, happened: [Happened; N]) {
-        let begun = happened.iter().filter(|happened| matches!(happened, Happened::Begun { .. })).count();
+        let is_begin = |happened: &&Happened| matches!(happened, Happened::Begun { .. } | Happened::Asked { .. });
+        let begun = happened.iter().filter(is_begin).count();
         self.open.fetch_add(begun, Ordering::AcqRel);
         let mut queue = self.lock();
         queue.extend(happened.map(|happened| Event { call, happened }));
@@ -78,6 +90,11 @@ impl Events {
             // It fails only when the counter is full, and then the descriptor is readable anyway.
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Counts a call as over of whose end nobody needs to be told.
+    pub(crate) fn forget(&self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(crate) fn drain(&self) -> Vec<Event> {

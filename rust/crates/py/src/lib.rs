@@ -20,6 +20,7 @@ mod excerpt;
 mod identity;
 mod ledger;
 mod private;
+mod proposal;
 mod result;
 mod sections;
 mod state;
@@ -60,6 +61,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
+    module.add_class::<identity::SigningKey>()?;
+    module.add_class::<proposal::Proposal>()?;
     module.add_class::<sections::AnchorPeer>()?;
     module.add_class::<sections::Application>()?;
     module.add_class::<sections::BatchSize>()?;
@@ -87,6 +90,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
+    module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;
