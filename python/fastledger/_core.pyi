@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
 __all__ = [
+    "CALL_ASKED",
     "CALL_BEGUN",
     "CALL_ENDED",
     "CALL_FINISHED",
@@ -38,11 +39,13 @@ __all__ = [
     "Orderer",
     "OrdererCapabilities",
     "Organization",
+    "Proposal",
     "RangeScan",
     "ReadWriteSet",
-    "Simulation",
     "ShimPeers",
     "ShimTransaction",
+    "SigningKey",
+    "Simulation",
     "StateIterator",
     "StateView",
     "Verifier",
@@ -67,7 +70,9 @@ __all__ = [
     "log_open",
     "log_take",
     "proposal_parts",
+    "proposal_response",
     "provoke_defect",
+    "response_payload",
     "transaction_id",
     "transaction_ids",
     "transaction_payload",
@@ -75,8 +80,10 @@ __all__ = [
 
 __version__: str
 
+CALL_ASKED: Final[int]
+"""A client calls a method that it asks once: (path, peer, certificates, message)."""
 CALL_BEGUN: Final[int]
-"""A client calls: (path, peer, certificates)."""
+"""A client calls any other method: (path, peer, certificates)."""
 CALL_MESSAGE: Final[int]
 """A message came: bytes."""
 CALL_HALF_CLOSED: Final[int]
@@ -398,6 +405,45 @@ class ShimTransaction:
 
     def done(self) -> None:
         """Gives its worker back."""
+
+@final
+class Proposal:
+    """A signed proposal with all the parts that an endorser needs."""
+
+    @staticmethod
+    def unpack(encoded: bytes) -> Proposal | None:
+        """Takes a `protos.SignedProposal` apart; None where a part is missing or not decoded."""
+
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def creator(self) -> bytes:
+        """An encoded `msp.SerializedIdentity`."""
+
+    @property
+    def chaincode(self) -> str:
+        """Name of the chaincode that is called."""
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the headers, and of the payload without its transient part."""
+
+    @property
+    def invocation(self) -> bytes:
+        """An encoded `protos.ChaincodeInvocationSpec`."""
+
+@final
+class SigningKey:
+    """A private key on P-256 that signs as Fabric does."""
+
+    @staticmethod
+    def from_pkcs8(der: bytes) -> SigningKey:
+        """Raises InputError if it is none."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA over SHA-256, in DER, low S."""
 
 @final
 class StateIterator:
@@ -744,6 +790,9 @@ class GrpcServer:
     def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
         """Has a call's messages answered where they come in, from the next one on."""
 
+    def answer(self, call: int, message: bytes) -> None:
+        """Sends the one answer and ends the call well; nothing more is told of it."""
+
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
     ) -> None:
@@ -980,6 +1029,22 @@ class ChannelConfig:
         self, path: str, questions: Sequence[Sequence[tuple[bytes, bytes, bytes]]]
     ) -> list[str | None]:
         """`evaluate` of many questions at once: None, or the text of its PolicyUnsatisfied."""
+
+    def admitted(
+        self,
+        proposals: Sequence[Proposal],
+        policy: str | None,
+        now: float,
+        *,
+        unexpired: bool,
+        window_s: float | None,
+    ) -> list[bool]:
+        """Which proposals keep all rules; it does not say which one the others break.
+
+        `policy` is the path of one that creators have to satisfy, `now` in seconds since 1970.
+        Creators' certificates may have ended unless `unexpired`; without `window_s` proposals may
+        be of any time.
+        """
 
     def evaluate_signature_policy(
         self, envelope: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
@@ -1325,6 +1390,26 @@ def transaction_payload(
     Header and payload are the proposal's, endorsements identities with their signatures. Raises
     InputError if the payload is no `protos.ChaincodeProposalPayload`.
     """
+
+def response_payload(
+    proposal_hash: bytes,
+    response: bytes,
+    results: bytes,
+    event: bytes,
+    chaincode: str,
+    version: str,
+) -> bytes:
+    """What an endorser signs, of encoded parts (`protoutil.GetBytesProposalResponsePayload`)."""
+
+def proposal_response(
+    response: bytes,
+    payload: bytes,
+    *,
+    endorser: bytes | None = None,
+    signature: bytes | None = None,
+    interest: bytes | None = None,
+) -> bytes:
+    """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

@@ -51,6 +51,7 @@ pub(crate) struct Call {
     read: Notify,
     finished: AtomicBool,
     responder: OnceLock<Arc<dyn Responder>>,
+    answered: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -73,6 +74,7 @@ impl Call {
             read: Notify::new(),
             finished: AtomicBool::new(false),
             responder: OnceLock::new(),
+            answered: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -111,6 +113,22 @@ impl Call {
         drop(self.outgoing.send(Outgoing::End(status)));
     }
 
+    /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
+    pub(crate) fn answer(&self, message: Bytes) {
+        self.answered.store(true, Ordering::Release);
+        self.send(message);
+        self.finish(None);
+    }
+
+    /// Tells whoever answers that the call is over, unless that is known.
+    pub(crate) fn end(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            self.events.forget();
+        } else {
+            self.tell([Happened::Ended]);
+        }
+    }
+
     /// Whether what is queued is all that will be sent.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire)
@@ -137,7 +155,7 @@ impl Call {
             let Some(message) = messages.next().await? else { return Ok(()) };
             match self.responder.get().map_or(Answer::Pass, |responder| responder.respond(&message)) {
                 Answer::Pass => {
-                    self.count(&message);
+                    self.count(message.len());
                     self.tell([Happened::Message(message)]);
                     continue;
                 }
@@ -153,13 +171,13 @@ impl Call {
     }
 
     /// Tells of a call and its first message.
-    pub(crate) fn tell_first(&self, begun: Happened, message: Bytes) {
-        self.count(&message);
-        self.tell([begun, Happened::Message(message)]);
+    pub(crate) fn tell_first(&self, asked: Happened, bytes: usize) {
+        self.count(bytes);
+        self.tell([asked]);
     }
 
-    fn count(&self, message: &Bytes) {
-        self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+    fn count(&self, bytes: usize) {
+        self.unread.fetch_add(bytes + MESSAGE_COST, Ordering::AcqRel);
     }
 
     /// Tells whoever talks what happened.

@@ -26,7 +26,18 @@ pub struct Event {
 /// What can happen to a call.
 #[derive(Debug)]
 pub enum Happened {
-    /// A client calls.
+    /// A client calls a method that it asks once, and this is what it asks.
+    Asked {
+        /// `/package.Service/Method`.
+        path: String,
+        /// The client's address.
+        peer: Arc<str>,
+        /// The client's certificate chain in DER, its own first; empty without mutual TLS.
+        certificates: Arc<[Vec<u8>]>,
+        /// The request.
+        message: Bytes,
+    },
+    /// A client calls any other method.
     Begun {
         /// `/package.Service/Method`.
         path: String,
@@ -92,7 +103,8 @@ impl Events {
 
     /// Queues what happened to a call, all to be taken at once.
     pub(crate) fn push<const N: usize>(&self, call: u64, happened: [Happened; N]) {
-        let begun = happened.iter().filter(|happened| matches!(happened, Happened::Begun { .. })).count();
+        let is_begin = |happened: &&Happened| matches!(happened, Happened::Begun { .. } | Happened::Asked { .. });
+        let begun = happened.iter().filter(is_begin).count();
         self.open.fetch_add(begun, Ordering::AcqRel);
         let mut queue = self.lock();
         queue.extend(happened.map(|happened| Event { call, happened }));
@@ -103,6 +115,11 @@ impl Events {
                 None => drop(rustix::io::write(&self.wake, &1u64.to_ne_bytes())),
             }
         }
+    }
+
+    /// Counts a call as over of whose end nobody needs to be told.
+    pub(crate) fn forget(&self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Takes what has happened, for whoever waits for the descriptor.

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::accept::{Phase, accept};
 use crate::error::CommError;
-use crate::events::{Event, Following};
+use crate::events::{Event, Following, Happened};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::line::Line;
@@ -64,6 +64,12 @@ impl Server {
     pub fn drain(&self) -> Vec<Event> {
         let events = self.host.events.drain();
         self.host.guests.next_round();
+        for event in &events {
+            // A request is taken with the event, so that no more has to be said of it.
+            if let Happened::Asked { message, .. } = &event.happened {
+                self.consumed(event.call, message.len());
+            }
+        }
         events
     }
 
@@ -80,6 +86,13 @@ impl Server {
     #[must_use]
     pub fn send(&self, call: u64, message: Bytes) -> bool {
         self.host.calls.get(call).is_none_or(|call| call.send(message))
+    }
+
+    /// Answers a call that asked once, and ends it; nothing more is told of it.
+    pub fn answer(&self, call: u64, message: Bytes) {
+        if let Some(call) = self.host.calls.get(call) {
+            call.answer(message);
+        }
     }
 
     /// Ends a call: code 0 for success, `details` an encoded `google.rpc.Status` or nothing. Text that is longer than

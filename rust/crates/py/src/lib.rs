@@ -20,6 +20,7 @@ mod excerpt;
 mod identity;
 mod ledger;
 mod private;
+mod proposal;
 mod result;
 mod sections;
 mod shim;
@@ -66,6 +67,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<excerpt::Excerpt>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
+    module.add_class::<identity::SigningKey>()?;
+    module.add_class::<proposal::Proposal>()?;
     module.add_class::<sections::AnchorPeer>()?;
     module.add_class::<sections::Application>()?;
     module.add_class::<sections::BatchSize>()?;
@@ -97,6 +100,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
+    module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
+    module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;

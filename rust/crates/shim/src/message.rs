@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use fastledger_wire::common::{Header, SignatureHeader};
 use fastledger_wire::encode::{bytes_field, varint_field};
+use fastledger_wire::peer::{Proposal, SignedProposal};
 use fastledger_wire::{DecodeError, Message, messages};
 
 /// `ChaincodeMessage.Type`, as far as the shim tells them apart.
@@ -24,23 +25,13 @@ pub(crate) const ANSWERS: [i32; 2] = [RESPONSE, ERROR];
 const LAST: i32 = 25;
 
 messages! {
-    /// `protos.ChaincodeMessage`.
+    /// `protos.ChaincodeMessage`, as far as it comes from peers; the proposal is kept as it is encoded.
     ChaincodeMessage<'a> {
         1 => r#type: i32,
         3 => payload: &'a [u8],
         4 => txid: &'a str,
         5 => proposal: Option<&'a [u8]>,
         7 => channel_id: &'a str,
-    }
-
-    /// `protos.SignedProposal`.
-    SignedProposal<'a> {
-        1 => proposal_bytes: &'a [u8],
-    }
-
-    /// `protos.Proposal`.
-    Proposal<'a> {
-        1 => header: &'a [u8],
     }
 }
 

@@ -139,7 +139,9 @@ impl Shared {
                 self.lock().streams.insert(stream, Stream::default());
                 way.send(stream, self.register.clone());
             }
-            Happened::Begun { .. } => way.finish(stream, UNIMPLEMENTED, "a chaincode has one method, Connect"),
+            Happened::Begun { .. } | Happened::Asked { .. } => {
+                way.finish(stream, UNIMPLEMENTED, "a chaincode has one method, Connect")
+            }
             Happened::Message(message) => {
                 way.consumed(stream, message.len());
                 if let Err(why) = self.receive(way, stream, &message) {
