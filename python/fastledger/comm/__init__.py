@@ -7,7 +7,7 @@ from fastledger.comm.broadcaster import Broadcaster, StreamLost
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
-from fastledger.comm.server import GrpcServer, ServerLimits
+from fastledger.comm.server import GrpcServer, ServerLimits, Services
 from fastledger.comm.servicelimit import ServiceLimit
 from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
@@ -20,6 +20,7 @@ __all__ = [
     "GrpcServer",
     "ServerLimits",
     "ServiceLimit",
+    "Services",
     "StreamLost",
     "TlsConfig",
     "certificate_hash",

@@ -125,11 +125,12 @@ async fn talk(
     };
     host.guests.turn(&visit.guest).await;
     let (call, mut sending) = Call::new(host.next_call(), &host.calls.unsent, held, &host.events);
-    let begun = Happened::Begun { path, peer: Arc::clone(&visit.peer), certificates: Arc::clone(&visit.certificates) };
-    let _told = Told::new(host, &call, begun, first);
+    let asks_once = first.is_some();
+    let _told = Told::new(visit, &call, path, first);
     drop(admitted);
     let receiving = async {
         match call.read(&mut asking).await {
+            Ok(()) if asks_once => {}
             Ok(()) => call.tell([Happened::HalfClosed]),
             Err(status) => call.finish(Some(status)),
         }
@@ -148,20 +149,24 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn new(host: &'a Host, call: &'a Arc<Call>, begun: Happened, first: Option<Bytes>) -> Self {
-        host.calls.insert(call);
+    fn new(visit: &'a Visit, call: &'a Arc<Call>, path: String, first: Option<Bytes>) -> Self {
+        visit.host.calls.insert(call);
+        let (peer, certificates) = (Arc::clone(&visit.peer), Arc::clone(&visit.certificates));
         match first {
-            None => call.tell([begun]),
-            Some(message) => call.tell_first(begun, message),
+            None => call.tell([Happened::Begun { path, peer, certificates }]),
+            Some(message) => {
+                let bytes = message.len();
+                call.tell_first(Happened::Asked { path, peer, certificates, message }, bytes);
+            }
         }
-        Self { host, call }
+        Self { host: &visit.host, call }
     }
 }
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
         self.host.calls.remove(self.call);
-        self.call.tell([Happened::Ended]);
+        self.call.end();
     }
 }
 

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::conversation::ChaincodeConversation;
 use crate::{door, error};
 
 /// A server that listens.
@@ -73,6 +74,16 @@ impl GrpcServer {
 
     fn send(&self, call: u64, message: PyBackedBytes) -> bool {
         self.0.send(call, Bytes::from_owner(message))
+    }
+
+    fn answer_with(&self, call: u64, conversation: &ChaincodeConversation) {
+        if let Some(line) = self.0.answer_with(call, conversation.responder()) {
+            conversation.connect(line);
+        }
+    }
+
+    fn answer(&self, call: u64, message: PyBackedBytes) {
+        self.0.answer(call, Bytes::from_owner(message));
     }
 
     #[pyo3(signature = (call, code=0, message="", details=None))]
@@ -180,8 +191,12 @@ pub(crate) struct GrpcCall(OutgoingCall);
 
 #[pymethods]
 impl GrpcCall {
-    fn send(&self, message: &[u8]) -> bool {
-        self.0.send(message)
+    fn send(&self, message: PyBackedBytes) -> bool {
+        self.0.send(Bytes::from_owner(message))
+    }
+
+    fn answer_with(&self, conversation: &ChaincodeConversation) {
+        conversation.connect(self.0.answer_with(conversation.responder()));
     }
 
     fn half_close(&self) {
@@ -218,9 +233,11 @@ const HALF_CLOSED: u8 = 2;
 const WRITABLE: u8 = 3;
 const ENDED: u8 = 4;
 const FINISHED: u8 = 5;
+const ASKED: u8 = 6;
 
 /// What Python needs to know to take events.
 pub(crate) fn constants(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("CALL_ASKED", ASKED)?;
     module.add("CALL_BEGUN", BEGUN)?;
     module.add("CALL_MESSAGE", MESSAGE)?;
     module.add("CALL_HALF_CLOSED", HALF_CLOSED)?;
@@ -236,8 +253,11 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
     for event in happened {
         let (kind, with) = match event.happened {
             Happened::Begun { path, peer, certificates } => {
-                let certificates: Vec<_> = certificates.iter().map(|der| PyBytes::new(py, der)).collect();
-                (BEGUN, (path, &*peer, certificates).into_pyobject(py)?.into_any())
+                (BEGUN, (path, &*peer, shown(py, &certificates)).into_pyobject(py)?.into_any())
+            }
+            Happened::Asked { path, peer, certificates, message } => {
+                let message = PyBytes::new(py, &message);
+                (ASKED, (path, &*peer, shown(py, &certificates), message).into_pyobject(py)?.into_any())
             }
             Happened::Message(message) => (MESSAGE, PyBytes::new(py, &message).into_any()),
             Happened::HalfClosed => (HALF_CLOSED, py.None().into_bound(py)),
@@ -251,6 +271,10 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
         events.append((event.call, kind, with))?;
     }
     Ok(events)
+}
+
+fn shown<'py>(py: Python<'py>, certificates: &[Vec<u8>]) -> Vec<Bound<'py, PyBytes>> {
+    certificates.iter().map(|der| PyBytes::new(py, der)).collect()
 }
 
 /// Asks Python for more authorities; what it raises is told, and counts as none.
