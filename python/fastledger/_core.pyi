@@ -61,6 +61,7 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "open_envelope",
     "provoke_defect",
     "transaction_id",
     "transaction_ids",
@@ -543,6 +544,9 @@ class GrpcServer:
 
     def send(self, call: int, message: bytes) -> bool:
         """False asks to wait until the call is writable."""
+
+    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+        """Sends one message of many calls; returns those that ask to wait."""
 
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
@@ -1042,6 +1046,12 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
+
+def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
+    """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
+
+    None where anything about it is out of the ordinary: it does not decode, or has no headers.
+    """
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

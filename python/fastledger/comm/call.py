@@ -23,15 +23,15 @@ class ServerCall(MessageStream):
 
     __slots__ = (
         "_certificates",
-        "_core",
         "_decode",
         "_encode",
-        "_id",
         "_peer",
         "_request",
+        "core",
         "counts",
         "ended",
         "is_silent",
+        "number",
         "path",
         "task",
     )
@@ -41,8 +41,8 @@ class ServerCall(MessageStream):
     ) -> None:
         """Begin with nothing received."""
         super().__init__()
-        self._core = core
-        self._id = call
+        self.core = core
+        self.number = call
         self._peer = peer
         self._certificates = certificates
         self._decode: _Decode = None
@@ -77,11 +77,16 @@ class ServerCall(MessageStream):
         if self.task and not self.task.done():
             self.task.cancel()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be sent now: the call goes on, and the client reads."""
+        return self._full is None and not self.ended
+
     def _consumed(self, size: int) -> None:
-        self._core.consumed(self._id, size)
+        self.core.consumed(self.number, size)
 
     def _transmit(self, message: bytes) -> bool:
-        return self._core.send(self._id, message)
+        return self.core.send(self.number, message)
 
     # What servicers use.
 
@@ -134,12 +139,12 @@ class ServerCall(MessageStream):
             if key != DETAILS_KEY or not isinstance(value, bytes):
                 raise ValueError(f"trailing metadata {key!r} is not supported")
             status = value
-        self._core.finish(self._id, code.value[0], details, status)
+        self.core.finish(self.number, code.value[0], details, status)
         raise grpc.aio.AbortError(details)
 
     def fail(self, code: grpc.StatusCode, details: str) -> None:
         """End the call with an error, from outside of the servicer."""
-        self._core.finish(self._id, code.value[0], details)
+        self.core.finish(self.number, code.value[0], details)
 
     async def requests(self) -> AsyncIterator[Any]:
         """Yield the requests."""
@@ -171,7 +176,20 @@ class ServerCall(MessageStream):
             await answer
         else:
             await self.write(await answer)
-        self._core.finish(self._id)
+        self.core.finish(self.number)
+
+
+def send_all(calls: Sequence[ServerCall], message: bytes) -> Sequence[ServerCall]:
+    """Send one message of several calls that have room; return those that have none any more."""
+    by_server: dict[CoreServer, dict[int, ServerCall]] = {}
+    for call in calls:
+        by_server.setdefault(call.core, {})[call.number] = call
+    full = []
+    for core, known in by_server.items():
+        full += [known[number] for number in core.send_all(list(known), message)]
+    for call in full:
+        call.fill()
+    return full
 
 
 def _method(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any, ServerCall], Any]:

@@ -33,6 +33,8 @@ const ALL_UNSENT_BYTES: usize = 256 << 20;
 /// What goes to the other end.
 pub(crate) enum Outgoing {
     Message(Bytes),
+    /// A message that is framed already, for many calls.
+    Framed(Bytes),
     /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
@@ -79,13 +81,22 @@ impl Call {
 
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
-        self.unsent.add(message.len());
+        self.queue(message.len(), Outgoing::Message(message))
+    }
+
+    /// Does so with one that is framed already.
+    pub(crate) fn send_framed(&self, message: Bytes) -> bool {
+        self.queue(message.len(), Outgoing::Framed(message))
+    }
+
+    fn queue(&self, bytes: usize, outgoing: Outgoing) -> bool {
+        self.unsent.add(bytes);
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
         // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(Outgoing::Message(message)));
+        drop(self.outgoing.send(outgoing));
         writable
     }
 
@@ -160,7 +171,7 @@ impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context));
-        if let Some(Outgoing::Message(message)) = &outgoing {
+        if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
             if call.writable() && call.sender_waits.swap(false, Ordering::AcqRel) {
