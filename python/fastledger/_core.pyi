@@ -69,6 +69,7 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "open_envelope",
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
@@ -793,6 +794,9 @@ class GrpcServer:
     def answer(self, call: int, message: bytes) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
 
+    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+        """Sends one message of many calls; returns those that ask to wait."""
+
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
     ) -> None:
@@ -1418,6 +1422,12 @@ def proposal_response(
     interest: bytes | None = None,
 ) -> bytes:
     """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
+
+def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
+    """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
+
+    None where anything about it is out of the ordinary: it does not decode, or has no headers.
+    """
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

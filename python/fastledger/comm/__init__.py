@@ -4,6 +4,7 @@
 from fastledger._core import GRPC_THREAD
 from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.broadcaster import Broadcaster, StreamLost
+from fastledger.comm.call import ServerCall, send_all
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
 from fastledger.comm.limits import ClientLimits
@@ -18,6 +19,7 @@ __all__ = [
     "ClientTls",
     "GrpcChannel",
     "GrpcServer",
+    "ServerCall",
     "ServerLimits",
     "ServiceLimit",
     "Services",
@@ -27,4 +29,5 @@ __all__ = [
     "client_certificate",
     "client_certificate_hash",
     "dial",
+    "send_all",
 ]

@@ -185,6 +185,7 @@ async fn send(
         });
         match outgoing.await? {
             Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, visit, place).await?,
+            Some(Outgoing::Framed(message)) => send_message(reply, message, call, visit, place).await?,
             Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
             Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
             None => return Err(Ended::Gone),

@@ -103,7 +103,7 @@ impl Stream for Sending {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         Poll::Ready(match ready!(self.poll(context)) {
-            Some(Outgoing::Message(message)) => Some(message),
+            Some(Outgoing::Message(message) | Outgoing::Framed(message)) => Some(message),
             Some(Outgoing::End(_)) | None => None,
         })
     }

@@ -86,6 +86,10 @@ impl GrpcServer {
         self.0.answer(call, Bytes::from_owner(message));
     }
 
+    fn send_all(&self, calls: Vec<u64>, message: &[u8]) -> Vec<u64> {
+        self.0.send_all(&calls, message)
+    }
+
     #[pyo3(signature = (call, code=0, message="", details=None))]
     fn finish(&self, call: u64, code: i32, message: &str, details: Option<&[u8]>) {
         self.0.finish(call, code, message, Bytes::copy_from_slice(details.unwrap_or_default()));
