@@ -36,6 +36,9 @@ use pyo3::types::PyBytes;
 use fastledger_wire::{Message, block, common, hash};
 
 /// Blocks come and go in megabytes; the system's allocator would map and unmap each of them.
+///
+/// It asks for no huge pages (`no_thp`): its size classes touch a little of many, and the system clears each as a whole,
+/// which cost a third of a replay. What is large and lasts asks for them itself.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
