@@ -6,6 +6,7 @@ from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.broadcaster import Broadcaster, StreamLost
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
+from fastledger.comm.client_call import in_core
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits
 from fastledger.comm.servicelimit import ServiceLimit
@@ -26,4 +27,5 @@ __all__ = [
     "client_certificate",
     "client_certificate_hash",
     "dial",
+    "in_core",
 ]

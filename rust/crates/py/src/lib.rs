@@ -13,6 +13,7 @@ mod comm;
 mod config;
 mod crypto;
 mod definition;
+mod delivered;
 mod door;
 mod error;
 mod events;
@@ -53,6 +54,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<certificate::Certificate>()?;
     module.add_class::<chaincode::ChaincodeStream>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
+    module.add_class::<delivered::CoreBytes>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
@@ -83,8 +85,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::block_number, module)?)?;
     module.add_function(wrap_pyfunction!(check_channel_id, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::delivered, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
