@@ -26,6 +26,7 @@ __all__ = [
     "ChannelConfig",
     "CommitResult",
     "Consenter",
+    "CoreBytes",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -56,9 +57,11 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "block_number",
     "check_channel_id",
     "counters",
     "deflate",
+    "delivered",
     "duration_ns",
     "emitted_events",
     "environment_damage",
@@ -230,6 +233,15 @@ class ChaincodeDefinition:
     @property
     def package_id(self) -> bytes:
         """The id of the package that lscc instantiated, empty by `_lifecycle`."""
+
+@final
+class CoreBytes:
+    """Bytes that lie in the core's memory: Python hands them on without a copy."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def __contains__(self, part: bytes, /) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class CommitResult:
@@ -614,7 +626,7 @@ class Ledger:
     def last_header_hash(self) -> bytes | None: ...
     @property
     def last_commit_hash(self) -> bytes | None: ...
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: bytes | CoreBytes) -> None:
         """Hands the next block to the pipeline; waits while the pipeline is full.
 
         Never raises for what is wrong with the block: that is the matter of `result`.
@@ -628,8 +640,8 @@ class Ledger:
         of the refused number again.
         """
 
-    def ready(self) -> int:
-        """Results that can be taken without waiting."""
+    def ready(self, longest_s: float = 0.0) -> int:
+        """Results that can be taken without waiting; waits for one, at most so long."""
 
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""
@@ -718,8 +730,10 @@ class GrpcChannel:
     ) -> tuple[int, GrpcCall]:
         """One message, one answer."""
 
-    def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
-        """Messages in both directions."""
+    def converse(
+        self, path: str, timeout_s: float | None = None, *, held: bool = False
+    ) -> tuple[int, GrpcCall]:
+        """Messages in both directions; `held` ones come as `CoreBytes`."""
 
     @property
     def server_certificate(self) -> bytes | None:
@@ -1305,6 +1319,9 @@ def block_from_record(record: bytes) -> bytes:
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
 
+def block_number(block: bytes | CoreBytes) -> int:
+    """The number of an encoded common.Block; its transactions are not looked at."""
+
 def counters() -> list[tuple[str, str, list[tuple[str, str]], int]]:
     """What the core counts: name, text, labels and value, by name."""
 
@@ -1319,6 +1336,12 @@ def check_channel_id(channel_id: str) -> None:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def delivered(response: bytes | CoreBytes) -> CoreBytes | int:
+    """The block of an encoded orderer.DeliverResponse, where it lies; or its status.
+
+    Raises InputError if it is neither.
+    """
 
 def duration_ns(text: str) -> int:
     """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
@@ -1435,5 +1458,5 @@ def transaction_id(nonce: bytes, creator: bytes) -> str:
     Fabric: `protoutil.ComputeTxID`.
     """
 
-def transaction_ids(block: bytes) -> list[str]:
+def transaction_ids(block: bytes | CoreBytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

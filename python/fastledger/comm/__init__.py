@@ -7,6 +7,7 @@ from fastledger.comm.broadcaster import Broadcaster, StreamLost
 from fastledger.comm.call import ServerCall, send_all
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
+from fastledger.comm.client_call import in_core
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits, Services
 from fastledger.comm.servicelimit import ServiceLimit
@@ -29,5 +30,6 @@ __all__ = [
     "client_certificate",
     "client_certificate_hash",
     "dial",
+    "in_core",
     "send_all",
 ]
