@@ -227,7 +227,7 @@ mod tests {
         fn range(
             &self,
             _: &str,
-            _: &str,
+            _: &[u8],
             _: &str,
             _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
         ) -> Result<(), Infallible> {

@@ -332,7 +332,7 @@ impl StateReader for Unknown {
     fn range(
         &self,
         _: &str,
-        _: &str,
+        _: &[u8],
         _: &str,
         _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Infallible> {

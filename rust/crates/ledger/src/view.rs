@@ -356,14 +356,23 @@ impl StateReader for View {
         Ok(found.map_or(Cow::Borrowed(&[]), Cow::Owned))
     }
 
+    fn metadata_up_to(&self, most: usize, key: StateKey<'_>) -> Result<Option<Cow<'static, [u8]>>> {
+        if !self.metadata_namespaces.contains(key.namespace) {
+            return Ok(Some(Cow::Borrowed(&[])));
+        }
+        let short = |value: StateValue<'_>| (value.metadata.len() <= most).then(|| Cow::Owned(value.metadata.to_vec()));
+        let found = with_stored(key, |stored| self.state(stored, short))?;
+        Ok(found.unwrap_or(Some(Cow::Borrowed(&[]))))
+    }
+
     fn range(
         &self,
         namespace: &str,
-        start: &str,
+        start: &[u8],
         end: &str,
         visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<()> {
-        let (from, to) = bounds(namespace, "", start.as_bytes(), end.as_bytes());
+        let (from, to) = bounds(namespace, "", start, end.as_bytes());
         self.visit_states(&from, Some(&to), &mut |whole, value| {
             let Some((_, key)) = keys::split_state(whole) else { return ControlFlow::Continue(()) };
             visit(key, value.version)
