@@ -41,7 +41,7 @@ fn compare<'a, R: StateReader>(
 ) -> Result<ControlFlow<Difference<'a>>, R::Error> {
     let mut walk =
         Walk { namespace, query, state, changes, expected, dead: 0, dead_from: Vec::new(), learned: Vec::new() };
-    let flow = walk.to_the_end()?;
+    let flow = walk.go()?;
     let Walk { mut expected, learned, .. } = walk;
     for void in learned {
         changes.voids.add(namespace, void);
@@ -76,7 +76,7 @@ enum Stop<'a> {
 }
 
 impl<'a, R: StateReader> Walk<'_, 'a, R> {
-    fn to_the_end(&mut self) -> Result<ControlFlow<Difference<'a>>, R::Error> {
+    fn go(&mut self) -> Result<ControlFlow<Difference<'a>>, R::Error> {
         let end = (!self.query.end_key.is_empty()).then(|| Box::from(self.query.end_key.as_bytes()));
         self.dead_from.extend_from_slice(self.query.start_key.as_bytes());
         let voids = &self.changes.voids;
@@ -100,25 +100,25 @@ impl<'a, R: StateReader> Walk<'_, 'a, R> {
 
     /// Goes on from `start` until a void is reached.
     fn stretch(&mut self, start: &[u8]) -> Result<ControlFlow<Stop<'a>>, R::Error> {
-        let (namespace, end, state, changes) = (self.namespace, self.query.end_key, self.state, self.changes);
-        let void = changes.voids.next_start(namespace, start);
-        let mut pending = changes.between(namespace, start, end.as_bytes()).peekable();
+        let (namespace, end, committed) = (self.namespace, self.query.end_key, self.state);
+        let void = self.changes.voids.next_start(namespace, start);
+        let mut pending = self.changes.between(namespace, start, end.as_bytes()).peekable();
         let mut flow = ControlFlow::Continue(());
-        state.range(namespace, start, end, &mut |key, version| {
-            while let Some((before, version)) = pending.next_if(|(changed, _)| *changed < key) {
-                flow = self.meet(before, version, void);
+        committed.range(namespace, start, end, &mut |key, version| {
+            while let Some((before, change)) = pending.next_if(|(changed, _)| *changed < key) {
+                flow = self.meet(before, change.version, void);
                 if flow.is_break() {
                     return ControlFlow::Break(());
                 }
             }
             let changed = pending.next_if(|(changed, _)| *changed == key);
-            flow = self.meet(key, changed.map_or(Some(version), |(_, version)| version), void);
+            flow = self.meet(key, changed.map_or(Some(version), |(_, change)| change.version), void);
             if flow.is_break() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         while flow.is_continue()
-            && let Some((behind, version)) = pending.next()
+            && let Some((behind, change)) = pending.next()
         {
-            flow = self.meet(behind, version, void);
+            flow = self.meet(behind, change.version, void);
         }
         Ok(flow)
     }
@@ -161,9 +161,9 @@ fn end_key_version<R: StateReader>(
     state: &R,
     changes: &Changes<'_>,
 ) -> Result<Option<Height>, R::Error> {
-    match changes.version(namespace, query.end_key.as_bytes()) {
+    match changes.get(namespace, query.end_key.as_bytes()) {
         _ if query.itr_exhausted => Ok(None),
-        Some(version) => Ok(version),
+        Some(change) => Ok(change.version),
         None => state.version(StateKey { namespace, collection: "", key: query.end_key.as_bytes() }),
     }
 }

@@ -90,7 +90,7 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "+");
         let voids = voids.0.get("cc").into_iter().flatten();
         voids
-            .map(|(start, end)| format!("{}..{}", text(start), end.as_ref().map_or("".into(), |end| text(end))))
+            .map(|(start, end)| format!("{}..{}", text(start), end.as_ref().map_or_else(String::new, |end| text(end))))
             .collect()
     }
 
