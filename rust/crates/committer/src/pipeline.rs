@@ -159,17 +159,16 @@ impl Workers {
     /// Shares a block out, unless a malformed entry refuses it anyway; `config` is none at the beginning of a channel,
     /// where there is nothing to check against.
     pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>) -> Pieces {
-        let shares: Vec<_> = match config {
-            Some(_) if incoming.malformed.is_none() => {
-                incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect()
-            }
-            _ => Vec::new(),
+        let entries = &incoming.entries;
+        let chunks = match config {
+            Some(_) if incoming.malformed.is_none() => entries.len().div_ceil(SHARE_ENTRIES),
+            _ => 0,
         };
-        let (sender, receiver) = bounded(shares.len() + 1);
-        let chunks = shares.len();
-        for (number, entries) in shares.into_iter().enumerate() {
+        let (sender, receiver) = bounded(chunks + 1);
+        for number in 0..chunks {
             let (Some(config), verifier) = (config.cloned(), Arc::clone(&self.verifier)) else { continue };
-            let share = Share { block: incoming.bytes.clone(), entries };
+            let part = number * SHARE_ENTRIES..entries.len().min((number + 1) * SHARE_ENTRIES);
+            let share = Share { block: incoming.bytes.clone(), entries: (Arc::clone(entries), part) };
             self.give(sender.clone(), move || {
                 let mut timings = Timings::default();
                 let chunk = Chunk::check(share, &config, &verifier, &mut timings);
