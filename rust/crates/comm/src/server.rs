@@ -10,7 +10,6 @@ use tonic::{Code, Status};
 
 use crate::accept::{Phase, accept};
 use crate::error::CommError;
-use crate::events::Event;
 use crate::events::{Event, Following, Happened};
 use crate::exchange::framed;
 use crate::host::Host;
