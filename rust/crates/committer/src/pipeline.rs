@@ -244,7 +244,8 @@ impl Own {
         let watch = Stopwatch::start();
         let data_hash = data_hashes(std::iter::once(&self.block))[0];
         timings.count(Stage::Parse, watch.spent());
-        let share = Share { block: self.block.bytes, entries: self.block.entries };
+        let whole = 0..self.block.entries.len();
+        let share = Share { block: self.block.bytes, entries: (self.block.entries, whole) };
         let chunk = Chunk::check(share, &self.config, &self.verifier, &mut timings);
         Checks { chunks: vec![chunk], data_hash, timings }
     }
