@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engines, their names, and which of them a machine has.
 
+use std::env::{self, VarError};
+
+use thiserror::Error;
+
 use crate::p256::{self, Arithmetic};
+
+/// The environment's variable that names the engine of every verifier that is told none.
+const VARIABLE: &str = "FASTLEDGER_CRYPTO_ENGINE";
+
+/// Why the engine that the environment names is not to be had.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// Nothing has this name.
+    #[error("{VARIABLE}: engine {0:?} is not one of auto, {names}", names = Engine::ALL.map(Engine::name).join(", "))]
+    Unknown(String),
+    /// This machine cannot run it.
+    #[error("{VARIABLE}: this machine lacks the instructions of the engine {name}; auto takes one that it has", name = .0.name())]
+    Lacking(Engine),
+}
 
 /// The code that does the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +60,24 @@ impl Engine {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+
+    /// The engine that the environment names; `None` where it says nothing, or auto.
+    ///
+    /// # Errors
+    /// [`EngineError`] if it asks for what is not to be had. Verifiers then take the fastest: whoever starts a program
+    /// asks here first.
+    pub fn from_environment() -> Result<Option<Self>, EngineError> {
+        let name = match env::var(VARIABLE) {
+            Ok(name) => name,
+            Err(VarError::NotPresent) => return Ok(None),
+            Err(VarError::NotUnicode(bytes)) => bytes.to_string_lossy().into_owned(),
+        };
+        if name == "auto" {
+            return Ok(None);
+        }
+        let engine = Self::named(&name).ok_or(EngineError::Unknown(name))?;
+        if engine.is_available() { Ok(Some(engine)) } else { Err(EngineError::Lacking(engine)) }
     }
 
     /// Whether this machine can run it.

@@ -17,7 +17,7 @@ mod sha256;
 mod verifier;
 
 pub use der::{Signature, SignatureError};
-pub use engine::Engine;
+pub use engine::{Engine, EngineError};
 pub use key::{KeyError, PublicKey};
 pub use prefetch::prefetch;
 pub use sha256::{Message, sha256, sha256_many};

@@ -21,8 +21,9 @@ pub struct Job<'a> {
 /// How a [`Verifier`] works.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifierOptions {
-    /// The engine to use, or `None` for the fastest that this machine has. One whose instructions the machine lacks
-    /// becomes the fastest, too; [`Verifier::engine`] tells.
+    /// The engine to use, or `None` for the one that the environment names ([`Engine::from_environment`]) or else the
+    /// fastest that this machine has. One whose instructions it lacks becomes the fastest, too; [`Verifier::engine`]
+    /// tells.
     pub engine: Option<Engine>,
     /// Most bytes that the tables of frequent keys may take, at 256 KiB each. Too few and frequent keys push each other
     /// out: their signatures cost what those of rare keys cost. More than the keys of the channel need is never used.
@@ -52,7 +53,8 @@ impl Verifier {
     /// Chooses the engine. Memory for tables is taken as keys earn theirs.
     #[must_use]
     pub fn new(options: VerifierOptions) -> Self {
-        let engine = options.engine.filter(|engine| engine.is_available()).unwrap_or_else(Engine::fastest);
+        let asked = options.engine.or_else(|| Engine::from_environment().unwrap_or_default());
+        let engine = asked.filter(|engine| engine.is_available()).unwrap_or_else(Engine::fastest);
         let method = match engine.arithmetic() {
             Some(arithmetic) => {
                 let cache = Cache::new(options.table_bytes / p256::TABLE_BYTES, engine.worth());

@@ -3,6 +3,7 @@
 
 use fastledger_crypto as crypto;
 use fastledger_crypto::{Engine, Job, PublicKey, Signature, VerifierOptions};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -11,6 +12,11 @@ use crate::{door, error};
 /// Verifies batches of P-256 signatures; its tables of frequent keys live as long as it does.
 #[pyclass(frozen, module = "fastledger._core")]
 pub(crate) struct Verifier(crypto::Verifier);
+
+/// Refuses an engine that the environment names and that is not to be had, before anything is verified.
+pub(crate) fn check_environment() -> PyResult<()> {
+    Engine::from_environment().map(|_| ()).map_err(|error| PyImportError::new_err(error.to_string()))
+}
 
 #[pymethods]
 impl Verifier {

@@ -152,20 +152,21 @@ pub(crate) fn place_ladder<'a, F: Field>(
 #[inline(always)]
 pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
     let vectors = rows.vectors;
-    let accumulators = accumulators(rows.count, claims.len());
+    let accumulators = accumulators(rows.count, claims.len(), F::LANES);
     let mut done = accumulators;
     sums.start(rows.entries(0, done));
     let mut left = accumulators;
     while done < rows.count || left > 2 {
         let (count, source) = if done < rows.count {
-            let end = rows.count.min(done + accumulators);
-            let entries = rows.entries(done, end);
-            (end - std::mem::replace(&mut done, end), Source::Entries(entries))
+            let (first, end) = (done, rows.count.min(done + accumulators));
+            done = end;
+            (end - first, Source::Entries(rows.entries(first, end)))
         } else {
-            let half = left.div_ceil(2);
-            (std::mem::replace(&mut left, half) - half, Source::Fold(half * vectors))
+            let (all, half) = (left, left.div_ceil(2));
+            left = half;
+            (all - half, Source::Fold(half * vectors))
         };
-        // One place alone: all of an addition's code is inlined here.
+        // In one place alone: all of an addition's code is inlined here.
         sums.add(count * vectors, source);
     }
     for vector in 0..vectors {
@@ -179,8 +180,10 @@ pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &m
 }
 
 /// Sums kept for each signature: more of them take fewer rounds, each with its inversion, but more memory.
-pub(super) fn accumulators(points: usize, signatures: usize) -> usize {
-    if signatures > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
+///
+/// An inversion takes about as long for one lane as for eight, while all else takes a time for each vector.
+pub(super) fn accumulators(points: usize, signatures: usize, lanes: usize) -> usize {
+    if signatures > 16.max(2 * lanes * lanes) { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
 /// Lanes in which the x of point `a` + point `b` is r modulo n: r, or r + n where that is a coordinate. Nobody's r is

@@ -14,6 +14,9 @@ use super::limbs::{self, Limbs};
 use super::limbs52::split;
 use super::scalar_lanes::ScalarLanes;
 
+#[cfg(test)]
+mod tests;
+
 const MODULUS: Modulus = Modulus::new(&PRIME);
 
 /// Field elements in the lanes of `W`.
@@ -103,7 +106,6 @@ impl<W: Products> Field52<W> {
     /// Tight limbs of the same element, for limbs below 2^53.
     #[inline(always)]
     fn settle([a, b, c, d, e]: Number<W>) -> Self {
-        let double = |value: f64| W::splat(value.to_bits());
         // Less the multiple of p that is next to the number: p = 2^256 − 2^224 + 2^192 + 2^96 − 1.
         let multiple =
             W::multiply_add(e, double(1.0 / 281_474_976_710_656.0), W::splat(SIGNED)).minus(W::splat(SIGNED));
@@ -119,26 +121,43 @@ impl<W: Products> Field52<W> {
     }
 }
 
+/// Some bits where a limb is not zero; minus zero has none either.
+#[inline(always)]
+fn significant<W: Products>(limb: W) -> W {
+    let zero = W::splat(SIGNED);
+    limb.plus(zero).xor(zero)
+}
+
 /// Leaves of a limb what is between −2^51 and 2^51; the rest goes to the next one.
 #[inline(always)]
 fn carry_double<W: Products>(limb: W, next: W) -> (W, W) {
     let high = W::splat(SIGNED_HIGH);
     let carry = limb.plus(high).minus(high);
-    (limb.minus(carry), W::multiply_add(carry, W::splat((1.0 / 4_503_599_627_370_496.0f64).to_bits()), next))
+    (limb.minus(carry), W::multiply_add(carry, double(1.0 / 4_503_599_627_370_496.0), next))
 }
 
 /// Brings signed integers below 2^62 into 52 bits; the top limb takes what is over.
 #[inline(always)]
 fn carry_integers<W: Products>([a, b, c, d, e]: Number<W>) -> Number<W> {
-    const BIAS: u64 = 1 << 62;
-    // Shifted with a bias, which is as good as shifting with the sign.
-    let carry = |from: W, to: W| to.add(from.add(W::splat(BIAS)).shr(LIMB_BITS)).sub(W::splat(BIAS >> LIMB_BITS));
     let mask = W::splat(LIMB_MASK);
-    let b = carry(a, b);
-    let c = carry(b, c);
-    let d = carry(c, d);
-    let e = carry(d, e);
+    let b = b.add(carry_of(a));
+    let c = c.add(carry_of(b));
+    let d = d.add(carry_of(c));
+    let e = e.add(carry_of(d));
     [a.and(mask), b.and(mask), c.and(mask), d.and(mask), e]
+}
+
+/// What a signed integer below 2^62 has above 52 bits. Shifted with a bias, which is as good as shifting with the sign.
+#[inline(always)]
+fn carry_of<W: Products>(integer: W) -> W {
+    const BIAS: u64 = 1 << 62;
+    integer.add(W::splat(BIAS)).shr(LIMB_BITS).sub(W::splat(BIAS >> LIMB_BITS))
+}
+
+/// The same double in all lanes.
+#[inline(always)]
+fn double<W: Products>(value: f64) -> W {
+    W::splat(value.to_bits())
 }
 
 #[inline(always)]
@@ -168,8 +187,14 @@ fn to_limbs<W: Products>([a, b, c, d, e]: Number<W>) -> [Limbs; 8] {
 #[inline(always)]
 fn stored<W: Products>(value: Field52<W>) -> [Limbs; 8] {
     let [a, b, c, d, e] = value.canonical();
-    let half = W::splat(HALF);
-    to_limbs(carry_integers([a.add(half), b.add(half), c.add(half), d.add(half), e]))
+    let balance = split(&Field52::<W>::BALANCE);
+    to_limbs(carry_integers([
+        a.add(W::splat(balance[0])),
+        b.add(W::splat(balance[1])),
+        c.add(W::splat(balance[2])),
+        d.add(W::splat(balance[3])),
+        e,
+    ]))
 }
 
 impl<W: Products> Field for Field52<W> {
@@ -211,7 +236,7 @@ impl<W: Products> Field for Field52<W> {
 
     #[inline(always)]
     fn encode(self) -> Self {
-        let half = W::splat(const { ((1u64 << 51) as f64).to_bits() });
+        let half = double(2_251_799_813_685_248.0);
         let [a, b, c, d, e] = self.0;
         let plain = Self([a.plus(half), b.plus(half), c.plus(half), d.plus(half), e]);
         Self::splat(const { power_of_two(520) }, SIGNED).mul(plain)
@@ -246,7 +271,7 @@ impl<W: Products> Field for Field52<W> {
 
     #[inline(always)]
     fn scale<const SHIFT: u32>(self) -> Self {
-        let [a, b, c, d, e] = self.times(W::splat(const { ((1u64 << SHIFT) as f64).to_bits() }));
+        let [a, b, c, d, e] = self.times(W::splat(f64::from(1 << SHIFT).to_bits()));
         // Four times a limb and a carry may be too much for a double: what is above 2^52 goes up first.
         let (d, e) = carry_double(d, e);
         let (c, d) = carry_double(c, d);
@@ -257,7 +282,7 @@ impl<W: Products> Field for Field52<W> {
 
     #[inline(always)]
     fn triple(self) -> Self {
-        Self::settle(self.times(W::splat(const { 3f64.to_bits() })))
+        Self::settle(self.times(double(3.0)))
     }
 
     #[inline(always)]
@@ -290,11 +315,8 @@ impl<W: Products> Field for Field52<W> {
 
     #[inline(always)]
     fn zeros(self) -> Mask {
-        // A sum of absolute values would do as well, but minus zero has bits.
         let [a, b, c, d, e] = self.0;
-        let zero = W::splat(SIGNED);
-        let bits = |limb: W| limb.plus(zero).xor(zero);
-        bits(a).or(bits(b)).or(bits(c)).or(bits(d)).or(bits(e)).equal(W::splat(0))
+        significant(a).or(significant(b)).or(significant(c)).or(significant(d)).or(significant(e)).equal(W::splat(0))
     }
 
     #[inline(always)]

@@ -388,7 +388,7 @@ fn collisions_at_every_addition() {
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
             for chunk in [16, 160] {
-                let accumulators = accumulators(points, chunk);
+                let accumulators = accumulators(points, chunk, arithmetic.lanes());
                 let (mut claims, mut keys, mut crafted) = (Vec::new(), Vec::new(), 0);
                 for number in 0..points - 1 {
                     let opposite = random()[0] & 1 == 1;
@@ -430,7 +430,7 @@ fn avx_ifma_is_right_where_it_is_played() {
         return;
     };
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
-        let accumulators = accumulators(points, 6);
+        let accumulators = accumulators(points, 6, arithmetic.lanes());
         let numbers = (0..points - 1).rev().step_by(3);
         let crafted = numbers.filter_map(|number| collision(number, number % 2 == 0, tabled, accumulators));
         let (mut claims, mut keys): (Vec<Claim>, Vec<Entry>) = crafted.take(3).unzip();
@@ -449,7 +449,7 @@ fn hostile_batches_cost_at_most_four_times_as_much() {
     const CHUNK: usize = super::CHUNK;
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
-            let accumulators = accumulators(points, CHUNK);
+            let accumulators = accumulators(points, CHUNK, arithmetic.lanes());
             // Opposite points at the first addition that can have any: infinity stays until the end.
             let first = (0..points - 1).find_map(|number| collision(number, true, tabled, accumulators));
             let (hostile, hostile_key) = first.expect("some addition collides");
