@@ -18,10 +18,11 @@
 //! them together. The last addition is not carried out: whether its x is r can be told without a division
 //! ([`batch`]). About 51·6 multiplications make a verification, where a library takes some 3,000.
 //!
-//! **Lanes.** The algorithm is written once, over a [`field::Field`] whose values hold one element ([`mod@portable`]) or
-//! eight ([`mod@ifma`]), and compiled for each ([`engines`]). Signatures fill the lanes side by side.
+//! **Lanes.** The algorithm is written once, over a [`field::Field`] whose values hold one element ([`mod@portable`]), or
+//! several: in limbs of 52-bit integers ([`mod@ifma`]) or of doubles ([`f52`]). It is compiled for each ([`engines`]).
+//! Signatures fill the lanes side by side.
 //!
-//! **Keys without a table.** u₂·Q is climbed by doublings ([`ladder`]), eight keys in eight lanes; all but the last
+//! **Keys without a table.** u₂·Q is climbed by doublings ([`ladder`]), as many keys as there are lanes; all but the last
 //! step, which joins the sum of the points of u₁·G. It takes five times as long as with a table, and still an eighth of
 //! the library's time. With a single lane there is nothing to gain on the library, which is asked instead.
 //!
