@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use fastledger_crypto::{Verifier, VerifierOptions};
+use fastledger_crypto::{Engine, Verifier, VerifierOptions};
 
 /// What the system says of the processor; `None` where it says nothing.
 fn fastest_by_flags() -> Option<&'static str> {
@@ -24,8 +24,12 @@ fn fastest_by_flags() -> Option<&'static str> {
 /// An emulator may show the flags of the machine that it runs on: whoever starts one names the engine.
 #[test]
 fn the_fastest_engine_that_the_machine_has_is_taken() {
+    if Engine::from_environment().unwrap().is_some() {
+        eprintln!("skipped: the environment names an engine");
+        return;
+    }
     let named = std::env::var("FASTLEDGER_EXPECTED_ENGINE").ok();
-    let Some(expected) = named.as_deref().or_else(fastest_by_flags) else {
+    let Some(expected) = named.or_else(|| fastest_by_flags().map(str::to_owned)) else {
         eprintln!("skipped: this system does not tell what its processor has");
         return;
     };
