@@ -343,7 +343,7 @@ def tx(
         tx_id=tx_id,
         namespace=name,
         simulator=simulator,
-        proposal=UnpackedProposal(signed),
+        proposal=UnpackedProposal(signed.SerializeToString()),
         creator=signature.creator,
     )
 

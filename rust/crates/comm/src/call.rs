@@ -37,6 +37,8 @@ const ANSWERS_A_TURN: usize = 16;
 /// What goes to the other end.
 pub(crate) enum Outgoing {
     Message(Bytes),
+    /// A message that is framed already, for many calls.
+    Framed(Bytes),
     /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
@@ -51,6 +53,7 @@ pub(crate) struct Call {
     read: Notify,
     finished: AtomicBool,
     responder: OnceLock<Arc<dyn Responder>>,
+    answered: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -73,6 +76,7 @@ impl Call {
             read: Notify::new(),
             finished: AtomicBool::new(false),
             responder: OnceLock::new(),
+            answered: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -86,18 +90,32 @@ impl Call {
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
         self.queue(message);
+        self.has_room()
+    }
+
+    /// Does so with one that is framed already.
+    pub(crate) fn send_framed(&self, message: Bytes) -> bool {
+        self.put(message.len(), Outgoing::Framed(message));
+        self.has_room()
+    }
+
+    /// Queues a message for whoever does not wait until the call is writable.
+    pub(crate) fn queue(&self, message: Bytes) {
+        self.put(message.len(), Outgoing::Message(message));
+    }
+
+    fn put(&self, bytes: usize, outgoing: Outgoing) {
+        self.unsent.add(bytes);
+        // The other end may be gone, which an event tells.
+        drop(self.outgoing.send(outgoing));
+    }
+
+    fn has_room(&self) -> bool {
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
         writable
-    }
-
-    /// Queues a message for whoever does not wait until the call is writable.
-    pub(crate) fn queue(&self, message: Bytes) {
-        self.unsent.add(message.len());
-        // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(Outgoing::Message(message)));
     }
 
     /// Has the other end's messages answered where they come in, from the next one on.
@@ -109,6 +127,22 @@ impl Call {
     pub(crate) fn finish(&self, status: Option<Status>) {
         self.finished.store(true, Ordering::Release);
         drop(self.outgoing.send(Outgoing::End(status)));
+    }
+
+    /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
+    pub(crate) fn answer(&self, message: Bytes) {
+        self.answered.store(true, Ordering::Release);
+        self.send(message);
+        self.finish(None);
+    }
+
+    /// Tells whoever answers that the call is over, unless that is known.
+    pub(crate) fn end(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            self.events.forget();
+        } else {
+            self.tell([Happened::Ended]);
+        }
     }
 
     /// Whether what is queued is all that will be sent.
@@ -137,7 +171,7 @@ impl Call {
             let Some(message) = messages.next().await? else { return Ok(()) };
             match self.responder.get().map_or(Answer::Pass, |responder| responder.respond(&message)) {
                 Answer::Pass => {
-                    self.count(&message);
+                    self.count(message.len());
                     self.tell([Happened::Message(message)]);
                     continue;
                 }
@@ -153,13 +187,13 @@ impl Call {
     }
 
     /// Tells of a call and its first message.
-    pub(crate) fn tell_first(&self, begun: Happened, message: Bytes) {
-        self.count(&message);
-        self.tell([begun, Happened::Message(message)]);
+    pub(crate) fn tell_first(&self, asked: Happened, bytes: usize) {
+        self.count(bytes);
+        self.tell([asked]);
     }
 
-    fn count(&self, message: &Bytes) {
-        self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+    fn count(&self, bytes: usize) {
+        self.unread.fetch_add(bytes + MESSAGE_COST, Ordering::AcqRel);
     }
 
     /// Tells whoever talks what happened.
@@ -194,7 +228,7 @@ impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context));
-        if let Some(Outgoing::Message(message)) = &outgoing {
+        if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
             if call.writable() {

@@ -129,7 +129,7 @@ pub(crate) fn identity(py: Python<'_>, error: IdentityError) -> PyErr {
         | IdentityError::Invalid { .. }
         | IdentityError::Signature { .. } => raise(py, "IdentityRefused", (text,)),
         IdentityError::UnknownPolicy(path) => not_found(py, format!("no such policy: '{path}'")),
-        IdentityError::Policy(_) | IdentityError::MspSetup { .. } => input(py, text),
+        IdentityError::Policy(_) | IdentityError::MspSetup { .. } | IdentityError::SigningKey(_) => input(py, text),
         // The reason alone: it is what Fabric says.
         IdentityError::Config(reason) | IdentityError::ConfigUpdate(reason) => raise(py, "ConfigRefused", (reason,)),
         IdentityError::ConfigUndecodable { .. } => raise(py, "ConfigRefused", (text,)),
