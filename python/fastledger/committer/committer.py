@@ -267,6 +267,8 @@ class Committer:
 
     def _tell(self, block: bytes, commit: Commit) -> None:
         self._settle([len(block)])
+        # Whoever waits comes first.
+        self._announce(block, commit)
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
         for code in set(commit.filter):
@@ -280,7 +282,6 @@ class Committer:
             len(commit.filter),
             sum(commit.stage_ms.values()),
         )
-        self._announce(block, commit)
 
     def _announce(self, block: bytes, commit: Commit) -> None:
         try:
