@@ -172,7 +172,8 @@ impl Workers {
     /// where there is nothing to check against. One that `is_alone` is left whole if it is small.
     pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>, is_alone: bool) -> Pieces {
         let config = config.filter(|_| incoming.malformed.is_none());
-        let is_small = incoming.entries.len() <= SHARE_ENTRIES && incoming.bytes.len() <= OWN_BYTES;
+        let entries = &incoming.entries;
+        let is_small = entries.len() <= SHARE_ENTRIES && incoming.bytes.len() <= OWN_BYTES;
         if let Some(config) = config
             && is_alone
             && is_small
@@ -180,13 +181,12 @@ impl Workers {
             let (config, verifier) = (Arc::clone(config), Arc::clone(&self.verifier));
             return Pieces::Own(Box::new(Own { block: incoming.clone(), config, verifier }));
         }
-        let shares: Vec<_> =
-            config.map(|_| incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect()).unwrap_or_default();
-        let (sender, receiver) = bounded(shares.len() + 1);
-        let chunks = shares.len();
-        for (number, entries) in shares.into_iter().enumerate() {
+        let chunks = config.map_or(0, |_| entries.len().div_ceil(SHARE_ENTRIES));
+        let (sender, receiver) = bounded(chunks + 1);
+        for number in 0..chunks {
             let (Some(config), verifier) = (config.cloned(), Arc::clone(&self.verifier)) else { continue };
-            let share = Share { block: incoming.bytes.clone(), entries };
+            let part = number * SHARE_ENTRIES..entries.len().min((number + 1) * SHARE_ENTRIES);
+            let share = Share { block: incoming.bytes.clone(), entries: (Arc::clone(entries), part) };
             self.give(sender.clone(), move || {
                 let mut timings = Timings::default();
                 let chunk = Chunk::check(share, &config, &verifier, &mut timings);
@@ -244,7 +244,8 @@ impl Own {
         let watch = Stopwatch::start();
         let data_hash = data_hashes(std::iter::once(&self.block))[0];
         timings.count(Stage::Parse, watch.spent());
-        let share = Share { block: self.block.bytes, entries: self.block.entries };
+        let whole = 0..self.block.entries.len();
+        let share = Share { block: self.block.bytes, entries: (self.block.entries, whole) };
         let chunk = Chunk::check(share, &self.config, &self.verifier, &mut timings);
         Checks { chunks: vec![chunk], data_hash, timings }
     }

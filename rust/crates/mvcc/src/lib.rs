@@ -22,16 +22,18 @@
 
 #![forbid(unsafe_code)]
 
+mod changes;
 mod checks;
 pub mod commit_hash;
 mod conflict;
-mod merkle;
+pub mod merkle;
 pub mod parallel;
 mod phantom;
 pub mod sequential;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod voids;
 mod writes;
 
 pub use commit_hash::{commit_hash, update_bytes};
