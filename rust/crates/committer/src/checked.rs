@@ -245,3 +245,23 @@ fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {
     verifier.verify_batch(&jobs, &mut valid);
     valid
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+    use fastledger_vectors::Corpus;
+
+    #[test]
+    fn an_unknown_endorser_is_looked_up_once_however_often_it_stands_there() {
+        let corpus = Corpus::kept("fabric-3.1/small");
+        let config = ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap();
+        let mut unknown = None;
+        let mut text = |bytes| endorser(bytes, &config, &mut unknown).unwrap_err();
+        let first = text(b"");
+        assert!((0..100).all(|_| Arc::ptr_eq(&text(b""), &first)));
+        assert!(!Arc::ptr_eq(&text(b"\x0a\x01x"), &first));
+        assert_eq!(*text(b""), *first);
+        assert!(size_of::<SignatureCheck>() <= 16 && size_of::<Checked<'_>>() <= 24);
+    }
+}

@@ -29,6 +29,9 @@ use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
 
+/// Rows, and the key to go on from.
+type Chunk<T> = (Vec<(Vec<u8>, T)>, Option<Vec<u8>>);
+
 /// Rows that a range reads first: most end early.
 const FIRST_CHUNK_ROWS: usize = 4;
 
@@ -98,7 +101,7 @@ impl View {
         visit: &mut dyn FnMut(&[u8], VersionedValue<'static>) -> ControlFlow<()>,
     ) -> Result<()> {
         let (from, to) = bounds(namespace, collection, start, end);
-        self.visit_states(&from, Some(&to), |value| value.to_owned(), &mut |key, value| {
+        self.visit_states(&from, Some(&to), StateValue::to_owned, &mut |key, value| {
             let Some((_, key)) = keys::split_state(key) else { return ControlFlow::Continue(()) };
             visit(key, value)
         })
@@ -120,7 +123,7 @@ impl View {
     ) -> Result<()> {
         let mut damaged = None;
         let (from, _) = bounds(first.namespace, first.collection, first.key, &[]);
-        self.visit_states(&from, None, |value| value.to_owned(), &mut |whole, value| {
+        self.visit_states(&from, None, StateValue::to_owned, &mut |whole, value| {
             let split = keys::split_state(whole);
             let named = split.and_then(|(namespace, key)| Some((std::str::from_utf8(namespace).ok()?, key)));
             let Some((namespace, key)) = named else {
@@ -306,7 +309,7 @@ impl View {
         to: Option<&[u8]>,
         most: usize,
         read: impl Fn(StateValue<'_>) -> T,
-    ) -> Result<(Vec<(Vec<u8>, T)>, Option<Vec<u8>>)> {
+    ) -> Result<Chunk<T>> {
         let lane = self.lane();
         let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, from)?;
         let mut rows = Vec::new();
