@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stub of the Rust core; `make check` holds it against the built module."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
 __all__ = [
+    "CALL_ASKED",
     "CALL_BEGUN",
     "CALL_ENDED",
     "CALL_FINISHED",
     "CALL_HALF_CLOSED",
     "CALL_MESSAGE",
     "CALL_WRITABLE",
-    "CHAINCODE_ANSWERS",
     "GRPC_THREAD",
     "AnchorPeer",
     "Application",
@@ -20,11 +20,13 @@ __all__ = [
     "BatchSize",
     "BlockStore",
     "Certificate",
+    "ChaincodeConversation",
     "ChaincodeDefinition",
-    "ChaincodeStream",
+    "ChaincodeTransaction",
     "ChannelConfig",
     "CommitResult",
     "Consenter",
+    "CoreBytes",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -38,6 +40,13 @@ __all__ = [
     "Orderer",
     "OrdererCapabilities",
     "Organization",
+    "Proposal",
+    "RangeScan",
+    "ReadWriteSet",
+    "ShimPeers",
+    "ShimTransaction",
+    "SigningKey",
+    "Simulation",
     "StateIterator",
     "StateView",
     "Verifier",
@@ -48,9 +57,11 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "block_number",
     "check_channel_id",
     "counters",
     "deflate",
+    "delivered",
     "duration_ns",
     "emitted_events",
     "environment_damage",
@@ -61,15 +72,22 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "open_envelope",
+    "proposal_parts",
+    "proposal_response",
     "provoke_defect",
+    "response_payload",
     "transaction_id",
     "transaction_ids",
+    "transaction_payload",
 ]
 
 __version__: str
 
+CALL_ASKED: Final[int]
+"""A client calls a method that it asks once: (path, peer, certificates, message)."""
 CALL_BEGUN: Final[int]
-"""A client calls: (path, peer, certificates)."""
+"""A client calls any other method: (path, peer, certificates)."""
 CALL_MESSAGE: Final[int]
 """A message came: bytes."""
 CALL_HALF_CLOSED: Final[int]
@@ -81,7 +99,6 @@ CALL_ENDED: Final[int]
 CALL_FINISHED: Final[int]
 """The server has ended a call that was made: (code, text, encoded google.rpc.Status)."""
 
-CHAINCODE_ANSWERS: Final[list[int]]
 """``ChaincodeMessage.Type`` of what answers a chaincode's request."""
 
 GRPC_THREAD: Final[str]
@@ -218,6 +235,15 @@ class ChaincodeDefinition:
         """The id of the package that lscc instantiated, empty by `_lifecycle`."""
 
 @final
+class CoreBytes:
+    """Bytes that lie in the core's memory: Python hands them on without a copy."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def __contains__(self, part: bytes, /) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class CommitResult:
     """What became of one block."""
 
@@ -295,12 +321,239 @@ class VersionedValue:
         """Block and transaction that wrote it last."""
 
 @final
+class ShimPeers:
+    """The peers of a chaincode; several threads may use it."""
+
+    @staticmethod
+    def dial(
+        ccid: str,
+        address: str,
+        workers: int,
+        *,
+        roots: bytes | None = None,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+    ) -> ShimPeers:
+        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError.
+
+        So many transactions run at a time.
+        """
+
+    @staticmethod
+    def serve(
+        ccid: str,
+        address: str,
+        workers: int,
+        *,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+        client_roots: bytes | None = None,
+    ) -> ShimPeers:
+        """Listens for peers, with TLS if there is a certificate; raises ConnectionError.
+
+        With roots, a peer must show a certificate that one of them has signed.
+        """
+
+    @property
+    def port(self) -> int:
+        """Of a service; 0 for a path."""
+
+    def next(self) -> ShimTransaction | None:
+        """Waits for a transaction that may be run now; None once there can be none."""
+
+    def has_idle(self) -> bool:
+        """Whether a thread waits for a transaction."""
+
+    def close(self) -> None:
+        """Hangs up, or serves no more."""
+
+    def over(self) -> str | None:
+        """Why the peer that was dialled is gone; empty without an error, None while it is there."""
+
+@final
+class ShimTransaction:
+    """A transaction that a thread runs."""
+
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def is_init(self) -> bool: ...
+    @property
+    def caller(self) -> bytes:
+        """Its creator; `nested` if a running one waits for it, empty if the peer itself calls."""
+
+    @property
+    def signed_proposal(self) -> bytes | None:
+        """Encoded `protos.SignedProposal`."""
+
+    @property
+    def params(self) -> bytes:
+        """What the peer offers: encoded `protos.ChaincodeAdditionalParams`."""
+
+    @property
+    def args(self) -> list[bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def decorations(self) -> dict[str, bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it came."""
+
+    def ask(self, kind: int, payload: bytes) -> tuple[bool, bytes] | None:
+        """Sends a request and waits for its answer; None when the peer is gone.
+
+        The first says whether the peer refuses, then the other is its text.
+        """
+
+    def complete(self, response: bytes, event: bytes | None = None) -> None:
+        """Sends an encoded `protos.Response`, and `protos.ChaincodeEvent`."""
+
+    def fail(self, why: str) -> None:
+        """Says that it failed."""
+
+    def done(self) -> None:
+        """Gives its worker back."""
+
+@final
+class Proposal:
+    """A signed proposal with all the parts that an endorser needs."""
+
+    @staticmethod
+    def unpack(encoded: bytes) -> Proposal | None:
+        """Takes a `protos.SignedProposal` apart; None where a part is missing or not decoded."""
+
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def creator(self) -> bytes:
+        """An encoded `msp.SerializedIdentity`."""
+
+    @property
+    def chaincode(self) -> str:
+        """Name of the chaincode that is called."""
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the headers, and of the payload without its transient part."""
+
+    @property
+    def invocation(self) -> bytes:
+        """An encoded `protos.ChaincodeInvocationSpec`."""
+
+@final
+class SigningKey:
+    """A private key on P-256 that signs as Fabric does."""
+
+    @staticmethod
+    def from_pkcs8(der: bytes) -> SigningKey:
+        """Raises InputError if it is none."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA over SHA-256, in DER, low S."""
+
+@final
 class StateIterator:
     """Keys of a namespace in byte order, read in pages."""
 
     def __iter__(self) -> StateIterator: ...
     def __next__(self) -> tuple[str, str, bytes, VersionedValue]:
         """Namespace, collection (empty for public state), key (hash in a collection), value."""
+
+@final
+class ReadWriteSet:
+    """A transaction's read-write set in Fabric's bytes: sorted; of equal ones the last counts."""
+
+    def __new__(cls) -> ReadWriteSet: ...
+    def read(self, ns: str, key: str, version: tuple[int, int] | None) -> None:
+        """Adds a read; no version means that the key did not exist."""
+
+    def write(self, ns: str, key: str, value: bytes) -> None:
+        """Adds a write; an empty value deletes."""
+
+    def write_metadata(self, ns: str, key: str, entries: Mapping[str, bytes]) -> None:
+        """Replaces a key's metadata; no entries delete it."""
+
+    def add_range(self, ns: str, info: bytes) -> None:
+        """Adds an encoded kvrwset.RangeQueryInfo; of equal ranges the first counts."""
+
+    def read_hash(self, ns: str, coll: str, key: str, version: tuple[int, int] | None) -> None:
+        """Adds a read of a private key."""
+
+    def write_private(
+        self, ns: str, coll: str, key: str, value: bytes, *, is_purge: bool = False
+    ) -> None:
+        """Adds a write of a private key; an empty value deletes."""
+
+    def write_private_metadata(
+        self, ns: str, coll: str, key: str, entries: Mapping[str, bytes]
+    ) -> None:
+        """Replaces a private key's metadata."""
+
+    def build(self) -> tuple[bytes, bytes | None]:
+        """Encodes rwset.TxReadWriteSet, and rwset.TxPvtReadWriteSet if anything is private."""
+
+@final
+class Simulation:
+    """One transaction on one channel: reads as of one height, and writes that it keeps to itself.
+
+    What it cannot do raises SimulationError, with Fabric's text.
+    """
+
+    def __new__(cls, view: StateView, tx_id: str) -> Simulation:
+        """On a view, or on what else answers get, get_hash and range as that does."""
+
+    def get(self, ns: str, key: str) -> VersionedValue | None: ...
+    def put(self, ns: str, key: str, value: bytes) -> None:
+        """An empty value deletes."""
+
+    def put_metadata(self, ns: str, key: str, entries: Mapping[str, bytes]) -> None: ...
+    def range(self, ns: str, start: str, end: str, page: int | None = None) -> RangeScan:
+        """Keys from start up to end, which is no bound when it is empty; at most a page of them."""
+
+    def begin_page(self) -> None:
+        """Goes on without writes, as pages are for transactions without."""
+
+    def begin_private_query(self) -> None:
+        """Goes on without writes, as queries of private data are for transactions without."""
+
+    def read_hash(self, ns: str, coll: str, key: str, version: tuple[int, int] | None) -> None:
+        """Records that a private key was read."""
+
+    def put_private(
+        self, ns: str, coll: str, key: str, value: bytes, *, is_purge: bool = False
+    ) -> None: ...
+    def put_private_metadata(
+        self, ns: str, coll: str, key: str, entries: Mapping[str, bytes]
+    ) -> None: ...
+    def check_open(self) -> None: ...
+    def results(self) -> tuple[bytes, bytes | None]:
+        """Encodes what was read and written: the public set, and the private one if any."""
+
+    def namespaces(self) -> list[str]: ...
+    def written(self) -> list[tuple[str, str, str, bytes]]:
+        """Namespace, collection, key and committed metadata of what is written, in order."""
+
+    def done(self) -> None:
+        """Lets go of the state, and of what was read and written; harmless when repeated."""
+
+@final
+class RangeScan:
+    """A range of public keys; what was read of it stands in the read-write set."""
+
+    def __iter__(self) -> RangeScan: ...
+    def __next__(self) -> tuple[str, bytes]: ...
+    def bookmark_and_close(self) -> str:
+        """Names the first key behind the page; empty when there is none."""
+
+    def close(self) -> None:
+        """Lets go of the state; harmless when repeated."""
 
 @final
 class StateView:
@@ -373,7 +626,7 @@ class Ledger:
     def last_header_hash(self) -> bytes | None: ...
     @property
     def last_commit_hash(self) -> bytes | None: ...
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: bytes | CoreBytes) -> None:
         """Hands the next block to the pipeline; waits while the pipeline is full.
 
         Never raises for what is wrong with the block: that is the matter of `result`.
@@ -387,8 +640,8 @@ class Ledger:
         of the refused number again.
         """
 
-    def ready(self) -> int:
-        """Results that can be taken without waiting."""
+    def ready(self, longest_s: float = 0.0) -> int:
+        """Results that can be taken without waiting; waits for one, at most so long."""
 
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""
@@ -450,6 +703,9 @@ class GrpcCall:
     def send(self, message: bytes) -> bool:
         """False asks to wait until the call is writable; a message over the limit ends the call."""
 
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Has messages answered where they come in, from the next one on."""
+
     def half_close(self) -> None:
         """There are no more messages."""
 
@@ -474,8 +730,10 @@ class GrpcChannel:
     ) -> tuple[int, GrpcCall]:
         """One message, one answer."""
 
-    def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
-        """Messages in both directions."""
+    def converse(
+        self, path: str, timeout_s: float | None = None, *, held: bool = False
+    ) -> tuple[int, GrpcCall]:
+        """Messages in both directions; `held` ones come as `CoreBytes`."""
 
     @property
     def server_certificate(self) -> bytes | None:
@@ -543,6 +801,15 @@ class GrpcServer:
 
     def send(self, call: int, message: bytes) -> bool:
         """False asks to wait until the call is writable."""
+
+    def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
+        """Has a call's messages answered where they come in, from the next one on."""
+
+    def answer(self, call: int, message: bytes) -> None:
+        """Sends the one answer and ends the call well; nothing more is told of it."""
+
+    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+        """Sends one message of many calls; returns those that ask to wait."""
 
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
@@ -633,30 +900,84 @@ class Msp:
         """Whether it is an identity in the one form that gossip passes on."""
 
 @final
-class ChaincodeStream:
-    """The stream of a chaincode that has dialled its peer; several threads may use it."""
+class ChaincodeConversation:
+    """The stream of one chaincode that has registered: answers its requests for public state."""
 
-    @staticmethod
-    def connect(
-        address: str,
-        roots: bytes | None = None,
-        cert: bytes | None = None,
-        key: bytes | None = None,
-    ) -> ChaincodeStream:
-        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError."""
+    def __new__(
+        cls,
+        ccid: str,
+        *,
+        payload_bytes: int,
+        values_bytes: int,
+        page_rows: int,
+        query_rows: int,
+        open_queries: int,
+        transaction_bytes: int,
+        request_bytes: int,
+        large_batch_bytes: int,
+    ) -> ChaincodeConversation: ...
+    def begin(
+        self,
+        channel_id: str,
+        tx_id: str,
+        namespace: str,
+        simulation: Simulation | None,
+        *,
+        key_level_endorsement: bool | None,
+        is_init: bool,
+        chaincode_input: bytes,
+        proposal: bytes,
+    ) -> ChaincodeTransaction:
+        """Has the chaincode execute a transaction; SimulationError where no message holds it.
 
-    def send(self, message: bytes) -> None: ...
-    def next(self) -> bytes | None:
-        """Waits for a message that is no awaited answer; None once the stream is over."""
+        Without a simulation every request for state is refused. Where the peer is not on the
+        channel, nothing is known of key-level endorsement. Input and proposal are encoded
+        protos.ChaincodeInput and protos.SignedProposal, the latter empty for none.
+        """
 
-    def ask(self, channel_id: str, tx_id: str, message: bytes) -> bytes | None:
-        """Sends a request and waits for its answer; None when the stream is over before."""
+    def refuse(self, kind: int, tx_id: str, channel_id: str) -> None:
+        """Answers a request of a transaction that has ended meanwhile."""
 
-    def close(self) -> None:
-        """Hangs up."""
+@final
+class ChaincodeTransaction:
+    """One INIT or TRANSACTION in flight at one chaincode.
 
-    def over(self) -> str | None:
-        """Why the stream is over; empty without an error, None while it goes on."""
+    Requests are named by their ChaincodeMessage.Type; each is answered once.
+    """
+
+    def is_ours(self, kind: int, payload: bytes) -> bool:
+        """Whether a request is the core's to answer, though that may take long."""
+
+    def answer(self, kind: int, payload: bytes) -> bool:
+        """Answers a request that is the core's; False for one that is not."""
+
+    def reply(self, kind: int, payload: bytes) -> None:
+        """Answers a request."""
+
+    def fail(self, kind: int, raised: BaseException) -> None:
+        """Says why a request is not answered; after a Defect :meth:`check` raises that."""
+
+    def charge(self, size: int) -> None:
+        """Counts bytes of keys and values; SimulationError where they are too many."""
+
+    def check_key_level_endorsement(self) -> None:
+        """Raises SimulationError where the channel has none."""
+
+    def write(self, record: bytes) -> None:
+        """Writes public state as an encoded protos.WriteRecord says."""
+
+    def open(self, rows: Iterator[Any], *, page: int | None = None, paged: bool = False) -> bytes:
+        """Opens a query and reads its first rows: the payload of the answer.
+
+        Rows are keys with values, or messages; they are closed with the query. Those of a page know
+        where the next one begins (``bookmark_and_close``).
+        """
+
+    def check(self) -> None:
+        """Raises the Defect for which a request was not answered, if there was one."""
+
+    def end(self) -> None:
+        """Answers no more requests, and lets go of open queries."""
 
 @final
 class ChannelConfig:
@@ -726,6 +1047,22 @@ class ChannelConfig:
         self, path: str, questions: Sequence[Sequence[tuple[bytes, bytes, bytes]]]
     ) -> list[str | None]:
         """`evaluate` of many questions at once: None, or the text of its PolicyUnsatisfied."""
+
+    def admitted(
+        self,
+        proposals: Sequence[Proposal],
+        policy: str | None,
+        now: float,
+        *,
+        unexpired: bool,
+        window_s: float | None,
+    ) -> list[bool]:
+        """Which proposals keep all rules; it does not say which one the others break.
+
+        `policy` is the path of one that creators have to satisfy, `now` in seconds since 1970.
+        Creators' certificates may have ended unless `unexpired`; without `window_s` proposals may
+        be of any time.
+        """
 
     def evaluate_signature_policy(
         self, envelope: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
@@ -964,6 +1301,14 @@ class Workload:
     def spec(self) -> str:
         """The whole specification as JSON."""
 
+    @property
+    def identities(self) -> list[tuple[str, str, str, str, bytes]]:
+        """Everybody who signs, and the orderer's TLS pair as the last one.
+
+        Each is a subject's name, an MSP's, the certificate and its authority's in PEM, and the
+        private key as a big-endian number.
+        """
+
     def __iter__(self) -> Workload: ...
     def __next__(self) -> tuple[int, bytes, bytes, bool]:
         """Number, encoded common.Block, predicted codes, and whether it is measured, not set-up."""
@@ -973,6 +1318,9 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def block_number(block: bytes | CoreBytes) -> int:
+    """The number of an encoded common.Block; its transactions are not looked at."""
 
 def counters() -> list[tuple[str, str, list[tuple[str, str]], int]]:
     """What the core counts: name, text, labels and value, by name."""
@@ -988,6 +1336,12 @@ def check_channel_id(channel_id: str) -> None:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def delivered(response: bytes | CoreBytes) -> CoreBytes | int:
+    """The block of an encoded orderer.DeliverResponse, where it lies; or its status.
+
+    Raises InputError if it is neither.
+    """
 
 def duration_ns(text: str) -> int:
     """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
@@ -1043,11 +1397,66 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
 
+def proposal_parts(
+    header_type: int,
+    channel_id: str,
+    tx_id: str,
+    invocation: bytes,
+    creator: bytes,
+    nonce: bytes,
+    time_ns: int,
+    transient: Mapping[str, bytes],
+) -> tuple[bytes, bytes]:
+    """Encoded `common.Header` and `protos.ChaincodeProposalPayload` of a proposal.
+
+    `time_ns` is in nanoseconds since 1970. Raises InputError if the `invocation` is no
+    `protos.ChaincodeInvocationSpec`.
+    """
+
+def transaction_payload(
+    header: bytes,
+    signature_header: bytes,
+    payload: bytes,
+    response_payload: bytes,
+    endorsements: list[tuple[bytes, bytes]],
+) -> bytes:
+    """Encoded `common.Payload` of the transaction that a proposal and its endorsements make.
+
+    Header and payload are the proposal's, endorsements identities with their signatures. Raises
+    InputError if the payload is no `protos.ChaincodeProposalPayload`.
+    """
+
+def response_payload(
+    proposal_hash: bytes,
+    response: bytes,
+    results: bytes,
+    event: bytes,
+    chaincode: str,
+    version: str,
+) -> bytes:
+    """What an endorser signs, of encoded parts (`protoutil.GetBytesProposalResponsePayload`)."""
+
+def proposal_response(
+    response: bytes,
+    payload: bytes,
+    *,
+    endorser: bytes | None = None,
+    signature: bytes | None = None,
+    interest: bytes | None = None,
+) -> bytes:
+    """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
+
+def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
+    """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
+
+    None where anything about it is out of the ordinary: it does not decode, or has no headers.
+    """
+
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
 
     Fabric: `protoutil.ComputeTxID`.
     """
 
-def transaction_ids(block: bytes) -> list[str]:
+def transaction_ids(block: bytes | CoreBytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

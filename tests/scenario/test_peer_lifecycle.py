@@ -102,7 +102,7 @@ async def replay(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
                 function = args[0].decode("utf-8", "replace")
                 if len(args) != 2:
                     continue
-                proposal = UnpackedProposal(signed_proposal(payload, action))
+                proposal = UnpackedProposal(signed_proposal(payload, action).SerializeToString())
                 mspid = approving(action, function)
                 definitions = Definitions(packages, mspid)
                 channels = OneChannel(channel)

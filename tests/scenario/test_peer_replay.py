@@ -171,7 +171,8 @@ def installed(corpus: Corpus) -> Iterator[bytes]:
 
 async def answer(endorser: Endorser, proposal: SignedProposal) -> Answer:
     try:
-        return await endorser.process(UnpackedProposal(proposal))
+        unpacked = UnpackedProposal(proposal.SerializeToString())
+        return ProposalResponse.FromString(await endorser.process(unpacked))
     except FastledgerError as error:
         return str(error)
 
@@ -208,7 +209,7 @@ async def compare(corpus: Corpus, folder: Path) -> tuple[int, list[str]]:
     ]
     same, different = 0, []
     for name, proposal, theirs in recorded(corpus):
-        unpacked = UnpackedProposal(proposal)
+        unpacked = UnpackedProposal(proposal.SerializeToString())
         function = unpacked.input.args[0].decode() if unpacked.input.args else ""
         if function in UNCOMPARED or "installedchaincodes" in function:
             continue

@@ -14,6 +14,7 @@ from fastledger._core import (
     Identity,
     Orderer,
     Organization,
+    Proposal,
     StateView,
 )
 from fastledger.channelconfig.conversion import signature_policy
@@ -82,6 +83,26 @@ class Bundle:
             NotFound: There is no such policy.
         """
         self._core.evaluate(path, signed)
+
+    def admitted(
+        self,
+        proposals: Sequence[Proposal],
+        policy: str | None,
+        *,
+        unexpired: bool = False,
+        window_s: float | None = None,
+    ) -> list[bool]:
+        """Say which proposals keep all rules; not which one the others break.
+
+        Args:
+            proposals: Their signatures are verified together.
+            policy: Path of what a creator has to satisfy; None where every identity may propose.
+            unexpired: Whether a creator's certificate must not have ended.
+            window_s: How far a proposal's time may be from now; None where it may be any.
+        """
+        return self._core.admitted(
+            proposals, policy, time.time(), unexpired=unexpired, window_s=window_s
+        )
 
     def evaluate_many(
         self, path: str, questions: Sequence[Sequence[SignedData]]

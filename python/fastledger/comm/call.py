@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from fastledger._core import ChaincodeConversation
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
 
@@ -23,41 +24,51 @@ class ServerCall(MessageStream):
 
     __slots__ = (
         "_certificates",
-        "_core",
         "_decode",
         "_encode",
-        "_id",
         "_peer",
-        "_request",
+        "answered",
+        "asked",
+        "core",
         "counts",
         "ended",
         "is_silent",
+        "number",
         "path",
+        "request",
+        "service",
         "task",
     )
 
     def __init__(
-        self, core: CoreServer, call: int, path: str, peer: str, certificates: list[bytes]
+        self,
+        core: CoreServer,
+        number: int,
+        path: str,
+        peer: str,
+        certificates: list[bytes],
+        asked: bytes | None = None,
     ) -> None:
-        """Begin with nothing received."""
+        """Begin with nothing received, or with all that the client asks."""
         super().__init__()
-        self._core = core
-        self._id = call
+        self.core = core
+        self.number = number
         self._peer = peer
         self._certificates = certificates
         self._decode: _Decode = None
         self._encode: _Encode = None
-        self._request: Any = None
+        self.request: Any = None
+        """What its servicer gets, once it was read."""
         self.path = path
-        self.is_silent = True
+        self.service = path.rpartition("/")[0]
+        """What its method belongs to: ``/package.Service``."""
+        self.asked = asked
+        self.is_silent = asked is None
         self.counts = False
+        self.answered = False
+        """Whether it has had its one answer: then the transport tells no more of it."""
         self.ended = False
         self.task: asyncio.Task[None] | None = None
-
-    @property
-    def service(self) -> str:
-        """What its method belongs to: ``/package.Service``."""
-        return self.path.rpartition("/")[0]
 
     def received(self, message: bytes) -> None:
         """Take a message of the client."""
@@ -77,11 +88,16 @@ class ServerCall(MessageStream):
         if self.task and not self.task.done():
             self.task.cancel()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be sent now: the call goes on, and the client reads."""
+        return self._full is None and not self.ended
+
     def _consumed(self, size: int) -> None:
-        self._core.consumed(self._id, size)
+        self.core.consumed(self.number, size)
 
     def _transmit(self, message: bytes) -> bool:
-        return self._core.send(self._id, message)
+        return self.core.send(self.number, message)
 
     # What servicers use.
 
@@ -96,11 +112,16 @@ class ServerCall(MessageStream):
         pem = [ssl.DER_cert_to_PEM_cert(der).encode("ascii") for der in self._certificates]
         return {"x509_pem_cert": pem}
 
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Have messages answered where they come in, from the next one on."""
+        self.core.answer_with(self.number, conversation)
+
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""
         message = await self._next()
-        if message is None:
-            return grpc.aio.EOF
+        return grpc.aio.EOF if message is None else await self._decoded(message)
+
+    async def _decoded(self, message: bytes) -> Any:
         if self._decode is None:
             return message
         try:
@@ -134,12 +155,12 @@ class ServerCall(MessageStream):
             if key != DETAILS_KEY or not isinstance(value, bytes):
                 raise ValueError(f"trailing metadata {key!r} is not supported")
             status = value
-        self._core.finish(self._id, code.value[0], details, status)
+        self.core.finish(self.number, code.value[0], details, status)
         raise grpc.aio.AbortError(details)
 
     def fail(self, code: grpc.StatusCode, details: str) -> None:
         """End the call with an error, from outside of the servicer."""
-        self._core.finish(self._id, code.value[0], details)
+        self.core.finish(self.number, code.value[0], details)
 
     async def requests(self) -> AsyncIterator[Any]:
         """Yield the requests."""
@@ -151,16 +172,19 @@ class ServerCall(MessageStream):
         self._decode = handler.request_deserializer
         self._encode = handler.response_serializer
         if handler.request_streaming:
-            self._request = self.requests()
+            self.request = self.requests()
             return
-        self._request = await self.read()
-        if self._request is grpc.aio.EOF:
+        # What was asked is let go of once it is decoded.
+        asked, self.asked = self.asked, None
+        if self.request is None:
+            self.request = await (self.read() if asked is None else self._decoded(asked))
+        if self.request is grpc.aio.EOF:
             await self.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no request")
 
     async def answer(self, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
         """Run a servicer's method, after :meth:`begin`."""
         method = _method(handler)
-        answer = method(self._request, self)
+        answer = method(self.request, self)
         if handler.response_streaming and hasattr(answer, "__aiter__"):
             # Whatever the servicer holds is let go of with the call, not when it is collected.
             async with contextlib.aclosing(answer):
@@ -170,17 +194,32 @@ class ServerCall(MessageStream):
             # The method writes by itself.
             await answer
         else:
-            await self.write(await answer)
-        self._core.finish(self._id)
+            self._answer(await answer)
+            return
+        self.core.finish(self.number)
+
+    def _answer(self, response: Any) -> None:
+        """Send the only response, and end the call with it."""
+        self.core.answer(self.number, self._encode(response) if self._encode else response)
+        self.answered = self.ended = True
+
+
+def send_all(calls: Sequence[ServerCall], message: bytes) -> Sequence[ServerCall]:
+    """Send one message of several calls that have room; return those that have none any more."""
+    by_server: dict[CoreServer, dict[int, ServerCall]] = {}
+    for call in calls:
+        by_server.setdefault(call.core, {})[call.number] = call
+    full = []
+    for core, known in by_server.items():
+        full += [known[number] for number in core.send_all(list(known), message)]
+    for call in full:
+        call.fill()
+    return full
 
 
 def _method(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any, ServerCall], Any]:
-    """Return what a handler calls, by its kind."""
-    kind = (handler.request_streaming, handler.response_streaming)
-    method: Any = {
-        (False, False): handler.unary_unary,
-        (False, True): handler.unary_stream,
-        (True, False): handler.stream_unary,
-        (True, True): handler.stream_stream,
-    }[kind]
+    """Return what a handler calls: of the four kinds it has the one that it is."""
+    method: Any = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
     return cast("Callable[[Any, ServerCall], Any]", method)

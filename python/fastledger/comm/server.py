@@ -8,14 +8,22 @@ times as much as what most calls ask for. Servicers are the generated ones, and 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from fastledger._core import CALL_BEGUN, CALL_HALF_CLOSED, CALL_MESSAGE, CALL_WRITABLE
+from fastledger._core import (
+    CALL_ASKED,
+    CALL_BEGUN,
+    CALL_HALF_CLOSED,
+    CALL_MESSAGE,
+    CALL_WRITABLE,
+)
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
@@ -25,6 +33,9 @@ from fastledger.common.errors import ListenFailed, said_to_others
 from fastledger.common.shorten import shortened
 
 AnyHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+ReadMany = Callable[[Sequence[Any]], Sequence[Any]]
+"""Makes of encoded requests what a method is called with, or a DecodeError for each."""
 
 MAX_STREAMS_PER_CONNECTION = 2500
 """Calls at a time on one connection."""
@@ -62,6 +73,25 @@ class Services:
         """Know no method."""
         self._methods: dict[str, AnyHandler] = {}
         self._generic: list[grpc.GenericRpcHandler] = []
+        self._reading: dict[str, ReadMany] = {}
+
+    def add_unary(
+        self, path: str, answer: Callable[[Any, Any], Awaitable[bytes]], read: ReadMany
+    ) -> None:
+        """Add a method of one request and one encoded answer.
+
+        Requests that come together are read together: some of what each one needs, such as a look
+        at its signature, costs little more for many than for one.
+
+        Args:
+            path: ``/package.Service/Method``.
+            answer: Gets a request as it was read, and the call.
+            read: Reads encoded requests; what it cannot decode it does not raise, but returns.
+        """
+        self._methods[path] = grpc.unary_unary_rpc_method_handler(
+            answer, request_deserializer=partial(_read_one, read)
+        )
+        self._reading[path] = read
 
     def add_registered_method_handlers(
         self, service: str, handlers: "Mapping[str, AnyHandler]"
@@ -83,9 +113,31 @@ class Services:
             self._methods[path] = handler
         return self._methods[path]
 
+    def read_together(self, calls: Iterable[ServerCall]) -> None:
+        """Read what calls have asked, as far as it can be read; of the rest each call will say."""
+        alike: dict[str, list[ServerCall]] = {}
+        for call in calls:
+            if call.asked is not None and call.path in self._reading:
+                alike.setdefault(call.path, []).append(call)
+        for path, asking in alike.items():
+            try:
+                requests = self._reading[path]([call.asked for call in asking])
+            except Exception:
+                _logger.exception("defect in reading for %s", path)
+                continue
+            for call, request in zip(asking, requests, strict=True):
+                call.request = None if isinstance(request, DecodeError) else request
+
     def asked_once(self) -> list[str]:
         """Return the paths of methods that are known to take one request."""
         return [path for path, each in self._methods.items() if not each.request_streaming]
+
+
+def _read_one(read: ReadMany, message: bytes) -> Any:
+    (request,) = read([message])
+    if isinstance(request, DecodeError):
+        raise request
+    return request
 
 
 @dataclass
@@ -212,12 +264,11 @@ class GrpcServer:
         if core is None:
             return
         calls = self._calls
+        begun: list[ServerCall] = []
         for number, happened, what in core.drain():
-            if happened == CALL_BEGUN:
-                path, peer, certificates = what
-                call = ServerCall(core, number, path, peer, certificates)
-                calls[number] = call
-                call.task = asyncio.get_running_loop().create_task(self._answer(call))
+            if happened in (CALL_ASKED, CALL_BEGUN):
+                call = calls[number] = ServerCall(core, number, *what)
+                begun.append(call)
             elif (known := calls.get(number)) is None:
                 # Of a call that is over nothing matters any more.
                 continue
@@ -230,6 +281,11 @@ class GrpcServer:
             else:
                 del calls[number]
                 known.over()
+        self._services.read_together(begun)
+        loop = asyncio.get_running_loop()
+        for call in begun:
+            if not call.ended:
+                call.task = loop.create_task(self._answer(call))
 
     def _displace(self, comer: ServerCall) -> bool:
         """End a stream of a service whose client has said nothing; False when all others have."""
@@ -271,7 +327,12 @@ class GrpcServer:
             _logger.exception("defect in %s", path)
             call.fail(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
-            if call.counts:
-                self._busy[service] -= 1
-                if not self._busy[service]:
-                    del self._busy[service]
+            self._forget(call)
+
+    def _forget(self, call: ServerCall) -> None:
+        if call.answered:
+            self._calls.pop(call.number, None)
+        if call.counts:
+            self._busy[call.service] -= 1
+            if not self._busy[call.service]:
+                del self._busy[call.service]

@@ -114,12 +114,16 @@ class AclProvider:
             self._check_local(role, signed)
             return
         bundle = self._bundles(channel_id)
-        if bundle is not None and bundle.application is not None:
-            named = bundle.application.acls.get(resource)
-            if named:
-                self._check_named(bundle, named, signed)
-                return
-        self._check_default(resource, channel_id, bundle, signed)
+        named = _named(resource, bundle)
+        if bundle is not None and named:
+            self._check_named(bundle, named, signed)
+        else:
+            self._check_default(resource, channel_id, bundle, signed)
+
+    @staticmethod
+    def policy(resource: str, bundle: Bundle) -> str:
+        """Return the path of the policy that a resource of a channel needs."""
+        return _named(resource, bundle) or CHANNEL_POLICIES[resource]
 
     def _check_named(self, bundle: Bundle, path: str, signed: SignedData) -> None:
         try:
@@ -161,3 +165,10 @@ class AclProvider:
                 f"channelless check policy with policy [{role}]: [{error}]"
             ) from error
         identity.verify(signed.data, signed.signature)
+
+
+def _named(resource: str, bundle: Bundle | None) -> str | None:
+    """Return the policy that a channel's own ACLs name for a resource."""
+    if bundle is None or bundle.application is None:
+        return None
+    return bundle.application.acls.get(resource)

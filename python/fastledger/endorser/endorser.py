@@ -7,14 +7,15 @@ definition on is told by a response of status 500 without an endorsement.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from fastledger.chaincode.context import TransactionContext
 from fastledger.chaincode.services import EndorsementInfo
-from fastledger.comm import ServiceLimit
+from fastledger.comm import ServiceLimit, Services
 from fastledger.common import log, metrics
 from fastledger.common.errors import EndorsementFailed, FastledgerError
 from fastledger.endorser import response as responses
@@ -22,7 +23,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.channel import Channel, Channels
 from fastledger.endorser.definitions import Definition, Definitions
 from fastledger.endorser.distributor import Distributor
-from fastledger.endorser.filters import Filter
+from fastledger.endorser.filters import Filters
 from fastledger.endorser.packages import PackageMissing
 from fastledger.endorser.proposal import (
     ProposalInvalid,
@@ -34,20 +35,17 @@ from fastledger.endorser.proposal import (
 from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.msp import Identity, SigningIdentity
-from fastledger.protos.peer import (
-    chaincode_event_pb2,
-    chaincode_pb2,
-    peer_pb2_grpc,
-    proposal_pb2,
-    proposal_response_pb2,
-)
-from fastledger.protoutil.proposal_response import endorse, response_payload
-from fastledger.protoutil.unpacked import UnpackedProposal
+from fastledger.protos.peer import chaincode_event_pb2, chaincode_pb2, proposal_response_pb2
+from fastledger.protoutil.proposal_response import encoded_payload, encoded_response
+from fastledger.protoutil.unpacked import UnpackedProposal, WholeProposal
 
 _logger = log.get("endorser")
 
 NOT_SIMULATED = {"qscc", "cscc"}
 """System chaincodes that read ledgers by themselves and write nothing."""
+
+PROPOSE = "peer/Propose"
+"""What a creator has to be allowed to, unless he calls a system chaincode."""
 
 _LEGACY_DEPLOYMENTS = (b"deploy", b"upgrade")
 
@@ -88,7 +86,7 @@ class Endorser:
         executor: Executor,
         distributor: Distributor,
         signer: SigningIdentity,
-        filters: Sequence[Filter] = (),
+        filters: Filters | None = None,
     ) -> None:
         """Build an endorser.
 
@@ -103,7 +101,7 @@ class Endorser:
             signer: Endorses.
             filters: Look at each proposal first.
         """
-        self._filters = filters
+        self._filters = filters or Filters()
         self._channels = channels
         self._acl = acl
         self._local_identity = local_identity
@@ -123,22 +121,25 @@ class Endorser:
             "The number of proposals that have failed initial validation.",
         )
 
-    async def process(self, proposal: UnpackedProposal) -> proposal_response_pb2.ProposalResponse:
+    async def process(
+        self, proposal: UnpackedProposal, admitted_to: Channel | None = None
+    ) -> bytes:
         """Endorse a proposal, or say why not.
+
+        Args:
+            proposal: The proposal.
+            admitted_to: What :meth:`admit` has said of it, where that was asked.
+
+        Returns:
+            The encoded ``protos.ProposalResponse``.
 
         Raises:
             ProposalInvalid: The proposal itself is refused.
         """
         self._received.inc()
-        try:
-            for check in self._filters:
-                check(proposal)
-            check_parts(proposal)
-            channel = self._check(proposal)
-        except FastledgerError as error:
-            self._invalid.inc()
-            _logger.warning("proposal refused: %s", error)
-            raise
+        channel = admitted_to or self.admit([proposal])[0]
+        if channel is None or channel.ledger.has_transaction(proposal.tx_id):
+            channel = self._look_through(proposal)
         started = time.perf_counter()
         try:
             answer = await self._endorse(proposal, channel)
@@ -149,7 +150,7 @@ class Endorser:
                 proposal.chaincode,
                 error,
             )
-            return responses.refusal(str(error))
+            return responses.refusal(str(error)).SerializeToString()
         _logger.debug(
             "[%s][%s] finished chaincode: %s duration: %dms",
             proposal.channel_id,
@@ -157,9 +158,45 @@ class Endorser:
             proposal.chaincode,
             (time.perf_counter() - started) * 1000,
         )
-        if answer.HasField("endorsement") or not proposal.channel_id:
-            self._succeeded.inc()
         return answer
+
+    def admit(self, proposals: Sequence[UnpackedProposal]) -> list[Channel | None]:
+        """Look at proposals together: at their signatures, their headers, their creators' rights.
+
+        Returns:
+            For each that keeps all rules its channel; None where one has to look for what is wrong.
+        """
+        alike: dict[tuple[str, bool], list[tuple[int, WholeProposal]]] = {}
+        for index, proposal in enumerate(proposals):
+            if proposal.whole is not None and proposal.channel_id:
+                is_system = self._services.is_system_chaincode(proposal.chaincode)
+                group = alike.setdefault((proposal.channel_id, is_system), [])
+                group.append((index, proposal.whole))
+        found: list[Channel | None] = [None] * len(proposals)
+        for (channel_id, is_system), group in alike.items():
+            channel = self._channels.channel(channel_id)
+            if channel is None:
+                continue
+            verdicts = channel.bundle.admitted(
+                [whole for _, whole in group],
+                None if is_system else self._acl.policy(PROPOSE, channel.bundle),
+                unexpired=self._filters.unexpired,
+                window_s=self._filters.window_s,
+            )
+            for (index, _), is_admitted in zip(group, verdicts, strict=True):
+                found[index] = channel if is_admitted else None
+        return found
+
+    def _look_through(self, proposal: UnpackedProposal) -> Channel | None:
+        """Check one rule after another; raises a FastledgerError that says which one is broken."""
+        try:
+            self._filters.check(proposal)
+            check_parts(proposal)
+            return self._check(proposal)
+        except FastledgerError as error:
+            self._invalid.inc()
+            _logger.warning("proposal refused: %s", error)
+            raise
 
     def _check(self, proposal: UnpackedProposal) -> Channel | None:
         """Check a proposal's headers, its uniqueness, and that its creator may propose."""
@@ -183,12 +220,10 @@ class Endorser:
                 f"Creator [{proposal.creator.hex()}]"
             )
         if not self._services.is_system_chaincode(proposal.chaincode):
-            self._acl.check("peer/Propose", proposal.channel_id, proposal.signed_data)
+            self._acl.check(PROPOSE, proposal.channel_id, proposal.signed_data)
         return channel
 
-    async def _endorse(
-        self, proposal: UnpackedProposal, channel: Channel | None
-    ) -> proposal_response_pb2.ProposalResponse:
+    async def _endorse(self, proposal: UnpackedProposal, channel: Channel | None) -> bytes:
         simulator = None
         if channel is not None and proposal.chaincode not in NOT_SIMULATED:
             simulator = self._services.simulate(channel, proposal.tx_id)
@@ -203,7 +238,7 @@ class Endorser:
         proposal: UnpackedProposal,
         channel: Channel | None,
         simulator: TxSimulator | None,
-    ) -> proposal_response_pb2.ProposalResponse:
+    ) -> bytes:
         definition = self._definition(proposal, channel, simulator)
         context = TransactionContext(
             channel_id=proposal.channel_id,
@@ -221,33 +256,31 @@ class Endorser:
             raise EndorsementFailed(
                 f"error in simulation: {error}" if modern else str(error)
             ) from error
+        failed = answer.status >= responses.ERROR
         # A failure of 1.4 does not say of which version.
-        failed = answer.status >= responses.ERROR and (channel is None or not channel.has_lifecycle)
-        version = "" if failed else definition.version
-        encoded = response_payload(
+        unsaid = failed and (channel is None or not channel.has_lifecycle)
+        response = answer.SerializeToString(deterministic=True)
+        payload = encoded_payload(
             proposal.hash,
-            answer,
+            response,
             results,
             b"" if event is None else event.SerializeToString(deterministic=True),
-            chaincode_pb2.ChaincodeID(name=proposal.chaincode, version=version),
+            proposal.chaincode,
+            "" if unsaid else definition.version,
         )
-        needs = None
+        interest = None
         if modern and simulator is not None:
-            needs = responses.interest(simulator, self._services.system_chaincodes)
-        result = proposal_response_pb2.ProposalResponse(response=answer, interest=needs)
-        if channel is None:
-            if answer.status >= responses.ERROR:
-                result.payload = encoded
-            return result
-        if answer.status >= responses.ERROR:
-            result.payload = encoded
-        elif answer.status < responses.ERROR_THRESHOLD:
-            result.version = 1
-            result.payload = encoded
-            result.endorsement.CopyFrom(endorse(encoded, self._signer))
+            interest = responses.interest(simulator, self._services.system_chaincodes)
+        if failed:
+            answered = encoded_response(response, payload, interest=interest)
+        elif channel is None or answer.status >= responses.ERROR_THRESHOLD:
+            answered = encoded_response(response, b"")
         else:
-            result.ClearField("interest")
-        return result
+            self._succeeded.inc()
+            return encoded_response(response, payload, self._signer, interest)
+        if channel is None:
+            self._succeeded.inc()
+        return answered
 
     def _definition(
         self,
@@ -324,7 +357,12 @@ class Endorser:
         return public
 
 
-class EndorserService(peer_pb2_grpc.EndorserServicer):
+class _Asked(NamedTuple):
+    proposal: UnpackedProposal
+    admitted_to: Channel | None
+
+
+class EndorserService:
     """The gRPC face of the endorser."""
 
     def __init__(self, endorser: Endorser, limit: ServiceLimit | None = None) -> None:
@@ -332,16 +370,31 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):
         self._endorser = endorser
         self._limit = limit or ServiceLimit("/protos.Endorser", 0)
 
-    async def ProcessProposal(
-        self,
-        request: proposal_pb2.SignedProposal,
-        context: "grpc.aio.ServicerContext[proposal_pb2.SignedProposal, proposal_response_pb2.ProposalResponse]",  # noqa: E501
-    ) -> proposal_response_pb2.ProposalResponse:
-        """Endorse."""
-        proposal = UnpackedProposal(request)
-        async with self._limit.call(proposal.claimed_creator, context):
+    def register(self, server: Services) -> None:
+        """Add the service to a server."""
+        server.add_unary("/protos.Endorser/ProcessProposal", self._process, self._read)
+
+    def _read(self, messages: Sequence[bytes]) -> list[_Asked | DecodeError]:
+        """Take proposals apart that have come together, and look at them together."""
+        unpacked = [_unpacked(message) for message in messages]
+        proposals = [one for one in unpacked if isinstance(one, UnpackedProposal)]
+        admitted = iter(self._endorser.admit(proposals))
+        return [
+            _Asked(one, next(admitted)) if isinstance(one, UnpackedProposal) else one
+            for one in unpacked
+        ]
+
+    async def _process(self, asked: _Asked, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+        async with self._limit.call(asked.proposal.claimed_creator, context):
             try:
-                return await self._endorser.process(proposal)
+                return await self._endorser.process(asked.proposal, asked.admitted_to)
             except FastledgerError as error:
                 await context.abort(grpc.StatusCode.UNKNOWN, str(error))
                 raise
+
+
+def _unpacked(message: bytes) -> UnpackedProposal | DecodeError:
+    try:
+        return UnpackedProposal(message)
+    except DecodeError as error:
+        return error

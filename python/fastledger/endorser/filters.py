@@ -30,7 +30,27 @@ class AuthFilter:
     library: str = text("library", "", "A Go plugin: not known here.")
 
 
-def filters(entries: Iterable[AuthFilter], window_s: float) -> tuple[Filter, ...]:
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a peer's proposals have to pass.
+
+    Attributes:
+        checks: In their order.
+        unexpired: Whether one of them is :func:`check_expiration`.
+        window_s: What one of them gives :func:`check_time`; None where none asks for the time.
+    """
+
+    checks: tuple[Filter, ...] = ()
+    unexpired: bool = False
+    window_s: float | None = None
+
+    def check(self, proposal: UnpackedProposal) -> None:
+        """Raise ProposalFiltered for a proposal that does not pass."""
+        for check in self.checks:
+            check(proposal)
+
+
+def filters(entries: Iterable[AuthFilter], window_s: float) -> Filters:
     """Return the filters that a configuration names.
 
     Args:
@@ -45,7 +65,7 @@ def filters(entries: Iterable[AuthFilter], window_s: float) -> tuple[Filter, ...
         "ExpirationCheck": check_expiration,
         "TimeWindowCheck": lambda proposal: check_time(proposal, window_s),
     }
-    found = []
+    found: dict[str, Filter] = {}
     for entry in entries:
         if entry.name not in known or entry.library:
             raise InputError(
@@ -54,8 +74,13 @@ def filters(entries: Iterable[AuthFilter], window_s: float) -> tuple[Filter, ...
             )
         chosen = known[entry.name]
         if chosen is not None:
-            found.append(chosen)
-    return tuple(found)
+            # One that is named twice finds nothing else the second time.
+            found[entry.name] = chosen
+    return Filters(
+        tuple(found.values()),
+        unexpired="ExpirationCheck" in found,
+        window_s=window_s if "TimeWindowCheck" in found else None,
+    )
 
 
 def check_expiration(proposal: UnpackedProposal) -> None:

@@ -23,8 +23,10 @@ from fastledger.common.errors import FastledgerError
 from fastledger.gateway.peer import GatewayChannel, GatewayPeer, Unheard
 from fastledger.gateway.plan import EndorsingPeer
 from fastledger.protos.gateway.gateway_pb2 import ErrorDetail
-from fastledger.protos.peer import peer_pb2_grpc, proposal_pb2, proposal_response_pb2
+from fastledger.protos.peer import proposal_pb2, proposal_response_pb2
 from fastledger.protoutil.unpacked import UnpackedProposal
+
+_PROCESS = "/protos.Endorser/ProcessProposal"
 
 OK = 200
 ERROR_THRESHOLD = 400
@@ -89,7 +91,7 @@ async def ask(
                 endorser, Code.FAILED_PRECONDITION, str(error), retry=False
             ) from error
     else:
-        answer = await _ask_other(channel, endorser, proposal.signed, timeout_s)
+        answer = await _ask_other(channel, endorser, proposal.encoded, timeout_s)
     _check(endorser, answer)
     return answer
 
@@ -97,13 +99,15 @@ async def ask(
 async def _ask_other(
     channel: GatewayChannel,
     endorser: EndorsingPeer,
-    proposal: proposal_pb2.SignedProposal,
+    proposal: bytes,
     timeout_s: float,
 ) -> Response:
     try:
         async with asyncio.timeout(timeout_s):
-            stub = peer_pb2_grpc.EndorserStub(await channel.connect_peer(endorser.address))
-            answer: Response = await stub.ProcessProposal(proposal)
+            other = await channel.connect_peer(endorser.address)
+            # The proposal goes on as it came.
+            process = other.unary_unary(_PROCESS, response_deserializer=Response.FromString)
+            answer: Response = await process(proposal)
     except (FastledgerError, grpc.aio.AioRpcError, TimeoutError) as error:
         if not isinstance(error, grpc.aio.AioRpcError) or error.code() is Code.UNAVAILABLE:
             await channel.peer_failed(endorser.address)

@@ -55,7 +55,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: _Context) -> pb.EvaluateResponse:
         """Have one peer simulate, and return the result."""
-        proposal = UnpackedProposal(request.proposed_transaction)
+        proposal = UnpackedProposal(request.proposed_transaction.SerializeToString())
         async with self._limit.call(proposal.claimed_creator, context):
             try:
                 targets, timeout_s = request.target_organizations, self._endorsement_timeout_s
@@ -66,7 +66,7 @@ class Gateway(gateway_pb2_grpc.GatewayServicer):
 
     async def Endorse(self, request: pb.EndorseRequest, context: _Context) -> pb.EndorseResponse:
         """Collect the endorsements that a transaction needs."""
-        proposal = UnpackedProposal(request.proposed_transaction)
+        proposal = UnpackedProposal(request.proposed_transaction.SerializeToString())
         async with self._limit.call(proposal.claimed_creator, context):
             try:
                 wanted, timeout_s = request.endorsing_organizations, self._endorsement_timeout_s

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
+from fastledger._core import SigningKey
 from fastledger.common.errors import IdentityRefused, InputError
 from fastledger.common.gopem import first_block
 from fastledger.msp.folder import pem_paths
-from fastledger.msp.keys import ORDERS, PrivateKey, keys_of
+from fastledger.msp.keys import ORDERS, P256, PrivateKey, keys_of
 from fastledger.msp.local import load_msp
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 
@@ -27,7 +28,7 @@ _MAX_NAMED = 5
 class SigningIdentity:
     """An identity with its key (``msp.SigningIdentity``); it never changes."""
 
-    __slots__ = ("_key", "_order", "certificate", "mspid", "serialized")
+    __slots__ = ("_core", "_key", "_order", "certificate", "mspid", "serialized")
 
     def __init__(self, mspid: str, certificate: bytes, key: PrivateKey) -> None:
         """Join a certificate and its key.
@@ -45,6 +46,7 @@ class SigningIdentity:
         self.serialized = SerializedIdentity(mspid=mspid, id_bytes=certificate).SerializeToString()
         self._key = key
         self._order = 0
+        self._core: SigningKey | None = None
         if isinstance(key, ec.EllipticCurvePrivateKey):
             if key.curve.name not in ORDERS:
                 raise InputError(
@@ -53,6 +55,8 @@ class SigningIdentity:
             self._order = ORDERS[key.curve.name]
         if not _belongs(key, _load_certificate(certificate, "the certificate")):
             raise InputError(f"the private key does not belong to the certificate of {mspid}")
+        if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == P256:
+            self._core = SigningKey.from_pkcs8(_pkcs8(key))
 
     @classmethod
     def load(cls, folder: Path | str, mspid: str) -> "SigningIdentity":
@@ -92,6 +96,8 @@ class SigningIdentity:
 
     def sign(self, message: bytes) -> bytes:
         """Sign: ECDSA over SHA-256 in DER with low S, or Ed25519 over the message itself."""
+        if self._core is not None:
+            return self._core.sign(message)
         if isinstance(self._key, ed25519.Ed25519PrivateKey):
             return self._key.sign(message)
         signature = self._key.sign(message, ec.ECDSA(hashes.SHA256()))
@@ -101,6 +107,14 @@ class SigningIdentity:
     def __repr__(self) -> str:
         """Name the MSP; the key stays out of logs."""
         return f"SigningIdentity({self.mspid!r})"
+
+
+def _pkcs8(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 def _load_certificate(pem: bytes, what: str) -> x509.Certificate:

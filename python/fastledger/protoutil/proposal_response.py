@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What endorsers answer, made (Fabric: ``protoutil.CreateProposalResponse``)."""
 
+from fastledger._core import proposal_response as _composed
+from fastledger._core import response_payload as encoded_payload
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeID
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
 from fastledger.protos.peer.proposal_response_pb2 import (
@@ -10,6 +12,15 @@ from fastledger.protos.peer.proposal_response_pb2 import (
     Response,
 )
 from fastledger.protoutil.signer import Signer
+
+__all__ = [
+    "encoded_payload",
+    "encoded_response",
+    "endorse",
+    "endorsed_response",
+    "failed_response",
+    "response_payload",
+]
 
 VERSION = 1
 """``ProposalResponse.version`` of every endorsement."""
@@ -39,6 +50,30 @@ def endorse(payload: bytes, endorser: Signer) -> Endorsement:
     """Sign a response payload together with the endorser's identity."""
     identity = endorser.serialized
     return Endorsement(endorser=identity, signature=endorser.sign(payload + identity))
+
+
+def encoded_response(
+    response: bytes,
+    payload: bytes,
+    endorser: Signer | None = None,
+    interest: bytes | None = None,
+) -> bytes:
+    """Compose an answer of encoded parts, which is what an endorser does for every proposal.
+
+    Args:
+        response: A ``protos.Response``.
+        payload: What is endorsed.
+        endorser: Signs the payload together with its identity; None where nothing is endorsed.
+        interest: A ``protos.ChaincodeInterest``.
+
+    Returns:
+        An encoded ``protos.ProposalResponse``.
+    """
+    if endorser is None:
+        return _composed(response, payload, interest=interest)
+    identity = endorser.serialized
+    signature = endorser.sign(payload + identity)
+    return _composed(response, payload, endorser=identity, signature=signature, interest=interest)
 
 
 def endorsed_response(payload: bytes, response: Response, endorser: Signer) -> ProposalResponse:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar, overload
 
 from google.protobuf.message import DecodeError, Message
 
+from fastledger._core import Proposal as WholeProposal
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput, ChaincodeInvocationSpec
@@ -17,6 +18,8 @@ from fastledger.protos.peer.proposal_pb2 import (
     SignedProposal,
 )
 from fastledger.protoutil.signed_data import SignedData
+
+__all__ = ["PartUndecodable", "UnpackedProposal", "WholeProposal"]
 
 _M = TypeVar("_M", bound=Message)
 _T = TypeVar("_T")
@@ -63,15 +66,34 @@ class PartUndecodable(InputError):
 
 
 class UnpackedProposal:
-    """A proposal's parts, each decoded once, when somebody asks for it first.
+    """A proposal's parts, each decoded once.
 
-    It is made where a proposal comes in, and handed on to whoever needs a part. Asking for one that
-    is no such message raises PartUndecodable. Nothing here says whether the proposal is valid.
+    It is made where a proposal comes in, and handed on to whoever needs a part. The core decodes
+    what every proposal is asked for; the rest, and all of a proposal that has not all parts, is
+    decoded when somebody asks for it first. Asking for a part that is no such message raises
+    PartUndecodable. Nothing here says whether the proposal is valid.
     """
 
-    def __init__(self, signed: SignedProposal) -> None:
-        """Take over a proposal, which nobody changes any more."""
-        self.signed = signed
+    def __init__(self, encoded: bytes) -> None:
+        """Take an encoded ``protos.SignedProposal`` apart.
+
+        Raises:
+            DecodeError: It is none.
+        """
+        self.encoded = encoded
+        self.whole = whole = WholeProposal.unpack(encoded)
+        if whole is None:
+            self.signed = SignedProposal.FromString(encoded)
+            return
+        self.channel_id = whole.channel_id
+        self.tx_id = whole.tx_id
+        self.creator = whole.creator
+        self.chaincode = whole.chaincode
+
+    @_Part
+    def signed(self) -> SignedProposal:
+        """What was signed, encoded, and the signature."""
+        return SignedProposal.FromString(self.encoded)
 
     @_Part
     def proposal(self) -> Proposal:
@@ -106,31 +128,34 @@ class UnpackedProposal:
     @_Part
     def invocation(self) -> ChaincodeInvocationSpec:
         """What is asked of which chaincode."""
-        return _decode(ChaincodeInvocationSpec, self.payload.input)
+        encoded = self.payload.input if self.whole is None else self.whole.invocation
+        return _decode(ChaincodeInvocationSpec, encoded)
 
     @_Part
     def hash(self) -> bytes:
         """SHA-256 of the headers, and of the payload without its transient part."""
+        if self.whole is not None:
+            return self.whole.hash
         public = ChaincodeProposalPayload(input=self.payload.input).SerializeToString()
         header = self.header
         return sha256(header.channel_header + header.signature_header + public).digest()
 
-    @property
+    @_Part
     def channel_id(self) -> str:
         """Empty for proposals that concern the peer alone."""
         return self.channel_header.channel_id
 
-    @property
+    @_Part
     def tx_id(self) -> str:
         """The transaction's id as the proposal says it."""
         return self.channel_header.tx_id
 
-    @property
+    @_Part
     def creator(self) -> bytes:
         """Encoded ``msp.SerializedIdentity``."""
         return self.signature_header.creator
 
-    @property
+    @_Part
     def chaincode(self) -> str:
         """Name of the chaincode that is called."""
         return self.extension.chaincode_id.name

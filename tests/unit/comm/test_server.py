@@ -3,14 +3,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.message import DecodeError
 
-from fastledger.comm import GrpcServer, ServerLimits, dial
+from fastledger.comm import GrpcServer, ServerLimits, Services, dial
+from fastledger.comm.call import ServerCall
 from fastledger.protos.peer.peer_pb2_grpc import (
     EndorserServicer,
     add_EndorserServicer_to_server,
@@ -91,6 +93,63 @@ def test_bytes_that_are_no_message_are_the_clients_fault(caplog) -> None:
     with caplog.at_level(logging.WARNING):
         asyncio.run(run())
     assert not caplog.records
+
+
+class Core:
+    """Sends nothing."""
+
+
+def reading(reads: list[int]) -> Callable[[Sequence[bytes]], list[int | DecodeError]]:
+    def read(messages: Sequence[bytes]) -> list[int | DecodeError]:
+        reads.append(len(messages))
+        if b"defect" in messages:
+            raise KeyError("oops")
+        return [int(one) if one.isdigit() else DecodeError("no number") for one in messages]
+
+    return read
+
+
+async def double(number: int, context: grpc.aio.ServicerContext) -> bytes:
+    return b"%d" % (2 * number)
+
+
+def test_requests_that_come_together_are_read_together() -> None:
+    reads: list[int] = []
+    services = Services()
+    services.add_unary("/p.S/Double", double, reading(reads))
+    asked = [b"1", b"nothing", b"3"]
+    calls = [
+        ServerCall(Core(), number, "/p.S/Double", "peer", [], message)
+        for number, message in enumerate(asked)
+    ]
+    other = ServerCall(Core(), 9, "/p.S/Other", "peer", [], b"4")
+    services.read_together([*calls, other])
+    assert reads == [3]
+    assert [call.request for call in (*calls, other)] == [1, None, 3, None]
+
+
+def test_what_cannot_be_read_ends_its_own_call() -> None:
+    async def run() -> None:
+        server = GrpcServer("127.0.0.1:0")
+        server.add(lambda to: to.add_unary("/p.S/Double", double, reading([])))
+        await server.start()
+        async with await dial(server.address) as channel:
+            ask = channel.unary_unary("/p.S/Double")
+
+            async def said(message: bytes) -> bytes | str:
+                try:
+                    return await ask(message)
+                except grpc.aio.AioRpcError as error:
+                    return error.details()
+
+            answers = await asyncio.gather(*map(said, [b"1", b"nothing", b"3"]))
+            text = "grpc: failed to unmarshal the received message: no number"
+            assert answers == [b"2", text, b"6"]
+            answers = await asyncio.gather(*map(said, [b"1", b"defect", b"3"]))
+            assert answers == [b"2", "internal error, see the log of this node", b"6"]
+        await server.stop()
+
+    asyncio.run(run())
 
 
 def test_a_client_that_goes_away_cancels_its_servicer_and_wakes_other_writers() -> None:

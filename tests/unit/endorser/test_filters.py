@@ -32,8 +32,7 @@ def proposal(age_s: float = 0, pem: bytes = b"") -> SignedProposal:
 
 
 def check(signed: SignedProposal, entries=ALL) -> None:
-    for one in filters(entries, WINDOW_S):
-        one(UnpackedProposal(signed))
+    filters(entries, WINDOW_S).check(UnpackedProposal(signed.SerializeToString()))
 
 
 @pytest.mark.parametrize("age_s", [WINDOW_S + 60, -WINDOW_S - 60])

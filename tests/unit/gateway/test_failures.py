@@ -166,12 +166,12 @@ def proposal(
 
 
 def evaluated(network: Network, sent: SignedProposal | None = None, *wanted: str):
-    asked = UnpackedProposal(sent or proposal())
+    asked = UnpackedProposal((sent or proposal()).SerializeToString())
     return asyncio.run(evaluate(network, asked, wanted, TIMEOUT_S))  # type: ignore[arg-type]
 
 
 def endorsed(network: Network, sent: SignedProposal | None = None, *wanted: str) -> Envelope:
-    asked = UnpackedProposal(sent or proposal())
+    asked = UnpackedProposal((sent or proposal()).SerializeToString())
     return asyncio.run(endorse(network, asked, wanted, TIMEOUT_S))  # type: ignore[arg-type]
 
 

@@ -26,6 +26,7 @@ from fastledger.protos.peer.chaincode_pb2 import (
 )
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction, ChaincodeProposalPayload, Proposal
 from fastledger.protos.peer.proposal_response_pb2 import (
+    ChaincodeInterest,
     Endorsement,
     ProposalResponse,
     ProposalResponsePayload,
@@ -42,7 +43,12 @@ from fastledger.protoutil.proposal import (
     proposal_hash,
     signed_proposal,
 )
-from fastledger.protoutil.proposal_response import endorsed_response, response_payload
+from fastledger.protoutil.proposal_response import (
+    encoded_payload,
+    encoded_response,
+    endorsed_response,
+    response_payload,
+)
 
 
 class Marking:
@@ -120,8 +126,36 @@ def test_real_response_payloads_are_made_again(small: Corpus) -> None:
                     outcome.events,
                     outcome.chaincode_id,
                 )
+                composed = encoded_payload(
+                    endorsed.proposal_hash,
+                    outcome.response.SerializeToString(),
+                    outcome.results,
+                    outcome.events,
+                    outcome.chaincode_id.name,
+                    outcome.chaincode_id.version,
+                )
+                assert composed == ours
                 made += ours == theirs
     assert made >= 10
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("interest", [None, ChaincodeInterest()])
+def test_the_core_composes_the_same_answers(
+    status: int, interest: ChaincodeInterest | None
+) -> None:
+    outcome = Response(status=status, message="\u00fc", payload=b"p" * 300)
+    endorsed = status == 200
+    expected = ProposalResponse(response=outcome, payload=b"signed", interest=interest)
+    if endorsed:
+        expected.MergeFrom(endorsed_response(b"signed", outcome, PEERS[0]))
+    composed = encoded_response(
+        outcome.SerializeToString(),
+        b"signed",
+        PEERS[0] if endorsed else None,
+        None if interest is None else interest.SerializeToString(),
+    )
+    assert composed == expected.SerializeToString()
 
 
 @pytest.mark.parametrize(("name", "feed"), [("small", "orderer"), ("v14", "orderer")])

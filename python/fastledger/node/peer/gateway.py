@@ -205,7 +205,7 @@ class GatewayFace:
     async def endorse(self, proposal: UnpackedProposal) -> ProposalResponse:
         """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
         try:
-            return await self._endorser.process(proposal)
+            return ProposalResponse.FromString(await self._endorser.process(proposal))
         except ProposalFiltered as error:
             raise Unheard(str(error)) from error
 

@@ -27,7 +27,7 @@ from fastledger.endorser.acl import AclProvider
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.distributor import Distributor
 from fastledger.endorser.endorser import Endorser, EndorserService
-from fastledger.endorser.filters import Filter, filters
+from fastledger.endorser.filters import Filters, filters
 from fastledger.endorser.indexfiles import IndexFiles
 from fastledger.endorser.installer import Installer
 from fastledger.endorser.lifecycle.scc import LifecycleScc
@@ -54,7 +54,6 @@ from fastledger.node.peer.snapshots import Snapshots
 from fastledger.protos.discovery.protocol_pb2_grpc import add_DiscoveryServicer_to_server
 from fastledger.protos.gateway.gateway_pb2_grpc import add_GatewayServicer_to_server
 from fastledger.protos.peer.admin_pb2_grpc import add_AdminServicer_to_server
-from fastledger.protos.peer.peer_pb2_grpc import add_EndorserServicer_to_server
 from fastledger.protos.peer.snapshot_pb2_grpc import add_SnapshotServicer_to_server
 
 STOP_GRACE_S = 1.0
@@ -147,7 +146,7 @@ class PeerNode:
         )
         endorser = EndorserService(self.endorser, config.service_limit(ENDORSER))
         admin = AdminService(self._msp)
-        self._server.add(lambda server: add_EndorserServicer_to_server(endorser, server))
+        self._server.add(endorser.register)
         self._server.add(lambda server: add_AdminServicer_to_server(admin, server))
         self._server.add(lambda server: add_SnapshotServicer_to_server(self._snapshots, server))
         form = PrivateDataForm(self.channels.channel)
@@ -275,7 +274,7 @@ class PeerNode:
         return Listener(self._support.serve)
 
 
-def _filters(file: Path, config: PeerConfig) -> tuple[Filter, ...]:
+def _filters(file: Path, config: PeerConfig) -> Filters:
     try:
         return filters(config.auth_filters, config.time_window_s)
     except InputError as error:

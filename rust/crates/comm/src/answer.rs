@@ -24,7 +24,7 @@ use tonic::Status;
 use crate::asking::Asking;
 use crate::call::{Call, Outgoing, Sending};
 use crate::events::Happened;
-use crate::exchange::{framed, room};
+use crate::exchange::{parts, room};
 use crate::host::{Host, Visit};
 use crate::incoming::Incoming;
 use crate::memory::Held;
@@ -125,11 +125,12 @@ async fn talk(
     };
     host.guests.turn(&visit.guest).await;
     let (call, mut sending) = Call::new(host.next_call(), &host.calls.unsent, held, &host.events);
-    let begun = Happened::Begun { path, peer: Arc::clone(&visit.peer), certificates: Arc::clone(&visit.certificates) };
-    let _told = Told::new(host, &call, begun, first);
+    let asks_once = first.is_some();
+    let _told = Told::new(visit, &call, path, first);
     drop(admitted);
     let receiving = async {
         match call.read(&mut asking).await {
+            Ok(()) if asks_once => {}
             Ok(()) => call.tell([Happened::HalfClosed]),
             Err(status) => call.finish(Some(status)),
         }
@@ -148,20 +149,24 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn new(host: &'a Host, call: &'a Arc<Call>, begun: Happened, first: Option<Bytes>) -> Self {
-        host.calls.insert(call);
+    fn new(visit: &'a Visit, call: &'a Arc<Call>, path: String, first: Option<Bytes>) -> Self {
+        visit.host.calls.insert(call);
+        let (peer, certificates) = (Arc::clone(&visit.peer), Arc::clone(&visit.certificates));
         match first {
-            None => call.tell([begun]),
-            Some(message) => call.tell_first(begun, message),
+            None => call.tell([Happened::Begun { path, peer, certificates }]),
+            Some(message) => {
+                let bytes = message.len();
+                call.tell_first(Happened::Asked { path, peer, certificates, message }, bytes);
+            }
         }
-        Self { host, call }
+        Self { host: &visit.host, call }
     }
 }
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
         self.host.calls.remove(self.call);
-        self.call.tell([Happened::Ended]);
+        self.call.end();
     }
 }
 
@@ -179,7 +184,12 @@ async fn send(
             Poll::Pending => sending.poll(context).map(Ok),
         });
         match outgoing.await? {
-            Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, visit, place).await?,
+            Some(Outgoing::Message(message)) => {
+                for part in parts(message) {
+                    send_part(reply, part, call, visit, place).await?;
+                }
+            }
+            Some(Outgoing::Framed(message)) => send_part(reply, message, call, visit, place).await?,
             Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
             Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
             None => return Err(Ended::Gone),
@@ -187,20 +197,21 @@ async fn send(
     }
 }
 
-async fn send_message(
+/// Sends a message, or a part of one.
+async fn send_part(
     reply: &mut Reply,
-    mut message: Bytes,
+    mut part: Bytes,
     call: &Call,
     visit: &Visit,
     place: &Arc<Place>,
 ) -> Result<(), Ended> {
     let to = reply.begin()?;
     let mut waits = None;
-    while !message.is_empty() {
+    while !part.is_empty() {
         let until = Instant::now() + visit.host.limits.message_timeout;
         let room = loop {
             let look = if waits.is_some() { until } else { Instant::now() + LOOK };
-            match timeout_at(look, room(to, message.len())).await {
+            match timeout_at(look, room(to, part.len())).await {
                 Ok(None) => return Err(Ended::Gone),
                 Ok(Some(room)) => break room.map_err(|_| Ended::Gone)?,
                 Err(_) if waits.is_some() => {
@@ -212,7 +223,7 @@ async fn send_message(
                 Err(_) => {}
             }
         };
-        to.send_data(message.split_to(room.min(message.len())), false).map_err(|_| Ended::Gone)?;
+        to.send_data(part.split_to(room.min(part.len())), false).map_err(|_| Ended::Gone)?;
         if let Some(waits) = &mut waits {
             waits.again();
         }

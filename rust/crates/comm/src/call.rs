@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tonic::Status;
 
 use crate::events::{Events, Happened};
 use crate::memory::{Held, Memory, PREFIX_BYTES};
+use crate::responder::{Answer, Responder};
 
 /// Bytes of unread messages at which no more are read from the other end, unless a single one is larger.
 const UNREAD_BYTES: usize = 4 << 20;
@@ -30,9 +31,14 @@ const FAIR_UNSENT_BYTES: usize = 64 << 10;
 /// Bytes of all calls' messages that wait for others who read slowly, from which on each call gets less.
 const ALL_UNSENT_BYTES: usize = 256 << 20;
 
+/// Messages that are answered where they come in, one after another, before others on this thread have their turn.
+const ANSWERS_A_TURN: usize = 16;
+
 /// What goes to the other end.
 pub(crate) enum Outgoing {
     Message(Bytes),
+    /// A message that is framed already, for many calls.
+    Framed(Bytes),
     /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
@@ -46,6 +52,8 @@ pub(crate) struct Call {
     unread: AtomicUsize,
     read: Notify,
     finished: AtomicBool,
+    responder: OnceLock<Arc<dyn Responder>>,
+    answered: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -67,6 +75,8 @@ impl Call {
             unread: AtomicUsize::new(0),
             read: Notify::new(),
             finished: AtomicBool::new(false),
+            responder: OnceLock::new(),
+            answered: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -79,20 +89,60 @@ impl Call {
 
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
-        self.unsent.add(message.len());
+        self.queue(message);
+        self.has_room()
+    }
+
+    /// Does so with one that is framed already.
+    pub(crate) fn send_framed(&self, message: Bytes) -> bool {
+        self.put(message.len(), Outgoing::Framed(message));
+        self.has_room()
+    }
+
+    /// Queues a message for whoever does not wait until the call is writable.
+    pub(crate) fn queue(&self, message: Bytes) {
+        self.put(message.len(), Outgoing::Message(message));
+    }
+
+    fn put(&self, bytes: usize, outgoing: Outgoing) {
+        self.unsent.add(bytes);
+        // The other end may be gone, which an event tells.
+        drop(self.outgoing.send(outgoing));
+    }
+
+    fn has_room(&self) -> bool {
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
-        // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(Outgoing::Message(message)));
         writable
+    }
+
+    /// Has the other end's messages answered where they come in, from the next one on.
+    pub(crate) fn answer_with(&self, responder: Arc<dyn Responder>) {
+        self.responder.get_or_init(|| responder);
     }
 
     /// Ends what is sent after what is queued; for a server, without a status for success.
     pub(crate) fn finish(&self, status: Option<Status>) {
         self.finished.store(true, Ordering::Release);
         drop(self.outgoing.send(Outgoing::End(status)));
+    }
+
+    /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
+    pub(crate) fn answer(&self, message: Bytes) {
+        self.answered.store(true, Ordering::Release);
+        self.send(message);
+        self.finish(None);
+    }
+
+    /// Tells whoever answers that the call is over, unless that is known.
+    pub(crate) fn end(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            self.events.forget();
+        } else {
+            self.tell([Happened::Ended]);
+        }
     }
 
     /// Whether what is queued is all that will be sent.
@@ -111,6 +161,7 @@ impl Call {
 
     /// Tells of the other end's messages, no faster than they are taken, until it has no more.
     pub(crate) async fn read(&self, messages: &mut impl Messages) -> Result<(), Status> {
+        let mut answered = 0;
         loop {
             tokio::select! {
                 biased;
@@ -118,19 +169,31 @@ impl Call {
                 kept = messages.keep() => match kept? {},
             }
             let Some(message) = messages.next().await? else { return Ok(()) };
-            self.count(&message);
-            self.tell([Happened::Message(message)]);
+            match self.responder.get().map_or(Answer::Pass, |responder| responder.respond(&message)) {
+                Answer::Pass => {
+                    self.count(message.len());
+                    self.tell([Happened::Message(message)]);
+                    continue;
+                }
+                Answer::Nothing => {}
+                Answer::Send(answer) => self.queue(answer),
+            }
+            self.received.release(message.len() + PREFIX_BYTES);
+            answered += 1;
+            if answered % ANSWERS_A_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
     /// Tells of a call and its first message.
-    pub(crate) fn tell_first(&self, begun: Happened, message: Bytes) {
-        self.count(&message);
-        self.tell([begun, Happened::Message(message)]);
+    pub(crate) fn tell_first(&self, asked: Happened, bytes: usize) {
+        self.count(bytes);
+        self.tell([asked]);
     }
 
-    fn count(&self, message: &Bytes) {
-        self.unread.fetch_add(message.len() + MESSAGE_COST, Ordering::AcqRel);
+    fn count(&self, bytes: usize) {
+        self.unread.fetch_add(bytes + MESSAGE_COST, Ordering::AcqRel);
     }
 
     /// Tells whoever talks what happened.
@@ -143,10 +206,15 @@ impl Call {
         self.unsent.mine() <= most
     }
 
+    /// Waits until messages are taken, and, where they are answered here, until answers are.
     async fn room(&self) {
-        while self.unread.load(Ordering::Acquire) >= UNREAD_BYTES {
+        while self.unread.load(Ordering::Acquire) >= UNREAD_BYTES || (self.is_answered() && !self.writable()) {
             self.read.notified().await;
         }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.responder.get().is_some()
     }
 }
 
@@ -160,11 +228,16 @@ impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context));
-        if let Some(Outgoing::Message(message)) = &outgoing {
+        if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
-            if call.writable() && call.sender_waits.swap(false, Ordering::AcqRel) {
-                call.tell([Happened::Writable]);
+            if call.writable() {
+                if call.sender_waits.swap(false, Ordering::AcqRel) {
+                    call.tell([Happened::Writable]);
+                }
+                if call.is_answered() {
+                    call.read.notify_one();
+                }
             }
         }
         Poll::Ready(outgoing)

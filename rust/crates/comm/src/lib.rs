@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! gRPC servers and clients whose calls are answered and made elsewhere, and calls for threads that wait.
+//! gRPC servers and clients whose calls are answered and made elsewhere.
 //!
 //! HTTP/2, TLS, framing and flow control run on one thread of their own. Whoever answers sees [`Event`]s: a call
 //! begins, messages come as bytes, the client has no more, the call is over; and sends messages and a status back.
 //! Whoever calls sees messages and a status, and sends messages.
 //! Events gather in a queue with a file descriptor to wait for, so that one wake-up of a slow reader, such as an
-//! event loop in Python, takes all that have come.
+//! event loop in Python, takes all that have come. A quick reader follows them where they arise.
 
 mod accept;
 mod answer;
 mod asking;
 mod call;
 mod channel;
-mod client;
 mod dial;
 mod error;
 mod events;
@@ -23,6 +22,7 @@ mod heard;
 mod host;
 mod incoming;
 mod limits;
+mod line;
 mod linger;
 mod link;
 mod listener;
@@ -30,6 +30,7 @@ mod memory;
 mod patience;
 mod preface;
 mod reply;
+mod responder;
 mod runtime;
 mod server;
 mod tls;
@@ -38,11 +39,12 @@ mod trust;
 mod waiting;
 
 pub use channel::{GrpcChannel, Hub, OutgoingCall};
-pub use client::{ClientStream, Route};
 pub use dial::ClientLimits;
 pub use error::CommError;
-pub use events::{Event, Happened};
+pub use events::{Event, Following, Happened};
 pub use limits::Limits;
+pub use line::Line;
+pub use responder::{Answer, Responder};
 pub use runtime::THREAD;
 pub use server::Server;
 pub use tls::{ClientRoots, ClientTls, ServerTls};

@@ -10,10 +10,13 @@ use tonic::{Code, Status};
 
 use crate::accept::{Phase, accept};
 use crate::error::CommError;
-use crate::events::Event;
+use crate::events::{Event, Following, Happened};
+use crate::exchange::framed;
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::line::Line;
 use crate::listener::Listener;
+use crate::responder::Responder;
 use crate::runtime::runtime;
 use crate::tls::{Acceptors, ServerTls};
 
@@ -62,13 +65,43 @@ impl Server {
     pub fn drain(&self) -> Vec<Event> {
         let events = self.host.events.drain();
         self.host.guests.next_round();
+        for event in &events {
+            // A request is taken with the event, so that no more has to be said of it.
+            if let Happened::Asked { message, .. } = &event.happened {
+                self.consumed(event.call, message.len());
+            }
+        }
         events
+    }
+
+    /// Has `take` take every event, on the thread that serves: it must not wait. Nobody drains them then.
+    pub fn follow(&self, take: impl Fn(Event) + Send + 'static) -> Result<Following, CommError> {
+        let guests = Arc::clone(&self.host.guests);
+        self.host.events.follow(move |events| {
+            guests.next_round();
+            events.into_iter().for_each(&take);
+        })
     }
 
     /// Sends a message of a call; false asks to wait until the call is writable. Of a call that is over, nothing is sent.
     #[must_use]
     pub fn send(&self, call: u64, message: Bytes) -> bool {
         self.host.calls.get(call).is_none_or(|call| call.send(message))
+    }
+
+    /// Answers a call that asked once, and ends it; nothing more is told of it.
+    pub fn answer(&self, call: u64, message: Bytes) {
+        if let Some(call) = self.host.calls.get(call) {
+            call.answer(message);
+        }
+    }
+
+    /// Sends one message of many calls, framed once for all; returns those that ask to wait until they are writable.
+    #[must_use]
+    pub fn send_all(&self, calls: &[u64], message: &[u8]) -> Vec<u64> {
+        let framed = framed(message);
+        let is_full = |id: &u64| self.host.calls.get(*id).is_some_and(|call| !call.send_framed(framed.clone()));
+        calls.iter().copied().filter(is_full).collect()
     }
 
     /// Ends a call: code 0 for success, `details` an encoded `google.rpc.Status` or nothing. Text that is longer than
@@ -85,6 +118,14 @@ impl Server {
         if let Some(call) = self.host.calls.get(call) {
             call.consumed(bytes);
         }
+    }
+
+    /// Has a call's messages answered where they come in, from the next one on; none of a call that is over.
+    #[must_use]
+    pub fn answer_with(&self, call: u64, responder: Arc<dyn Responder>) -> Option<Line> {
+        let call = self.host.calls.get(call)?;
+        call.answer_with(responder);
+        Some(Line::new(&call))
     }
 
     /// Takes no more calls; those under way go on.

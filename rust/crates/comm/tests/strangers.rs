@@ -30,7 +30,7 @@ fn hosted(limits: Limits) -> Hosted {
 }
 
 fn is_begun(event: &Event) -> bool {
-    matches!(event.happened, Happened::Begun { .. })
+    matches!(event.happened, Happened::Begun { .. } | Happened::Asked { .. })
 }
 
 /// The begin of a message of 99 MB.
@@ -69,11 +69,11 @@ fn answers_once(hosted: &Hosted) {
     let mut client = hosted.client();
     let (response, mut body) = hosted.call_of(&mut client, ONCE, false);
     body.send_data(message(b"ping"), true).unwrap();
-    let fits = |event: &Event| matches!(&event.happened, Happened::Message(got) if got == "ping");
+    let fits = |event: &Event| matches!(&event.happened, Happened::Asked { message, .. } if message == "ping");
     let call = hosted.until(fits).into_iter().find(fits).unwrap().call;
-    assert!(hosted.server.send(call, Bytes::from_static(b"pong")));
-    hosted.server.finish(call, 0, "", Bytes::new());
+    hosted.server.answer(call, Bytes::from_static(b"pong"));
     assert_eq!(hosted.answer(response), ("0".to_owned(), 9));
+    assert!(hosted.server.drain().iter().all(|event| event.call != call), "nothing more is told of it");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn connections_have_their_turns() {
         .drain()
         .into_iter()
         .filter_map(|event| match event.happened {
-            Happened::Begun { peer, .. } => Some(peer),
+            Happened::Asked { peer, .. } => Some(peer),
             _ => None,
         })
         .collect();

@@ -99,9 +99,6 @@ impl Committer {
         if outcome.is_ok() && intent == Intent::Commit {
             self.copies = is_copy;
         }
-        if idle {
-            self.flusher.flush_soon();
-        }
         outcome
     }
 

@@ -49,6 +49,9 @@ pub enum IdentityError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A private key cannot be read, or does not sign.
+    #[error("the private key cannot be used: {0}")]
+    SigningKey(String),
     /// A policy cannot be compiled.
     #[error("policy does not compile: {0}")]
     Policy(String),

@@ -78,7 +78,7 @@ impl OtherKey {
 
 fn verify_ecdsa(key: &EcKey, hash: SignatureHash, message: &[&[u8]], signature: &[u8]) -> Result<(), &'static str> {
     let signature = EcdsaSignature::lenient(signature).map_err(|_| "it is not an ECDSA signature in DER")?;
-    if !key.is_low_s(&signature) {
+    if !key.curve.is_low_s(&signature) {
         return Err("its s is above half of the curve's order");
     }
     let digest = hash.digest(message).ok_or("the MSP prescribes an unknown hash family")?;

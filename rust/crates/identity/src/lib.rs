@@ -22,6 +22,8 @@ mod identity;
 mod key;
 pub mod msp;
 pub mod policy;
+mod signed;
+mod signing;
 pub mod x509;
 
 pub use config::{ApplicationCapabilities, ChannelCapabilities, ChannelConfig, OrdererCapabilities};
@@ -31,3 +33,5 @@ pub use identity::{Identity, Roles};
 pub use key::{OtherKey, SignatureHash, VerifyingKey};
 pub use msp::{Msp, MspManager, MspVersion};
 pub use policy::{Policy, PolicyManager, PolicyResult, Signers, Unsatisfied};
+pub use signed::{Signed, valid_signers};
+pub use signing::SigningKey;

@@ -26,7 +26,7 @@ mod changes;
 mod checks;
 pub mod commit_hash;
 mod conflict;
-mod merkle;
+pub mod merkle;
 pub mod parallel;
 mod phantom;
 pub mod sequential;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use fastledger_endorser::{Rules, admitted};
 use fastledger_identity as identity;
 use fastledger_identity::x509;
 use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
@@ -13,6 +14,7 @@ use pyo3::types::{PyBytes, PyFrozenSet, PyMappingProxy, PyTuple};
 
 use crate::certificate::Certificate;
 use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
+use crate::proposal::Proposal;
 use crate::sections::{Application, Orderer, consortiums};
 use crate::{door, error};
 
@@ -155,6 +157,29 @@ impl ChannelConfig {
     fn evaluate_application_policy(&self, py: Python<'_>, policy: &[u8], signed: Vec<SignedData>) -> PyResult<()> {
         let policy = door::deep_work(py, policy.len(), || self.0.application_policy(policy), error::identity)?;
         self.judge(py, &policy, &signed)
+    }
+
+    /// Which proposals keep all rules, in one batch of signatures.
+    #[pyo3(signature = (proposals, policy, now, *, unexpired, window_s))]
+    fn admitted(
+        &self,
+        py: Python<'_>,
+        proposals: Vec<Py<Proposal>>,
+        policy: Option<&str>,
+        now: f64,
+        unexpired: bool,
+        window_s: Option<f64>,
+    ) -> PyResult<Vec<bool>> {
+        let known = policy.map(|path| self.0.policy(path));
+        if known.is_some_and(|known| known.is_none()) {
+            // Nobody satisfies a policy that there is not.
+            return Ok(vec![false; proposals.len()]);
+        }
+        let policy = known.flatten().map(|policy| &**policy);
+        let rules = Rules { now, unexpired, window: window_s, policy };
+        let parts: Vec<_> = proposals.iter().map(|proposal| proposal.get().parts()).collect();
+        let judge = || Ok::<_, IdentityError>(admitted(&parts, &self.0, verifier(), &rules));
+        door::work(py, judge, error::identity)
     }
 
     /// Holds the orderers' signatures in a block's metadata against the policy for them.

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use fastledger_crypto::{Job, Signature, Verifier, VerifierOptions};
+use fastledger_crypto::{Verifier, VerifierOptions};
 use fastledger_identity as identity;
 use fastledger_identity::policy::{SignaturePolicy, Signers};
-use fastledger_identity::{IdentityError, MspManager, MspVersion, Policy, VerifyingKey};
+use fastledger_identity::{IdentityError, MspManager, MspVersion, Policy, Signed};
 use fastledger_wire::Message;
-use fastledger_wire::hash::sha256;
 use fastledger_wire::msp::{MspConfig, MspPrincipal, role};
 use fastledger_wire::policies::{SignaturePolicy as Rule, SignaturePolicyEnvelope};
 use pyo3::prelude::*;
@@ -40,29 +39,9 @@ pub(crate) fn signers(msps: &MspManager, signed: &[SignedData]) -> Signers {
 
 /// The signer of each signature that holds; all signatures are verified in one batch.
 pub(crate) fn valid_signers(msps: &MspManager, signed: &[SignedData]) -> Vec<Option<Arc<identity::Identity>>> {
-    let mut signers: Vec<_> = signed.iter().map(|(_, identity, _)| msps.identity(identity).ok()).collect();
-    let known = signers.clone();
-    let mut batch = Vec::new();
-    for (index, (known, (message, _, signature))) in known.iter().zip(signed).enumerate() {
-        let Some(known) = known else { continue };
-        match known.key() {
-            VerifyingKey::P256(key) => match Signature::from_der(signature) {
-                Ok(signature) => batch.push((index, Job { key, digest: sha256(&[message]), signature })),
-                Err(_) => signers[index] = None,
-            },
-            VerifyingKey::Other(_) if known.verify(&[message], signature).is_ok() => {}
-            VerifyingKey::Other(_) => signers[index] = None,
-        }
-    }
-    let jobs: Vec<_> = batch.iter().map(|(_, job)| *job).collect();
-    let mut verdicts = vec![false; jobs.len()];
-    verifier().verify_batch(&jobs, &mut verdicts);
-    for ((index, _), verdict) in batch.iter().zip(verdicts) {
-        if !verdict {
-            signers[*index] = None;
-        }
-    }
-    signers
+    let signed: Vec<_> =
+        signed.iter().map(|(message, identity, signature)| Signed { message, identity, signature }).collect();
+    identity::valid_signers(msps, verifier(), &signed)
 }
 
 /// An identity that an MSP could read, with the MSP's verdict on it.
@@ -138,6 +117,23 @@ impl Identity {
 
     fn __str__(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// A private key on P-256 that signs as Fabric does.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct SigningKey(identity::SigningKey);
+
+#[pymethods]
+impl SigningKey {
+    /// Reads a key in PKCS#8.
+    #[staticmethod]
+    fn from_pkcs8(py: Python<'_>, der: &[u8]) -> PyResult<Self> {
+        door::work(py, || identity::SigningKey::from_pkcs8(der), error::identity).map(Self)
+    }
+
+    fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &door::work(py, || self.0.sign(message), error::identity)?))
     }
 }
 

@@ -19,8 +19,10 @@ pub mod lifecycle;
 pub mod msp;
 pub mod peer;
 pub mod policies;
+pub mod proposal;
 pub mod protobuf;
 pub mod rwset;
+pub mod shim;
 
 pub use code::TxValidationCode;
 pub use hash::Hash;

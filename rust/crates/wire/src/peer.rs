@@ -6,6 +6,18 @@ use crate::policies::{SignaturePolicyEnvelope, merge_case};
 use crate::protobuf::{DecodeError, Map, Message, Value};
 
 messages! {
+    /// `protos.SignedProposal`.
+    SignedProposal<'a> {
+        1 => proposal_bytes: &'a [u8],
+        2 => signature: &'a [u8],
+    }
+
+    /// `protos.Proposal`.
+    Proposal<'a> {
+        1 => header: &'a [u8],
+        2 => payload: &'a [u8],
+    }
+
     /// `protos.Transaction`.
     Transaction<'a> {
         1 => actions: Vec<TransactionAction<'a>>,

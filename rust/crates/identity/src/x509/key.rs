@@ -60,6 +60,20 @@ impl Curve {
             Self::P521 => &P521_ORDER,
         }
     }
+
+    /// Whether s is at most half of the order (`bccsp/utils.IsLowS`).
+    pub(crate) fn is_low_s(self, signature: &EcdsaSignature) -> bool {
+        let complement = ecdsa::compare(&signature.s, self.order());
+        complement.is_lt() && ecdsa::compare(&signature.s, &ecdsa::subtract(self.order(), &signature.s)).is_lt()
+    }
+
+    /// The signature with s replaced by order - s where it is high (`bccsp/utils.ToLowS`).
+    pub(crate) fn to_low_s(self, signature: EcdsaSignature) -> EcdsaSignature {
+        if self.is_low_s(&signature) || ecdsa::compare(&signature.s, self.order()).is_ge() {
+            return signature;
+        }
+        EcdsaSignature { s: ecdsa::subtract(self.order(), &signature.s), ..signature }
+    }
 }
 
 /// An elliptic curve key, its point checked.
@@ -114,20 +128,6 @@ impl EcKey {
                 key.verify_digest_sig(&digest, &fixed).ok()
             }
         }
-    }
-
-    /// Whether s is at most half of the curve's order (`bccsp/utils.IsLowS`).
-    pub(crate) fn is_low_s(&self, signature: &EcdsaSignature) -> bool {
-        let complement = ecdsa::compare(&signature.s, self.curve.order());
-        complement.is_lt() && ecdsa::compare(&signature.s, &ecdsa::subtract(self.curve.order(), &signature.s)).is_lt()
-    }
-
-    /// The signature with s replaced by order - s where it is high (`bccsp/utils.ToLowS`).
-    pub(crate) fn to_low_s(&self, signature: EcdsaSignature) -> EcdsaSignature {
-        if self.is_low_s(&signature) || ecdsa::compare(&signature.s, self.curve.order()).is_ge() {
-            return signature;
-        }
-        EcdsaSignature { s: ecdsa::subtract(self.curve.order(), &signature.s), ..signature }
     }
 }
 

@@ -32,7 +32,7 @@ pub use tls::{TlsError, verify_tls};
 pub(crate) use crl::Crl;
 pub(crate) use ecdsa::EcdsaSignature;
 pub(crate) use host::is_legacy_hostname;
-pub(crate) use key::{EcKey, PublicKey, verify_ed25519};
+pub(crate) use key::{Curve, EcKey, PublicKey, verify_ed25519};
 pub(crate) use sanitize::sanitized;
 pub(crate) use verify::{CertPool, Chain, verify};
 

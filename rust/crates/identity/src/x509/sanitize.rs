@@ -15,7 +15,7 @@ pub(crate) fn sanitized(certificate: &Arc<Certificate>, parent: &Certificate) ->
     let PublicKey::Ec(key) = parent.public_key() else {
         return Err(CertificateError("issuer of an ECDSA signature has no ECDSA key"));
     };
-    let signature = key.to_low_s(EcdsaSignature::lenient(certificate.signature())?).to_der();
+    let signature = key.curve.to_low_s(EcdsaSignature::lenient(certificate.signature())?).to_der();
     if signature == certificate.signature() {
         return Ok(Arc::clone(certificate));
     }
