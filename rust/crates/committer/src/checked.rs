@@ -197,12 +197,12 @@ fn creator(channel_id: &str, creator: &[u8], config: &ChannelConfig) -> Signatur
     if channel_id != config.channel_id() {
         return Err(format!("channel {channel_id:?} has no MSPs here, this is {:?}", config.channel_id()).into());
     }
-    let identity = config.msps().identity(creator).map_err(text)?;
-    identity.validity().map_err(text)?;
+    let identity = config.msps().identity(creator).map_err(|error| text(&error))?;
+    identity.validity().map_err(|error| text(&error))?;
     Ok(identity)
 }
 
-fn text(error: impl ToString) -> Arc<str> {
+fn text(error: &impl ToString) -> Arc<str> {
     error.to_string().into()
 }
 
@@ -217,11 +217,11 @@ fn check_signature(
     defer: impl FnOnce(Arc<Identity>, Signature),
 ) -> SignatureCheck {
     if let VerifyingKey::P256(_) = identity.key() {
-        let signature = Signature::from_der(signature).map_err(text)?;
+        let signature = Signature::from_der(signature).map_err(|error| text(&error))?;
         defer(identity, signature);
         return Err(Arc::clone(&MISMATCH));
     }
-    identity.verify(message, signature).map_err(text)?;
+    identity.verify(message, signature).map_err(|error| text(&error))?;
     Ok(identity)
 }
 

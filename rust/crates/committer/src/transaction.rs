@@ -222,8 +222,8 @@ impl<'a> Draft<'a> {
             let (payload, signature) = (envelope.payload, envelope.signature);
             Signed { payload, signature, channel_header, signature_header, body }
         });
-        let headed = Headed { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed };
-        Self { entry: Entry::Headed(Box::new(headed)), tx_id, proposal }
+        let entry = Entry::Headed(Box::new(Headed { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed }));
+        Self { entry, tx_id, proposal }
     }
 
     /// What is to be hashed.

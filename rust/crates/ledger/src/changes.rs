@@ -180,7 +180,7 @@ impl Changes {
     }
 
     /// The changes in the order of whole keys, from one on.
-    pub(crate) fn from_whole<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
+    pub(crate) fn since<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
         let order = self.whole_order.get_or_init(|| self.order_of_whole_keys());
         let position = move |place: usize| order.get(place).map_or(place, |position| *position as usize);
         let (mut first, mut behind) = (0, self.entries.len());

@@ -101,7 +101,7 @@ impl View {
         visit: &mut dyn FnMut(&[u8], VersionedValue<'static>) -> ControlFlow<()>,
     ) -> Result<()> {
         let (from, to) = bounds(namespace, collection, start, end);
-        self.visit_states(&from, Some(&to), StateValue::to_owned, &mut |key, value| {
+        self.visit_states(&from, Some(&to), owned, &mut |key, value| {
             let Some((_, key)) = keys::split_state(key) else { return ControlFlow::Continue(()) };
             visit(key, value)
         })
@@ -123,7 +123,7 @@ impl View {
     ) -> Result<()> {
         let mut damaged = None;
         let (from, _) = bounds(first.namespace, first.collection, first.key, &[]);
-        self.visit_states(&from, None, StateValue::to_owned, &mut |whole, value| {
+        self.visit_states(&from, None, owned, &mut |whole, value| {
             let split = keys::split_state(whole);
             let named = split.and_then(|(namespace, key)| Some((std::str::from_utf8(namespace).ok()?, key)));
             let Some((namespace, key)) = named else {
@@ -363,9 +363,8 @@ impl StateReader for View {
         with_stored(key, |stored| self.state(stored, |value| value.version))
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself has one lifetime, not any")]
     fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>> {
-        with_stored(key, |stored| self.state(stored, |value| value.to_owned()))
+        with_stored(key, |stored| self.state(stored, owned))
     }
 
     fn metadata(&self, key: StateKey<'_>) -> Result<Cow<'static, [u8]>> {
@@ -398,6 +397,10 @@ impl StateReader for View {
             visit(key, version)
         })
     }
+}
+
+fn owned(value: StateValue<'_>) -> VersionedValue<'static> {
+    value.to_owned()
 }
 
 thread_local! {
