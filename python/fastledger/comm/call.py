@@ -109,7 +109,7 @@ class ServerCall(MessageStream):
 
     def answer_with(self, conversation: ChaincodeConversation) -> None:
         """Have messages answered where they come in, from the next one on."""
-        self._core.answer_with(self._id, conversation)
+        self._core.answer_with(self.number, conversation)
 
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""
