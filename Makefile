@@ -26,7 +26,7 @@ help:
 	@echo "make build    the fastledger command, in $(BIN)"
 	@echo "make demo     a network walked through, its ledger and a real Fabric one validated"
 	@echo "make test     all tests"
-	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
+	@echo "make bench    ours beside real Fabric where Go is there, with a report; milliseconds per stage"
 	@echo "make check    formatting, lints, types, layers, dependencies"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
@@ -75,9 +75,8 @@ test-python: build $(TEST_TOOLS)
 	$(BIN)/pytest
 
 bench: build $(TEST_TOOLS)
+	$(BIN)/python benches/compare.py --out target/bench
 	$(BIN)/python benches/replay.py
-	$(BIN)/python benches/deliver.py
-	$(BIN)/python benches/network.py
 	$(BIN)/python benches/subscribers.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 

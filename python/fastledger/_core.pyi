@@ -26,6 +26,7 @@ __all__ = [
     "ChannelConfig",
     "CommitResult",
     "Consenter",
+    "CoreBytes",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -56,9 +57,11 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "block_number",
     "check_channel_id",
     "counters",
     "deflate",
+    "delivered",
     "duration_ns",
     "emitted_events",
     "environment_damage",
@@ -69,6 +72,7 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "open_envelope",
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
@@ -229,6 +233,15 @@ class ChaincodeDefinition:
     @property
     def package_id(self) -> bytes:
         """The id of the package that lscc instantiated, empty by `_lifecycle`."""
+
+@final
+class CoreBytes:
+    """Bytes that lie in the core's memory: Python hands them on without a copy."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def __contains__(self, part: bytes, /) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class CommitResult:
@@ -613,7 +626,7 @@ class Ledger:
     def last_header_hash(self) -> bytes | None: ...
     @property
     def last_commit_hash(self) -> bytes | None: ...
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: bytes | CoreBytes) -> None:
         """Hands the next block to the pipeline; waits while the pipeline is full.
 
         Never raises for what is wrong with the block: that is the matter of `result`.
@@ -627,8 +640,8 @@ class Ledger:
         of the refused number again.
         """
 
-    def ready(self) -> int:
-        """Results that can be taken without waiting."""
+    def ready(self, longest_s: float = 0.0) -> int:
+        """Results that can be taken without waiting; waits for one, at most so long."""
 
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""
@@ -717,8 +730,10 @@ class GrpcChannel:
     ) -> tuple[int, GrpcCall]:
         """One message, one answer."""
 
-    def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
-        """Messages in both directions."""
+    def converse(
+        self, path: str, timeout_s: float | None = None, *, held: bool = False
+    ) -> tuple[int, GrpcCall]:
+        """Messages in both directions; `held` ones come as `CoreBytes`."""
 
     @property
     def server_certificate(self) -> bytes | None:
@@ -792,6 +807,9 @@ class GrpcServer:
 
     def answer(self, call: int, message: bytes) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
+
+    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+        """Sends one message of many calls; returns those that ask to wait."""
 
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
@@ -1283,6 +1301,14 @@ class Workload:
     def spec(self) -> str:
         """The whole specification as JSON."""
 
+    @property
+    def identities(self) -> list[tuple[str, str, str, str, bytes]]:
+        """Everybody who signs, and the orderer's TLS pair as the last one.
+
+        Each is a subject's name, an MSP's, the certificate and its authority's in PEM, and the
+        private key as a big-endian number.
+        """
+
     def __iter__(self) -> Workload: ...
     def __next__(self) -> tuple[int, bytes, bytes, bool]:
         """Number, encoded common.Block, predicted codes, and whether it is measured, not set-up."""
@@ -1292,6 +1318,9 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def block_number(block: bytes | CoreBytes) -> int:
+    """The number of an encoded common.Block; its transactions are not looked at."""
 
 def counters() -> list[tuple[str, str, list[tuple[str, str]], int]]:
     """What the core counts: name, text, labels and value, by name."""
@@ -1307,6 +1336,12 @@ def check_channel_id(channel_id: str) -> None:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def delivered(response: bytes | CoreBytes) -> CoreBytes | int:
+    """The block of an encoded orderer.DeliverResponse, where it lies; or its status.
+
+    Raises InputError if it is neither.
+    """
 
 def duration_ns(text: str) -> int:
     """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
@@ -1411,11 +1446,17 @@ def proposal_response(
 ) -> bytes:
     """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
 
+def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
+    """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
+
+    None where anything about it is out of the ordinary: it does not decode, or has no headers.
+    """
+
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
 
     Fabric: `protoutil.ComputeTxID`.
     """
 
-def transaction_ids(block: bytes) -> list[str]:
+def transaction_ids(block: bytes | CoreBytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

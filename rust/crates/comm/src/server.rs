@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use crate::accept::{Phase, accept};
 use crate::error::CommError;
 use crate::events::{Event, Following, Happened};
+use crate::exchange::framed;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::line::Line;
@@ -93,6 +94,14 @@ impl Server {
         if let Some(call) = self.host.calls.get(call) {
             call.answer(message);
         }
+    }
+
+    /// Sends one message of many calls, framed once for all; returns those that ask to wait until they are writable.
+    #[must_use]
+    pub fn send_all(&self, calls: &[u64], message: &[u8]) -> Vec<u64> {
+        let framed = framed(message);
+        let is_full = |id: &u64| self.host.calls.get(*id).is_some_and(|call| !call.send_framed(framed.clone()));
+        calls.iter().copied().filter(is_full).collect()
     }
 
     /// Ends a call: code 0 for success, `details` an encoded `google.rpc.Status` or nothing. Text that is longer than

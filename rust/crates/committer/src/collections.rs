@@ -19,17 +19,18 @@ pub(crate) fn expiries<'a, S: StateReader>(
     batch: &UpdateBatch<'a>,
     state: &S,
 ) -> Result<Vec<Expiry<'a>>, S::Error> {
-    let mut lives: HashMap<(&str, &str), u64> = HashMap::new();
+    let mut lives: HashMap<&str, Lives> = HashMap::new();
     let mut expiries = Vec::new();
     for update in &batch.updates {
         let (namespace, collection) = (update.key.namespace, update.key.collection);
         if collection.is_empty() {
             continue;
         }
-        let life = match lives.entry((namespace, collection)) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(block_to_live(state, namespace, collection)?),
+        let known = match lives.entry(namespace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(lives_of(&collections_of(state, namespace)?)),
         };
+        let life = known.get(collection).copied().unwrap_or(0);
         if let Some(expiring_block) = expiring_block(block_number, life) {
             expiries.push(Expiry { key: update.key, expiring_block });
         }
@@ -37,18 +38,18 @@ pub(crate) fn expiries<'a, S: StateReader>(
     Ok(expiries)
 }
 
-/// How many blocks a collection's values live; 0 is for ever, also where the collection is not defined.
-fn block_to_live<S: PublicState>(state: &S, namespace: &str, collection: &str) -> Result<u64, S::Error> {
-    let package = collections_of(state, namespace)?;
-    Ok(find_block_to_live(&package, collection).unwrap_or(0))
-}
+/// How many blocks the values of a chaincode's collections live; 0 is for ever, as it is where a collection is not
+/// defined.
+type Lives = HashMap<Box<str>, u64>;
 
-fn find_block_to_live(package: &[u8], collection: &str) -> Option<u64> {
-    let package = CollectionConfigPackage::decode(package).ok()?;
-    package.config.into_iter().find_map(|config| match config {
-        CollectionConfig::Static(config) if config.name == collection => Some(config.block_to_live),
-        _ => None,
-    })
+fn lives_of(package: &[u8]) -> Lives {
+    let mut lives = Lives::new();
+    for config in CollectionConfigPackage::decode(package).unwrap_or_default().config {
+        if let CollectionConfig::Static(config) = config {
+            lives.entry(config.name.into()).or_insert(config.block_to_live);
+        }
+    }
+    lives
 }
 
 /// A chaincode's encoded `CollectionConfigPackage`, of whichever lifecycle defines it; empty for none.

@@ -14,7 +14,7 @@ use support::{Effects, ModelKey, append, in_layers_and_merged, key, open, record
 
 fn range(view: &View, namespace: &str, start: &str, end: &str) -> Vec<(Vec<u8>, Height)> {
     let mut found = Vec::new();
-    view.range(namespace, start, end, &mut |key, version| {
+    view.range(namespace, start.as_bytes(), end, &mut |key, version| {
         found.push((key.to_vec(), version));
         ControlFlow::Continue(())
     })
@@ -102,7 +102,7 @@ fn ranges_stay_in_their_namespace_and_see_staged_blocks() {
             .unwrap();
             assert_eq!(hashes, [(b"b".to_vec(), b"hash".to_vec())]);
             let mut seen = 0;
-            view.range("cc", "", "", &mut |_, _| {
+            view.range("cc", b"", "", &mut |_, _| {
                 seen += 1;
                 if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })

@@ -13,7 +13,9 @@ mod config;
 mod conversation;
 mod crypto;
 mod definition;
+mod delivered;
 mod door;
+mod envelope;
 mod error;
 mod events;
 mod excerpt;
@@ -40,6 +42,9 @@ use pyo3::types::PyBytes;
 use fastledger_wire::{Message, block, common, hash};
 
 /// Blocks come and go in megabytes; the system's allocator would map and unmap each of them.
+///
+/// It asks for no huge pages (`no_thp`): its size classes touch a little of many, and the system clears each as a whole,
+/// which cost a third of a replay. What is large and lasts asks for them itself.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -57,6 +62,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shim::ShimPeers>()?;
     module.add_class::<shim::ShimTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
+    module.add_class::<delivered::CoreBytes>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
@@ -91,12 +97,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::block_number, module)?)?;
     module.add_function(wrap_pyfunction!(check_channel_id, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::delivered, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
+    module.add_function(wrap_pyfunction!(envelope::open_envelope, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;

@@ -184,40 +184,51 @@ pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
     if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
-/// Lanes in which the x of point `a` + point `b` is r modulo n. No need of the sum itself: its x is r exactly when
-/// (y₂ − y₁)² = (r + x₁ + x₂)·(x₂ − x₁)².
+/// Lanes in which the x of point `a` + point `b` is r modulo n.
 #[inline(always)]
 fn matches<F: Field>(sums: &Sums<F>, a: usize, b: usize, claims: &[Claim]) -> Mask {
+    let good = meets(sums, a, b, vector(claims).map(|claim| claim.r));
+    // An x from n on is r + n. Few signatures can have one: r would have to be below p − n, about 2^127.
+    let second = claims.iter().enumerate().filter(|(_, claim)| second_coordinate(claim).is_some());
+    let lanes = second.fold(0, |lanes, (i, _)| lanes | 1 << i);
+    if lanes == 0 {
+        return good;
+    }
+    good | lanes & meets(sums, a, b, vector(claims).map(|claim| second_coordinate(claim).unwrap_or(claim.r)))
+}
+
+/// r + n, where that is a coordinate, too.
+fn second_coordinate(claim: &Claim) -> Option<Limbs> {
+    let (sum, carry) = limbs::add(&claim.r, &ORDER);
+    (!carry && limbs::less(&sum, &PRIME)).then_some(sum)
+}
+
+/// Lanes in which the x of point `a` + point `b` is the given one. No need of the sum itself: its x is r exactly when
+/// (y₂ − y₁)² = (r + x₁ + x₂)·(x₂ − x₁)².
+#[inline(always)]
+fn meets<F: Field>(sums: &Sums<F>, a: usize, b: usize, expected: [Limbs; 8]) -> Mask {
     let (x1, y1, x2, y2) = (sums.x[a], sums.y[a], sums.x[b], sums.y[b]);
-    let candidates = candidates(claims);
-    let lanes = candidates.each_ref();
-    let (r, r_plus_n) = (F::gather_x(&lanes).encode(), F::gather_y(&lanes).encode());
+    let expected = expected.map(|x| Entry { x, y: x });
+    let r = F::gather_x(&expected.each_ref()).encode();
 
     let difference = x2.sub(x1).tighten();
     let numerator = y2.sub(y1).tighten();
     let same_x = difference.zeros();
     let doubled = same_x & numerator.zeros();
-    let tangent = x1.square().sub(F::one()).tighten().triple();
-    let denominator = F::select(doubled, y1.scale::<1>(), difference).square();
-    let numerator = F::select(doubled, tangent, numerator).square();
+    let (mut denominator, mut slope) = (difference, numerator);
+    if doubled != 0 {
+        let tangent = x1.square().sub(F::one()).tighten().triple();
+        denominator = F::select(doubled, y1.scale::<1>(), difference);
+        slope = F::select(doubled, tangent, numerator);
+    }
     let sum_of_x = x1.add(x2).tighten();
-    let hit = denominator.mul(sum_of_x.add(r)).sub(numerator).tighten().zeros();
-    let hit_plus_n = denominator.mul(sum_of_x.add(r_plus_n)).sub(numerator).tighten().zeros();
-    let finite = (hit | hit_plus_n) & (!same_x | doubled);
+    let hit = denominator.square().mul(sum_of_x.add(r)).sub(slope.square()).tighten().zeros();
+    let finite = hit & (!same_x | doubled);
 
     let (infinite1, infinite2) = (sums.infinite(a), sums.infinite(b));
-    let equal1 = x1.sub(r).tighten().zeros() | x1.sub(r_plus_n).tighten().zeros();
-    let equal2 = x2.sub(r).tighten().zeros() | x2.sub(r_plus_n).tighten().zeros();
-    infinite1 & !infinite2 & equal2 | infinite2 & !infinite1 & equal1 | finite & !(infinite1 | infinite2)
-}
-
-/// The coordinates that are r modulo n: r itself, and r + n where that is below p (r again where not).
-fn candidates(claims: &[Claim]) -> [Entry; 8] {
-    let mut candidates = [GENERATOR; 8];
-    for (candidate, claim) in candidates.iter_mut().zip(claims) {
-        let (sum, carry) = limbs::add(&claim.r, &ORDER);
-        let exists = !carry && limbs::less(&sum, &PRIME);
-        *candidate = Entry { x: claim.r, y: if exists { sum } else { claim.r } };
+    if infinite1 | infinite2 == 0 {
+        return finite;
     }
-    candidates
+    let (equal1, equal2) = (x1.sub(r).tighten().zeros(), x2.sub(r).tighten().zeros());
+    infinite1 & !infinite2 & equal2 | infinite2 & !infinite1 & equal1 | finite & !(infinite1 | infinite2)
 }

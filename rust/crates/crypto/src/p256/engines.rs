@@ -7,14 +7,21 @@ use super::batch::{self, Claim, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipl
 use super::digits::Window;
 use super::field::{DigitsOf, Field};
 #[cfg(target_arch = "x86_64")]
-use super::ifma::Field8;
+use super::ifma::IfmaField;
 use super::ladder;
 use super::lanes::Entry;
 use super::portable::Field1;
-#[cfg(target_arch = "x86_64")]
-use super::simd;
 use super::sum::Sums;
-use super::table::{self, Table};
+use super::table::{self, Table, Tables};
+#[cfg(all(test, target_arch = "x86_64"))]
+use super::words4::{self, Vex, Words4};
+#[cfg(target_arch = "x86_64")]
+use super::words8::{self, Words8};
+
+/// The tables of keys, eight to a huge page.
+static KEY_TABLES: Tables = Tables::of(KEY_WINDOW);
+/// The generator's, one for each engine in use.
+static GENERATOR_TABLES: Tables = Tables::of(GENERATOR_WINDOW);
 
 /// What verification asks of an engine. A table is understood only by the engine that built it.
 pub(crate) trait Arithmetic: Send + Sync {
@@ -42,8 +49,28 @@ pub(crate) fn portable() -> &'static dyn Arithmetic {
 #[must_use]
 pub(crate) fn ifma() -> Option<&'static dyn Arithmetic> {
     #[cfg(target_arch = "x86_64")]
-    if simd::detected() && is_x86_feature_detected!("bmi2") {
+    if words8::detected() && is_x86_feature_detected!("bmi2") {
         return Some(&IFMA);
+    }
+    None
+}
+
+/// The engine for four signatures side by side, where the machine has IFMA's instructions without AVX-512.
+#[cfg(test)]
+pub(crate) fn avx_ifma() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if words4::detected() {
+        return Some(&AVX_IFMA);
+    }
+    None
+}
+
+/// The same in the other encoding of its multiply-add, for tests on machines with AVX-512.
+#[cfg(test)]
+pub(crate) fn avx_ifma_by_avx512() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if words8::detected() && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("bmi2") {
+        return Some(&AVX_IFMA_BY_AVX512);
     }
     None
 }
@@ -120,7 +147,15 @@ engine!(
 );
 engine!(
     #[cfg(target_arch = "x86_64")]
-    IFMA: Field8, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
+    IFMA: IfmaField<Words8>, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
+);
+engine!(
+    #[cfg(all(test, target_arch = "x86_64"))]
+    AVX_IFMA: IfmaField<Words4<Vex>>, "avx2,avxifma,bmi2"
+);
+engine!(
+    #[cfg(all(test, target_arch = "x86_64"))]
+    AVX_IFMA_BY_AVX512: IfmaField<Words4<words4::Evex>>, "avx2,avx512ifma,avx512vl,bmi2"
 );
 
 // SAFETY of all calls of kernels: `portable` and `ifma` hand an engine out only where the machine has its features.
@@ -133,15 +168,15 @@ impl<F: Field> Engine<F> {
         result
     }
 
-    fn tables(&self, points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
-        table::build(points.len(), window, |rows| {
+    fn tables(&self, points: &[Entry], kind: &'static Tables, sums: &mut Sums<F>) -> Vec<Table> {
+        table::build(points.len(), kind, |window, rows| {
             // SAFETY: see above.
             unsafe { (self.kernels.fill)(points, window, rows, sums) };
         })
     }
 
     fn generator(&self, sums: &mut Sums<F>) -> &Table {
-        self.generator.get_or_init(|| self.tables(&[GENERATOR], GENERATOR_WINDOW, sums).remove(0))
+        self.generator.get_or_init(|| self.tables(&[GENERATOR], &GENERATOR_TABLES, sums).remove(0))
     }
 }
 
@@ -150,7 +185,7 @@ where
     Self: Send + Sync,
 {
     fn build(&self, points: &[Entry]) -> Vec<Table> {
-        self.with_sums(|sums| self.tables(points, KEY_WINDOW, sums))
+        self.with_sums(|sums| self.tables(points, &KEY_TABLES, sums))
     }
 
     fn verify_tabled(&self, claims: &[Claim], tables: &[&Table], valid: &mut [bool]) {

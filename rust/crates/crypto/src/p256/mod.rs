@@ -27,8 +27,8 @@
 //!
 //! **Edges.** r and s out of range never get here ([`Claim::new`]). Equal or opposite points, and infinity, make a
 //! denominator zero, which shows in the round's one inversion; the round is done again by complete formulas. However
-//! a batch was crafted, it costs less than twice the usual. A point's x may be r + n where that is below p: both are
-//! compared.
+//! a batch was crafted, it costs less than twice the usual. A point's x may be r + n where that is below p; such an r
+//! nobody meets by chance, and it is compared once more.
 //!
 //! Nothing here runs in constant time, and nothing may ever be used to sign.
 
@@ -50,22 +50,28 @@ mod ifma_scalar;
 mod inverse;
 mod ladder;
 mod lanes;
-#[cfg(target_arch = "x86_64")]
-mod lanes8;
 mod limbs;
+#[cfg(target_arch = "x86_64")]
+mod limbs52;
 mod order;
 mod point;
 mod portable;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
-mod simd;
 mod sum;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod words;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod words4;
+#[cfg(target_arch = "x86_64")]
+mod words8;
 
 pub(crate) use batch::{CHUNK, Claim};
 pub(crate) use engines::{Arithmetic, ifma, portable};
+#[cfg(test)]
+use engines::{avx_ifma, avx_ifma_by_avx512};
 pub(crate) use lanes::Entry as Point;
 pub(crate) use table::Table;
 

@@ -160,9 +160,6 @@ impl Field for Field1 {
 
     #[inline(always)]
     fn prefetch(entry: &Entry) {
-        #[cfg(target_arch = "x86_64")]
-        super::simd::prefetch(entry);
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = entry;
+        crate::prefetch::near(entry);
     }
 }

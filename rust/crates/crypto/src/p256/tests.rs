@@ -134,18 +134,19 @@ fn portable_field_operations() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_field_operations() {
-    if !super::simd::detected() {
+    if !super::words8::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
-    field_operations::<super::ifma::Field8>(&awkward(&PRIME));
+    field_operations::<super::ifma::IfmaField<super::words8::Words8>>(&awkward(&PRIME));
+    field_operations::<super::ifma::IfmaField<super::words4::Words4<super::words4::Evex>>>(&awkward(&PRIME));
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_lanes_are_independent() {
-    type F = super::ifma::Field8;
-    if !super::simd::detected() {
+    type F = super::ifma::IfmaField<super::words8::Words8>;
+    if !super::words8::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
@@ -226,11 +227,12 @@ fn portable_scalar_operations() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_scalar_operations() {
-    if !super::simd::detected() {
+    if !super::words8::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
-    scalar_operations::<super::ifma_scalar::Scalars8>(8);
+    scalar_operations::<super::ifma_scalar::IfmaScalars<super::words8::Words8>>(8);
+    scalar_operations::<super::ifma_scalar::IfmaScalars<super::words4::Words4<super::words4::Evex>>>(4);
 }
 
 #[test]
@@ -251,6 +253,8 @@ fn multiple(k: &BigUint) -> Entry {
 fn engines() -> Vec<(&'static str, &'static dyn Arithmetic)> {
     let mut engines = vec![("portable", super::portable())];
     engines.extend(super::ifma().map(|ifma| ("ifma", ifma)));
+    engines.extend(super::avx_ifma().map(|avx_ifma| ("avx_ifma", avx_ifma)));
+    engines.extend(super::avx_ifma_by_avx512().map(|engine| ("avx_ifma_by_avx512", engine)));
     engines
 }
 
@@ -335,7 +339,11 @@ fn verify(arithmetic: &dyn Arithmetic, claims: &[Claim], keys: &[Entry], tabled:
 fn collisions_at_every_addition() {
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
-            let lanes = if name == "ifma" { 8 } else { 1 };
+            let lanes = match name {
+                "ifma" => 8,
+                "portable" => 1,
+                _ => 4,
+            };
             for vectors in [6, 20] {
                 let accumulators = accumulators(points, vectors);
                 let (mut claims, mut keys, mut crafted) = (Vec::new(), Vec::new(), 0);
@@ -377,7 +385,14 @@ fn hostile_batches_cost_at_most_four_times_as_much() {
     const CHUNK: usize = super::CHUNK;
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
-            let accumulators = accumulators(points, if name == "ifma" { CHUNK / 8 } else { CHUNK });
+            let accumulators = accumulators(
+                points,
+                match name {
+                    "ifma" => CHUNK / 8,
+                    "portable" => CHUNK,
+                    _ => CHUNK / 4,
+                },
+            );
             // Opposite points at the first addition that can have any: infinity stays until the end.
             let first = (0..points - 1).find_map(|number| collision(number, true, tabled, accumulators));
             let (hostile, hostile_key) = first.expect("some addition collides");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use fastledger_wire::Height;
 
-use super::overlay::Overlay;
+use super::overlay::{Keeps, Overlay, Staged};
 use super::speculation::{Speculation, Write};
 use crate::checks::{Check, checks};
 use crate::conflict::Conflict;
@@ -21,7 +21,7 @@ pub(super) struct Settlement<'s, 'a, R> {
     overlay: Overlay<'a>,
     conflicts: Vec<(u32, Conflict<'a>)>,
     /// Updates of one transaction, which take effect together.
-    staged: Vec<(u64, Update<'a>)>,
+    staged: Vec<Staged<'a>>,
 }
 
 impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
@@ -47,7 +47,7 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
 
     /// The first check that fails, now that the block's earlier writes are known.
     fn conflict(
-        &self,
+        &mut self,
         tx: &Transaction<'a>,
         hashes: Vec<u64>,
         failures: Vec<(usize, Conflict<'a>)>,
@@ -61,14 +61,12 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
                     None => speculated,
                 },
                 Check::ReadOfNowhere { .. } => speculated,
-                Check::Range { namespace, query } => {
-                    let changes = self.overlay.changes(namespace, query);
-                    if changes.is_empty() {
-                        speculated
-                    } else {
-                        phantom::check(namespace, query, self.state, &changes)?
+                Check::Range { namespace, query } => match self.overlay.changes() {
+                    Some(changes) if changes.touch(namespace, query) => {
+                        phantom::check(namespace, query, self.state, changes)?
                     }
-                }
+                    _ => speculated,
+                },
             };
             if conflict.is_some() {
                 return Ok(conflict);
@@ -83,13 +81,15 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
         for write in writes {
             let (hash, key) = (write.hash, write.key);
             match self.state_after(write)? {
-                After::State(state) => self.staged.push((hash, Update { key, version, state })),
+                After::State(state, keeps) => {
+                    self.staged.push(Staged { hash, update: Update { key, version, state }, keeps });
+                }
                 After::Nothing => {}
                 After::Conflict(conflict) => return Ok(Some(conflict)),
             }
         }
-        for (hash, update) in self.staged.drain(..) {
-            self.overlay.put(hash, update);
+        for staged in self.staged.drain(..) {
+            self.overlay.put(staged);
         }
         Ok(None)
     }
@@ -98,38 +98,33 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
     fn state_after(&self, write: Write<'a>) -> Result<After<'a>, R::Error> {
         let Write { hash, key, effect, metadata: speculated } = write;
         let earlier = self.overlay.get(hash, key);
-        let state = match effect {
-            Effect::Delete => None,
-            Effect::Put { value, metadata } => Some((Cow::Borrowed(value), metadata)),
+        Ok(match effect {
+            Effect::Delete => After::State(None, Keeps::Nothing),
+            Effect::Put { value, metadata } => After::State(Some((Cow::Borrowed(value), metadata)), Keeps::Nothing),
             Effect::PutValue(value) => {
-                let metadata = match (earlier, speculated) {
-                    (Some(earlier), _) => {
-                        earlier.state.as_ref().map_or(Cow::default(), |(_, metadata)| metadata.clone())
-                    }
-                    (None, Some(metadata)) => metadata,
-                    (None, None) => self.state.metadata(key)?,
+                let (metadata, keeps) = match (earlier, speculated) {
+                    (Some(_), _) => (Cow::default(), Keeps::Metadata),
+                    (None, Some(metadata)) => (metadata, Keeps::Nothing),
+                    (None, None) => (self.state.metadata(key)?, Keeps::Nothing),
                 };
-                Some((Cow::Borrowed(value), metadata))
+                After::State(Some((Cow::Borrowed(value), metadata)), keeps)
             }
             Effect::PutMetadata(metadata) => match earlier {
-                Some(Update { state: Some((value, _)), .. }) => Some((value.clone(), metadata)),
-                Some(deleted) => {
-                    return Ok(After::Conflict(Conflict::Write { key, in_block: Some(deleted.writer()) }));
-                }
+                Some(Update { state: Some(_), .. }) => After::State(Some((Cow::default(), metadata)), Keeps::Value),
+                Some(deleted) => After::Conflict(Conflict::Write { key, in_block: Some(deleted.writer()) }),
                 None => match self.state.get(key)? {
-                    Some(found) => Some((found.value, metadata)),
-                    None => return Ok(After::Nothing),
+                    Some(found) => After::State(Some((found.value, metadata)), Keeps::Nothing),
+                    None => After::Nothing,
                 },
             },
-            Effect::Void => return Ok(After::Conflict(Conflict::Write { key, in_block: None })),
-        };
-        Ok(After::State(state))
+            Effect::Void => After::Conflict(Conflict::Write { key, in_block: None }),
+        })
     }
 }
 
 /// What a write comes to.
 enum After<'a> {
-    State(Option<ValueAndMetadata<'a>>),
+    State(Option<ValueAndMetadata<'a>>, Keeps),
     Nothing,
     Conflict(Conflict<'a>),
 }
