@@ -20,7 +20,7 @@ BUILT := $(VENV)/.built
 # For our own environment alone: chaincodes and other implementations need other versions than ours.
 $(TOOLS) $(TEST_TOOLS) $(CHECK_TOOLS) $(PROTO_TOOLS) $(BUILT): export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help build demo test test-rust test-python bench check protos fuzz interop clean
+.PHONY: help build demo test test-rust test-python bench check protos fuzz interop emulated clean
 
 help:
 	@echo "make build    the fastledger command, in $(BIN)"
@@ -31,6 +31,7 @@ help:
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make interop  comparisons with other implementations, which it fetches; says what it skips"
+	@echo "make emulated the core's tests on other processors, played by qemu; says what it skips"
 	@echo "make clean    removes what was built"
 
 build: $(BUILT)
@@ -118,6 +119,10 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	FASTLEDGER_INTEROP=1 FABRIC_PYTHON=$(abspath .venv-interop/bin/python) \
 		$(BIN)/pytest tests/conformance/test_protos_descriptors.py tests/interop
 	@echo "not compared yet: Fabric's CA, Kafka"
+
+emulated: $(TOOLS)
+	@$(BIN)/python tools/toolchain.py
+	@$(BIN)/python tools/emulated.py
 
 clean:
 	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

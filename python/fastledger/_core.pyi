@@ -1278,7 +1278,7 @@ class Verifier:
     """Verifies batches of P-256 signatures; its tables of frequent keys live as long as it does."""
 
     def __new__(cls, *, engine: str = "auto", table_bytes: int | None = None) -> Verifier:
-        """`engine` is auto, ifma, portable or library."""
+        """`engine` is auto, ifma, avx512, avx_ifma, avx2, portable or library."""
 
     @property
     def engine(self) -> str:

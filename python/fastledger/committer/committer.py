@@ -272,6 +272,8 @@ class Committer:
 
     def _tell(self, block: EncodedBlock, commit: Commit) -> None:
         self._settle([len(block)])
+        # Whoever waits comes first.
+        self._announce(block, commit)
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
         for code in set(commit.filter):
@@ -285,7 +287,6 @@ class Committer:
             len(commit.filter),
             sum(commit.stage_ms.values()),
         )
-        self._announce(block, commit)
 
     def _announce(self, block: EncodedBlock, commit: Commit) -> None:
         try:

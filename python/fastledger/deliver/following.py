@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from fastledger.comm import ServerCall, send_all
 from fastledger.deliver.access import SessionAccess
 from fastledger.deliver.forms import SharedForm
-from fastledger.deliver.source import BlockSource, grown
+from fastledger.deliver.source import BlockSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Way:
     source: BlockSource
     form: SharedForm
     errored: asyncio.Event | None
-    """Heeded as :func:`~fastledger.deliver.source.grown` does."""
+    """Set when no block will follow for now; None where that does not matter."""
 
     header_only: bool
 
@@ -93,7 +93,7 @@ class _Following:
         self._sent = sent
         self._wanted: dict[ServerCall, Wanted] = {}
         self._left: dict[ServerCall, asyncio.Future[int]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @property
     def count(self) -> int:
@@ -103,30 +103,36 @@ class _Following:
         left: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._left[call] = left
         self._wanted[call] = wanted
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(wanted.first))
+        if not self._tasks:
+            run = asyncio.create_task(self._run(wanted.first))
+            errored = self._way.errored
+            watch = [] if errored is None else [asyncio.create_task(_end(run, errored))]
+            self._tasks = (run, *watch)
         try:
             return await left
         finally:
             self._wanted.pop(call, None)
             self._left.pop(call, None)
-            if not self._wanted and self._task is not None:
-                self._task.cancel()
+            if not self._wanted:
+                self._stop()
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = ()
 
     async def _run(self, number: int) -> None:
-        way = self._way
+        source, form, header_only = self._way.source, self._way.form, self._way.header_only
         try:
             with contextlib.suppress(Exception):
-                while await grown(way.source, number + 1, way.errored):
-                    response = await way.form.encoded(
-                        way.source, number, header_only=way.header_only
-                    )
-                    self._give(number, response)
+                while True:
+                    await source.wait(number + 1)
+                    self._give(number, await form.encoded(source, number, header_only=header_only))
                     number += 1
         finally:
-            self._task = None
             for call, wanted in tuple(self._wanted.items()):
                 self._leave(call, max(number, wanted.first))
+            self._stop()
 
     def _give(self, number: int, response: bytes) -> None:
         ready = []
@@ -149,3 +155,9 @@ class _Following:
         left = self._left[call]
         if not left.done():
             left.set_result(number)
+
+
+async def _end(task: "asyncio.Task[None]", errored: asyncio.Event) -> None:
+    """End a task when no block will follow for now."""
+    await errored.wait()
+    task.cancel()

@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from fastledger._core import open_envelope
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import (
@@ -15,6 +14,7 @@ from fastledger.protos.common.common_pb2 import (
     Payload,
     SignatureHeader,
 )
+from fastledger.protoutil.envelope import take_apart
 
 DAMAGED = 2000
 """Envelopes that are damaged in one byte each."""
@@ -45,7 +45,7 @@ def parts(message: OrdererMessage) -> tuple[object, ...]:
 
 def test_an_ordinary_envelope_is_taken_apart_by_the_core() -> None:
     encoded = envelope()
-    assert open_envelope(encoded) is not None
+    assert take_apart(encoded) is not None
     message = OrdererMessage.parse(encoded)
     assert (*parts(message), message.signed_data(), message.encoded) == told(encoded)
     assert (message.channel_id, message.type_name) == ("channel", "ENDORSER_TRANSACTION")
@@ -66,7 +66,7 @@ def test_an_ordinary_envelope_is_taken_apart_by_the_core() -> None:
     ],
 )
 def test_what_is_out_of_the_ordinary_is_left_to_the_slow_way(encoded: bytes) -> None:
-    assert open_envelope(encoded) is None
+    assert take_apart(encoded) is None
     try:
         message = OrdererMessage.parse(encoded)
         found: tuple[object, ...] = (*parts(message), message.signed_data(), message.encoded)
@@ -81,7 +81,7 @@ def test_damaged_envelopes_are_read_alike() -> None:
     for _ in range(DAMAGED):
         encoded = bytearray(envelope())
         encoded[rng.randrange(len(encoded))] ^= 1 << rng.randrange(8)
-        opened = open_envelope(bytes(encoded))
+        opened = take_apart(bytes(encoded))
         if opened is None:
             continue
         taken += 1

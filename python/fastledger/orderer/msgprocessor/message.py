@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from fastledger._core import open_envelope as take_apart
 from fastledger.orderer.errors import Rejected
 from fastledger.protos.common.common_pb2 import (
     ChannelHeader,
@@ -16,6 +15,7 @@ from fastledger.protos.common.common_pb2 import (
     Payload,
     SignatureHeader,
 )
+from fastledger.protoutil.envelope import take_apart
 from fastledger.protoutil.signed_data import SignedData
 
 _M = TypeVar("_M", bound=Message)

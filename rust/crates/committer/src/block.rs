@@ -433,6 +433,19 @@ mod tests {
     }
 
     #[test]
+    fn reasons_that_will_not_be_kept_are_dropped_and_the_first_ones_are_not() {
+        let count = MAX_REASONS + 1_000;
+        let mut verdicts = Verdicts::new(count);
+        let invalid = Invalid::rule(TxValidationCode::NilEnvelope, "");
+        (0..).take(count).for_each(|index| verdicts.next_invalid(index, invalid.clone()));
+        assert!(verdicts.codes.iter().all(|code| *code == TxValidationCode::NilEnvelope));
+        let few = Judged { codes: verdicts.codes, reasons: verdicts.reasons, ..judged(0) };
+        let all = Judged { reasons: (0..).zip(vec![invalid; count]).collect(), ..judged(0) };
+        assert!(few.reasons.len() < count);
+        assert!(few.explanations() == all.explanations());
+    }
+
+    #[test]
     fn reasons_are_a_list_and_stay_within_their_limit() {
         let list =
             |judged: Judged<'_>| serde_json::from_slice::<Vec<serde_json::Value>>(&judged.explanations()).unwrap();

@@ -197,12 +197,12 @@ fn creator(channel_id: &str, creator: &[u8], config: &ChannelConfig) -> Signatur
     if channel_id != config.channel_id() {
         return Err(format!("channel {channel_id:?} has no MSPs here, this is {:?}", config.channel_id()).into());
     }
-    let identity = config.msps().identity(creator).map_err(text)?;
-    identity.validity().map_err(text)?;
+    let identity = config.msps().identity(creator).map_err(|error| text(&error))?;
+    identity.validity().map_err(|error| text(&error))?;
     Ok(identity)
 }
 
-fn text(error: impl ToString) -> Arc<str> {
+fn text(error: &impl ToString) -> Arc<str> {
     error.to_string().into()
 }
 
@@ -217,11 +217,11 @@ fn check_signature(
     defer: impl FnOnce(Arc<Identity>, Signature),
 ) -> SignatureCheck {
     if let VerifyingKey::P256(_) = identity.key() {
-        let signature = Signature::from_der(signature).map_err(text)?;
+        let signature = Signature::from_der(signature).map_err(|error| text(&error))?;
         defer(identity, signature);
         return Err(Arc::clone(&MISMATCH));
     }
-    identity.verify(message, signature).map_err(text)?;
+    identity.verify(message, signature).map_err(|error| text(&error))?;
     Ok(identity)
 }
 
@@ -244,4 +244,24 @@ fn verify(batch: &[Pending<'_>], verifier: &Verifier) -> Vec<bool> {
     let mut valid = vec![false; jobs.len()];
     verifier.verify_batch(&jobs, &mut valid);
     valid
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+    use fastledger_vectors::Corpus;
+
+    #[test]
+    fn an_unknown_endorser_is_looked_up_once_however_often_it_stands_there() {
+        let corpus = Corpus::kept("fabric-3.1/small");
+        let config = ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap();
+        let mut unknown = None;
+        let mut text = |bytes| endorser(bytes, &config, &mut unknown).unwrap_err();
+        let first = text(b"");
+        assert!((0..100).all(|_| Arc::ptr_eq(&text(b""), &first)));
+        assert!(!Arc::ptr_eq(&text(b"\x0a\x01x"), &first));
+        assert_eq!(*text(b""), *first);
+        assert!(size_of::<SignatureCheck>() <= 16 && size_of::<Checked<'_>>() <= 24);
+    }
 }

@@ -96,3 +96,24 @@ fn updated_chaincode<'a>(update: &fastledger_mvcc::Update<'a>) -> Option<&'a str
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastledger_wire::encode;
+
+    fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode::present_field(&mut out, number, bytes);
+        out
+    }
+
+    #[test]
+    fn of_two_collections_of_one_name_the_first_counts() {
+        let config =
+            |name: &str, life: u8| field(1, &field(1, &[field(1, name.as_bytes()), vec![0x28, life]].concat()));
+        let lives = lives_of(&[config("a", 3), config("b", 0), config("a", 4)].concat());
+        assert_eq!([lives.get("a"), lives.get("b"), lives.get("c")], [Some(&3), Some(&0), None]);
+        assert!(lives_of(b"\x0a").is_empty(), "cut short");
+    }
+}

@@ -5,9 +5,9 @@
 //! state before it. State that a definition cannot be read from halts a real peer; because no transaction may
 //! stop a channel, here it makes invalid the transactions that need it (see [`Unusable`]).
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use fastledger_mvcc::{StateKey, StateReader, UpdateBatch};
 use fastledger_wire::lifecycle::{
@@ -260,7 +260,7 @@ impl Definition {
 
 /// Where the collections stand in a definition, found when first asked for: a block may write to as many as there are.
 #[derive(Debug, Default)]
-pub(crate) struct CollectionIndex(OnceCell<Result<Places, DecodeError>>);
+pub(crate) struct CollectionIndex(OnceLock<Result<Places, DecodeError>>);
 
 /// Where each collection's configuration stands in an encoded `CollectionConfigPackage`, the first of a name.
 type Places = HashMap<Box<str>, Range<usize>>;

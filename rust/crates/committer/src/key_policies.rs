@@ -21,8 +21,11 @@ pub(crate) struct KeyPolicy {
     /// The policy, none where there is none, or what is wrong with it.
     policy: Result<Option<Arc<Policy>>, String>,
     /// Who held against it last, and what came of that.
-    last: Mutex<Option<(Vec<Arc<Identity>>, Result<(), String>)>>,
+    last: Mutex<Option<Held>>,
 }
+
+/// Signers, and what came of holding them against a policy.
+type Held = (Vec<Arc<Identity>>, Result<(), String>);
 
 impl KeyPolicy {
     pub(crate) fn new(policy: Result<Option<Arc<Policy>>, String>) -> Self {

@@ -222,8 +222,8 @@ impl<'a> Draft<'a> {
             let (payload, signature) = (envelope.payload, envelope.signature);
             Signed { payload, signature, channel_header, signature_header, body }
         });
-        let headed = Headed { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed };
-        Self { entry: Entry::Headed(Box::new(headed)), tx_id, proposal }
+        let entry = Entry::Headed(Box::new(Headed { indexed_tx_id: Cow::Borrowed(indexed_tx_id), signed }));
+        Self { entry, tx_id, proposal }
     }
 
     /// What is to be hashed.
@@ -369,4 +369,27 @@ fn chaincode_action<'a>(response_payload: &[u8], extension: &'a [u8]) -> Result<
         return Err("the proposal response payload has no extension".to_owned());
     }
     ChaincodeAction::decode(extension).map_err(|error| format!("chaincode action: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_nothing_take_little_and_share_what_is_told_of_them() {
+        assert!(size_of::<Entry<'_>>() <= 16, "{} bytes", size_of::<Entry<'_>>());
+        // Without a payload's header, with a payload that ends early, and not an envelope.
+        let kinds: [&[u8]; 3] = [b"", b"\x0a\x01x", b"\x0a"];
+        let entries: Vec<&[u8]> = kinds.repeat(100);
+        let parsed = Entry::parse_all(&entries);
+        let mut reasons: Vec<_> =
+            parsed.iter().map(|entry| Arc::as_ptr(&entry.signed().expect_err("bad").reason)).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        assert_eq!(reasons.len(), kinds.len());
+        for (entry, data) in parsed.iter().zip(entries) {
+            let alone = Entry::parse(data);
+            assert_eq!(entry.signed().map(|_| ()), alone.signed().map(|_| ()), "{data:?}");
+        }
+    }
 }

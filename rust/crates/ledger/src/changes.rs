@@ -180,7 +180,7 @@ impl Changes {
     }
 
     /// The changes in the order of whole keys, from one on.
-    pub(crate) fn from_whole<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
+    pub(crate) fn since<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
         let order = self.whole_order.get_or_init(|| self.order_of_whole_keys());
         let position = move |place: usize| order.get(place).map_or(place, |position| *position as usize);
         let (mut first, mut behind) = (0, self.entries.len());
@@ -322,7 +322,7 @@ mod tests {
             assert_eq!(changes.get(b"c", hash(b"c")), None);
         }
         assert_eq!(Changes::default().get(b"c", hash(b"c")), None);
-        assert_eq!(list(first.from_whole(b"aa")), [("b", Some("1")), ("ca", Some("4"))]);
+        assert_eq!(list(first.since(b"aa")), [("b", Some("1")), ("ca", Some("4"))]);
     }
 
     #[test]
@@ -338,12 +338,11 @@ mod tests {
         changes.seal(Keep::Last).unwrap();
         all.sort();
         for (place, from) in all.iter().enumerate() {
-            let found =
-                changes.from_whole(from.as_bytes()).map(|change| stored::split(change.key, change.value).unwrap().0);
+            let found = changes.since(from.as_bytes()).map(|change| stored::split(change.key, change.value).unwrap().0);
             assert!(found.eq(all[place..].iter().map(|name| name.as_bytes())), "from {from}");
         }
         assert_eq!(
-            changes.from_whole(names[49].as_bytes()).next().map(|change| change.value.last() == Some(&b'v')),
+            changes.since(names[49].as_bytes()).next().map(|change| change.value.last() == Some(&b'v')),
             Some(true)
         );
     }

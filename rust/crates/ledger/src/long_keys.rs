@@ -32,7 +32,9 @@ type Order = Arc<[Hash]>;
 ///
 /// The view's read transactions need not be as of one commit; what those differ in is in layers, and counts from there.
 #[derive(Debug, Default)]
-pub(crate) struct LongKeys(Mutex<HashMap<(Kind, Box<[u8]>), Order>>);
+pub(crate) struct LongKeys(Mutex<Groups>);
+
+type Groups = HashMap<(Kind, Box<[u8]>), Order>;
 
 impl LongKeys {
     fn get(&self, kind: Kind, prefix: &[u8]) -> Option<Order> {

@@ -49,7 +49,7 @@ impl<'t> Merged<'t> {
         let stored = StoredRows::new(lmdb, txn, known, kind, from)?;
         let row = |change| split(lmdb, change);
         let layers = layers.iter().rev().map(|layer| &layer[kind]).filter(|changes| changes.len() > 0);
-        let layers = layers.map(|changes| Box::new(changes.from_whole(from).map(row)) as Rows<'t>);
+        let layers = layers.map(|changes| Box::new(changes.since(from).map(row)) as Rows<'t>);
         let mut sources = Vec::new();
         for rows in layers.chain([Box::new(stored) as Rows<'t>]) {
             let mut source = Source { rows, next: None };

@@ -29,6 +29,9 @@ use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
 
+/// Rows, and the key to go on from.
+type Chunk<T> = (Vec<(Vec<u8>, T)>, Option<Vec<u8>>);
+
 /// Rows that a range reads first: most end early.
 const FIRST_CHUNK_ROWS: usize = 4;
 
@@ -98,7 +101,7 @@ impl View {
         visit: &mut dyn FnMut(&[u8], VersionedValue<'static>) -> ControlFlow<()>,
     ) -> Result<()> {
         let (from, to) = bounds(namespace, collection, start, end);
-        self.visit_states(&from, Some(&to), |value| value.to_owned(), &mut |key, value| {
+        self.visit_states(&from, Some(&to), owned, &mut |key, value| {
             let Some((_, key)) = keys::split_state(key) else { return ControlFlow::Continue(()) };
             visit(key, value)
         })
@@ -120,7 +123,7 @@ impl View {
     ) -> Result<()> {
         let mut damaged = None;
         let (from, _) = bounds(first.namespace, first.collection, first.key, &[]);
-        self.visit_states(&from, None, |value| value.to_owned(), &mut |whole, value| {
+        self.visit_states(&from, None, owned, &mut |whole, value| {
             let split = keys::split_state(whole);
             let named = split.and_then(|(namespace, key)| Some((std::str::from_utf8(namespace).ok()?, key)));
             let Some((namespace, key)) = named else {
@@ -306,7 +309,7 @@ impl View {
         to: Option<&[u8]>,
         most: usize,
         read: impl Fn(StateValue<'_>) -> T,
-    ) -> Result<(Vec<(Vec<u8>, T)>, Option<Vec<u8>>)> {
+    ) -> Result<Chunk<T>> {
         let lane = self.lane();
         let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, from)?;
         let mut rows = Vec::new();
@@ -360,9 +363,8 @@ impl StateReader for View {
         with_stored(key, |stored| self.state(stored, |value| value.version))
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself has one lifetime, not any")]
     fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>> {
-        with_stored(key, |stored| self.state(stored, |value| value.to_owned()))
+        with_stored(key, |stored| self.state(stored, owned))
     }
 
     fn metadata(&self, key: StateKey<'_>) -> Result<Cow<'static, [u8]>> {
@@ -395,6 +397,10 @@ impl StateReader for View {
             visit(key, version)
         })
     }
+}
+
+fn owned(value: StateValue<'_>) -> VersionedValue<'static> {
+    value.to_owned()
 }
 
 thread_local! {

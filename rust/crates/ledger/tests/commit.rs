@@ -68,6 +68,9 @@ fn values_versions_and_metadata_come_back() {
             assert_eq!(view.version(state_key(&hashed)).unwrap(), Some(Height { block: 0, tx: 4 }));
             assert_eq!(view.metadata(state_key(&hashed)).unwrap().as_ref(), b"meta");
             assert_eq!(view.metadata(state_key(&plain)).unwrap().as_ref(), b"");
+            let up_to = |most, key| view.metadata_up_to(most, state_key(key)).unwrap();
+            assert_eq!((up_to(4, &hashed).as_deref(), up_to(3, &hashed)), (Some(b"meta".as_slice()), None));
+            assert_eq!(up_to(0, &plain).as_deref(), Some([].as_slice()));
             assert_eq!(view.get(state_key(&config)).unwrap(), None);
             assert_eq!(view.get(state_key(&key("c", "", b"c\0a"))).unwrap(), None);
         },

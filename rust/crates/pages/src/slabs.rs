@@ -194,7 +194,9 @@ mod tests {
                     for round in 0..50 {
                         let mark = thread << 32 | round;
                         let mut pieces: Vec<_> = (0..5).map(|_| SLABS.take()).collect();
-                        pieces.iter_mut().for_each(|piece| piece.fill(mark));
+                        for piece in &mut pieces {
+                            piece.fill(mark);
+                        }
                         thread::yield_now();
                         assert!(pieces.iter().all(|piece| piece.iter().all(|&value| value == mark)));
                     }

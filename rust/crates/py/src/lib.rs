@@ -91,6 +91,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::StateIterator>()?;
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
+    crypto::check_environment()?;
     comm::constants(module)?;
     telemetry::functions(module)?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;

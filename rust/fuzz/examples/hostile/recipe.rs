@@ -8,7 +8,6 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use fastledger_fuzz::message::{Bytes, Number, message};
-use fastledger_fuzz::network::Network;
 use fastledger_fuzz::network::policy::{self, role};
 use fastledger_fuzz::network::setup::VALIDATION_PARAMETER;
 

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use fastledger_fuzz::tree::Random;
+
 use crate::process;
 use crate::recipe::{Kind, MOST, Part, Recipe};
 
@@ -59,13 +61,13 @@ pub fn seeds() {
 pub fn search(seed: u64, duration: Duration) {
     let start = Instant::now();
     let ordinary = ordinary();
-    let mut random = Random(seed);
+    let mut cook = Cook(Random::new(seed));
     let recipes = SEEDS.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let mut best: Vec<Cost> = Vec::new();
     let mut pending: Vec<Recipe> = recipes.map(|line| line.parse().expect("a seed is a recipe")).collect();
     let mut tried = 0;
     while start.elapsed() < duration {
-        let recipe = pending.pop().unwrap_or_else(|| random.recipe(&best));
+        let recipe = pending.pop().unwrap_or_else(|| cook.recipe(&best));
         tried += 1;
         let Some(cost) = measure(&recipe, ordinary) else {
             println!("died or hangs: {recipe}");
@@ -99,25 +101,18 @@ fn measure(recipe: &Recipe, ordinary: f64) -> Option<Cost> {
     Some(Cost { recipe: recipe.clone(), bytes, times: seconds / counted / ordinary, memory: memory / counted })
 }
 
-/// Numbers that depend on the seed alone (`splitmix64`).
-struct Random(u64);
+/// Makes recipes, of which the seed and what the others cost decide all.
+struct Cook(Random);
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
+impl Cook {
     fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        self.0.below(bound)
     }
 
     /// As often small as large.
     fn size(&mut self, most: u32) -> u32 {
         let bits = self.below(most.ilog2() as usize + 2);
-        (self.next() & ((1 << bits) - 1)).min(most.into()) as u32
+        (self.0.number() & ((1 << bits) - 1)).min(most.into()) as u32
     }
 
     fn part(&mut self) -> Part {

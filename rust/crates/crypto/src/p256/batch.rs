@@ -152,22 +152,22 @@ pub(crate) fn place_ladder<'a, F: Field>(
 #[inline(always)]
 pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
     let vectors = rows.vectors;
-    let accumulators = accumulators(rows.count, vectors);
+    let accumulators = accumulators(rows.count, claims.len(), F::LANES);
     let mut done = accumulators;
     sums.start(rows.entries(0, done));
     let mut left = accumulators;
-    loop {
-        if done < rows.count {
-            let end = rows.count.min(done + accumulators);
-            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end)));
+    while done < rows.count || left > 2 {
+        let (count, source) = if done < rows.count {
+            let (first, end) = (done, rows.count.min(done + accumulators));
             done = end;
-        } else if left > 2 {
-            let half = left.div_ceil(2);
-            sums.add((left - half) * vectors, Source::Fold(half * vectors));
-            left = half;
+            (end - first, Source::Entries(rows.entries(first, end)))
         } else {
-            break;
-        }
+            let (all, half) = (left, left.div_ceil(2));
+            left = half;
+            (all - half, Source::Fold(half * vectors))
+        };
+        // In one place alone: all of an addition's code is inlined here.
+        sums.add(count * vectors, source);
     }
     for vector in 0..vectors {
         let first = vector * F::LANES;
@@ -180,25 +180,29 @@ pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &m
 }
 
 /// Sums kept for each signature: more of them take fewer rounds, each with its inversion, but more memory.
-pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
-    if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
+///
+/// An inversion takes about as long for one lane as for eight, while all else takes a time for each vector.
+pub(super) fn accumulators(points: usize, signatures: usize, lanes: usize) -> usize {
+    if signatures > 16.max(2 * lanes * lanes) { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
-/// Lanes in which the x of point `a` + point `b` is r modulo n.
+/// Lanes in which the x of point `a` + point `b` is r modulo n: r, or r + n where that is a coordinate. Nobody's r is
+/// small enough for that by chance.
 #[inline(always)]
 fn matches<F: Field>(sums: &Sums<F>, a: usize, b: usize, claims: &[Claim]) -> Mask {
-    let good = meets(sums, a, b, vector(claims).map(|claim| claim.r));
-    // An x from n on is r + n. Few signatures can have one: r would have to be below p − n, about 2^127.
-    let second = claims.iter().enumerate().filter(|(_, claim)| second_coordinate(claim).is_some());
-    let lanes = second.fold(0, |lanes, (i, _)| lanes | 1 << i);
-    if lanes == 0 {
-        return good;
+    let claims = vector(claims);
+    let mut good = 0;
+    for expected in [claims.map(|claim| Some(claim.r)), claims.map(r_plus_n)] {
+        let lanes = (0..F::LANES).fold(0, |lanes, i| lanes | Mask::from(expected[i].is_some()) << i);
+        if lanes != 0 {
+            good |= lanes & meets(sums, a, b, expected.map(Option::unwrap_or_default));
+        }
     }
-    good | lanes & meets(sums, a, b, vector(claims).map(|claim| second_coordinate(claim).unwrap_or(claim.r)))
+    good
 }
 
-/// r + n, where that is a coordinate, too.
-fn second_coordinate(claim: &Claim) -> Option<Limbs> {
+/// r + n, where that is below p, and a coordinate.
+fn r_plus_n(claim: &Claim) -> Option<Limbs> {
     let (sum, carry) = limbs::add(&claim.r, &ORDER);
     (!carry && limbs::less(&sum, &PRIME)).then_some(sum)
 }

@@ -149,8 +149,8 @@ impl<W: Words> Field for IfmaField<W> {
     }
 
     #[inline(always)]
-    fn square_sub(self, doubled: Self, other: Self) -> Self {
-        let plus = Limbs52::multiple::<P>(8).raw_sub(doubled.0).raw_sub(doubled.0).raw_sub(other.0);
+    fn chord(self, x: Self, difference: Self) -> Self {
+        let plus = Limbs52::multiple::<P>(8).raw_sub(x.0).raw_sub(x.0).raw_sub(difference.0);
         Self(raw_tighten(self.0.raw_square::<P>(plus)).carry())
     }
 

@@ -15,13 +15,6 @@ pub(super) struct Overlay<'a> {
     changes: Option<Changes<'a>>,
 }
 
-/// An update that is about to take effect.
-pub(super) struct Staged<'a> {
-    pub(super) hash: u64,
-    pub(super) update: Update<'a>,
-    pub(super) keeps: Keeps,
-}
-
 /// What an update takes over from the earlier update of its key: moved rather than copied, because a block can write a
 /// key with a large value or large metadata many times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +40,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// Puts an update in the place of an earlier one, if there is any, which leaves it what it keeps.
-    pub(super) fn put(&mut self, Staged { hash, mut update, keeps }: Staged<'a>) {
+    pub(super) fn put(&mut self, hash: u64, mut update: Update<'a>, keeps: Keeps) {
         let key = update.key;
         if let Some(changes) = &mut self.changes {
             changes.note(key, update.state.is_some().then_some(update.version));

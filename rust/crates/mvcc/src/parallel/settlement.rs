@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use fastledger_wire::Height;
 
-use super::overlay::{Keeps, Overlay, Staged};
+use super::overlay::{Keeps, Overlay};
 use super::speculation::{Speculation, Write};
 use crate::checks::{Check, checks};
 use crate::conflict::Conflict;
@@ -20,14 +20,12 @@ pub(super) struct Settlement<'s, 'a, R> {
     state: &'s R,
     overlay: Overlay<'a>,
     conflicts: Vec<(u32, Conflict<'a>)>,
-    /// Updates of one transaction, which take effect together.
-    staged: Vec<Staged<'a>>,
 }
 
 impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
     pub(super) fn new(block_number: u64, txs: &[Transaction<'a>], state: &'s R) -> Self {
         let overlay = Overlay::new(txs.len(), txs.iter().any(has_range_queries));
-        Self { block_number, state, overlay, conflicts: Vec::new(), staged: Vec::new() }
+        Self { block_number, state, overlay, conflicts: Vec::new() }
     }
 
     /// Notes a transaction's conflict, or lets its writes take effect.
@@ -77,56 +75,52 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
 
     /// Puts all updates that the writes make, or none if one of them cannot be.
     fn apply(&mut self, writes: Vec<Write<'a>>, version: Height) -> Result<Option<Conflict<'a>>, R::Error> {
-        self.staged.clear();
+        if let Some(conflict) = writes.iter().find_map(|write| self.impossible(write)) {
+            return Ok(Some(conflict));
+        }
         for write in writes {
             let (hash, key) = (write.hash, write.key);
-            match self.state_after(write)? {
-                After::State(state, keeps) => {
-                    self.staged.push(Staged { hash, update: Update { key, version, state }, keeps });
-                }
-                After::Nothing => {}
-                After::Conflict(conflict) => return Ok(Some(conflict)),
+            if let Some((state, keeps)) = self.state_after(write)? {
+                self.overlay.put(hash, Update { key, version, state }, keeps);
             }
-        }
-        for staged in self.staged.drain(..) {
-            self.overlay.put(staged);
         }
         Ok(None)
     }
 
-    /// What a write makes of its key.
-    fn state_after(&self, write: Write<'a>) -> Result<After<'a>, R::Error> {
-        let Write { hash, key, effect, metadata: speculated } = write;
-        let earlier = self.overlay.get(hash, key);
-        Ok(match effect {
-            Effect::Delete => After::State(None, Keeps::Nothing),
-            Effect::Put { value, metadata } => After::State(Some((Cow::Borrowed(value), metadata)), Keeps::Nothing),
-            Effect::PutValue(value) => {
-                let (metadata, keeps) = match (earlier, speculated) {
-                    (Some(_), _) => (Cow::default(), Keeps::Metadata),
-                    (None, Some(metadata)) => (metadata, Keeps::Nothing),
-                    (None, None) => (self.state.metadata(key)?, Keeps::Nothing),
-                };
-                After::State(Some((Cow::Borrowed(value), metadata)), keeps)
+    fn impossible(&self, write: &Write<'a>) -> Option<Conflict<'a>> {
+        let key = write.key;
+        match write.effect {
+            Effect::Void => Some(Conflict::Write { key, in_block: None }),
+            Effect::PutMetadata(_) => {
+                let deleted = self.overlay.get(write.hash, key).filter(|earlier| earlier.state.is_none())?;
+                Some(Conflict::Write { key, in_block: Some(deleted.writer()) })
             }
-            Effect::PutMetadata(metadata) => match earlier {
-                Some(Update { state: Some(_), .. }) => After::State(Some((Cow::default(), metadata)), Keeps::Value),
-                Some(deleted) => After::Conflict(Conflict::Write { key, in_block: Some(deleted.writer()) }),
+            Effect::Delete | Effect::Put { .. } | Effect::PutValue(_) => None,
+        }
+    }
+
+    /// What a write that is possible makes of its key; none where it does nothing.
+    fn state_after(&self, write: Write<'a>) -> Result<Option<(Option<ValueAndMetadata<'a>>, Keeps)>, R::Error> {
+        let Write { hash, key, effect, metadata: speculated } = write;
+        let put = |value, metadata, keeps| Ok(Some((Some((value, metadata)), keeps)));
+        match effect {
+            Effect::Void => Ok(None),
+            Effect::Delete => Ok(Some((None, Keeps::Nothing))),
+            Effect::Put { value, metadata } => put(Cow::Borrowed(value), metadata, Keeps::Nothing),
+            Effect::PutValue(value) => match (self.overlay.get(hash, key), speculated) {
+                (Some(_), _) => put(Cow::Borrowed(value), Cow::default(), Keeps::Metadata),
+                (None, Some(metadata)) => put(Cow::Borrowed(value), metadata, Keeps::Nothing),
+                (None, None) => put(Cow::Borrowed(value), self.state.metadata(key)?, Keeps::Nothing),
+            },
+            Effect::PutMetadata(metadata) => match self.overlay.get(hash, key) {
+                Some(_) => put(Cow::default(), metadata, Keeps::Value),
                 None => match self.state.get(key)? {
-                    Some(found) => After::State(Some((found.value, metadata)), Keeps::Nothing),
-                    None => After::Nothing,
+                    Some(found) => put(found.value, metadata, Keeps::Nothing),
+                    None => Ok(None),
                 },
             },
-            Effect::Void => After::Conflict(Conflict::Write { key, in_block: None }),
-        })
+        }
     }
-}
-
-/// What a write comes to.
-enum After<'a> {
-    State(Option<ValueAndMetadata<'a>>, Keeps),
-    Nothing,
-    Conflict(Conflict<'a>),
 }
 
 fn has_range_queries(tx: &Transaction<'_>) -> bool {
