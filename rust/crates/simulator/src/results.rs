@@ -66,11 +66,11 @@ mod tests {
             results.finish(&mut out);
             out
         };
-        assert_eq!(of(0), []);
+        assert_eq!(of(0), Vec::<u8>::new());
         // kv_reads { key "k00000", version { block_num 7 } }
         assert_eq!(of(1), [&[0x22, 14, 0x0a, 12, 0x0a, 6][..], b"k00000", &[0x12, 2, 0x08, 7]].concat());
         assert_eq!(of(50)[0], 0x22);
-        for (count, level, hashes) in [(51, 1, 1), (52, 1, 2), (2_550, 1, 50), (2_551, 2, 1), (2_602, 2, 2)] {
+        for (count, level, hashes) in [(51, 1, 1), (102, 1, 2), (2_550, 1, 50), (2_601, 2, 1), (2_602, 2, 2)] {
             let out = of(count);
             let length = 4 + hashes * 34;
             let mut head = vec![0x2a];

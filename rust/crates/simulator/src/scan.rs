@@ -47,11 +47,11 @@ impl RangeScan {
 
     /// The next key and value; none at the end.
     pub fn next(&self) -> Result<Option<KeyValue>> {
-        let mut reading = self.lock();
+        let reading = &mut *self.lock();
         let row = if reading.left == Some(0) { None } else { reading.row()? };
         let Some(row) = row else {
             reading.read.exhausted = true;
-            reading.read.end = reading.end.clone();
+            reading.read.end.clone_from(&reading.end);
             return Ok(None);
         };
         if let Some(left) = &mut reading.left {

@@ -117,6 +117,7 @@ impl Simulation {
     }
 
     /// Encodes what was read and written: the public set, and the private one if there is any.
+    #[must_use]
     pub fn results(&self) -> (Vec<u8>, Option<Vec<u8>>) {
         let mut doing = self.lock();
         for (ns, scan) in std::mem::take(&mut doing.ranges) {
