@@ -18,6 +18,10 @@ pub const LARGE_BLOCKS_AHEAD: usize = 3;
 /// Most bytes of blocks in the pipeline, unless a single block is larger.
 pub const MAX_BYTES_AHEAD: usize = 128 << 20;
 
+/// Bytes of blocks that are judged and wait for the disk alone: they keep no worker's memory, and must keep no worker
+/// waiting while one sync takes all of them along.
+pub const UNSYNCED_BYTES: usize = 64 << 20;
+
 /// Counts the blocks between intake and commit.
 ///
 /// A configuration block closes the gate behind it: the blocks after it are checked against the configuration that it
@@ -32,7 +36,10 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     blocks: usize,
+    /// Of blocks that are not judged.
     bytes: usize,
+    /// Of blocks that are.
+    unsynced: usize,
     config_inside: bool,
     stopped: bool,
 }
@@ -64,11 +71,19 @@ impl Gate {
         self.lock().blocks == 1
     }
 
+    /// Makes room for what can be worked at while a judged block waits for the disk.
+    pub(crate) fn judged(&self, size: Size) {
+        let mut state = self.lock();
+        state.bytes -= size.bytes;
+        state.unsynced += size.bytes;
+        self.changed.notify_all();
+    }
+
     /// Leaves after commit.
     pub(crate) fn leave(&self, size: Size) {
         let mut state = self.lock();
         state.blocks -= 1;
-        state.bytes -= size.bytes;
+        state.unsynced -= size.bytes;
         state.config_inside &= !size.is_config;
         self.changed.notify_all();
     }
@@ -87,13 +102,14 @@ impl Gate {
 impl State {
     fn has_room(&self, bytes: usize, most_blocks: usize) -> bool {
         let most = if self.blocks < LARGE_BLOCKS_AHEAD { MAX_BYTES_AHEAD } else { BYTES_AHEAD };
-        self.blocks == 0 || (!self.config_inside && self.blocks < most_blocks && self.bytes + bytes <= most)
+        let fits = self.bytes + bytes <= most && self.unsynced <= UNSYNCED_BYTES;
+        self.blocks == 0 || (!self.config_inside && self.blocks < most_blocks && fits)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES_AHEAD, Gate, LARGE_BLOCKS_AHEAD, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD, Size};
+    use super::{BYTES_AHEAD, Gate, LARGE_BLOCKS_AHEAD, MAX_BLOCKS_AHEAD, MAX_BYTES_AHEAD, Size, UNSYNCED_BYTES};
 
     const BLOCK: Size = Size { bytes: 1, is_config: false };
     const CONFIG: Size = Size { bytes: 1, is_config: true };
@@ -133,6 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_disk_alone_holds_back_nothing_up_to_a_limit() {
+        let gate = Gate::new(MAX_BLOCKS_AHEAD);
+        let block = Size { bytes: BYTES_AHEAD, is_config: false };
+        for _ in 0..=UNSYNCED_BYTES / BYTES_AHEAD {
+            assert!(gate.enter(block));
+            gate.judged(block);
+        }
+        gate.leave(block);
+        assert!(gate.enter(block));
+        gate.judged(block);
+        assert!(!enters(&gate, 1));
+    }
+
+    #[test]
     fn fewer_blocks_may_be_asked_for() {
         let gate = Gate::new(2);
         assert!(gate.enter(BLOCK) && gate.enter(BLOCK));
@@ -144,11 +174,13 @@ mod tests {
     fn a_configuration_block_closes_the_gate_behind_it() {
         let gate = Gate::new(MAX_BLOCKS_AHEAD);
         assert!(gate.enter(BLOCK) && gate.enter(CONFIG));
+        gate.judged(BLOCK);
         gate.leave(BLOCK);
         assert!(!enters(&gate, 1));
 
         let gate = Gate::new(MAX_BLOCKS_AHEAD);
         assert!(gate.enter(CONFIG));
+        gate.judged(CONFIG);
         gate.leave(CONFIG);
         assert!(enters(&gate, 1));
     }

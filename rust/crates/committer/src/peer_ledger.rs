@@ -329,6 +329,7 @@ fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate,
         if broken {
             gate.stop();
         }
+        gate.judged(size);
         if !exit.leave(Leaving { outcome, size }, queue.is_empty()) || broken {
             break;
         }
