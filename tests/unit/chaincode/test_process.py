@@ -245,7 +245,7 @@ def test_processes_are_limited(tmp_path: Path) -> None:
 
 
 def test_floods_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastledger.chaincode.context.MAX_TRANSACTION_BYTES", 5_000_000)
+    monkeypatch.setattr("fastledger.chaincode.handler.MAX_TRANSACTION_BYTES", 5_000_000)
 
     async def test(call) -> None:
         assert "more than" in (await call("Flood", "100000")).message
