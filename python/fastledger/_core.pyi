@@ -26,6 +26,7 @@ __all__ = [
     "ChannelConfig",
     "CommitResult",
     "Consenter",
+    "EndorsedResponse",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -142,6 +143,23 @@ class Certificate:
     @property
     def not_after(self) -> int:
         """Seconds since 1970, UTC."""
+
+@final
+class EndorsedResponse:
+    """A `protos.ProposalResponse` that is signed where it is sent."""
+
+    def __new__(
+        cls,
+        key: SigningKey,
+        endorser: bytes,
+        response: bytes,
+        payload: bytes,
+        interest: bytes | None = None,
+    ) -> EndorsedResponse:
+        """Takes encoded parts: of a `msp.SerializedIdentity`, a `protos.Response` and so on."""
+
+    def encoded(self) -> bytes:
+        """Signs here and now."""
 
 @final
 class Examined:
@@ -590,7 +608,7 @@ class GrpcServer:
     def send(self, call: int, message: bytes) -> bool:
         """False asks to wait until the call is writable."""
 
-    def answer(self, call: int, message: bytes) -> None:
+    def answer(self, call: int, message: bytes | EndorsedResponse) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
 
     def finish(
@@ -1118,15 +1136,8 @@ def response_payload(
 ) -> bytes:
     """What an endorser signs, of encoded parts (`protoutil.GetBytesProposalResponsePayload`)."""
 
-def proposal_response(
-    response: bytes,
-    payload: bytes,
-    *,
-    endorser: bytes | None = None,
-    signature: bytes | None = None,
-    interest: bytes | None = None,
-) -> bytes:
-    """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
+def proposal_response(response: bytes, payload: bytes, interest: bytes | None = None) -> bytes:
+    """An encoded `protos.ProposalResponse` of encoded parts, without an endorsement."""
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

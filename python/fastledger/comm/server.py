@@ -76,7 +76,7 @@ class Services:
         self._reading: dict[str, ReadMany] = {}
 
     def add_unary(
-        self, path: str, answer: Callable[[Any, Any], Awaitable[bytes]], read: ReadMany
+        self, path: str, answer: Callable[[Any, Any], Awaitable[Any]], read: ReadMany
     ) -> None:
         """Add a method of one request and one encoded answer.
 

@@ -37,6 +37,7 @@ mod told;
 mod trust;
 mod waiting;
 
+pub use call::Make;
 pub use channel::{GrpcChannel, Hub, OutgoingCall};
 pub use client::{ClientStream, Route};
 pub use dial::ClientLimits;
@@ -47,3 +48,4 @@ pub use runtime::THREAD;
 pub use server::Server;
 pub use tls::{ClientRoots, ClientTls, ServerTls};
 pub use told::describe_metrics;
+pub use tonic::Status;

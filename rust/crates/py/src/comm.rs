@@ -11,7 +11,15 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::proposal::EndorsedResponse;
 use crate::{door, error};
+
+/// The one answer of a call.
+#[derive(FromPyObject)]
+enum Answer<'py> {
+    Encoded(PyBackedBytes),
+    Endorsed(Bound<'py, EndorsedResponse>),
+}
 
 /// A server that listens.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -75,8 +83,14 @@ impl GrpcServer {
         self.0.send(call, Bytes::from_owner(message))
     }
 
-    fn answer(&self, call: u64, message: PyBackedBytes) {
-        self.0.answer(call, Bytes::from_owner(message));
+    fn answer(&self, call: u64, message: Answer<'_>) {
+        match message {
+            Answer::Encoded(message) => self.0.answer(call, Bytes::from_owner(message)),
+            Answer::Endorsed(response) => {
+                let (make, bytes) = response.get().make();
+                self.0.answer_made(call, bytes, make);
+            }
+        }
     }
 
     #[pyo3(signature = (call, code=0, message="", details=None))]
