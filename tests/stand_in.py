@@ -21,6 +21,12 @@ from fastledger.common.errors import ChaincodeError
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.common.common_pb2 import ChannelHeader, Header, SignatureHeader
 from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
+from fastledger.protos.ledger.rwset.kvrwset.kv_rwset_pb2 import (
+    KVMetadataEntry,
+    KVMetadataWrite,
+    KVRWSet,
+)
+from fastledger.protos.ledger.rwset.rwset_pb2 import TxPvtReadWriteSet, TxReadWriteSet
 from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
@@ -63,8 +69,20 @@ class Rows:
         return self._rows[self._next][0] if self._next < len(self._rows) else ""
 
 
+class Found:
+    """A key's committed state, as the core takes it."""
+
+    def __init__(self, value: bytes, metadata: Mapping[str, bytes]) -> None:
+        entries = [KVMetadataEntry(name=name, value=metadata[name]) for name in sorted(metadata)]
+        self.value = value
+        self.metadata = KVMetadataWrite(entries=entries).SerializeToString()
+        self.version = (1, 0)
+
+
 class Ledger:
     """State of one channel. Writes are seen by later transactions only, when committed."""
+
+    height = 2
 
     def __init__(self) -> None:
         self.state: dict[tuple[str, str, str], bytes] = {}
@@ -74,17 +92,66 @@ class Ledger:
     def simulator(self) -> "Simulator":
         return Simulator(self)
 
+    def rows(self, ns: str, coll: str, start: str, end: str) -> list[tuple[str, bytes]]:
+        return sorted(
+            (k, v)
+            for (n, c, k), v in self.state.items()
+            if (n, c) == (ns, coll) and k >= start and (not end or k < end)
+        )
+
+    # A view of the public state.
+
+    def get(self, ns: str, key: str) -> Found | None:
+        place = (ns, "", key)
+        if place not in self.state and place not in self.metadata:
+            return None
+        return Found(self.state.get(place, b""), self.metadata.get(place, {}))
+
+    def get_hash(self, ns: str, coll: str, key_hash: bytes) -> None:
+        del ns, coll, key_hash
+
+    def range(self, ns: str, start: str, end: str) -> Iterator[tuple[str, str, bytes, Found]]:
+        for key, value in self.rows(ns, "", start, end):
+            yield ns, "", key.encode(), Found(value, {})
+
+    def close(self) -> None:
+        """Others may read it."""
+
 
 class Simulator(TxSimulator):
     """A TxSimulator over a Ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger, "tx")  # type: ignore[arg-type]
         self.ledger = ledger
-        self.writes: dict[tuple[str, str, str], bytes | None] = {}
-        self.metadata_writes: dict[tuple[str, str, str], dict[str, bytes]] = {}
         self.purged: list[tuple[str, str, str]] = []
         self.opened: list[Rows] = []
         self.is_done = False
+
+    @property
+    def writes(self) -> dict[tuple[str, str, str], bytes | None]:
+        """What is written, None where it is deleted."""
+        return {
+            (ns, coll, write.key): None if write.is_delete else write.value
+            for ns, coll, done in self._sets()
+            for write in done.writes
+        }
+
+    @property
+    def metadata_writes(self) -> dict[tuple[str, str, str], dict[str, bytes]]:
+        return {
+            (ns, coll, write.key): {entry.name: entry.value for entry in write.entries}
+            for ns, coll, done in self._sets()
+            for write in done.metadata_writes
+        }
+
+    def _sets(self) -> Iterator[tuple[str, str, KVRWSet]]:
+        public, private = self.core.results()
+        for ns in TxReadWriteSet.FromString(public).ns_rwset:
+            yield ns.namespace, "", KVRWSet.FromString(ns.rwset)
+        for kept in TxPvtReadWriteSet.FromString(private or b"").ns_pvt_rwset:
+            for coll in kept.collection_pvt_rwset:
+                yield kept.namespace, coll.collection_name, KVRWSet.FromString(coll.rwset)
 
     def commit(self) -> None:
         for (ns, coll, key), value in self.writes.items():
@@ -102,38 +169,10 @@ class Simulator(TxSimulator):
         self.opened.append(opened)
         return opened
 
-    def _range(self, ns: str, coll: str, start: str, end: str) -> list[tuple[str, bytes]]:
-        return sorted(
-            (k, v)
-            for (n, c, k), v in self.ledger.state.items()
-            if (n, c) == (ns, coll) and k >= start and (not end or k < end)
-        )
-
-    def get_state(self, ns, key):
-        return self.ledger.state.get((ns, "", key))
-
-    def set_state(self, ns, key, value):
-        self.writes[(ns, "", key)] = value
-
-    def delete_state(self, ns, key):
-        self.writes[(ns, "", key)] = None
-
-    def get_range(self, ns, start, end):
-        return self._rows(self._range(ns, "", start, end))
-
-    def get_range_page(self, ns, start, end, page_size):
-        return self._rows(self._range(ns, "", start, end), page_size)
-
-    def get_metadata(self, ns, key):
-        return self.ledger.metadata.get((ns, "", key), {})
-
-    def set_metadata(self, ns, key, metadata):
-        self.metadata_writes[(ns, "", key)] = dict(metadata)
-
     def query(self, ns, query, page_size=0, bookmark=""):
         if query == "broken":
             raise ValueError("ExecuteQuery not supported")
-        rows = self._range(ns, "", bookmark, "")
+        rows = self.ledger.rows(ns, "", bookmark, "")
         return self._rows(rows, page_size)
 
     def history(self, ns, key):
@@ -146,34 +185,23 @@ class Simulator(TxSimulator):
         value = self.ledger.state.get((ns, coll, key))
         return None if value is None else hashlib.sha256(value).digest()
 
-    def set_private_data(self, ns, coll, key, value):
-        self.writes[(ns, coll, key)] = value
-
-    def delete_private_data(self, ns, coll, key):
-        self.writes[(ns, coll, key)] = None
-
     def purge_private_data(self, ns, coll, key):
         self.purged.append((ns, coll, key))
-        self.writes[(ns, coll, key)] = None
+        super().purge_private_data(ns, coll, key)
 
     def get_private_range(self, ns, coll, start, end):
-        return self._rows(self._range(ns, coll, start, end))
+        return self._rows(self.ledger.rows(ns, coll, start, end))
 
     def get_private_metadata(self, ns, coll, key):
         return self.ledger.metadata.get((ns, coll, key), {})
 
-    def set_private_metadata(self, ns, coll, key, metadata):
-        self.metadata_writes[(ns, coll, key)] = dict(metadata)
-
     def query_private(self, ns, coll, query):
         del query
-        return self._rows(self._range(ns, coll, "", ""))
-
-    def results(self):
-        return b"", None
+        return self._rows(self.ledger.rows(ns, coll, "", ""))
 
     def done(self) -> None:
         self.is_done = True
+        super().done()
 
 
 class Peer:

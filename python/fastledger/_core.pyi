@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stub of the Rust core; `make check` holds it against the built module."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, final
 
@@ -21,8 +21,10 @@ __all__ = [
     "BatchSize",
     "BlockStore",
     "Certificate",
+    "ChaincodeConversation",
     "ChaincodeDefinition",
     "ChaincodeStream",
+    "ChaincodeTransaction",
     "ChannelConfig",
     "CommitResult",
     "Consenter",
@@ -41,7 +43,10 @@ __all__ = [
     "OrdererCapabilities",
     "Organization",
     "Proposal",
+    "RangeScan",
+    "ReadWriteSet",
     "SigningKey",
+    "Simulation",
     "StateIterator",
     "StateView",
     "Verifier",
@@ -367,6 +372,95 @@ class StateIterator:
         """Namespace, collection (empty for public state), key (hash in a collection), value."""
 
 @final
+class ReadWriteSet:
+    """A transaction's read-write set in Fabric's bytes: sorted; of equal ones the last counts."""
+
+    def __new__(cls) -> ReadWriteSet: ...
+    def read(self, ns: str, key: str, version: tuple[int, int] | None) -> None:
+        """Adds a read; no version means that the key did not exist."""
+
+    def write(self, ns: str, key: str, value: bytes) -> None:
+        """Adds a write; an empty value deletes."""
+
+    def write_metadata(self, ns: str, key: str, entries: Mapping[str, bytes]) -> None:
+        """Replaces a key's metadata; no entries delete it."""
+
+    def add_range(self, ns: str, info: bytes) -> None:
+        """Adds an encoded kvrwset.RangeQueryInfo; of equal ranges the first counts."""
+
+    def read_hash(self, ns: str, coll: str, key: str, version: tuple[int, int] | None) -> None:
+        """Adds a read of a private key."""
+
+    def write_private(
+        self, ns: str, coll: str, key: str, value: bytes, *, is_purge: bool = False
+    ) -> None:
+        """Adds a write of a private key; an empty value deletes."""
+
+    def write_private_metadata(
+        self, ns: str, coll: str, key: str, entries: Mapping[str, bytes]
+    ) -> None:
+        """Replaces a private key's metadata."""
+
+    def build(self) -> tuple[bytes, bytes | None]:
+        """Encodes rwset.TxReadWriteSet, and rwset.TxPvtReadWriteSet if anything is private."""
+
+@final
+class Simulation:
+    """One transaction on one channel: reads as of one height, and writes that it keeps to itself.
+
+    What it cannot do raises SimulationError, with Fabric's text.
+    """
+
+    def __new__(cls, view: StateView, tx_id: str) -> Simulation:
+        """On a view, or on what else answers get, get_hash and range as that does."""
+
+    def get(self, ns: str, key: str) -> VersionedValue | None: ...
+    def put(self, ns: str, key: str, value: bytes) -> None:
+        """An empty value deletes."""
+
+    def put_metadata(self, ns: str, key: str, entries: Mapping[str, bytes]) -> None: ...
+    def range(self, ns: str, start: str, end: str, page: int | None = None) -> RangeScan:
+        """Keys from start up to end, which is no bound when it is empty; at most a page of them."""
+
+    def begin_page(self) -> None:
+        """Goes on without writes, as pages are for transactions without."""
+
+    def begin_private_query(self) -> None:
+        """Goes on without writes, as queries of private data are for transactions without."""
+
+    def read_hash(self, ns: str, coll: str, key: str, version: tuple[int, int] | None) -> None:
+        """Records that a private key was read."""
+
+    def put_private(
+        self, ns: str, coll: str, key: str, value: bytes, *, is_purge: bool = False
+    ) -> None: ...
+    def put_private_metadata(
+        self, ns: str, coll: str, key: str, entries: Mapping[str, bytes]
+    ) -> None: ...
+    def check_open(self) -> None: ...
+    def results(self) -> tuple[bytes, bytes | None]:
+        """Encodes what was read and written: the public set, and the private one if any."""
+
+    def namespaces(self) -> list[str]: ...
+    def written(self) -> list[tuple[str, str, str, bytes]]:
+        """Namespace, collection, key and committed metadata of what is written, in order."""
+
+    def done(self) -> None:
+        """Lets go of the state, and of what was read and written; harmless when repeated."""
+
+@final
+class RangeScan:
+    """A range of public keys; what was read of it stands in the read-write set."""
+
+    def __iter__(self) -> RangeScan: ...
+    def __next__(self) -> tuple[str, bytes]: ...
+    def bookmark_and_close(self) -> str:
+        """Names the first key behind the page; empty when there is none."""
+
+    def close(self) -> None:
+        """Lets go of the state; harmless when repeated."""
+
+@final
 class StateView:
     """The state after one block; commits go on beside it.
 
@@ -514,6 +608,9 @@ class GrpcCall:
     def send(self, message: bytes) -> bool:
         """False asks to wait until the call is writable; a message over the limit ends the call."""
 
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Has messages answered where they come in, from the next one on."""
+
     def half_close(self) -> None:
         """There are no more messages."""
 
@@ -610,6 +707,9 @@ class GrpcServer:
 
     def answer(self, call: int, message: bytes | EndorsedResponse) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
+
+    def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
+        """Has a call's messages answered where they come in, from the next one on."""
 
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
@@ -724,6 +824,86 @@ class ChaincodeStream:
 
     def over(self) -> str | None:
         """Why the stream is over; empty without an error, None while it goes on."""
+
+@final
+class ChaincodeConversation:
+    """The stream of one chaincode that has registered: answers its requests for public state."""
+
+    def __new__(
+        cls,
+        ccid: str,
+        *,
+        payload_bytes: int,
+        values_bytes: int,
+        page_rows: int,
+        query_rows: int,
+        open_queries: int,
+        transaction_bytes: int,
+        request_bytes: int,
+        large_batch_bytes: int,
+    ) -> ChaincodeConversation: ...
+    def begin(
+        self,
+        channel_id: str,
+        tx_id: str,
+        namespace: str,
+        simulation: Simulation | None,
+        *,
+        key_level_endorsement: bool | None,
+        is_init: bool,
+        chaincode_input: bytes,
+        proposal: bytes,
+    ) -> ChaincodeTransaction:
+        """Has the chaincode execute a transaction; SimulationError where no message holds it.
+
+        Without a simulation every request for state is refused. Where the peer is not on the
+        channel, nothing is known of key-level endorsement. Input and proposal are encoded
+        protos.ChaincodeInput and protos.SignedProposal, the latter empty for none.
+        """
+
+    def refuse(self, kind: int, tx_id: str, channel_id: str) -> None:
+        """Answers a request of a transaction that has ended meanwhile."""
+
+@final
+class ChaincodeTransaction:
+    """One INIT or TRANSACTION in flight at one chaincode.
+
+    Requests are named by their ChaincodeMessage.Type; each is answered once.
+    """
+
+    def is_ours(self, kind: int, payload: bytes) -> bool:
+        """Whether a request is the core's to answer, though that may take long."""
+
+    def answer(self, kind: int, payload: bytes) -> bool:
+        """Answers a request that is the core's; False for one that is not."""
+
+    def reply(self, kind: int, payload: bytes) -> None:
+        """Answers a request."""
+
+    def fail(self, kind: int, raised: BaseException) -> None:
+        """Says why a request is not answered; after a Defect :meth:`check` raises that."""
+
+    def charge(self, size: int) -> None:
+        """Counts bytes of keys and values; SimulationError where they are too many."""
+
+    def check_key_level_endorsement(self) -> None:
+        """Raises SimulationError where the channel has none."""
+
+    def write(self, record: bytes) -> None:
+        """Writes public state as an encoded protos.WriteRecord says."""
+
+    def open(self, rows: Iterator[Any], *, page: int | None = None, paged: bool = False) -> bytes:
+        """Opens a query and reads its first rows: the payload of the answer.
+
+        Rows are keys with values, or messages; they are closed with the query. Those of a page know
+        where the next one begins (``bookmark_and_close``).
+        """
+
+    def check(self) -> None:
+        """Raises the Defect for which a request was not answered, if there was one."""
+
+    def end(self) -> None:
+        """Answers no more requests, and lets go of open queries."""
 
 @final
 class ChannelConfig:

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "python" / "fastledger"
 USES_CORE = (
     "__init__.py",
     "bench",
-    "chaincode/gopackage",
+    "chaincode",
     "channelconfig",
     "comm",
     "common/corelog.py",

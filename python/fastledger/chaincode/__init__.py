@@ -6,10 +6,10 @@
     endorser ── execute ──► support ── launch ──► launcher (process, external, docker, dev)
                                │                      │ starts, or dials
                                ▼                      ▼
-                            handler ◄── ChaincodeMessage stream ──► chaincode
-                               │ one request at a time per transaction
-                               ▼
-                            requests, queries ──► TxSimulator (of the ledger)
+                            handler ◄── core ◄── ChaincodeMessage stream ──► chaincode
+                               │          │ public state: simulations of the core
+                               ▼          ▼
+                            requests ──► TxSimulator (of the ledger)
 
 The chaincode's side is :mod:`fastledger.shim`.
 """

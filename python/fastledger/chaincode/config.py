@@ -23,6 +23,9 @@ MAX_TRANSACTION_BYTES = 100 * 1024 * 1024
 A bigger read-write set would fit into no message, so stopping here costs no sound transaction.
 """
 
+LARGE_BATCH_BYTES = 256 * 1024
+"""From here on keys to be read or written in one message are some ten thousand."""
+
 REQUEST_BYTES = 64
 """What a request costs beside its keys and values: its entry in the read-write set."""
 

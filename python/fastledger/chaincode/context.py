@@ -5,8 +5,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fastledger.chaincode.config import MAX_TRANSACTION_BYTES, REQUEST_BYTES
-from fastledger.chaincode.queries import OpenQueries
+from fastledger._core import ChaincodeTransaction
 from fastledger.common.errors import Defect
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
@@ -35,64 +34,51 @@ class TransactionContext:
     """What the peer's decorators add to the chaincode's input."""
 
 
-class TransactionTooLarge(Exception):
-    """The transaction read or wrote more than fits into any message."""
-
-
 class Execution:
     """One INIT or TRANSACTION in flight at one chaincode."""
 
-    __slots__ = (
-        "_bytes",
-        "access",
-        "busy",
-        "closed",
-        "context",
-        "defect",
-        "is_init",
-        "queries",
-        "result",
-    )
+    __slots__ = ("access", "closed", "context", "is_init", "result", "timer", "transaction")
 
-    def __init__(self, context: TransactionContext, *, is_init: bool) -> None:
+    def __init__(
+        self,
+        context: TransactionContext,
+        transaction: ChaincodeTransaction,
+        timer: asyncio.TimerHandle,
+        *,
+        is_init: bool,
+    ) -> None:
         """Begin; the running loop gets the result."""
         self.context = context
+        self.transaction = transaction
+        """Answers the chaincode's requests."""
+        self.timer = timer
+        """Ends it when it takes too long."""
         self.is_init = is_init
         self.result: asyncio.Future[ChaincodeMessage] = asyncio.get_running_loop().create_future()
-        self.queries = OpenQueries()
         self.access: dict[str, object] = {}
         """Collections whose access was checked already."""
-        self.busy = False
-        """Whether a request is being answered: there is one at a time."""
-        self.defect: Defect | None = None
-        """Why the core has not answered a request; nothing that follows may be endorsed."""
         self.closed = False
-        """Whether nobody waits for its result any more."""
-        self._bytes = 0
-
-    def charge(self, size: int) -> None:
-        """Count what a request adds to the read-write set.
-
-        Raises:
-            TransactionTooLarge: It is more than any transaction may have.
-        """
-        self._bytes += size + REQUEST_BYTES
-        if self._bytes > MAX_TRANSACTION_BYTES:
-            raise TransactionTooLarge(
-                f"the transaction reads and writes more than {MAX_TRANSACTION_BYTES} bytes; "
-                "split it into smaller ones"
-            )
+        """Whether it has ended: its requests are answered for nobody."""
 
     def complete(self, message: ChaincodeMessage) -> None:
-        """Hand the chaincode's answer over, or the defect; only the first one counts."""
-        if self.result.done():
+        """Hand the chaincode's answer over, or a defect of the core, unless nobody waits."""
+        try:
+            self.transaction.check()
+        except Defect as defect:
+            self.fail(defect)
             return
-        if self.defect is None:
+        self._close()
+        if not self.result.done():
             self.result.set_result(message)
-        else:
-            self.result.set_exception(self.defect)
 
-    def close(self) -> None:
-        """Let go of open queries."""
+    def fail(self, error: Exception) -> None:
+        """Say why there is no answer, unless nobody waits."""
+        self._close()
+        if not self.result.done():
+            self.result.set_exception(error)
+
+    def _close(self) -> None:
+        """Let go of open queries, and answer no more requests."""
         self.closed = True
-        self.queries.close()
+        self.timer.cancel()
+        self.transaction.end()

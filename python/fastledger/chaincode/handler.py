@@ -6,27 +6,37 @@
     created ── REGISTER ──► established ── READY is sent ──► ready ── stream ends ──► closed
        handle_register          handle_register                close
 
-Requests for state are answered where they are read, one after another: a read takes microseconds,
-and a chaincode that does not read its answers holds up nobody but itself. What may take long (rich
-queries, history, calls of other chaincodes) runs beside. A message that cannot be ends the stream,
-and with it the chaincode's transactions; the peer goes on.
+From READY on the core answers requests for public state where they come in; here are the others.
+Private data is read at once; what may take long (rich queries, history, calls of other chaincodes)
+runs beside. A message that cannot be ends the stream, and with it the chaincode's transactions; the
+peer goes on.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from fastledger._core import ChaincodeConversation, ChaincodeTransaction
 from fastledger.chaincode import requests
 from fastledger.chaincode.calls import Callee, call_chaincode
-from fastledger.chaincode.config import FRAME_BYTES, MAX_MESSAGE_BYTES, ChaincodeConfig
+from fastledger.chaincode.config import (
+    FRAME_BYTES,
+    LARGE_BATCH_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_OPEN_ITERATORS,
+    MAX_TRANSACTION_BYTES,
+    PAGE_ROWS,
+    REQUEST_BYTES,
+    ChaincodeConfig,
+)
 from fastledger.chaincode.context import Execution, TransactionContext
 from fastledger.chaincode.registry import Registry
 from fastledger.chaincode.services import Services
 from fastledger.chaincode.stream import Stream
-from fastledger.common.errors import ChaincodeError, Defect, said_to_others
+from fastledger.common.errors import ChaincodeError, SimulationError
 from fastledger.common.share import FairLimit
 from fastledger.common.workers import FairWorkers
 from fastledger.protos.peer.chaincode_pb2 import (
@@ -38,8 +48,22 @@ from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 
 log = logging.getLogger(__name__)
 
+_OTHERS = frozenset(
+    {
+        ChaincodeMessage.INVOKE_CHAINCODE,
+        ChaincodeMessage.QUERY_STATE_NEXT,
+        ChaincodeMessage.QUERY_STATE_CLOSE,
+    }
+)
+"""Requests that come here beside those in ``requests``: next rows may take long to read."""
+
 Key = tuple[str, str]
 """Channel and transaction id: what matches a message to its transaction."""
+
+
+_TERMINATED = "chaincode stream terminated"
+
+Overdue = Callable[["Handler", TransactionContext], None]
 
 
 class ProtocolViolation(Exception):
@@ -58,6 +82,7 @@ class Handler:
         registry: Registry["Handler"],
         callee: Callee,
         workers: FairWorkers,
+        overdue: Overdue,
         expected_ccid: str | None = None,
     ) -> None:
         """Take a stream over; nothing is sent before :meth:`serve`.
@@ -69,6 +94,7 @@ class Handler:
             registry: Where ready chaincodes are found.
             callee: Runs a chaincode that this one calls.
             workers: Where rich queries and histories are read.
+            overdue: Learns of transactions that the chaincode still executes after their time.
             expected_ccid: The only id that may register here; None where any may that is being
                 launched, as behind an address that every chaincode dials.
         """
@@ -79,8 +105,9 @@ class Handler:
         self._registry = registry
         self._callee = callee
         self._workers = workers
+        self._notify_overdue = overdue
         self._expected = expected_ccid
-        self._ready = False
+        self._conversation: ChaincodeConversation | None = None
         self._closed = asyncio.Event()
         self._executions: dict[Key, Execution] = {}
         self._overdue: dict[Key, Execution] = {}
@@ -90,7 +117,7 @@ class Handler:
     @property
     def ready(self) -> bool:
         """Whether the chaincode takes transactions."""
-        return self._ready and not self._closed.is_set()
+        return self._conversation is not None and not self._closed.is_set()
 
     @property
     def in_flight(self) -> int:
@@ -125,28 +152,28 @@ class Handler:
         self._closed.set()
         if self.ccid is not None:
             self._registry.deregister(self.ccid, self)
-        for execution in self._executions.values():
-            execution.close()
-            if not execution.result.done():
-                execution.result.set_exception(ChaincodeError("chaincode stream terminated"))
+        executions, self._executions = self._executions, {}
+        for execution in executions.values():
+            execution.fail(ChaincodeError(_TERMINATED))
         for task in self._tasks:
             task.cancel()
 
-    async def execute(
+    def execute(
         self,
         context: TransactionContext,
         chaincode_input: ChaincodeInput,
         *,
         is_init: bool,
         timeout_s: float,
-    ) -> ChaincodeMessage:
-        """Run one transaction and wait for COMPLETED or ERROR.
+    ) -> "asyncio.Future[ChaincodeMessage]":
+        """Begin one transaction; the future gets COMPLETED or ERROR.
 
-        Whoever calls sees it through: a chaincode cannot be told that nobody waits any longer.
+        The future raises ChaincodeError when it takes too long or the chaincode dies, and Defect
+        when the core failed while it answered a request. Whoever gives up waiting cancels it; the
+        chaincode goes on, as it cannot be told.
 
         Raises:
-            ChaincodeError: It took too long, the chaincode died, or has too much to do.
-            Defect: The core failed while it answered a request of the chaincode.
+            ChaincodeError: The chaincode has died, or has too much to do.
         """
         key = (context.channel_id, context.tx_id)
         if key in self._executions or key in self._overdue:
@@ -156,60 +183,63 @@ class Handler:
                 f"chaincode {self.ccid} executes {self._config.max_transactions} transactions "
                 "already; try again later"
             )
-        execution = self._executions[key] = Execution(context, is_init=is_init)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._begin(execution, chaincode_input)
-                return await execution.result
-        except TimeoutError as error:
-            self._overdue[key] = execution
-            raise ChaincodeError("timeout expired while executing transaction") from error
-        except ConnectionError as error:
-            raise ChaincodeError("chaincode stream terminated") from error
-        finally:
-            del self._executions[key]
-            execution.close()
-            if key not in self._overdue:
-                self._limit.leave(context.creator)
+            transaction = self._begin(context, chaincode_input, is_init=is_init)
+        except BaseException:
+            self._limit.leave(context.creator)
+            raise
+        timer = asyncio.get_running_loop().call_later(timeout_s, self._expire, key)
+        execution = Execution(context, transaction, timer, is_init=is_init)
+        self._executions[key] = execution
+        return execution.result
 
-    async def _begin(self, execution: Execution, chaincode_input: ChaincodeInput) -> None:
-        context = execution.context
-        decorated = ChaincodeInput()
-        decorated.CopyFrom(chaincode_input)
-        decorated.decorations.clear()
-        for name, value in context.decorations.items():
-            decorated.decorations[name] = value
-        message = ChaincodeMessage(
-            type=ChaincodeMessage.INIT if execution.is_init else ChaincodeMessage.TRANSACTION,
-            payload=decorated.SerializeToString(),
-            txid=context.tx_id,
-            channel_id=context.channel_id,
-        )
-        size = len(message.payload)
-        if context.proposal is not None:
-            signed = context.proposal.signed
-            message.proposal.CopyFrom(signed)
-            size += len(signed.proposal_bytes)
-        if size > _most():
-            # The stream would end with it, and all other transactions with the stream.
-            raise ChaincodeError(
-                f"the transaction's input has {size} bytes with its proposal; at most {_most()} "
-                "fit into a message"
+    def _begin(
+        self, context: TransactionContext, chaincode_input: ChaincodeInput, *, is_init: bool
+    ) -> ChaincodeTransaction:
+        if self._conversation is None or self._closed.is_set():
+            raise ChaincodeError(_TERMINATED)
+        if context.decorations or chaincode_input.decorations:
+            decorated = ChaincodeInput()
+            decorated.CopyFrom(chaincode_input)
+            decorated.decorations.clear()
+            decorated.decorations.update(context.decorations)
+            chaincode_input = decorated
+        simulator, proposal = context.simulator, context.proposal
+        capabilities = self._services.capabilities(context.channel_id)
+        try:
+            return self._conversation.begin(
+                context.channel_id,
+                context.tx_id,
+                context.namespace,
+                None if simulator is None else simulator.core,
+                key_level_endorsement=None
+                if capabilities is None
+                else capabilities.key_level_endorsement,
+                is_init=is_init,
+                chaincode_input=chaincode_input.SerializeToString(),
+                proposal=b"" if proposal is None else proposal.encoded,
             )
-        await self._stream.write(message)
+        except SimulationError as error:
+            raise ChaincodeError(str(error)) from error
+
+    def _expire(self, key: Key) -> None:
+        """Wait no longer for a transaction; it counts until it is answered."""
+        execution = self._overdue[key] = self._executions.pop(key)
+        execution.fail(ChaincodeError("timeout expired while executing transaction"))
+        self._notify_overdue(self, execution.context)
 
     async def _receive(self, message: ChaincodeMessage) -> None:
         kind = message.type
         if kind == ChaincodeMessage.KEEPALIVE:
             return
-        if not self._ready:
+        if self._conversation is None:
             if kind != ChaincodeMessage.REGISTER:
                 raise ProtocolViolation(f"message {_name(kind)} in created state")
             await self._register(message)
         elif kind in (ChaincodeMessage.COMPLETED, ChaincodeMessage.ERROR):
             self._complete(message)
-        elif kind in requests.HANDLERS or kind == ChaincodeMessage.INVOKE_CHAINCODE:
-            await self._request(message)
+        elif kind in requests.HANDLERS or kind in _OTHERS:
+            self._request(self._conversation, message)
         else:
             raise ProtocolViolation(f"message {_name(kind)} in ready state")
 
@@ -229,6 +259,17 @@ class Handler:
         except ChaincodeError as error:
             raise ProtocolViolation(str(error)) from error
         self.ccid = name
+        conversation = ChaincodeConversation(
+            name,
+            payload_bytes=MAX_MESSAGE_BYTES - FRAME_BYTES,
+            values_bytes=MAX_MESSAGE_BYTES,
+            page_rows=PAGE_ROWS,
+            query_rows=self._config.total_query_limit,
+            open_queries=MAX_OPEN_ITERATORS,
+            transaction_bytes=MAX_TRANSACTION_BYTES,
+            request_bytes=REQUEST_BYTES,
+            large_batch_bytes=LARGE_BATCH_BYTES,
+        )
         params = ChaincodeAdditionalParams(
             use_write_batch=self._config.use_write_batch,
             max_size_write_batch=self._config.max_size_write_batch,
@@ -236,77 +277,57 @@ class Handler:
             max_size_get_multiple_keys=self._config.max_size_get_multiple_keys,
         )
         await self._stream.write(ChaincodeMessage(type=ChaincodeMessage.REGISTERED))
+        self._stream.answer_with(conversation)
         await self._stream.write(
             ChaincodeMessage(type=ChaincodeMessage.READY, payload=params.SerializeToString())
         )
-        self._ready = True
+        self._conversation = conversation
         self._registry.ready(name, self)
 
     def _complete(self, message: ChaincodeMessage) -> None:
         key = (message.channel_id, message.txid)
-        late = self._overdue.pop(key, None)
-        if late is not None:
-            self._limit.leave(late.context.creator)
-        execution = self._executions.get(key)
-        if execution is not None:
-            execution.complete(message)
+        ended = self._overdue.pop(key, None) or self._executions.pop(key, None)
+        if ended is not None:
+            self._limit.leave(ended.context.creator)
+            ended.complete(message)
 
-    async def _request(self, message: ChaincodeMessage) -> None:
+    def _request(self, conversation: ChaincodeConversation, message: ChaincodeMessage) -> None:
         execution = self._executions.get((message.channel_id, message.txid))
         if execution is None:
-            await self._refuse(message, "no ledger context")
-        elif execution.busy:
-            # Fabric drops it too: no shim sends a second request before the first is answered.
-            log.error(
-                "chaincode %s: another request pending for txid %s, channel %s",
-                self.ccid,
-                message.txid,
-                message.channel_id,
-            )
+            conversation.refuse(message.type, message.txid, message.channel_id)
         elif message.type == ChaincodeMessage.INVOKE_CHAINCODE:
-            execution.busy = True
             self._spawn(self._answer_call(execution, message))
-        elif execution.context.simulator is None:
-            await self._refuse(message, "no ledger context")
-        elif requests.may_take_long(message.type, execution, message.payload):
-            execution.busy = True
-            self._spawn(self._answer_slowly(execution, message))
+        elif requests.may_take_long(execution.transaction, message.type, message.payload):
+            creator = execution.context.creator
+            self._spawn(self._workers.run(creator, lambda: self._answer(execution, message)))
         else:
-            await self._stream.write(self._answer(execution, message))
+            self._answer(execution, message)
 
-    def _answer(self, execution: Execution, message: ChaincodeMessage) -> ChaincodeMessage:
-        simulator = execution.context.simulator
-        if simulator is None or execution.closed:
-            return _error(message, "no ledger context")
-        request = requests.Request(
-            execution, simulator, message.payload, self._services, self._config
-        )
+    def _answer(self, execution: Execution, message: ChaincodeMessage) -> None:
+        transaction, kind = execution.transaction, message.type
+        if transaction.answer(kind, message.payload):
+            return
         try:
-            payload = requests.HANDLERS[message.type](request)
+            simulator = execution.context.simulator
+            if simulator is None or execution.closed:
+                raise ChaincodeError("no ledger context")
+            request = requests.Request(execution, simulator, message.payload, self._services)
+            payload = requests.HANDLERS[kind](request)
         except Exception as error:
-            log.debug("%s failed", _name(message.type), exc_info=True)
-            return _failed(execution, message, error)
-        return _response(message, payload)
-
-    async def _answer_slowly(self, execution: Execution, message: ChaincodeMessage) -> None:
-        creator = execution.context.creator
-        answer = await self._workers.run(creator, lambda: self._answer(execution, message))
-        execution.busy = False
-        await self._stream.write(answer)
+            log.debug("%s failed", _name(kind), exc_info=True)
+            transaction.fail(kind, error)
+        else:
+            transaction.reply(kind, payload)
 
     async def _answer_call(self, execution: Execution, message: ChaincodeMessage) -> None:
         try:
             payload = await call_chaincode(
                 execution.context, message.payload, self._services, self._callee
             )
-            answer = _response(message, payload)
         except Exception as error:  # noqa: BLE001 (the caller gets to see it)
-            answer = _failed(execution, message, error)
-        execution.busy = False
-        await self._stream.write(answer)
-
-    async def _refuse(self, message: ChaincodeMessage, reason: str) -> None:
-        await self._stream.write(_error(message, reason))
+            execution.transaction.fail(message.type, error)
+        else:
+            execution.transaction.reply(message.type, payload)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -330,38 +351,3 @@ def _name(kind: "ChaincodeMessage.Type.ValueType") -> str:
         return ChaincodeMessage.Type.Name(kind)
     except ValueError:
         return f"of unknown type {kind}"
-
-
-def _most() -> int:
-    """How much a message to the chaincode can hold, beside ids and names."""
-    return MAX_MESSAGE_BYTES - FRAME_BYTES
-
-
-def _response(message: ChaincodeMessage, payload: bytes) -> ChaincodeMessage:
-    if len(payload) > _most():
-        text = f"the answer has {len(payload)} bytes; at most {_most()} fit into a message"
-        return _error(message, text)
-    return ChaincodeMessage(
-        type=ChaincodeMessage.RESPONSE,
-        payload=payload,
-        txid=message.txid,
-        channel_id=message.channel_id,
-    )
-
-
-def _failed(execution: Execution, message: ChaincodeMessage, error: Exception) -> ChaincodeMessage:
-    """Tell the chaincode why it gets no answer; a defect is not the chaincode's to answer for."""
-    if isinstance(error, Defect):
-        execution.defect = error
-        return _error(message, said_to_others(error))
-    return _error(message, str(error) or type(error).__name__)
-
-
-def _error(message: ChaincodeMessage, reason: str) -> ChaincodeMessage:
-    text = f"{_name(message.type)} failed: transaction ID: {message.txid}: {reason}"
-    return ChaincodeMessage(
-        type=ChaincodeMessage.ERROR,
-        payload=text.encode(),
-        txid=message.txid,
-        channel_id=message.channel_id,
-    )

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a chaincode asks during a transaction, one function per type of ChaincodeMessage.
+"""What a chaincode asks during a transaction that the core does not answer.
 
-Each takes the execution and the message's payload and returns the payload of the answer. Anything
-raised becomes an ERROR with the exception's text, and costs the chaincode this request only.
+The core answers requests for public state. Here are private data, rich queries and history: one
+function per type of ChaincodeMessage takes the execution and the message's payload and returns the
+payload of the answer. Anything raised becomes an ERROR with the exception's text, and costs the
+chaincode this request only.
 """
 
 from collections.abc import Callable
@@ -11,15 +13,12 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from fastledger.chaincode.config import MAX_MESSAGE_BYTES, PAGE_ROWS, ChaincodeConfig
+from fastledger._core import ChaincodeTransaction
+from fastledger.chaincode.config import LARGE_BATCH_BYTES, MAX_MESSAGE_BYTES, PAGE_ROWS
 from fastledger.chaincode.context import Execution
-from fastledger.chaincode.queries import Query
 from fastledger.chaincode.services import CollectionAccess, Services
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.peer import chaincode_shim_pb2 as shim
-
-LARGE_BATCH_BYTES = 256 * 1024
-"""From here on keys to be read or written in one message are some ten thousand: 10 ms of work."""
 
 MAX_QUERY_LETTERS = 1_000_000
 """Letters of a rich query: nothing else happens in a peer while JSON is parsed."""
@@ -40,12 +39,16 @@ class Request:
     simulator: TxSimulator
     payload: bytes
     services: Services
-    config: ChaincodeConfig
 
     @property
     def namespace(self) -> str:
         """The state that the chaincode reads and writes."""
         return self.execution.context.namespace
+
+    @property
+    def transaction(self) -> ChaincodeTransaction:
+        """What it may add up to."""
+        return self.execution.transaction
 
     def decode(self, kind: type[M]) -> M:
         """Decode the payload."""
@@ -76,37 +79,28 @@ class Request:
 def get_state(request: Request) -> bytes:
     """GET_STATE: a missing key is an empty answer."""
     get = request.decode(shim.GetState)
-    simulator, namespace = request.simulator, request.namespace
-    if get.collection:
-        request.check_collection(get.collection)
-        value = simulator.get_private_data(namespace, get.collection, get.key)
-    else:
-        value = simulator.get_state(namespace, get.key)
+    request.check_collection(get.collection)
+    value = request.simulator.get_private_data(request.namespace, get.collection, get.key)
     # A read records the key alone; its value is not kept.
-    request.execution.charge(len(get.key))
+    request.transaction.charge(len(get.key))
     return value or b""
 
 
 def get_state_multiple(request: Request) -> bytes:
     """GET_STATE_MULTIPLE: values in the keys' order, empty for missing ones."""
     get = request.decode(shim.GetStateMultiple)
-    simulator, namespace, collection = request.simulator, request.namespace, get.collection
-    if collection:
-        request.check_collection(collection)
+    request.check_collection(get.collection)
     result = shim.GetStateMultipleResult()
     size = 0
     for key in get.keys:
-        request.execution.charge(len(key))
-        if collection:
-            value = simulator.get_private_data(namespace, collection, key)
-        else:
-            value = simulator.get_state(namespace, key)
-        size += len(value or b"")
+        request.transaction.charge(len(key))
+        value = request.simulator.get_private_data(request.namespace, get.collection, key) or b""
+        size += len(value)
         if size > MAX_MESSAGE_BYTES:
             raise RequestRefused(
                 f"the values have more than {MAX_MESSAGE_BYTES} bytes together; ask for fewer keys"
             )
-        result.values.append(value or b"")
+        result.values.append(value)
     return result.SerializeToString()
 
 
@@ -114,21 +108,18 @@ def get_private_data_hash(request: Request) -> bytes:
     """GET_PRIVATE_DATA_HASH: for everybody on the channel, so no access is checked."""
     get = request.decode(shim.GetState)
     request.check_not_init()
-    request.execution.charge(len(get.key))
+    request.transaction.charge(len(get.key))
     found = request.simulator.get_private_data_hash(request.namespace, get.collection, get.key)
     return found or b""
 
 
 def get_state_metadata(request: Request) -> bytes:
     """GET_STATE_METADATA: as committed, whatever this transaction wrote."""
-    _check_key_level_endorsement(request)
+    request.transaction.check_key_level_endorsement()
     get = request.decode(shim.GetStateMetadata)
-    request.execution.charge(len(get.key))
-    if get.collection:
-        request.check_collection(get.collection)
-        found = request.simulator.get_private_metadata(request.namespace, get.collection, get.key)
-    else:
-        found = request.simulator.get_metadata(request.namespace, get.key)
+    request.transaction.charge(len(get.key))
+    request.check_collection(get.collection)
+    found = request.simulator.get_private_metadata(request.namespace, get.collection, get.key)
     result = shim.StateMetadataResult(
         entries=[shim.StateMetadata(metakey=name, value=found[name]) for name in sorted(found)]
     )
@@ -166,40 +157,30 @@ def put_state_metadata(request: Request) -> bytes:
 def write_batch_state(request: Request) -> bytes:
     """WRITE_BATCH_STATE: the writes in their order; the first that fails ends it."""
     for record in request.decode(shim.WriteBatchState).rec:
-        match record.type:
-            case shim.WriteRecord.PUT_STATE:
-                _put(request, record.collection, record.key, record.value)
-            case shim.WriteRecord.DEL_STATE:
-                _delete(request, record.collection, record.key)
-            case shim.WriteRecord.PURGE_PRIVATE_DATA:
-                _purge(request, record.collection, record.key)
-            case shim.WriteRecord.PUT_STATE_METADATA:
-                _put_metadata(request, record.collection, record.key, record.metadata)
-            case _:
-                raise RequestRefused("unknown operation type")
+        if record.type == shim.WriteRecord.PURGE_PRIVATE_DATA:
+            _purge(request, record.collection, record.key)
+        elif not record.collection:
+            request.transaction.write(record.SerializeToString())
+        elif record.type == shim.WriteRecord.PUT_STATE:
+            _put(request, record.collection, record.key, record.value)
+        elif record.type == shim.WriteRecord.DEL_STATE:
+            _delete(request, record.collection, record.key)
+        elif record.type == shim.WriteRecord.PUT_STATE_METADATA:
+            _put_metadata(request, record.collection, record.key, record.metadata)
+        else:
+            raise RequestRefused("unknown operation type")
     return b""
 
 
 def get_state_by_range(request: Request) -> bytes:
-    """GET_STATE_BY_RANGE: pages only over public state; a bookmark is the page's first key."""
+    """GET_STATE_BY_RANGE: pages only over public state, but a page's size counts."""
     get = request.decode(shim.GetStateByRange)
     page = _page(get.metadata)
-    simulator, namespace = request.simulator, request.namespace
-    query = Query(rows=_NONE, namespace=namespace, limit=_limit(request, page))
-    if get.collection:
-        request.check_collection(get.collection)
-        query.rows = simulator.get_private_range(
-            namespace, get.collection, get.startKey, get.endKey
-        )
-    elif page is not None:
-        query.paged = True
-        start = page.bookmark or get.startKey
-        # A negative size is a page of all, as in Fabric.
-        size = max(page.pageSize, 0)
-        query.rows = simulator.get_range_page(namespace, start, get.endKey, size)
-    else:
-        query.rows = simulator.get_range(namespace, get.startKey, get.endKey)
-    return _rows(request, request.execution.queries.open(query))
+    request.check_collection(get.collection)
+    rows = request.simulator.get_private_range(
+        request.namespace, get.collection, get.startKey, get.endKey
+    )
+    return request.transaction.open(rows, page=_size(page))
 
 
 def get_query_result(request: Request) -> bytes:
@@ -211,41 +192,20 @@ def get_query_result(request: Request) -> bytes:
         )
     page = _page(get.metadata)
     simulator, namespace = request.simulator, request.namespace
-    query = Query(rows=_NONE, namespace=namespace, limit=_limit(request, page), slow=True)
     if get.collection:
         request.check_collection(get.collection)
-        query.rows = simulator.query_private(namespace, get.collection, get.query)
-    elif page is not None:
-        query.paged = True
-        query.rows = simulator.query(namespace, get.query, page.pageSize, page.bookmark)
-    else:
-        query.rows = simulator.query(namespace, get.query)
-    return _rows(request, request.execution.queries.open(query))
+        private = simulator.query_private(namespace, get.collection, get.query)
+        return request.transaction.open(private, page=_size(page))
+    if page is None:
+        return request.transaction.open(simulator.query(namespace, get.query))
+    rows = simulator.query(namespace, get.query, page.pageSize, page.bookmark)
+    return request.transaction.open(rows, page=_size(page), paged=True)
 
 
 def get_history_for_key(request: Request) -> bytes:
     """GET_HISTORY_FOR_KEY."""
     get = request.decode(shim.GetHistoryForKey)
-    query = Query(
-        rows=request.simulator.history(request.namespace, get.key),
-        namespace=request.namespace,
-        limit=request.config.total_query_limit,
-        slow=True,
-    )
-    return _rows(request, request.execution.queries.open(query))
-
-
-def query_state_next(request: Request) -> bytes:
-    """QUERY_STATE_NEXT."""
-    query_id = request.decode(shim.QueryStateNext).id
-    return _rows(request, request.execution.queries.next(query_id))
-
-
-def query_state_close(request: Request) -> bytes:
-    """QUERY_STATE_CLOSE: closing what is not open is no error."""
-    query_id = request.decode(shim.QueryStateClose).id
-    request.execution.queries.forget(query_id)
-    return shim.QueryResponse(id=query_id).SerializeToString()
+    return request.transaction.open(request.simulator.history(request.namespace, get.key))
 
 
 HANDLERS: dict[int, Callable[[Request], bytes]] = {
@@ -261,67 +221,42 @@ HANDLERS: dict[int, Callable[[Request], bytes]] = {
     Type.GET_STATE_BY_RANGE: get_state_by_range,
     Type.GET_QUERY_RESULT: get_query_result,
     Type.GET_HISTORY_FOR_KEY: get_history_for_key,
-    Type.QUERY_STATE_NEXT: query_state_next,
-    Type.QUERY_STATE_CLOSE: query_state_close,
 }
 
 
-def may_take_long(kind: int, execution: Execution, payload: bytes) -> bool:
+def may_take_long(transaction: ChaincodeTransaction, kind: int, payload: bytes) -> bool:
     """Whether a request belongs on a worker, as the loop is everybody's.
 
-    Rich queries and history may scan a whole ledger; whoever asks chooses how long a page of a
-    range is, and how much a batch holds.
+    What the core can answer comes here only where it may take long. Rich queries and history may
+    scan a whole ledger; whoever asks chooses how long a page of a range is, and how much a batch
+    holds.
     """
     if kind in (Type.GET_QUERY_RESULT, Type.GET_HISTORY_FOR_KEY):
         return True
     if kind in (Type.GET_STATE_MULTIPLE, Type.WRITE_BATCH_STATE):
-        return len(payload) > LARGE_BATCH_BYTES
-    try:
-        if kind == Type.GET_STATE_BY_RANGE:
+        return len(payload) > LARGE_BATCH_BYTES or transaction.is_ours(kind, payload)
+    if kind == Type.GET_STATE_BY_RANGE:
+        try:
             metadata = shim.GetStateByRange.FromString(payload).metadata
             # One below 0 is a page of all.
-            return not 0 <= shim.QueryMetadata.FromString(metadata).pageSize <= PAGE_ROWS
-        if kind == Type.QUERY_STATE_NEXT:
-            query = execution.queries.find(shim.QueryStateNext.FromString(payload).id)
-            return query is not None and query.slow
-    except DecodeError:
-        # Whoever answers it refuses it.
-        pass
-    return False
-
-
-class _NoRows:
-    """Stands in until the simulator has given the rows."""
-
-    def __iter__(self) -> "_NoRows":
-        return self
-
-    def __next__(self) -> tuple[str, bytes]:
-        raise StopIteration
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-_NONE = _NoRows()
+            if not 0 <= shim.QueryMetadata.FromString(metadata).pageSize <= PAGE_ROWS:
+                return True
+        except DecodeError:
+            # Whoever answers it refuses it.
+            return False
+    return transaction.is_ours(kind, payload)
 
 
 def _put(request: Request, collection: str, key: str, value: bytes) -> None:
-    request.execution.charge(len(key) + len(value))
-    if collection:
-        request.check_collection(collection, write=True)
-        request.simulator.set_private_data(request.namespace, collection, key, value)
-    else:
-        request.simulator.set_state(request.namespace, key, value)
+    request.transaction.charge(len(key) + len(value))
+    request.check_collection(collection, write=True)
+    request.simulator.set_private_data(request.namespace, collection, key, value)
 
 
 def _delete(request: Request, collection: str, key: str) -> None:
-    request.execution.charge(len(key))
-    if collection:
-        request.check_collection(collection, write=True)
-        request.simulator.delete_private_data(request.namespace, collection, key)
-    else:
-        request.simulator.delete_state(request.namespace, key)
+    request.transaction.charge(len(key))
+    request.check_collection(collection, write=True)
+    request.simulator.delete_private_data(request.namespace, collection, key)
 
 
 def _purge(request: Request, collection: str, key: str) -> None:
@@ -336,32 +271,17 @@ def _purge(request: Request, collection: str, key: str) -> None:
         )
     if not collection:
         raise RequestRefused("only applicable for private data")
-    request.execution.charge(len(key))
+    request.transaction.charge(len(key))
     request.check_collection(collection, write=True)
     request.simulator.purge_private_data(request.namespace, collection, key)
 
 
 def _put_metadata(request: Request, collection: str, key: str, entry: shim.StateMetadata) -> None:
-    _check_key_level_endorsement(request)
-    request.execution.charge(len(key) + len(entry.metakey) + len(entry.value))
+    request.transaction.check_key_level_endorsement()
+    request.transaction.charge(len(key) + len(entry.metakey) + len(entry.value))
+    request.check_collection(collection, write=True)
     metadata = {entry.metakey: entry.value}
-    if collection:
-        request.check_collection(collection, write=True)
-        request.simulator.set_private_metadata(request.namespace, collection, key, metadata)
-    else:
-        request.simulator.set_metadata(request.namespace, key, metadata)
-
-
-def _check_key_level_endorsement(request: Request) -> None:
-    channel_id = request.execution.context.channel_id
-    capabilities = request.services.capabilities(channel_id)
-    if capabilities is None:
-        raise RequestRefused(f"application config does not exist for {channel_id}")
-    if not capabilities.key_level_endorsement:
-        raise RequestRefused(
-            "key level endorsement is not enabled, channel application capability of V1_3 or "
-            "later is required"
-        )
+    request.simulator.set_private_metadata(request.namespace, collection, key, metadata)
 
 
 def _page(metadata: bytes) -> shim.QueryMetadata | None:
@@ -373,13 +293,6 @@ def _page(metadata: bytes) -> shim.QueryMetadata | None:
     return page if page.pageSize or page.bookmark else None
 
 
-def _limit(request: Request, page: shim.QueryMetadata | None) -> int:
-    limit = request.config.total_query_limit
-    return min(limit, page.pageSize) if page is not None and page.pageSize > 0 else limit
-
-
-def _rows(request: Request, response: shim.QueryResponse) -> bytes:
-    """Encode rows, counting what the read-write set keeps of them: a range's keys and versions."""
-    for row in response.results:
-        request.execution.charge(len(row.resultBytes))
-    return response.SerializeToString()
+def _size(page: shim.QueryMetadata | None) -> int | None:
+    """How many rows a page has at most."""
+    return page.pageSize if page is not None and page.pageSize > 0 else None

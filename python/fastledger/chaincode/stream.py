@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from fastledger._core import ChaincodeConversation
 from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
 
 
@@ -23,19 +24,24 @@ class Stream(Protocol):
             ConnectionError: The chaincode is gone.
         """
 
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Have the core answer what it can from now on; :meth:`read` gives the rest."""
+
 
 class _Call(Protocol):
     def read(self) -> Awaitable[Any]: ...
 
     def write(self, message: ChaincodeMessage) -> Awaitable[None]: ...
 
+    def answer_with(self, conversation: ChaincodeConversation) -> None: ...
+
 
 class GrpcStream:
     """A gRPC call, seen from the server (``Register``) or from the client (``Connect``)."""
 
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: Any) -> None:
         """Wrap a servicer context or a stream-stream call."""
-        self._call = call
+        self._call: _Call = call
         self._writing = asyncio.Lock()
 
     async def read(self) -> ChaincodeMessage | None:
@@ -54,3 +60,7 @@ class GrpcStream:
                 await self._call.write(message)
             except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
                 raise ConnectionError(f"the chaincode's stream is closed: {error}") from error
+
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Have the core answer what it can."""
+        self._call.answer_with(conversation)

@@ -92,6 +92,7 @@ class ChaincodeSupport:
             registry=self._registry,
             callee=self._call,
             workers=self._workers,
+            overdue=self._overdue,
             expected_ccid=expected_ccid,
         )
         await handler.serve()
@@ -246,26 +247,6 @@ class ChaincodeSupport:
         is_init: bool,
     ) -> ChaincodeMessage:
         handler = await self.launch(ccid)
-        execution = asyncio.create_task(
-            self._see_through(handler, context, chaincode_input, is_init=is_init)
-        )
-        self._keep(execution)
-        try:
-            return await asyncio.shield(execution)
-        except asyncio.CancelledError:
-            # The client has gone, and what it asked for is read and written for nobody.
-            context.simulator = context.proposal = None
-            raise
-
-    async def _see_through(
-        self,
-        handler: Handler,
-        context: TransactionContext,
-        chaincode_input: ChaincodeInput,
-        *,
-        is_init: bool,
-    ) -> ChaincodeMessage:
-        """Wait until the chaincode answers or its time is over, though nobody else may wait."""
         try:
             return await handler.execute(
                 context,
@@ -273,9 +254,13 @@ class ChaincodeSupport:
                 is_init=is_init,
                 timeout_s=self._config.execute_timeout_s,
             )
+        except asyncio.CancelledError:
+            # The client has gone, and what it asked for is read and written for nobody.
+            if context.simulator is not None:
+                context.simulator.done()
+            context.simulator = context.proposal = None
+            raise
         except ChaincodeError as error:
-            if handler in self._instances and handler.is_overdue(context.channel_id, context.tx_id):
-                self._spawn_replacement(handler, context)
             raise ChaincodeError(f"error sending: {error}") from error
 
     async def _start(self, ccid: str) -> Handler:
@@ -311,8 +296,9 @@ class ChaincodeSupport:
         if self._instances.pop(handler, None) is not None:
             await instance.stop()
 
-    def _spawn_replacement(self, handler: Handler, context: TransactionContext) -> None:
-        self._keep(asyncio.create_task(self._replace(handler, context)))
+    def _overdue(self, handler: Handler, context: TransactionContext) -> None:
+        if handler in self._instances:
+            self._keep(asyncio.create_task(self._replace(handler, context)))
 
     async def _replace(self, handler: Handler, context: TransactionContext) -> None:
         """End a chaincode that goes on with a transaction nobody waits for.

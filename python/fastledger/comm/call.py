@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from fastledger._core import ChaincodeConversation
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
 
@@ -105,6 +106,10 @@ class ServerCall(MessageStream):
             return {}
         pem = [ssl.DER_cert_to_PEM_cert(der).encode("ascii") for der in self._certificates]
         return {"x509_pem_cert": pem}
+
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Have messages answered where they come in, from the next one on."""
+        self._core.answer_with(self.number, conversation)
 
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import grpc
 import grpc.aio
 
+from fastledger._core import ChaincodeConversation
 from fastledger._core import GrpcCall as CoreCall
 from fastledger.comm.hub import Route
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
@@ -211,6 +212,10 @@ class Conversing(MessageStream, Call):
             self._inbox.clear()
         self.no_more()
         self.writable()
+
+    def answer_with(self, conversation: ChaincodeConversation) -> None:
+        """Have messages answered where they come in, from the next one on."""
+        self._core.answer_with(conversation)
 
     def is_quiet(self) -> bool:
         """Whether the call goes on, and no message waits to be read."""

@@ -241,6 +241,10 @@ class ChaincodeError(FastledgerError):
     """A chaincode gave no answer: it cannot be built or started, failed, died or took too long."""
 
 
+class SimulationError(FastledgerError):
+    """A transaction asked for what a simulation cannot do; the text is Fabric's if it has one."""
+
+
 class LedgerIo(FastledgerError):
     """The disk failed or is full, or the ledger's folder cannot be written."""
 

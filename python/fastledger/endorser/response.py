@@ -48,7 +48,7 @@ def interest(simulator: TxSimulator, is_system: Mapping[str, object]) -> bytes:
     """
     needed: dict[tuple[str, str], bool] = {}
     policies: dict[str, list[policies_pb2.SignaturePolicyEnvelope]] = {}
-    for (ns, coll, _), metadata in sorted(simulator.written_metadata.items()):
+    for ns, coll, metadata in simulator.written_metadata():
         needed.setdefault((ns, ""), False)
         policy = metadata.get(_VALIDATION_PARAMETER)
         if policy is None:

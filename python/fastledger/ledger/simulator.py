@@ -2,7 +2,8 @@
 """Simulates a transaction: reads the committed state, keeps writes to itself, says what it did.
 
 Fabric: ``txmgr/tx_simulator.go`` and ``query_executor.go``. All reads are as of one height,
-whatever is committed meanwhile, and none sees a write of the transaction itself.
+whatever is committed meanwhile, and none sees a write of the transaction itself. The core simulates
+public state and keeps the read-write set; here are private values, rich queries and history.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,19 +11,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fastledger import _core
-from fastledger.common.errors import FastledgerError, LedgerCorrupted
+from fastledger.common.errors import LedgerCorrupted, SimulationError
 from fastledger.ledger import richquery
-from fastledger.ledger.rwset import ReadWriteSet, Version, key_hash, metadata_entries
-from fastledger.ledger.scans import HistoryScan, PlainScan, QueryScan, RangeScan
+from fastledger.ledger.rwset import Version, key_hash, metadata_entries
+from fastledger.ledger.scans import HistoryScan, PlainScan, QueryScan
 
 if TYPE_CHECKING:
     from fastledger.ledger.pvtdata import PrivateDataStore
     from fastledger.ledger.queryindexes import QueryIndexes
     from fastledger.protos.ledger.queryresult.kv_query_result_pb2 import KeyModification
-
-
-class SimulationError(FastledgerError):
-    """A transaction asked for what a simulation cannot do; the text is Fabric's."""
 
 
 Collections = Callable[["TxSimulator", str], "set[str] | None"]
@@ -53,17 +50,13 @@ class TxSimulator:
             indexes: Those of public state; None for none.
         """
         self._view = view
-        self._tx_id = tx_id
+        self.core = _core.Simulation(view, tx_id)
+        """What a chaincode's stream reads and writes without Python."""
         self._private = private
         self._collections = collections
         self._history = history
         self._indexes = indexes
-        self._set = ReadWriteSet()
-        self._ranges: list[tuple[str, RangeScan]] = []
         self._checked: dict[str, set[str]] = {}
-        self._done = self._wrote = self._private_query = self._paged = False
-        self.written_metadata: dict[tuple[str, str, str], Mapping[str, bytes]] = {}
-        """Committed metadata of the keys that are written, by namespace, collection, key."""
         self.private_reads: set[tuple[str, str]] = set()
         """Namespaces and collections of which values were read."""
 
@@ -81,47 +74,30 @@ class TxSimulator:
 
     def get_state(self, ns: str, key: str) -> bytes | None:
         """Read a key; None when it does not exist."""
-        found = self._read(ns, key)
+        found = self.core.get(ns, key)
         return None if found is None else found.value
-
-    def get_metadata(self, ns: str, key: str) -> Mapping[str, bytes]:
-        """Read a key's metadata."""
-        found = self._read(ns, key)
-        return {} if found is None else metadata_entries(found.metadata)
 
     def set_state(self, ns: str, key: str, value: bytes) -> None:
         """Write a key."""
-        self._check_write()
-        self._set.write(ns, key, value)
-        self._note_metadata(ns, key)
+        self.core.put(ns, key, value)
 
     def delete_state(self, ns: str, key: str) -> None:
         """Delete a key."""
-        self.set_state(ns, key, b"")
+        self.core.put(ns, key, b"")
 
     def set_metadata(self, ns: str, key: str, metadata: Mapping[str, bytes]) -> None:
         """Replace a key's metadata."""
-        self._check_write()
-        self._set.write_metadata(ns, key, metadata)
-        self._note_metadata(ns, key)
+        self.core.put_metadata(ns, key, metadata)
 
-    def get_range(self, ns: str, start: str, end: str) -> RangeScan:
+    def get_range(self, ns: str, start: str, end: str) -> _core.RangeScan:
         """Read keys from ``start`` up to ``end``, an empty one meaning no bound."""
-        self._check_open()
-        scan = RangeScan(self._view.range(ns, start, end), start, end)
-        self._ranges.append((ns, scan))
-        return scan
-
-    def get_range_page(self, ns: str, start: str, end: str, page_size: int) -> RangeScan:
-        """Read a page of a range, in a transaction that writes nothing."""
-        self._begin_page()
-        return self.get_range(ns, start, end).limit(page_size)
+        return self.core.range(ns, start, end)
 
     def query(self, ns: str, query: str, page_size: int = 0, bookmark: str = "") -> QueryScan:
         """Run a rich query; the rows that are read stand in the read set, phantoms do not."""
         if page_size or bookmark:
-            self._begin_page()
-        self._check_open()
+            self.core.begin_page()
+        self.core.check_open()
 
         def rows_from(start: str) -> Iterator[tuple[str, bytes]]:
             for _, _, key, found in self._view.range(ns, start, ""):
@@ -141,11 +117,11 @@ class TxSimulator:
             )
         except richquery.QueryInvalid as error:
             raise SimulationError(str(error)) from error
-        return QueryScan(rows, lambda key: self._read(ns, key))
+        return QueryScan(rows, lambda key: self.core.get(ns, key))
 
     def history(self, ns: str, key: str) -> HistoryScan:
         """Read the valid writes of a key, newest first."""
-        self._check_open()
+        self.core.check_open()
         if self._history is None:
             raise SimulationError("history database is not enabled")
         return HistoryScan(self._history(ns, key))
@@ -167,7 +143,7 @@ class TxSimulator:
             )
         if hashed is not None and found is not None:
             _check_value(ns, coll, key.encode(), found[0], hashed.value)
-        self._set.read_hash(ns, coll, key, public)
+        self.core.read_hash(ns, coll, key, public)
         self.private_reads.add((ns, coll))
         return None if found is None else found[0]
 
@@ -183,8 +159,8 @@ class TxSimulator:
 
     def set_private_data(self, ns: str, coll: str, key: str, value: bytes) -> None:
         """Write a private key."""
-        self._write_private(ns, coll, key)
-        self._set.write_private(ns, coll, key, value)
+        self._check_collection(ns, coll)
+        self.core.put_private(ns, coll, key, value)
 
     def delete_private_data(self, ns: str, coll: str, key: str) -> None:
         """Delete a private key."""
@@ -192,19 +168,19 @@ class TxSimulator:
 
     def purge_private_data(self, ns: str, coll: str, key: str) -> None:
         """Delete a private key and what was kept of it."""
-        self._write_private(ns, coll, key)
-        self._set.write_private(ns, coll, key, b"", is_purge=True)
+        self._check_collection(ns, coll)
+        self.core.put_private(ns, coll, key, b"", is_purge=True)
 
     def set_private_metadata(
         self, ns: str, coll: str, key: str, metadata: Mapping[str, bytes]
     ) -> None:
         """Replace a private key's metadata."""
-        self._write_private(ns, coll, key)
-        self._set.write_private_metadata(ns, coll, key, metadata)
+        self._check_collection(ns, coll)
+        self.core.put_private_metadata(ns, coll, key, metadata)
 
     def get_private_range(self, ns: str, coll: str, start: str, end: str) -> PlainScan:
         """Read a range of a collection, in a transaction that writes nothing."""
-        self._begin_private_query()
+        self.core.begin_private_query()
         self._check_collection(ns, coll)
         if self._private is None:
             return PlainScan(iter(()))
@@ -212,7 +188,7 @@ class TxSimulator:
 
     def query_private(self, ns: str, coll: str, query: str) -> PlainScan:
         """Run a rich query over a collection, in a transaction that writes nothing."""
-        self._begin_private_query()
+        self.core.begin_private_query()
         self._check_collection(ns, coll)
         store = self._private
         holds = self._holds(ns, coll)
@@ -234,37 +210,27 @@ class TxSimulator:
 
     def results(self) -> tuple[bytes, bytes | None]:
         """Encode what was read and written: the public set, and the private one if any."""
-        for ns, scan in self._ranges:
-            self._set.add_range(ns, scan.finish())
-        self._ranges.clear()
-        return self._set.build()
+        return self.core.results()
 
     def namespaces(self) -> list[str]:
         """Namespaces that were read or written."""
-        return list(self._set.namespaces())
+        return self.core.namespaces()
+
+    def written_metadata(self) -> Iterator[tuple[str, str, Mapping[str, bytes]]]:
+        """Yield namespace, collection and committed metadata of the keys that are written."""
+        for ns, coll, _, metadata in self.core.written():
+            yield ns, coll, metadata_entries(metadata)
 
     def done(self) -> None:
-        """Let go of the state; harmless when repeated."""
-        if not self._done:
-            self._done = True
-            self._view.close()
-
-    def _read(self, ns: str, key: str) -> _core.VersionedValue | None:
-        self._check_open()
-        found = self._view.get(ns, key)
-        self._set.read(ns, key, None if found is None else found.version)
-        return found
+        """Let go of the state, and of what was read and written; harmless when repeated."""
+        self.core.done()
+        self._view.close()
 
     def _read_hash(self, ns: str, coll: str, key: str) -> _core.VersionedValue | None:
         self._check_collection(ns, coll)
         found = self._view.get_hash(ns, coll, key_hash(key))
-        self._set.read_hash(ns, coll, key, None if found is None else found.version)
+        self.core.read_hash(ns, coll, key, None if found is None else found.version)
         return found
-
-    def _note_metadata(self, ns: str, key: str) -> None:
-        found = self._view.get(ns, key)
-        entries = metadata_entries(found.metadata) if found and found.metadata else {}
-        self.written_metadata[ns, "", key] = entries
 
     def _holds(self, ns: str, coll: str) -> Callable[[bytes, bytes, Version], None]:
         """What holds the values of a collection against their hashes.
@@ -284,49 +250,8 @@ class TxSimulator:
 
         return check
 
-    def _write_private(self, ns: str, coll: str, key: str) -> None:
-        self._check_collection(ns, coll)
-        self._check_write()
-        found = self._view.get_hash(ns, coll, key_hash(key))
-        entries = metadata_entries(found.metadata) if found and found.metadata else {}
-        self.written_metadata[ns, coll, key] = entries
-
-    def _check_open(self) -> None:
-        if self._done:
-            raise SimulationError("this instance should not be used after calling Done()")
-
-    def _check_write(self) -> None:
-        self._check_open()
-        if self._private_query:
-            raise SimulationError(
-                f"txid [{self._tx_id}]: unsuppored transaction. Transaction has already performed "
-                "queries on pvt data. Writes are not allowed"
-            )
-        if self._paged:
-            raise SimulationError(
-                f"txid [{self._tx_id}]: unsuppored transaction. Transaction has already performed "
-                "a paginated query. Writes are not allowed"
-            )
-        self._wrote = True
-
-    def _begin_private_query(self) -> None:
-        if self._wrote:
-            raise SimulationError(
-                f"txid [{self._tx_id}]: unsuppored transaction. Queries on pvt data is supported "
-                "only in a read-only transaction"
-            )
-        self._private_query = True
-
-    def _begin_page(self) -> None:
-        if self._wrote:
-            raise SimulationError(
-                f"txid [{self._tx_id}]: unsuppored transaction. Paginated queries are supported "
-                "only in a read-only transaction"
-            )
-        self._paged = True
-
     def _check_collection(self, ns: str, coll: str) -> None:
-        self._check_open()
+        self.core.check_open()
         if self._collections is None:
             return
         known = self._checked.get(ns)

@@ -4,16 +4,20 @@
 import asyncio
 import functools
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import grpc
 import pytest
 
-from fastledger import _core
-from fastledger.chaincode import context as contexts
+from fastledger import _core, comm
 from fastledger.chaincode import handler as handlers
 from fastledger.chaincode import requests
 from fastledger.chaincode.config import ChaincodeConfig
 from fastledger.chaincode.context import TransactionContext
+from fastledger.chaincode.listener import Listener
 from fastledger.chaincode.services import CollectionAccess, EndorsementInfo
 from fastledger.chaincode.support import INITIALIZED_KEY, ChaincodeSupport
 from fastledger.channelconfig import ApplicationCapabilities
@@ -26,6 +30,7 @@ from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeInput,
     ChaincodeSpec,
 )
+from fastledger.protos.peer.chaincode_shim_pb2_grpc import ChaincodeSupportStub
 from fastledger.protos.peer.proposal_response_pb2 import Response
 from stand_in import Endless, Peer, Simulator, args, tx
 from waiting import elapse, until
@@ -35,7 +40,7 @@ CCID = "basic_1.0:abc"
 
 
 class Pipe:
-    """Both ends of a stream in memory."""
+    """What a chaincode says, and is told."""
 
     def __init__(self) -> None:
         self.to_peer: asyncio.Queue = asyncio.Queue()
@@ -46,6 +51,29 @@ class Pipe:
 
     async def write(self, message) -> None:
         self.to_chaincode.put_nowait(message)
+
+    def answer_with(self, conversation: object) -> None:
+        """Nothing is asked on it."""
+
+    async def talk(self, address: str) -> None:
+        """Dial the peer, and say there what is sent."""
+        channel = await comm.dial(address, None)
+        call = ChaincodeSupportStub(channel).Register()
+
+        async def say() -> None:
+            while (message := await self.to_peer.get()) is not None:
+                await call.write(message)
+            call.cancel()
+
+        saying = asyncio.create_task(say())
+        try:
+            async for message in call:
+                self.to_chaincode.put_nowait(message)
+        except (grpc.RpcError, asyncio.CancelledError):
+            pass
+        finally:
+            saying.cancel()
+            await channel.close()
 
     def send(self, kind, payload=b"", **more) -> None:
         if not isinstance(payload, bytes):
@@ -60,7 +88,7 @@ class Pipe:
 
 
 class Played:
-    """A launcher whose chaincode is the test."""
+    """A launcher whose chaincode is the test; it dials the peer."""
 
     def __init__(self, ccid: str = CCID) -> None:
         self.ccid = ccid
@@ -73,17 +101,28 @@ class Played:
 
     async def _start(self, ccid, serve):
         self.starts += 1
-        pipe = Pipe()
-        self.pipes.append(pipe)
         instance = Endless()
         self.instances.append(instance)
-        pipe.send(T.REGISTER, ChaincodeID(name=self.ccid))
 
-        async def run() -> None:
-            await serve(pipe, ccid)
+        async def run(stream, expected_ccid) -> None:
+            await serve(stream, expected_ccid)
             instance.ended.set()
 
-        instance.serving = asyncio.create_task(run())
+        listener = Listener(run, expected_ccid=ccid)
+        folder = Path(tempfile.mkdtemp(dir="/tmp"))
+        await listener.start(f"unix:{folder}/peer")
+        pipe = Pipe()
+        self.pipes.append(pipe)
+        pipe.send(T.REGISTER, ChaincodeID(name=self.ccid))
+
+        async def live() -> None:
+            talking = asyncio.create_task(pipe.talk(f"unix:{folder}/peer"))
+            await instance.ended.wait()
+            talking.cancel()
+            await listener.stop()
+            shutil.rmtree(folder)
+
+        instance.serving = asyncio.create_task(live())
         return instance
 
 
@@ -225,15 +264,20 @@ def test_metadata_is_read_and_needs_its_capability() -> None:
         (entry,) = wire.StateMetadataResult.FromString(answer.payload).entries
         assert (entry.metakey, entry.value) == ("VALIDATION_PARAMETER", b"x")
         scene.peer.capable = ApplicationCapabilities({"V1_2"})
+        context = tx(scene.peer)
+        task = await scene.begin(context, "f")
         for kind, request in (
             (T.GET_STATE_METADATA, get),
             (T.PUT_STATE_METADATA, wire.PutStateMetadata(key="k")),
+            (T.PUT_STATE_METADATA, wire.PutStateMetadata(key="k", collection="c")),
         ):
-            answer = await scene.ask(kind, request)
+            answer = await scene.ask(kind, request, context)
             assert b"V1_3 or later is required" in answer.payload
         purge = wire.PurgePrivateState(key="k", collection="c")
-        answer = await scene.ask(T.PURGE_PRIVATE_DATA, purge)
+        answer = await scene.ask(T.PURGE_PRIVATE_DATA, purge, context)
         assert b"V2_5 or later is required" in answer.payload
+        scene.complete(context=context)
+        await task
 
     played(test)
 
@@ -350,7 +394,7 @@ def test_a_query_that_fails_and_one_that_is_closed() -> None:
             f"GET_QUERY_RESULT failed: transaction ID: {scene.context.tx_id}: "
             "ExecuteQuery not supported"
         )
-        answer = await scene.ask(T.GET_STATE_BY_RANGE, wire.GetStateByRange())
+        answer = await scene.ask(T.GET_QUERY_RESULT, wire.GetQueryResult(query="{}"))
         page = wire.QueryResponse.FromString(answer.payload)
         closed = await scene.ask(T.QUERY_STATE_CLOSE, wire.QueryStateClose(id=page.id))
         assert not wire.QueryResponse.FromString(closed.payload).has_more
@@ -360,7 +404,7 @@ def test_a_query_that_fails_and_one_that_is_closed() -> None:
 
 
 def test_open_queries_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastledger.chaincode.queries.MAX_OPEN_ITERATORS", 3)
+    monkeypatch.setattr(handlers, "MAX_OPEN_ITERATORS", 3)
 
     async def test(scene: Scene) -> None:
         _fill(scene, 150)
@@ -375,7 +419,7 @@ def test_open_queries_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_transaction_may_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contexts, "MAX_TRANSACTION_BYTES", 10_000)
+    monkeypatch.setattr(handlers, "MAX_TRANSACTION_BYTES", 10_000)
 
     async def test(scene: Scene) -> None:
         put = wire.PutState(key="k", value=b"v" * 1000)
@@ -387,56 +431,78 @@ def test_a_transaction_may_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_answer_that_no_message_holds_costs_the_request(monkeypatch) -> None:
     """On the stream it would end that, and with it all the chaincode's transactions."""
+    monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 5000)
+    monkeypatch.setattr(requests, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 5000)
 
     async def test(scene: Scene) -> None:
-        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 100)
-        monkeypatch.setattr(requests, "MAX_MESSAGE_BYTES", 250)
         state = scene.peer.ledgers["mychannel"].state
-        state["basic", "", "fits"], state["basic", "", "large"] = b"x" * 100, b"x" * 101
-        answer = await scene.ask(T.GET_STATE, wire.GetState(key="fits"))
-        assert (answer.type, answer.payload) == (T.RESPONSE, b"x" * 100)
-        answer = await scene.ask(T.GET_STATE, wire.GetState(key="large"))
-        assert (answer.type, b"101 bytes" in answer.payload) == (T.ERROR, True)
-        several = wire.GetStateMultiple(keys=["large", "large", "large"])
-        answer = await scene.ask(T.GET_STATE_MULTIPLE, several)
-        assert (answer.type, b"ask for fewer keys" in answer.payload) == (T.ERROR, True)
+        for coll in ("", "coll"):
+            state["basic", coll, "fits"], state["basic", coll, "large"] = b"x" * 5000, b"x" * 5001
+            get = wire.GetState(key="fits", collection=coll)
+            answer = await scene.ask(T.GET_STATE, get)
+            assert (answer.type, answer.payload) == (T.RESPONSE, b"x" * 5000)
+            get = wire.GetState(key="large", collection=coll)
+            answer = await scene.ask(T.GET_STATE, get)
+            assert (answer.type, b"5001 bytes" in answer.payload) == (T.ERROR, True)
+            several = wire.GetStateMultiple(keys=["large"] * 15, collection=coll)
+            answer = await scene.ask(T.GET_STATE_MULTIPLE, several)
+            assert (answer.type, b"ask for fewer keys" in answer.payload) == (T.ERROR, True)
 
     played(test)
 
 
 def test_an_input_that_no_message_holds_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 5000)
+
     async def test(scene: Scene) -> None:
-        monkeypatch.setattr(handlers, "MAX_MESSAGE_BYTES", handlers.FRAME_BYTES + 1000)
-        with pytest.raises(ChaincodeError, match="at most 1000 fit into a message"):
-            await scene.support.invoke(tx(scene.peer), args("x" * 1000))
+        with pytest.raises(ChaincodeError, match="at most 5000 fit into a message"):
+            await scene.support.invoke(tx(scene.peer), args("x" * 5000))
 
     played(test)
 
 
-def test_what_is_long_by_the_callers_choice_is_not_done_on_the_loop() -> None:
+def test_what_is_long_by_the_callers_choice_holds_nobody_up() -> None:
     async def test(scene: Scene) -> None:
-        def slow(kind: int, request) -> bool:
-            execution = contexts.Execution(scene.context, is_init=False)
-            return requests.may_take_long(kind, execution, request.SerializeToString())
+        on_workers: list[bytes] = []
+        workers = scene.support._workers
+        run = workers.run
+
+        def watched(caller: bytes, work: Callable[[], None]) -> Awaitable[None]:
+            on_workers.append(caller)
+            return run(caller, work)
+
+        workers.run = watched  # type: ignore[method-assign, assignment]
 
         def page(size: int) -> wire.GetStateByRange:
             metadata = wire.QueryMetadata(pageSize=size).SerializeToString()
             return wire.GetStateByRange(metadata=metadata)
 
-        assert not slow(T.GET_STATE_BY_RANGE, page(0))
-        assert not slow(T.GET_STATE_BY_RANGE, page(100))
-        assert slow(T.GET_STATE_BY_RANGE, page(100_000))
-        assert slow(T.GET_STATE_BY_RANGE, page(-1))
-        assert not slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 1000))
-        assert slow(T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 100_000))
-        many = wire.WriteBatchState(rec=[wire.WriteRecord(key="k")] * 100_000)
-        assert slow(T.WRITE_BATCH_STATE, many)
         for key in range(300):
             scene.peer.ledgers["mychannel"].state["basic", "", f"{key:03}"] = b"v"
-        answer = await scene.ask(T.GET_STATE_BY_RANGE, page(250))
-        assert len(wire.QueryResponse.FromString(answer.payload).results) == 250
+        for kind, request, slow in (
+            (T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k"] * 3000), False),
+            (T.GET_STATE_MULTIPLE, wire.GetStateMultiple(keys=["k" * 100] * 3000), True),
+            (T.WRITE_BATCH_STATE, wire.WriteBatchState(rec=_deletions("k")), False),
+            (T.WRITE_BATCH_STATE, wire.WriteBatchState(rec=_deletions("k" * 100)), True),
+        ):
+            answer = await scene.ask(kind, request)
+            assert (answer.type, len(on_workers)) == (T.RESPONSE, slow)
+            on_workers.clear()
+        context = tx(scene.peer)
+        task = await scene.begin(context, "f")
+        for size, rows, slow in ((0, 100, 0), (100, 100, 0), (250, 250, 1), (-1, 300, 1)):
+            answer = await scene.ask(T.GET_STATE_BY_RANGE, page(size), context)
+            assert len(wire.QueryResponse.FromString(answer.payload).results) == rows
+            assert on_workers == [context.creator] * slow
+            on_workers.clear()
+        scene.complete(context=context)
+        await task
 
     played(test)
+
+
+def _deletions(key: str) -> list[wire.WriteRecord]:
+    return [wire.WriteRecord(key=key, type=wire.WriteRecord.DEL_STATE)] * 3000
 
 
 def test_a_query_longer_than_any_is_not_parsed() -> None:
@@ -465,7 +531,7 @@ def test_a_defect_is_neither_an_answer_nor_the_chaincodes_failure() -> None:
         scene = Scene()
         scene.context = tx(scene.peer)
         task = await scene.begin(scene.context, "f")
-        scene.simulator.get_state = lambda *_: _core.provoke_defect("tried out")  # type: ignore[method-assign]
+        scene.simulator.ledger.get = lambda *_: _core.provoke_defect("tried out")  # type: ignore[method-assign]
         answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"))
         assert answer.type == T.ERROR
         assert answer.payload.endswith(b": internal error, see the log of this node")
@@ -695,6 +761,8 @@ def test_what_a_client_gives_up_still_counts_until_it_is_answered() -> None:
         answer = await scene.ask(T.GET_STATE, wire.GetState(key="k"), given_up[0])
         assert (answer.type, b"no ledger context" in answer.payload) == (T.ERROR, True)
         scene.complete(context=given_up[0])
+        handler = scene.support._registry.get(CCID)
+        await until(lambda: handler.in_flight < 2)
         context = tx(scene.peer)
         served = await scene.begin(context, "f")
         scene.complete(context=context)

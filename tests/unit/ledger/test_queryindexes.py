@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fastledger.common.errors import SimulationError
 from fastledger.ledger.pvtdata import PrivateDataStore
 from fastledger.ledger.queryindexes import MAX_LAG, QueryIndexes
-from fastledger.ledger.simulator import SimulationError, TxSimulator
+from fastledger.ledger.simulator import TxSimulator
 from memory_ledger import CHAINCODE, FILES, OWNER, SIZE, MemoryLedger
 from waiting import wait_until
 

@@ -10,12 +10,11 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from corpora import Corpus
-from fastledger.common.errors import LedgerCorrupted
+from fastledger.common.errors import LedgerCorrupted, SimulationError
 from fastledger.ledger import kvledger
 from fastledger.ledger.pvtdata import PrivateDataStore
-from fastledger.ledger.rangequery import RangeResults
 from fastledger.ledger.rwset import ReadWriteSet
-from fastledger.ledger.simulator import SimulationError, TxSimulator
+from fastledger.ledger.simulator import TxSimulator
 from fastledger.protos.common import common_pb2
 from fastledger.protos.ledger.rwset import rwset_pb2
 from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2
@@ -127,7 +126,7 @@ def test_every_read_write_set_is_built_again_from_its_parts(corpus) -> None:
                 )
                 built.read(ns.namespace, read.key, version)
             for info in done.range_queries_info:
-                built.add_range(ns.namespace, info)
+                built.add_range(ns.namespace, info.SerializeToString())
             for write in reversed(done.writes):
                 built.write(ns.namespace, write.key, write.value)
             for write in reversed(done.metadata_writes):
@@ -158,11 +157,10 @@ def test_private_writes_are_hashed_and_kept_apart() -> None:
     [(0, 0, 0), (50, 0, 0), (51, 1, 1), (102, 1, 2), (2601, 2, 1), (2602, 2, 2)],
 )
 def test_many_results_are_summed_up(count: int, level: int, hashes: int) -> None:
-    results = RangeResults()
-    for index in range(count):
-        results.add(f"key{index:05}", (index, 0))
-    info = kv_rwset_pb2.RangeQueryInfo()
-    results.fill(info)
+    simulator = TxSimulator(MemoryView({f"key{i:05}": b"v" for i in range(count)}), "tx")
+    assert len(list(simulator.get_range("cc", "", ""))) == count
+    public = rwset_pb2.TxReadWriteSet.FromString(simulator.results()[0]).ns_rwset[0]
+    (info,) = kv_rwset_pb2.KVRWSet.FromString(public.rwset).range_queries_info
     assert info.reads_merkle_hashes.max_level == level
     assert len(info.reads_merkle_hashes.max_level_hashes) == hashes
     assert len(info.raw_reads.kv_reads) == (count if count <= 50 else 0)

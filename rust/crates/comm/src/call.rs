@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tonic::Status;
 
 use crate::events::{Events, Happened};
 use crate::memory::{Held, Memory, PREFIX_BYTES};
+use crate::responder::{Answer, Responder};
 
 /// Bytes of unread messages at which no more are read from the other end, unless a single one is larger.
 const UNREAD_BYTES: usize = 4 << 20;
@@ -29,6 +30,9 @@ const FAIR_UNSENT_BYTES: usize = 64 << 10;
 
 /// Bytes of all calls' messages that wait for others who read slowly, from which on each call gets less.
 const ALL_UNSENT_BYTES: usize = 256 << 20;
+
+/// Messages that are answered where they come in, one after another, before others on this thread have their turn.
+const ANSWERS_A_TURN: usize = 16;
 
 /// What goes to the other end.
 pub(crate) enum Outgoing {
@@ -57,6 +61,7 @@ pub(crate) struct Call {
     read: Notify,
     finished: AtomicBool,
     answered: AtomicBool,
+    responder: OnceLock<Arc<dyn Responder>>,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -79,6 +84,7 @@ impl Call {
             read: Notify::new(),
             finished: AtomicBool::new(false),
             answered: AtomicBool::new(false),
+            responder: OnceLock::new(),
             received,
             events: Arc::clone(events),
         });
@@ -91,14 +97,24 @@ impl Call {
 
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
-        self.unsent.add(message.len());
+        self.queue(message);
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
+        writable
+    }
+
+    /// Queues a message for whoever does not wait until the call is writable.
+    pub(crate) fn queue(&self, message: Bytes) {
+        self.unsent.add(message.len());
         // The other end may be gone, which an event tells.
         drop(self.outgoing.send(Queued::Ready(Outgoing::Message(message))));
-        writable
+    }
+
+    /// Has the other end's messages answered where they come in, from the next one on.
+    pub(crate) fn answer_with(&self, responder: Arc<dyn Responder>) {
+        self.responder.get_or_init(|| responder);
     }
 
     /// Ends what is sent after what is queued; for a server, without a status for success.
@@ -110,7 +126,7 @@ impl Call {
     /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
     pub(crate) fn answer(&self, message: Bytes) {
         self.answered.store(true, Ordering::Release);
-        self.send(message);
+        self.queue(message);
         self.finish(None);
     }
 
@@ -147,6 +163,7 @@ impl Call {
 
     /// Tells of the other end's messages, no faster than they are taken, until it has no more.
     pub(crate) async fn read(&self, messages: &mut impl Messages) -> Result<(), Status> {
+        let mut answered = 0;
         loop {
             tokio::select! {
                 biased;
@@ -154,8 +171,20 @@ impl Call {
                 kept = messages.keep() => match kept? {},
             }
             let Some(message) = messages.next().await? else { return Ok(()) };
-            self.count(message.len());
-            self.tell([Happened::Message(message)]);
+            match self.responder.get().map_or(Answer::Pass, |responder| responder.respond(&message)) {
+                Answer::Pass => {
+                    self.count(message.len());
+                    self.tell([Happened::Message(message)]);
+                    continue;
+                }
+                Answer::Nothing => {}
+                Answer::Send(answer) => self.queue(answer),
+            }
+            self.received.release(message.len() + PREFIX_BYTES);
+            answered += 1;
+            if answered % ANSWERS_A_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -179,10 +208,15 @@ impl Call {
         self.unsent.mine() <= most
     }
 
+    /// Waits until messages are taken, and, where they are answered here, until answers are.
     async fn room(&self) {
-        while self.unread.load(Ordering::Acquire) >= UNREAD_BYTES {
+        while self.unread.load(Ordering::Acquire) >= UNREAD_BYTES || (self.is_answered() && !self.writable()) {
             self.read.notified().await;
         }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.responder.get().is_some()
     }
 }
 
@@ -199,8 +233,13 @@ impl Sending {
         if let Some(Outgoing::Message(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
-            if call.writable() && call.sender_waits.swap(false, Ordering::AcqRel) {
-                call.tell([Happened::Writable]);
+            if call.writable() {
+                if call.sender_waits.swap(false, Ordering::AcqRel) {
+                    call.tell([Happened::Writable]);
+                }
+                if call.is_answered() {
+                    call.read.notify_one();
+                }
             }
         }
         Poll::Ready(outgoing)

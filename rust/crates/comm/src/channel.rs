@@ -16,8 +16,10 @@ use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
 use crate::events::{Event, Events, Happened};
 use crate::exchange::{Answer, begin, converse, framed};
+use crate::line::Line;
 use crate::link::Link;
 use crate::memory::{Held, Memory};
+use crate::responder::Responder;
 use crate::runtime::runtime;
 use crate::tls::ClientTls;
 
@@ -177,15 +179,22 @@ impl OutgoingCall {
 
     /// Sends a message; false asks to wait until the call is writable. A message over the limit ends the call.
     #[must_use]
-    pub fn send(&self, message: &[u8]) -> bool {
-        match self.limits.fitting(message) {
-            Ok(message) => self.call.send(framed(message)),
+    pub fn send(&self, message: Bytes) -> bool {
+        match self.limits.fitting(&message).map(drop) {
+            Ok(()) => self.call.send(message),
             Err(status) => {
                 self.call.tell([Happened::Finished(status)]);
                 self.cancel();
                 true
             }
         }
+    }
+
+    /// Has the server's messages answered where they come in, from the next one on.
+    #[must_use]
+    pub fn answer_with(&self, responder: Arc<dyn Responder>) -> Line {
+        self.call.answer_with(responder);
+        Line::new(&self.call)
     }
 
     /// Says that there are no more messages.

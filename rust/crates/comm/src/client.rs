@@ -19,7 +19,7 @@ use tonic::Status;
 use crate::call::Messages;
 use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
-use crate::exchange::{Answer, begin, converse, framed};
+use crate::exchange::{Answer, begin, converse};
 use crate::link::Link;
 use crate::memory::{Held, Memory};
 use crate::runtime::runtime;
@@ -89,7 +89,7 @@ impl ClientStream {
 
     /// Sends a message; nothing happens to it once the call is over.
     pub fn send(&self, message: &[u8]) {
-        drop(self.outgoing.send(framed(message)));
+        drop(self.outgoing.send(Bytes::copy_from_slice(message)));
     }
 
     /// The next message that is no awaited answer; none once the call is over.

@@ -78,10 +78,11 @@ pub(crate) async fn converse(
     }
 }
 
-/// Sends framed messages as fast as the server takes them.
+/// Sends messages as fast as the server takes them.
 async fn send(mut to: SendStream<Bytes>, messages: impl Stream<Item = Bytes>) -> Result<(), h2::Error> {
     let mut messages = pin!(messages);
-    while let Some(mut message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
+    while let Some(message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
+        let mut message = framed(&message);
         while !message.is_empty() {
             let Some(room) = room(&mut to, message.len()).await else { return Ok(()) };
             to.send_data(message.split_to(room?.min(message.len())), false)?;

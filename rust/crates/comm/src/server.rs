@@ -14,7 +14,9 @@ use crate::error::CommError;
 use crate::events::{Event, Happened};
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::line::Line;
 use crate::listener::Listener;
+use crate::responder::Responder;
 use crate::runtime::runtime;
 use crate::tls::{Acceptors, ServerTls};
 
@@ -106,6 +108,14 @@ impl Server {
         if let Some(call) = self.host.calls.get(call) {
             call.consumed(bytes);
         }
+    }
+
+    /// Has a call's messages answered where they come in, from the next one on; none of a call that is over.
+    #[must_use]
+    pub fn answer_with(&self, call: u64, responder: Arc<dyn Responder>) -> Option<Line> {
+        let call = self.host.calls.get(call)?;
+        call.answer_with(responder);
+        Some(Line::new(&call))
     }
 
     /// Takes no more calls; those under way go on.

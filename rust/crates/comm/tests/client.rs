@@ -129,7 +129,7 @@ fn large_messages_go_both_ways_up_to_the_limit() {
     let client = Client::new(server.port(), limits);
     let call = client.converse();
     let large = vec![3; 9 << 20];
-    assert!(!call.send(&large), "nobody has taken it yet");
+    assert!(!call.send(large.clone().into()), "nobody has taken it yet");
     let events = until(|| server.drain(), |event| matches!(event.happened, Happened::Message(_)));
     assert!(matches!(&events.last().unwrap().happened, Happened::Message(message) if message == &large[..]));
     let id = events[0].call;
@@ -139,7 +139,7 @@ fn large_messages_go_both_ways_up_to_the_limit() {
     assert_eq!((messages, status.code()), (vec![large.into()], Code::ResourceExhausted));
 
     for call in [client.ask(&vec![0; (9 << 20) + 1]), client.converse()] {
-        let _ = call.send(&vec![0; (9 << 20) + 1]);
+        let _ = call.send(vec![0; (9 << 20) + 1].into());
         let (_, status) = client.end_of(&call);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.message(), "Sent message larger than max (9437185 vs. 9437184)");
@@ -261,7 +261,7 @@ fn a_server_that_reads_slowly_makes_the_sender_wait_and_can_be_left() {
     let mut room = true;
     while quiet.elapsed() < Duration::from_millis(500) {
         while room {
-            room = call.send(&block);
+            room = call.send(Bytes::from(block.clone()));
             sent += 1;
             quiet = Instant::now();
         }
@@ -581,12 +581,12 @@ fn an_error_of_megabytes_is_one_calls_only() {
     });
     let client = Client::new(port, ClientLimits::default());
     let other = client.converse();
-    assert!(other.send(b"begin"));
+    assert!(other.send(Bytes::from_static(b"begin")));
     for _ in 0..2 {
         let (_, status) = client.end_of(&client.ask(b"refuse"));
         assert_eq!((status.code(), status.message().len()), (Code::Unknown, LONG));
     }
-    assert!(other.send(b"still there"));
+    assert!(other.send(Bytes::from_static(b"still there")));
     until(|| client.hub.drain(), |event| matches!(&event.happened, Happened::Message(got) if got == "still there"));
 }
 

@@ -25,7 +25,7 @@
 mod checks;
 pub mod commit_hash;
 mod conflict;
-mod merkle;
+pub mod merkle;
 pub mod parallel;
 mod phantom;
 pub mod sequential;

@@ -14,18 +14,18 @@ pub(crate) const MIN_DEGREE: u32 = 2;
 
 /// The top of a finished tree.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub struct Summary {
     /// 1 for hashes over results.
-    pub(crate) level: u32,
+    pub level: u32,
     /// At most `degree`.
-    pub(crate) hashes: Vec<Hash>,
+    pub hashes: Vec<Hash>,
 }
 
 /// A tree that grows by one result at a time and keeps neither results nor finished nodes.
 ///
 /// What it does keep, fewer than `degree + 2` hashes a level, is a fraction of the range that it was built from.
 #[derive(Debug)]
-pub(crate) struct MerkleTree {
+pub struct MerkleTree {
     degree: u32,
     leaf: Sha256,
     leaf_results: u32,
@@ -36,7 +36,7 @@ pub(crate) struct MerkleTree {
 
 impl MerkleTree {
     /// `None` for a degree below [`MIN_DEGREE`].
-    pub(crate) fn new(degree: u32) -> Option<Self> {
+    pub fn new(degree: u32) -> Option<Self> {
         (degree >= MIN_DEGREE).then(|| Self {
             degree,
             leaf: Sha256::new(),
@@ -46,7 +46,8 @@ impl MerkleTree {
         })
     }
 
-    pub(crate) fn add(&mut self, key: &str, version: Height) {
+    /// Counts one result in.
+    pub fn add(&mut self, key: &str, version: Height) {
         self.encoded.clear();
         encode_result(&mut self.encoded, key, version);
         self.leaf.update(&self.encoded);
@@ -74,7 +75,7 @@ impl MerkleTree {
     }
 
     /// `None` when there are too few results to hash.
-    pub(crate) fn finish(mut self) -> Option<Summary> {
+    pub fn finish(mut self) -> Option<Summary> {
         if self.levels.is_empty() {
             return None;
         }
@@ -104,7 +105,7 @@ fn parent(nodes: &[Hash]) -> Option<Hash> {
 }
 
 /// Appends one `KVRead` of an encoded `QueryReads`.
-pub(crate) fn encode_result(out: &mut Vec<u8>, key: &str, version: Height) {
+pub fn encode_result(out: &mut Vec<u8>, key: &str, version: Height) {
     let mut height = Vec::with_capacity(20);
     encode::varint_field(&mut height, 1, version.block);
     encode::varint_field(&mut height, 2, version.tx);

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::conversation::ChaincodeConversation;
 use crate::proposal::EndorsedResponse;
 use crate::{door, error};
 
@@ -90,6 +91,12 @@ impl GrpcServer {
                 let (make, bytes) = response.get().make();
                 self.0.answer_made(call, bytes, make);
             }
+        }
+    }
+
+    fn answer_with(&self, call: u64, conversation: &ChaincodeConversation) {
+        if let Some(line) = self.0.answer_with(call, conversation.responder()) {
+            conversation.connect(line);
         }
     }
 
@@ -198,8 +205,12 @@ pub(crate) struct GrpcCall(OutgoingCall);
 
 #[pymethods]
 impl GrpcCall {
-    fn send(&self, message: &[u8]) -> bool {
-        self.0.send(message)
+    fn send(&self, message: PyBackedBytes) -> bool {
+        self.0.send(Bytes::from_owner(message))
+    }
+
+    fn answer_with(&self, conversation: &ChaincodeConversation) {
+        conversation.connect(self.0.answer_with(conversation.responder()));
     }
 
     fn half_close(&self) {

@@ -6,6 +6,7 @@ use fastledger_committer::CommitError;
 use fastledger_defect::Defect;
 use fastledger_identity::IdentityError;
 use fastledger_ledger::LedgerError;
+use fastledger_simulator::Failure;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 
@@ -43,6 +44,29 @@ pub(crate) fn unsupported(py: Python<'_>, text: String) -> PyErr {
 /// Signatures do not satisfy a policy: what Fabric says, and the details.
 pub(crate) fn policy(py: Python<'_>, reason: &str, details: &str) -> PyErr {
     raise(py, "PolicyUnsatisfied", (reason, details))
+}
+
+/// A simulation, or a request for it, that does not do what it was asked.
+pub(crate) fn simulation(py: Python<'_>, failure: Failure) -> PyErr {
+    match failure {
+        Failure::Ledger(error) => ledger(py, error),
+        Failure::Refused(text) => raise(py, "SimulationError", (text,)),
+        Failure::Defect(found) => defect(py, found),
+    }
+}
+
+/// What Python raised where the core asked it, as a failure of the core's.
+pub(crate) fn failure(py: Python<'_>, error: &PyErr) -> Failure {
+    let value = error.value(py);
+    let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    let part = |name: &str| value.getattr(name).and_then(|part| part.extract::<String>());
+    if name == "Defect"
+        && let (Ok(text), Ok(place)) = (part("text"), part("place"))
+    {
+        return Failure::Defect(Defect { text, place });
+    }
+    let text = value.to_string();
+    Failure::Refused(if text.is_empty() { name } else { text })
 }
 
 /// A panic: our defect, which is no refusal of anything.

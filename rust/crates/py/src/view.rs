@@ -25,7 +25,7 @@ impl StateView {
         Self { view: RwLock::new(Some(view)) }
     }
 
-    fn view(&self, py: Python<'_>) -> PyResult<Arc<View>> {
+    pub(crate) fn view(&self, py: Python<'_>) -> PyResult<Arc<View>> {
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner).clone();
         view.ok_or_else(|| error::input(py, "this view of the state is closed".to_owned()))
     }

@@ -21,6 +21,7 @@ pub mod peer;
 pub mod policies;
 pub mod protobuf;
 pub mod rwset;
+pub mod shim;
 
 pub use code::TxValidationCode;
 pub use hash::Hash;

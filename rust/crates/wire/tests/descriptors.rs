@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use fastledger_wire::{common, configtx, ledger, lifecycle, msp, peer, policies, rwset};
+use fastledger_wire::{common, configtx, ledger, lifecycle, msp, peer, policies, rwset, shim};
 
 /// Every view that the `messages!` macro declares, under Fabric's name.
 macro_rules! views {
@@ -70,6 +70,14 @@ const VIEWS: &[(&str, Fields)] = views! {
     "kvrwset.KVReadHash" => rwset::KvReadHash, "kvrwset.KVWriteHash" => rwset::KvWriteHash,
     "kvrwset.KVMetadataWriteHash" => rwset::KvMetadataWriteHash, "kvrwset.QueryReads" => rwset::QueryReads,
     "kvrwset.QueryReadsMerkleSummary" => rwset::QueryReadsMerkleSummary,
+    "protos.SignedProposal" => peer::SignedProposal, "protos.ChaincodeMessage" => shim::ChaincodeMessage,
+    "protos.GetState" => shim::GetState, "protos.GetStateMultiple" => shim::GetStateMultiple,
+    "protos.GetStateMetadata" => shim::GetStateMetadata, "protos.PutState" => shim::PutState,
+    "protos.PutStateMetadata" => shim::PutStateMetadata, "protos.StateMetadata" => shim::StateMetadata,
+    "protos.DelState" => shim::DelState, "protos.WriteBatchState" => shim::WriteBatchState,
+    "protos.WriteRecord" => shim::WriteRecord, "protos.GetStateByRange" => shim::GetStateByRange,
+    "protos.QueryMetadata" => shim::QueryMetadata, "protos.QueryStateNext" => shim::QueryStateNext,
+    "protos.QueryStateClose" => shim::QueryStateClose,
 };
 
 fn descriptors() -> HashMap<String, String> {
