@@ -20,17 +20,18 @@ BUILT := $(VENV)/.built
 # For our own environment alone: chaincodes and other implementations need other versions than ours.
 $(TOOLS) $(TEST_TOOLS) $(CHECK_TOOLS) $(PROTO_TOOLS) $(BUILT): export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help build demo test test-rust test-python bench check protos fuzz interop clean
+.PHONY: help build demo test test-rust test-python bench check protos fuzz interop emulated clean
 
 help:
 	@echo "make build    the fastledger command, in $(BIN)"
 	@echo "make demo     a network walked through, its ledger and a real Fabric one validated"
 	@echo "make test     all tests"
-	@echo "make bench    transactions per second, milliseconds per stage, CPU per transaction"
+	@echo "make bench    ours beside real Fabric where Go is there, with a report; milliseconds per stage"
 	@echo "make check    formatting, lints, types, layers, dependencies"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make interop  comparisons with other implementations, which it fetches; says what it skips"
+	@echo "make emulated the core's tests on other processors, played by qemu; says what it skips"
 	@echo "make clean    removes what was built"
 
 build: $(BUILT)
@@ -75,9 +76,8 @@ test-python: build $(TEST_TOOLS)
 	$(BIN)/pytest
 
 bench: build $(TEST_TOOLS)
+	$(BIN)/python benches/compare.py --out target/bench
 	$(BIN)/python benches/replay.py
-	$(BIN)/python benches/deliver.py
-	$(BIN)/python benches/network.py
 	$(BIN)/python benches/subscribers.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc
 
@@ -119,6 +119,10 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	FASTLEDGER_INTEROP=1 FABRIC_PYTHON=$(abspath .venv-interop/bin/python) \
 		$(BIN)/pytest tests/conformance/test_protos_descriptors.py tests/interop
 	@echo "not compared yet: Fabric's CA, Kafka"
+
+emulated: $(TOOLS)
+	@$(BIN)/python tools/toolchain.py
+	@$(BIN)/python tools/emulated.py
 
 clean:
 	rm -rf $(VENV) .venv-interop target build rust/fuzz/target python/fastledger/*.so

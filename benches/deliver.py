@@ -47,6 +47,7 @@ from fastledger.client.stream import NEWEST
 from fastledger.client.target import Target
 from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil import block as blocks
+from fastledger.protoutil import varint
 from fastledger.protoutil.blocks import channel_id_of
 from ordering import environment as orderer_environment
 from peering import environment as peer_environment
@@ -66,19 +67,29 @@ _ORDERER = re.compile(rb"127\.0\.0\.1:\d+")
 
 @dataclass
 class Source:
-    """A ledger to serve: its blocks, and what its own peer made of them."""
+    """A ledger to serve: its blocks, the keys of its network, and what a peer must make of it."""
 
-    folder: Path
+    name: str
+    blocks: list[bytes]
     crypto: Path
+    commit_hash: bytes
 
     def __post_init__(self) -> None:
-        files = sorted((self.folder / "blocks_orderer").glob("*.block"))
-        self.blocks = [file.read_bytes() for file in files]
         self.channel = channel_id_of(Block.FromString(self.blocks[0]))
         self.sizes = [len(blocks.parse(block).envelopes) for block in self.blocks]
         self.first_full = self.sizes.index(FULL)
-        expected = json.loads((self.folder / "expected.json").read_text("utf-8"))["blocks"]
-        self.commit_hash = bytes.fromhex(expected[-1]["commit_hash"])
+
+    @property
+    def orderer(self) -> Path:
+        """The folder of an orderer's MSP and TLS pair."""
+        return next(self.crypto.glob("ordererOrganizations/*/orderers/*"))
+
+    def write(self, file: Path) -> None:
+        """Write the blocks, each with its length before it."""
+        with file.open("wb") as out:
+            for block in self.blocks:
+                out.write(varint.encode(len(block)))
+                out.write(block)
 
     @property
     def last(self) -> int:
@@ -111,22 +122,45 @@ def main() -> None:
     parser.add_argument("corpus", nargs="?", type=Path, default=_corpus("perf-2of2"))
     parser.add_argument("--runs", type=int, default=5, help="runs of each peer (default 5)")
     arguments = parser.parse_args()
-    if arguments.corpus is None or _corpus("crypto") is None:
-        print(
-            f"skipped: needs perf-2of2 and crypto under {MORE}; FASTLEDGER_CORPUS names the folder"
-        )
+    if missing := lacking(arguments.corpus):
+        print(f"skipped: {missing}")
         return
+    with tempfile.TemporaryDirectory(prefix="fastledger-bench-") as name:
+        compare(Path(name), recorded(arguments.corpus, Path(name)), arguments.runs)
+
+
+def lacking(corpus: Path | None) -> str:
+    """Why a real ledger cannot be served to both kinds of peers; empty where it can."""
+    if corpus is None or _corpus("crypto") is None:
+        return f"needs perf-2of2 and crypto under {MORE}; FASTLEDGER_CORPUS names the folder"
+    return no_fabric()
+
+
+def no_fabric() -> str:
+    """Why there is no peer of Fabric; empty where there is."""
     try:
         fabric_tools.fabric_tool("peer", VERSION)
     except pytest.skip.Exception as reason:
-        print(f"skipped: {reason}")
-        return
-    with tempfile.TemporaryDirectory(prefix="fastledger-bench-") as name:
-        compare(Path(name), arguments.corpus, arguments.runs)
+        return str(reason)
+    return ""
 
 
-def compare(folder: Path, corpus: Path, runs: int) -> None:
-    source = Source(unpack(corpus, folder), unpack(_corpus("crypto"), folder))
+def recorded(corpus: Path, folder: Path) -> Source:
+    """A ledger that a real network made; its own peer's last commit hash is what must come out."""
+    place = unpack(corpus, folder)
+    files = sorted((place / "blocks_orderer").glob("*.block"))
+    expected = json.loads((place / "expected.json").read_text("utf-8"))["blocks"]
+    crypto = _corpus("crypto")
+    assert crypto is not None
+    return Source(
+        place.name,
+        [file.read_bytes() for file in files],
+        unpack(crypto, folder),
+        bytes.fromhex(expected[-1]["commit_hash"]),
+    )
+
+
+def compare(folder: Path, source: Source, runs: int) -> None:
     found: dict[str, list[Run]] = {kind: [] for kind in KINDS}
     with served(source, folder / "orderer") as orderer:
         for number in range(runs):
@@ -173,8 +207,7 @@ def served(source: Source, folder: Path) -> Iterator[Orderer]:
     store = BlockStore.open(str(chain))
     store.append(source.blocks)
     store.close()
-    crypto = source.crypto / "ordererOrganizations/orderer.example.com/orderers"
-    node = crypto / "orderer0.orderer.example.com"
+    node = source.orderer
     port = free_ports(1)
     env = orderer_environment(
         source.crypto,
@@ -186,8 +219,10 @@ def served(source: Source, folder: Path) -> Iterator[Orderer]:
     )
     process = start([sys.executable, "-m", "fastledger", "orderer", "start"], folder, env)
     try:
-        asyncio.run(until_up(port))
+        asyncio.run(until_up(port, process))
         yield Orderer(process.pid, port)
+    except ConnectionError as error:
+        raise SystemExit(f"{error}:\n{(folder / 'log').read_text()[-2000:]}") from error
     finally:
         stop(process)
 
@@ -206,7 +241,7 @@ def catch_up(kind: str, source: Source, folder: Path, orderer: Orderer) -> Run:
         stderr=subprocess.PIPE,
     )
     try:
-        asyncio.run(until_up(port))
+        asyncio.run(until_up(port, process))
         asyncio.run(join(source, port))
         seconds = follow(process, source)
         spent = cpu_s(process.pid)
@@ -244,12 +279,14 @@ def _environment(source: Source, folder: Path, port: int, orderer: int) -> dict[
     return peer_environment(source.crypto, "org1", "peer0", folder / "data", **more)
 
 
-async def until_up(port: int) -> None:
+async def until_up(port: int, process: "subprocess.Popen[bytes]") -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
+                if process.poll() is not None:
+                    raise ConnectionError("the node has ended") from None
                 await asyncio.sleep(0.05)
             else:
                 writer.close()

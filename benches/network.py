@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -100,6 +100,7 @@ async def measure(folder: Path, counts: list[int], seconds: float) -> None:
         clients = await Clients.connect(session)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(clients.watch_commits())
+            await clients.following()
             for name, act in (("query", clients.query), ("invoke", clients.invoke)):
                 print(f"\n{name}")
                 for count in counts:
@@ -108,11 +109,16 @@ async def measure(folder: Path, counts: list[int], seconds: float) -> None:
 
 
 async def under_load(
-    plan: Plan, act: Callable[[int], Awaitable[None]], count: int, seconds: float
+    plan: Plan,
+    act: Callable[[int], Awaitable[None]],
+    count: int,
+    seconds: float,
+    services: Sequence[int] = (),
 ) -> Load:
+    """Have so many clients act for so long; chaincodes that are no node's children are named."""
     latencies: list[float] = []
     failed = 0
-    before, lags_before = cpu_by_process(plan), lag_by_node(plan)
+    before, lags_before = cpu_by_process(plan, services), lag_by_node(plan)
     start = time.perf_counter()
 
     async def client(number: int) -> None:
@@ -132,10 +138,11 @@ async def under_load(
 
     await asyncio.gather(*(client(number) for number in range(count)))
     elapsed = time.perf_counter() - start
-    after = cpu_by_process(plan)
+    after = cpu_by_process(plan, services)
     spent = {name: after[name] - before.get(name, 0.0) for name in after}
     lags = {name: lag.since(lags_before[name]) for name, lag in lag_by_node(plan).items()}
-    return Load(count, elapsed, latencies, failed, spent, memory_by_process(plan), lags)
+    memory = memory_by_process(plan, services)
+    return Load(count, elapsed, latencies, failed, spent, memory, lags)
 
 
 class Clients:
@@ -149,6 +156,7 @@ class Clients:
         self.signer = signer
         self.orderer = orderer
         self.committed: list[dict[str, asyncio.Future[int]]] = [{} for _ in peers]
+        self._following = asyncio.Semaphore(0)
         self.assets = itertools.count(time.time_ns())
 
     @classmethod
@@ -162,13 +170,20 @@ class Clients:
         channel = self.session.plan.channel
 
         async def watch(peer: Peer, waiting: dict[str, asyncio.Future[int]]) -> None:
-            async for block in await peer.filtered_blocks(channel, self.signer):
+            stream = await peer.filtered_blocks(channel, self.signer)
+            self._following.release()
+            async for block in stream:
                 for tx in block.filtered_transactions:
                     future = waiting.pop(tx.txid, None)
                     if future and not future.done():
                         future.set_result(tx.tx_validation_code)
 
         await asyncio.gather(*map(watch, self.peers, self.committed))
+
+    async def following(self) -> None:
+        """Wait until commits are being watched at every peer."""
+        for _ in self.peers:
+            await self._following.acquire()
 
     async def query(self, turn: int) -> None:
         peer = self.peers[turn % len(self.peers)]
@@ -179,7 +194,11 @@ class Clients:
 
     async def invoke(self, _turn: int) -> None:
         asset = str(next(self.assets)).encode()
-        spec = invocation("basic", [b"CreateAsset", asset, b"blue", b"5", b"Tomoko", b"300"])
+        await self.submit([b"CreateAsset", asset, b"blue", b"5", b"Tomoko", b"300"])
+
+    async def submit(self, arguments: list[bytes]) -> None:
+        """Have both peers endorse, submit, and wait until both have committed."""
+        spec = invocation("basic", arguments)
         endorsement = await endorse(self.peers, self.signer, self.session.plan.channel, spec)
         envelope = transaction(endorsement, self.signer)
         loop = asyncio.get_running_loop()
@@ -193,8 +212,8 @@ class Clients:
             raise RuntimeError(f"validation codes {codes}")
 
 
-def processes(plan: Plan) -> dict[str, list[int]]:
-    """Process ids by role: nodes by their pid files, chaincodes as their descendants."""
+def processes(plan: Plan, services: Sequence[int] = ()) -> dict[str, list[int]]:
+    """Process ids by role: nodes by their pid files, chaincodes as their descendants or named."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -208,7 +227,7 @@ def processes(plan: Plan) -> dict[str, list[int]]:
         return found + [grandchild for child in found for grandchild in descendants(child)]
 
     found: dict[str, list[int]] = {"clients": [os.getpid()]}
-    chaincodes: list[int] = []
+    chaincodes = list(services)
     for node in plan.nodes:
         pid = int(json.loads((node.folder / "pid").read_text())["pid"])
         found[short(node)] = [pid]
@@ -226,13 +245,13 @@ def short(node: Node) -> str:
     return node.name.partition(".example")[0]
 
 
-def cpu_by_process(plan: Plan) -> dict[str, float]:
+def cpu_by_process(plan: Plan, services: Sequence[int] = ()) -> dict[str, float]:
     """CPU seconds of each role so far."""
 
     def seconds(pid: int) -> float:
         return cpu_s(Path(f"/proc/{pid}/stat"))
 
-    return {name: sum(map(seconds, pids)) for name, pids in processes(plan).items()}
+    return {name: sum(map(seconds, pids)) for name, pids in processes(plan, services).items()}
 
 
 def cpu_of_loops(plan: Plan) -> dict[str, float]:
@@ -249,14 +268,14 @@ def cpu_s(stat: Path) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
-def memory_by_process(plan: Plan) -> dict[str, float]:
+def memory_by_process(plan: Plan, services: Sequence[int] = ()) -> dict[str, float]:
     """Resident megabytes of each role."""
     page = os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def megabytes(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
 
-    return {name: sum(map(megabytes, pids)) for name, pids in processes(plan).items()}
+    return {name: sum(map(megabytes, pids)) for name, pids in processes(plan, services).items()}
 
 
 if __name__ == "__main__":

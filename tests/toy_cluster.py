@@ -156,9 +156,7 @@ class Cluster:
             for envelope in Block.FromString(block).data.data
         ]
         return [
-            message.data
-            for message in messages
-            if message.channel_header.type == HeaderType.ENDORSER_TRANSACTION
+            message.data for message in messages if message.type == HeaderType.ENDORSER_TRANSACTION
         ]
 
 
@@ -172,7 +170,7 @@ def check_chain(blocks: list[bytes]) -> None:
         in_force.verify_block(encoded)
         block = Block.FromString(encoded)
         message = OrdererMessage.parse(block.data.data[0])
-        if message.channel_header.type == HeaderType.CONFIG:
+        if message.type == HeaderType.CONFIG:
             last_config, in_force = number, in_force.apply(message.data)
         assert last_config_index(block) == last_config
         previous = header_hash

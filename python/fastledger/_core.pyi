@@ -13,7 +13,6 @@ __all__ = [
     "CALL_HALF_CLOSED",
     "CALL_MESSAGE",
     "CALL_WRITABLE",
-    "CHAINCODE_ANSWERS",
     "GRPC_THREAD",
     "AnchorPeer",
     "Application",
@@ -23,11 +22,11 @@ __all__ = [
     "Certificate",
     "ChaincodeConversation",
     "ChaincodeDefinition",
-    "ChaincodeStream",
     "ChaincodeTransaction",
     "ChannelConfig",
     "CommitResult",
     "Consenter",
+    "CoreBytes",
     "EndorsedResponse",
     "Examined",
     "Excerpt",
@@ -45,6 +44,8 @@ __all__ = [
     "Proposal",
     "RangeScan",
     "ReadWriteSet",
+    "ShimPeers",
+    "ShimTransaction",
     "SigningKey",
     "Simulation",
     "StateIterator",
@@ -57,9 +58,11 @@ __all__ = [
     "block_header",
     "block_header_bytes",
     "block_header_hash",
+    "block_number",
     "check_channel_id",
     "counters",
     "deflate",
+    "delivered",
     "duration_ns",
     "emitted_events",
     "environment_damage",
@@ -70,11 +73,14 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "open_envelope",
+    "proposal_parts",
     "proposal_response",
     "provoke_defect",
     "response_payload",
     "transaction_id",
     "transaction_ids",
+    "transaction_payload",
 ]
 
 __version__: str
@@ -94,7 +100,6 @@ CALL_ENDED: Final[int]
 CALL_FINISHED: Final[int]
 """The server has ended a call that was made: (code, text, encoded google.rpc.Status)."""
 
-CHAINCODE_ANSWERS: Final[list[int]]
 """``ChaincodeMessage.Type`` of what answers a chaincode's request."""
 
 GRPC_THREAD: Final[str]
@@ -248,6 +253,15 @@ class ChaincodeDefinition:
         """The id of the package that lscc instantiated, empty by `_lifecycle`."""
 
 @final
+class CoreBytes:
+    """Bytes that lie in the core's memory: Python hands them on without a copy."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def __contains__(self, part: bytes, /) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class CommitResult:
     """What became of one block."""
 
@@ -323,6 +337,105 @@ class VersionedValue:
     @property
     def version(self) -> tuple[int, int]:
         """Block and transaction that wrote it last."""
+
+@final
+class ShimPeers:
+    """The peers of a chaincode; several threads may use it."""
+
+    @staticmethod
+    def dial(
+        ccid: str,
+        address: str,
+        workers: int,
+        *,
+        roots: bytes | None = None,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+    ) -> ShimPeers:
+        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError.
+
+        So many transactions run at a time.
+        """
+
+    @staticmethod
+    def serve(
+        ccid: str,
+        address: str,
+        workers: int,
+        *,
+        cert: bytes | None = None,
+        key: bytes | None = None,
+        client_roots: bytes | None = None,
+    ) -> ShimPeers:
+        """Listens for peers, with TLS if there is a certificate; raises ConnectionError.
+
+        With roots, a peer must show a certificate that one of them has signed.
+        """
+
+    @property
+    def port(self) -> int:
+        """Of a service; 0 for a path."""
+
+    def next(self) -> ShimTransaction | None:
+        """Waits for a transaction that may be run now; None once there can be none."""
+
+    def has_idle(self) -> bool:
+        """Whether a thread waits for a transaction."""
+
+    def close(self) -> None:
+        """Hangs up, or serves no more."""
+
+    def over(self) -> str | None:
+        """Why the peer that was dialled is gone; empty without an error, None while it is there."""
+
+@final
+class ShimTransaction:
+    """A transaction that a thread runs."""
+
+    @property
+    def tx_id(self) -> str: ...
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def is_init(self) -> bool: ...
+    @property
+    def caller(self) -> bytes:
+        """Its creator; `nested` if a running one waits for it, empty if the peer itself calls."""
+
+    @property
+    def signed_proposal(self) -> bytes | None:
+        """Encoded `protos.SignedProposal`."""
+
+    @property
+    def params(self) -> bytes:
+        """What the peer offers: encoded `protos.ChaincodeAdditionalParams`."""
+
+    @property
+    def args(self) -> list[bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def decorations(self) -> dict[str, bytes]:
+        """Raises ValueError if the input cannot be decoded."""
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it came."""
+
+    def ask(self, kind: int, payload: bytes) -> tuple[bool, bytes] | None:
+        """Sends a request and waits for its answer; None when the peer is gone.
+
+        The first says whether the peer refuses, then the other is its text.
+        """
+
+    def complete(self, response: bytes, event: bytes | None = None) -> None:
+        """Sends an encoded `protos.Response`, and `protos.ChaincodeEvent`."""
+
+    def fail(self, why: str) -> None:
+        """Says that it failed."""
+
+    def done(self) -> None:
+        """Gives its worker back."""
 
 @final
 class Proposal:
@@ -531,7 +644,7 @@ class Ledger:
     def last_header_hash(self) -> bytes | None: ...
     @property
     def last_commit_hash(self) -> bytes | None: ...
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: bytes | CoreBytes) -> None:
         """Hands the next block to the pipeline; waits while the pipeline is full.
 
         Never raises for what is wrong with the block: that is the matter of `result`.
@@ -545,8 +658,8 @@ class Ledger:
         of the refused number again.
         """
 
-    def ready(self) -> int:
-        """Results that can be taken without waiting."""
+    def ready(self, longest_s: float = 0.0) -> int:
+        """Results that can be taken without waiting; waits for one, at most so long."""
 
     def in_flight(self) -> int:
         """Blocks submitted whose results were not taken yet."""
@@ -635,8 +748,10 @@ class GrpcChannel:
     ) -> tuple[int, GrpcCall]:
         """One message, one answer."""
 
-    def converse(self, path: str, timeout_s: float | None = None) -> tuple[int, GrpcCall]:
-        """Messages in both directions."""
+    def converse(
+        self, path: str, timeout_s: float | None = None, *, held: bool = False
+    ) -> tuple[int, GrpcCall]:
+        """Messages in both directions; `held` ones come as `CoreBytes`."""
 
     @property
     def server_certificate(self) -> bytes | None:
@@ -705,11 +820,14 @@ class GrpcServer:
     def send(self, call: int, message: bytes) -> bool:
         """False asks to wait until the call is writable."""
 
+    def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
+        """Has a call's messages answered where they come in, from the next one on."""
+
     def answer(self, call: int, message: bytes | EndorsedResponse) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
 
-    def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
-        """Has a call's messages answered where they come in, from the next one on."""
+    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+        """Sends one message of many calls; returns those that ask to wait."""
 
     def finish(
         self, call: int, code: int = 0, message: str = "", details: bytes | None = None
@@ -798,32 +916,6 @@ class Msp:
 
     def is_well_formed(self, serialized: bytes) -> bool:
         """Whether it is an identity in the one form that gossip passes on."""
-
-@final
-class ChaincodeStream:
-    """The stream of a chaincode that has dialled its peer; several threads may use it."""
-
-    @staticmethod
-    def connect(
-        address: str,
-        roots: bytes | None = None,
-        cert: bytes | None = None,
-        key: bytes | None = None,
-    ) -> ChaincodeStream:
-        """Dials host:port or unix:path, with TLS if there are roots; raises ConnectionError."""
-
-    def send(self, message: bytes) -> None: ...
-    def next(self) -> bytes | None:
-        """Waits for a message that is no awaited answer; None once the stream is over."""
-
-    def ask(self, channel_id: str, tx_id: str, message: bytes) -> bytes | None:
-        """Sends a request and waits for its answer; None when the stream is over before."""
-
-    def close(self) -> None:
-        """Hangs up."""
-
-    def over(self) -> str | None:
-        """Why the stream is over; empty without an error, None while it goes on."""
 
 @final
 class ChaincodeConversation:
@@ -1204,7 +1296,7 @@ class Verifier:
     """Verifies batches of P-256 signatures; its tables of frequent keys live as long as it does."""
 
     def __new__(cls, *, engine: str = "auto", table_bytes: int | None = None) -> Verifier:
-        """`engine` is auto, ifma, portable or library."""
+        """`engine` is auto, ifma, avx512, avx_ifma, avx2, portable or library."""
 
     @property
     def engine(self) -> str:
@@ -1227,6 +1319,14 @@ class Workload:
     def spec(self) -> str:
         """The whole specification as JSON."""
 
+    @property
+    def identities(self) -> list[tuple[str, str, str, str, bytes]]:
+        """Everybody who signs, and the orderer's TLS pair as the last one.
+
+        Each is a subject's name, an MSP's, the certificate and its authority's in PEM, and the
+        private key as a big-endian number.
+        """
+
     def __iter__(self) -> Workload: ...
     def __next__(self) -> tuple[int, bytes, bytes, bool]:
         """Number, encoded common.Block, predicted codes, and whether it is measured, not set-up."""
@@ -1236,6 +1336,9 @@ def block_from_record(record: bytes) -> bytes:
 
 def block_header(block: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Number, previous hash, data hash and header hash of an encoded common.Block."""
+
+def block_number(block: bytes | CoreBytes) -> int:
+    """The number of an encoded common.Block; its transactions are not looked at."""
 
 def counters() -> list[tuple[str, str, list[tuple[str, str]], int]]:
     """What the core counts: name, text, labels and value, by name."""
@@ -1251,6 +1354,12 @@ def check_channel_id(channel_id: str) -> None:
 
 def deflate(data: bytes, portions: Sequence[int]) -> bytes:
     """Compress bytes (DEFLATE, RFC 1951) as Go does, written in portions of these sizes."""
+
+def delivered(response: bytes | CoreBytes) -> CoreBytes | int:
+    """The block of an encoded orderer.DeliverResponse, where it lies; or its status.
+
+    Raises InputError if it is neither.
+    """
 
 def duration_ns(text: str) -> int:
     """Nanoseconds of a duration as Go's `time.ParseDuration` reads it.
@@ -1306,6 +1415,35 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
 def filtered_block(block: bytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
 
+def proposal_parts(
+    header_type: int,
+    channel_id: str,
+    tx_id: str,
+    invocation: bytes,
+    creator: bytes,
+    nonce: bytes,
+    time_ns: int,
+    transient: Mapping[str, bytes],
+) -> tuple[bytes, bytes]:
+    """Encoded `common.Header` and `protos.ChaincodeProposalPayload` of a proposal.
+
+    `time_ns` is in nanoseconds since 1970. Raises InputError if the `invocation` is no
+    `protos.ChaincodeInvocationSpec`.
+    """
+
+def transaction_payload(
+    header: bytes,
+    signature_header: bytes,
+    payload: bytes,
+    response_payload: bytes,
+    endorsements: list[tuple[bytes, bytes]],
+) -> bytes:
+    """Encoded `common.Payload` of the transaction that a proposal and its endorsements make.
+
+    Header and payload are the proposal's, endorsements identities with their signatures. Raises
+    InputError if the payload is no `protos.ChaincodeProposalPayload`.
+    """
+
 def response_payload(
     proposal_hash: bytes,
     response: bytes,
@@ -1319,11 +1457,17 @@ def response_payload(
 def proposal_response(response: bytes, payload: bytes, interest: bytes | None = None) -> bytes:
     """An encoded `protos.ProposalResponse` of encoded parts, without an endorsement."""
 
+def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
+    """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
+
+    None where anything about it is out of the ordinary: it does not decode, or has no headers.
+    """
+
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.
 
     Fabric: `protoutil.ComputeTxID`.
     """
 
-def transaction_ids(block: bytes) -> list[str]:
+def transaction_ids(block: bytes | CoreBytes) -> list[str]:
     """Ids of the transactions of an encoded common.Block; empty where one has none."""

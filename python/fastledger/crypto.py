@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from fastledger import _core
 
-Engine = Literal["auto", "ifma", "portable", "library"]
+Engine = Literal["auto", "ifma", "avx512", "avx_ifma", "avx2", "portable", "library"]
 
 
 class Job(NamedTuple):
@@ -44,8 +44,10 @@ class Verifier:
         """Choose the engine.
 
         Args:
-            engine: ``ifma`` (AVX-512), ``portable``, ``library`` (AWS-LC), or ``auto`` for the
-                fastest that the machine has.
+            engine: ``ifma`` (AVX-512 with its 52-bit integers), ``avx512`` (without), ``avx_ifma``
+                (those integers without AVX-512, never taken unasked), ``avx2``, ``portable``,
+                ``library`` (AWS-LC), or ``auto`` for the fastest that the machine has, which also
+                stands in for one whose instructions it lacks.
             table_bytes: Most bytes that tables may take; None for the default.
 
         Raises:

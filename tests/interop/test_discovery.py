@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deployed import define, install, join, service, service_package
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import invocation
@@ -36,7 +37,7 @@ from real_nodes import (
     running,
     with_mutual_tls,
 )
-from test_mixed_network import Definition, define, install, join, service, service_package
+from test_mixed_network import definition
 from waiting import pause, wait_until
 
 POLICY = "AND('Org1MSP.peer','Org2MSP.peer')"
@@ -118,7 +119,7 @@ async def walk(nodes: Nodes, asking: Asking, target: Callable[[Node], Target]) -
         async with Session(plan) as session:
             await join(session)
             await install(session, content)
-            await define(session, Definition(1, package_id, POLICY))
+            await define(session, definition(1, package_id, POLICY))
             await asyncio.to_thread(until_all_are_seen, asking)
             # Without TLS Fabric's gateway connects to no other peer.
             for org in plan.organizations if asking.tls else plan.organizations[:1]:

@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.any_pb2 import Any
 
 from config_changes import administrators
+from deployed import service
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.target import Target
@@ -24,7 +25,6 @@ from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from odd_gateway_requests import Request, odd_requests
 from real_nodes import PATIENCE_S, Nodes, free_ports, plan_of
-from test_mixed_network import service
 from test_refusals import told
 
 WORDED_OTHERWISE = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deployed import first_peers, join, service
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.common.codes import TxValidationCode as Code
@@ -21,16 +22,7 @@ from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from mixed_workload import Call, calls
 from real_nodes import Nodes, free_ports, plan_of, running, write_core_yaml
-from test_mixed_network import (
-    ORG1,
-    as_admin,
-    compare,
-    expect_verdicts,
-    first_peers,
-    join,
-    service,
-    submit_all,
-)
+from test_mixed_network import ORG1, as_admin, compare, expect_verdicts, submit_all
 from waiting import wait_until
 
 VERSION = "v2.5.15"

@@ -2,18 +2,21 @@
 """Peers of Fabric 3.1.5 and ours in one channel, ordered by either's orderer."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from deployed import (
+    Definition,
+    define,
+    first_peers,
+    install,
+    join,
+    service,
+    service_package,
+)
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import endorse, invocation
@@ -21,15 +24,12 @@ from fastledger.client.stream import NEWEST, OLDEST
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.codes import TxValidationCode as Code
-from fastledger.common.errors import BroadcastRefused, DeliverEnded
-from fastledger.network import deployment
+from fastledger.common.errors import DeliverEnded
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session
 from fastledger.policies import from_string
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
-from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
-from fastledger.protos.peer.policy_pb2 import ApplicationPolicy
 from fastledger.protoutil import block as blocks
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
@@ -37,25 +37,20 @@ from mixed_workload import Call, calls, envelopes
 from real_nodes import (
     Commands,
     Nodes,
-    answers,
     client_certificate,
     free_ports,
     plan_of,
     running,
     with_mutual_tls,
 )
-from waiting import elapse, wait_until
+from waiting import wait_until
 
-CHAINCODE = Path(__file__).parent / "mixed"
 REAL_ORDERER = "orderer.example.com"
 TRANSACTIONS = 1000
 MORE_TRANSACTIONS = 100
 ROUND = 50
 PATIENCE_S = 120
 ORG1 = "OR('Org1MSP.member')"
-
-Arguments = lb.ApproveChaincodeDefinitionForMyOrgArgs | lb.CommitChaincodeDefinitionArgs
-
 
 EXPECTED = (
     Code.ENDORSEMENT_POLICY_FAILURE,
@@ -98,14 +93,14 @@ async def walk(nodes: Nodes) -> list[bytes]:
         async with Session(plan) as session:
             await join(session)
             await install(session, content)
-            await define(session, Definition(1, package_id))
+            await define(session, definition(1, package_id))
             await submit_all(session, todo[:half])
         nodes.crash()
         # Those that have just come back lose the orderer, whoever's it is, and find it again.
         nodes.crash(plan.orderer)
         async with Session(plan) as session:
             # From here on, the endorsement of one organization is enough for most keys.
-            await define(session, Definition(2, package_id, "OR('Org1MSP.peer','Org2MSP.peer')"))
+            await define(session, definition(2, package_id, "OR('Org1MSP.peer','Org2MSP.peer')"))
             await submit_all(session, todo[half:])
             codes = await compare(session, first_peers(plan))
             # Each kind of peer begins with what the other kind has written down.
@@ -119,11 +114,6 @@ async def walk(nodes: Nodes) -> list[bytes]:
     return codes + more
 
 
-def first_peers(plan: Plan) -> list[Node]:
-    """Those that endorse: one of each organization, and of each kind."""
-    return [org.peers[0] for org in plan.organizations]
-
-
 def expect_verdicts(codes: list[bytes], transactions: int) -> None:
     """See that a good part is valid, and that every kind of invalid one was there."""
     found = Counter(code for block in codes for code in block)
@@ -134,35 +124,9 @@ def expect_verdicts(codes: list[bytes], transactions: int) -> None:
         assert found[code], code
 
 
-async def join(session: Session) -> None:
-    """Let the orderer and the first peers have the channel."""
-    await asyncio.to_thread(deployment.join_orderer, session.plan)
-    for org in session.plan.organizations:
-        await deployment.join_peer(session, org, org.peers[0])
-
-
-async def install(session: Session, content: bytes) -> None:
-    """Install a package on the first peers."""
-    for org in session.plan.organizations:
-        await deployment.install(session, org, org.peers[0], content)
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What the organizations agree on about the chaincode."""
-
-    sequence: int
-    package_id: str
-    policy: str = ""
-
-    def fill(self, args: Arguments) -> bytes:
-        """Encode the arguments of an approval or a commit."""
-        args.name, args.version, args.sequence = "mixed", "1.0", self.sequence
-        args.collections.CopyFrom(collections())
-        if self.policy:
-            policy = ApplicationPolicy(signature_policy=from_string(self.policy))
-            args.validation_parameter = policy.SerializeToString()
-        return args.SerializeToString()
+def definition(sequence: int, package_id: str, policy: str = "") -> Definition:
+    """Of the chaincode for both kinds of peers, with its collections."""
+    return Definition(sequence, package_id, policy, collections=collections())
 
 
 def collections() -> CollectionConfigPackage:
@@ -174,60 +138,6 @@ def collections() -> CollectionConfigPackage:
         one.name, one.block_to_live, one.maximum_peer_count = name, blocks_to_live, 1
         one.member_orgs_policy.signature_policy.CopyFrom(from_string(policy))
     return package
-
-
-async def define(session: Session, definition: Definition) -> None:
-    """Approve and commit; a real orderer that has just joined takes a moment to elect itself."""
-    for org in session.plan.organizations:
-        args = lb.ApproveChaincodeDefinitionForMyOrgArgs()
-        args.source.local_package.package_id = definition.package_id
-        encoded = definition.fill(args)
-        name = b"ApproveChaincodeDefinitionForMyOrg"
-        await ordered(session, org, org.peers[:1], name, encoded)
-    encoded = definition.fill(lb.CommitChaincodeDefinitionArgs())
-    plan = session.plan
-    name = b"CommitChaincodeDefinition"
-    await ordered(session, plan.organizations[0], first_peers(plan), name, encoded)
-
-
-async def ordered(
-    session: Session, org: Org, peers: Sequence[Node], function: bytes, args: bytes
-) -> None:
-    """Have a call to `_lifecycle` endorsed, ordered, and committed by all as valid."""
-    signer = session.identity(org, "Admin")
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            answer = await session.endorse(signer, peers, "_lifecycle", [function, args])
-            try:
-                _, code = await session.submit(signer, answer, first_peers(session.plan))
-            except BroadcastRefused as refusal:
-                assert "no Raft leader" in str(refusal)
-                await elapse(0.2, "before it is sent again: a leader is being elected")
-            else:
-                assert code == Code.VALID
-                return
-
-
-def service_package(address: str) -> bytes:
-    """A package that says where the chaincode listens."""
-    connection = {"address": address, "dial_timeout": "10s", "tls_required": False}
-    code = packages.tar_gz({"connection.json": json.dumps(connection).encode()})
-    return packages.assemble("mixed_1.0", "ccaas", code)
-
-
-@contextmanager
-def service(package_id: str, address: str) -> Iterator[None]:
-    """Run the chaincode for all peers."""
-    env = os.environ | {"CHAINCODE_ID": package_id, "CHAINCODE_SERVER_ADDRESS": address}
-    command = [sys.executable, "-m", "fastledger.shim", "start", "chaincode"]
-    process = subprocess.Popen(command, cwd=CHAINCODE, env=env)
-    try:
-        # Fabric's peers dial once.
-        wait_until(lambda: answers(int(address.rpartition(":")[2])), PATIENCE_S)
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def submit_all(session: Session, todo: Sequence[Call]) -> None:

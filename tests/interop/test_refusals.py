@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
+from deployed import service, service_package
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.peer import Peer
@@ -25,7 +26,6 @@ from fastledger.tools.configtxgen.load import load_profile
 from real_nodes import PATIENCE_S, Nodes, free_ports, plan_of, running
 from refused_envelopes import broadcasts, seeks
 from refused_proposals import malformed, questions
-from test_mixed_network import service, service_package
 from waiting import until
 
 WORDED_OTHERWISE = {

@@ -37,7 +37,7 @@ def html(figure: go.Figure, name: str) -> str:
 
 def throughput(runs: Sequence[Run]) -> go.Figure:
     """Plot each run's transactions a second over time."""
-    figure = _figure("Throughput over time", "Time (s)", "Throughput (tx/s)")
+    figure = empty("Throughput over time", "Time (s)", "Throughput (tx/s)")
     for number, run in enumerate(runs, 1):
         points = rates(run.series)
         figure.add_scatter(
@@ -61,7 +61,7 @@ def rates(series: Sequence[Point]) -> list[tuple[float, float]]:
 
 def stages(runs: Sequence[Run]) -> go.Figure:
     """Plot what each stage of the pipeline takes: the median of the runs."""
-    figure = _figure(
+    figure = empty(
         "Time by stage, all threads together", "Time per transaction (µs)", "", numbers_across=True
     )
     names = list(runs[0].stage_ms)
@@ -89,7 +89,7 @@ def latency(runs: Sequence[Run]) -> go.Figure | None:
     if not any(run.latency_ms for run in runs):
         return None
     size = max(run.latency_block_transactions for run in runs)
-    figure = _figure(f"Latency of a block of {size:,} transactions", "", "Until it is durable (ms)")
+    figure = empty(f"Latency of a block of {size:,} transactions", "", "Until it is durable (ms)")
     for number, run in enumerate(runs, 1):
         names, values = list(run.latency_ms), list(run.latency_ms.values())
         figure.add_bar(name=f"run {number}", x=names, y=values, texttemplate="%{y:.1f}", **LABELS)
@@ -107,7 +107,7 @@ def scaling(label: str, values: Sequence[tuple[float, Run]]) -> list[go.Figure]:
         ("Throughput", "Throughput (tx/s)", [run.tx_per_s for _, run in values]),
         ("Processor time", "Per transaction (µs)", [run.cpu_us_per_tx for _, run in values]),
     ):
-        figure = _figure(title, label, unit)
+        figure = empty(title, label, unit)
         figure.add_scatter(x=across if axis else names, y=what, mode="lines+markers")
         figure.update_xaxes(axis or {"type": "category"})
         made.append(figure)
@@ -119,7 +119,8 @@ def number(value: float) -> str:
     return f"{value:,.12g}"
 
 
-def _figure(title: str, across: str, up: str, *, numbers_across: bool = False) -> go.Figure:
+def empty(title: str, across: str, up: str, *, numbers_across: bool = False) -> go.Figure:
+    """Make a figure with a title and its axes, to be filled."""
     figure = go.Figure()
     figure.update_layout(
         title={"text": title, "x": 0, "xref": "container", "font": {"size": 15}},

@@ -1,28 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One self-contained HTML page of runs: it asks no server for anything, and follows the theme."""
+"""The report of a workload's runs, as one page."""
 
 import html
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from fastledger.bench import figures
+from fastledger.bench import figures, page
 from fastledger.bench.harness import Run, Sweep
-
-# The browser itself refuses whatever the page does not carry.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-)
-STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#d0d7de, #3d444d) }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-td, th { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: right }
-td:first-child, th:first-child { text-align: left }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)) }
-.figures > div { min-width: 0 }
-.main-svg :not(.hoverlayer *) > text { fill: currentColor !important }
-"""
 
 
 def render(
@@ -41,18 +26,12 @@ def render(
         plots.append(latency)
     parts = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(_summary(runs))}</p>",
-        _figures("run", plots),
+        page.grid("run", plots),
         _runs_table(runs),
         "".join(_sweep(number, sweep) for number, sweep in enumerate(sweeps, 1)),
-        f"<h2>Workload</h2>{_table(('setting', 'value'), list(spec.items()))}",
+        f"<h2>Workload</h2>{page.table(('setting', 'value'), list(spec.items()))}",
     ]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-        f"<script>{figures.library()}</script><body>{''.join(parts)}</body></html>"
-    )
+    return page.document(title, parts)
 
 
 def _summary(runs: Sequence[Run]) -> str:
@@ -94,7 +73,7 @@ def _runs_table(runs: Sequence[Run]) -> str:
         )
         for number, run in enumerate(runs, 1)
     ]
-    return _table(head, rows)
+    return page.table(head, rows)
 
 
 def _sweep(number: int, sweep: Sweep) -> str:
@@ -103,18 +82,6 @@ def _sweep(number: int, sweep: Sweep) -> str:
     ]
     return (
         f"<h2>{html.escape(sweep.title)}</h2>"
-        + _figures(f"sweep-{number}", figures.scaling(sweep.label, sweep.runs))
-        + _table((sweep.label, "tx/s", "CPU µs/tx"), rows)
+        + page.grid(f"sweep-{number}", figures.scaling(sweep.label, sweep.runs))
+        + page.table((sweep.label, "tx/s", "CPU µs/tx"), rows)
     )
-
-
-def _figures(name: str, plots: Sequence[Any]) -> str:
-    drawn = "".join(figures.html(plot, f"{name}-{at}") for at, plot in enumerate(plots, 1))
-    return f'<div class="figures">{drawn}</div>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    def row(tag: str, cells: Sequence[Any]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells)
-
-    return "<table>" + row("th", head) + "".join(row("td", cells) for cells in rows) + "</table>"

@@ -3,10 +3,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastledger import _core
 from fastledger.protoutil import varint
@@ -30,6 +30,22 @@ class Workload:
 
     predicted: Path
     """One line of hexadecimal codes for each block."""
+
+    identities: Sequence["Identity"]
+    """Everybody who signs, and the orderer's TLS pair as the last one."""
+
+
+class Identity(NamedTuple):
+    """Somebody of a generated channel; the key protects nothing, it follows from the seed."""
+
+    name: str
+    mspid: str
+    certificate: str
+    """PEM, as the authority's."""
+
+    ca: str
+    key: bytes
+    """The private number, big-endian."""
 
 
 def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Workload:
@@ -59,6 +75,6 @@ def generate(spec: Mapping[str, Any], folder: Path, *, threads: int = 0) -> Work
         out.flush()
         os.fsync(out.fileno())
     whole = json.loads(source.spec)
-    return Workload(
-        path, whole, blocks if first_measured is None else first_measured, blocks, predicted
-    )
+    first = blocks if first_measured is None else first_measured
+    identities = [Identity(*identity) for identity in source.identities]
+    return Workload(path, whole, first, blocks, predicted, identities)

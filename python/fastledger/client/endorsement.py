@@ -14,9 +14,13 @@ from fastledger.protos.peer.chaincode_pb2 import (
     ChaincodeInvocationSpec,
     ChaincodeSpec,
 )
-from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
-from fastledger.protoutil.proposal import Proposed, create_proposal, create_signed_tx
+from fastledger.protoutil.proposal import (
+    Proposed,
+    create_proposal,
+    create_signed_tx,
+    signed_proposal,
+)
 from fastledger.protoutil.signer import Signer
 
 SUCCESS = 200
@@ -72,8 +76,10 @@ async def endorse(
         RpcFailed: A peer refused it before simulation, or is gone.
     """
     proposed = create_proposal(header_type, channel_id, spec, signer.serialized, transient)
-    encoded = proposed.proposal.SerializeToString()
-    signed = SignedProposal(proposal_bytes=encoded, signature=signer.sign(encoded))
+    signed = signed_proposal(proposed.proposal, signer)
+    if len(peers) == 1:
+        # A query asks one peer, and needs no task beside its own.
+        return Endorsement(proposed, (await peers[0].process_proposal(signed),))
     responses = await asyncio.gather(*(peer.process_proposal(signed) for peer in peers))
     return Endorsement(proposed, tuple(responses))
 

@@ -4,8 +4,10 @@
 from fastledger._core import GRPC_THREAD
 from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.broadcaster import Broadcaster, StreamLost
+from fastledger.comm.call import ServerCall, send_all
 from fastledger.comm.channel import GrpcChannel
 from fastledger.comm.client import dial
+from fastledger.comm.client_call import in_core
 from fastledger.comm.limits import ClientLimits
 from fastledger.comm.server import GrpcServer, ServerLimits, Services
 from fastledger.comm.servicelimit import ServiceLimit
@@ -18,6 +20,7 @@ __all__ = [
     "ClientTls",
     "GrpcChannel",
     "GrpcServer",
+    "ServerCall",
     "ServerLimits",
     "ServiceLimit",
     "Services",
@@ -27,4 +30,6 @@ __all__ = [
     "client_certificate",
     "client_certificate_hash",
     "dial",
+    "in_core",
+    "send_all",
 ]

@@ -48,12 +48,12 @@ class ServerCall(MessageStream):
     __slots__ = (
         "_answers",
         "_certificates",
-        "_core",
         "_decode",
         "_encode",
         "_peer",
         "answered",
         "asked",
+        "core",
         "counts",
         "ended",
         "is_silent",
@@ -78,14 +78,14 @@ class ServerCall(MessageStream):
         """Begin with nothing received, or with all that the client asks."""
         super().__init__()
         self._answers = answers
-        self._core = core
+        self.core = core
+        self.number = number
         self._peer = peer
         self._certificates = certificates
         self._decode: _Decode = None
         self._encode: _Encode = None
         self.request: Any = None
         """What its servicer gets, once it was read."""
-        self.number = number
         self.path = path
         self.service = path.rpartition("/")[0]
         """What its method belongs to: ``/package.Service``."""
@@ -115,11 +115,16 @@ class ServerCall(MessageStream):
         if self.task and not self.task.done():
             self.task.cancel()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be sent now: the call goes on, and the client reads."""
+        return self._full is None and not self.ended
+
     def _consumed(self, size: int) -> None:
-        self._core.consumed(self.number, size)
+        self.core.consumed(self.number, size)
 
     def _transmit(self, message: bytes) -> bool:
-        return self._core.send(self.number, message)
+        return self.core.send(self.number, message)
 
     # What servicers use.
 
@@ -136,7 +141,7 @@ class ServerCall(MessageStream):
 
     def answer_with(self, conversation: ChaincodeConversation) -> None:
         """Have messages answered where they come in, from the next one on."""
-        self._core.answer_with(self.number, conversation)
+        self.core.answer_with(self.number, conversation)
 
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""
@@ -177,12 +182,12 @@ class ServerCall(MessageStream):
             if key != DETAILS_KEY or not isinstance(value, bytes):
                 raise ValueError(f"trailing metadata {key!r} is not supported")
             status = value
-        self._core.finish(self.number, code.value[0], details, status)
+        self.core.finish(self.number, code.value[0], details, status)
         raise grpc.aio.AbortError(details)
 
     def fail(self, code: grpc.StatusCode, details: str) -> None:
         """End the call with an error, from outside of the servicer."""
-        self._core.finish(self.number, code.value[0], details)
+        self.core.finish(self.number, code.value[0], details)
 
     async def requests(self) -> AsyncIterator[Any]:
         """Yield the requests."""
@@ -218,12 +223,25 @@ class ServerCall(MessageStream):
         else:
             self._answer(await answer)
             return
-        self._core.finish(self.number)
+        self.core.finish(self.number)
 
     def _answer(self, response: Any) -> None:
         """Send the only response, and end the call with it."""
         self._answers.add(self.number, self._encode(response) if self._encode else response)
         self.answered = self.ended = True
+
+
+def send_all(calls: Sequence[ServerCall], message: bytes) -> Sequence[ServerCall]:
+    """Send one message of several calls that have room; return those that have none any more."""
+    by_server: dict[CoreServer, dict[int, ServerCall]] = {}
+    for call in calls:
+        by_server.setdefault(call.core, {})[call.number] = call
+    full = []
+    for core, known in by_server.items():
+        full += [known[number] for number in core.send_all(list(known), message)]
+    for call in full:
+        call.fill()
+    return full
 
 
 def _method(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any, ServerCall], Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import grpc
 import grpc.aio
 
-from fastledger._core import ChaincodeConversation
+from fastledger._core import ChaincodeConversation, CoreBytes
 from fastledger._core import GrpcCall as CoreCall
 from fastledger.comm.hub import Route
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
@@ -16,6 +16,11 @@ from fastledger.comm.stream import DETAILS_KEY, MessageStream
 _Codec = Callable[[Any], Any] | None
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def in_core(message: CoreBytes) -> CoreBytes:
+    """Leave a message in the core: what a stub decodes with where Python only hands it on."""
+    return message
 
 
 class _Status(NamedTuple):
@@ -181,7 +186,10 @@ class Asking(Call):
 
 
 class Conversing(MessageStream, Call):
-    """Messages in both directions."""
+    """Messages in both directions.
+
+    Answers that are decoded by `in_core` stay where they came in.
+    """
 
     __slots__ = ("_encode", "_half_closed")
 
@@ -196,7 +204,9 @@ class Conversing(MessageStream, Call):
     ) -> None:
         """Begin."""
         MessageStream.__init__(self)
-        Call.__init__(self, route, route.core.converse(method, timeout), decode)
+        held = decode is in_core
+        call = route.core.converse(method, timeout, held=held)
+        Call.__init__(self, route, call, decode)
         self._encode = encode
         self._half_closed = False
 

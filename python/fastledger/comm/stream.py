@@ -47,6 +47,10 @@ class MessageStream(ABC):
         self._no_more = True
         self._wake_reader()
 
+    def fill(self) -> None:
+        """Wait with writing."""
+        self._full = asyncio.Event()
+
     def writable(self) -> None:
         """Go on writing."""
         if self._full:
@@ -86,4 +90,4 @@ class MessageStream(ABC):
 
     def _send(self, message: bytes) -> None:
         if not self._transmit(message):
-            self._full = asyncio.Event()
+            self.fill()

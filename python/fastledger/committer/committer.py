@@ -17,6 +17,7 @@ from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.ledger.records import Commit
 from fastledger.ledger.results import transaction_ids
 from fastledger.ledger.room import RETRY_S
+from fastledger.protoutil.blocks import EncodedBlock
 
 MAX_BLOCKS = 128
 """Most blocks between a channel's orderer and its ledger."""
@@ -27,12 +28,15 @@ two blocks on their way to it. A longer queue would only be slower: the system h
 for it, where a short queue uses the same memory again.
 """
 
+LOOK_S = 0.002
+"""While blocks are in work, it is looked so often whether another one has come."""
+
 _logger = log.get("kvledger")
 
-Committed = Callable[[bytes, Commit], None]
+Committed = Callable[[EncodedBlock, Commit], None]
 """Called on the loop for every committed block."""
 
-Follow = Callable[[int, bytes], None]
+Follow = Callable[[int, EncodedBlock], None]
 """Called on the committing thread with every block's number, and the block, before anybody is told.
 """
 
@@ -68,7 +72,7 @@ class Committer:
         self._on_room = on_room
         self._stopping = threading.Event()
         self._refused = ""
-        self._pending: deque[bytes] = deque()
+        self._pending: deque[EncodedBlock] = deque()
         self._told = ledger.height
         self._follow = follow
         self._channel_id = channel_id
@@ -76,7 +80,7 @@ class Committer:
         self._private = private
         self._on_commit = on_commit
         self._on_refusal = on_refusal
-        self._queue: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[EncodedBlock] = queue.SimpleQueue()
         self._room = asyncio.Event()
         self._outstanding = self._bytes = 0
         self._idle = asyncio.Event()
@@ -120,13 +124,13 @@ class Committer:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
-    async def room(self, block: bytes) -> None:
+    async def room(self, block: EncodedBlock) -> None:
         """Return when a block may be handed in; waits while too many wait already."""
         while not self._has_room(block):
             self._room.clear()
             await self._room.wait()
 
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: EncodedBlock) -> None:
         """Hand in the next block, for which there is `room`."""
         self._outstanding += 1
         self._bytes += len(block)
@@ -162,7 +166,8 @@ class Committer:
             if block is not None:
                 self._ledger.submit(block)
                 pending.append(block)
-            if pending and (block is None or self._ledger.ready()):
+            # Whoever waited for an outcome alone would keep the next block from being worked at.
+            if pending and self._ledger.ready(LOOK_S if block is None else 0.0):
                 self._next(pending)
 
     def _wait_for_room(self) -> bool:
@@ -199,18 +204,18 @@ class Committer:
         self._loop.call_soon_threadsafe(self._settle, self._drop())
         self._loop.call_soon_threadsafe(self._on_room)
 
-    def _finish(self, pending: deque[bytes]) -> None:
+    def _finish(self, pending: deque[EncodedBlock]) -> None:
         while pending:
             self._next(pending)
 
-    def _take(self, *, wait: bool) -> bytes | None:
+    def _take(self, *, wait: bool) -> EncodedBlock | None:
         """The next block, none if there is none now, or the word to stop."""
         try:
             return self._queue.get(block=wait)
         except queue.Empty:
             return None
 
-    def _next(self, pending: deque[bytes]) -> None:
+    def _next(self, pending: deque[EncodedBlock]) -> None:
         try:
             commit = self._ledger.result()
         except BlockRefused as refusal:
@@ -247,7 +252,7 @@ class Committer:
         self._private.reconsider()
         self._missing.set(self._private.missing_count)
 
-    def _apply(self, number: int, block: bytes, effects: Sequence[PrivateEffects]) -> None:
+    def _apply(self, number: int, block: EncodedBlock, effects: Sequence[PrivateEffects]) -> None:
         before = self._private.missing_count
         ids = transaction_ids(block) if self._private.awaits else ()
         self._private.apply(number, effects, ids)
@@ -265,8 +270,10 @@ class Committer:
 
     # The loop.
 
-    def _tell(self, block: bytes, commit: Commit) -> None:
+    def _tell(self, block: EncodedBlock, commit: Commit) -> None:
         self._settle([len(block)])
+        # Whoever waits comes first.
+        self._announce(block, commit)
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
         for code in set(commit.filter):
@@ -280,9 +287,8 @@ class Committer:
             len(commit.filter),
             sum(commit.stage_ms.values()),
         )
-        self._announce(block, commit)
 
-    def _announce(self, block: bytes, commit: Commit) -> None:
+    def _announce(self, block: EncodedBlock, commit: Commit) -> None:
         try:
             self._on_commit(block, commit)
         except FastledgerError:
@@ -296,7 +302,7 @@ class Committer:
         _logger.log(level, "[%s] %s", self._channel_id, refusal)
         self._on_refusal(refusal)
 
-    def _has_room(self, block: bytes) -> bool:
+    def _has_room(self, block: EncodedBlock) -> bool:
         few = self._outstanding < MAX_BLOCKS and self._bytes + len(block) <= MAX_BYTES
         return few or not self._outstanding
 

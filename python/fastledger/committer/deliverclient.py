@@ -12,7 +12,7 @@ from fastledger.committer.intake import Intake, TooFarAhead
 from fastledger.committer.puller import BlockPuller
 from fastledger.common import log
 from fastledger.common.errors import InputError
-from fastledger.protoutil.blocks import number_of
+from fastledger.protoutil.blocks import EncodedBlock, number_of
 
 CANCEL_S = 1.0
 """The puller gets so long to let go before it is told once more."""
@@ -71,7 +71,7 @@ class DeliverClient:
         self._expected = await self._intake.wanted()
         return self._expected
 
-    def _check_order(self, block: bytes) -> None:
+    def _check_order(self, block: EncodedBlock) -> None:
         """An orderer sends one block after the other; one that does not is left at once."""
         number = number_of(block)
         if number != self._expected:

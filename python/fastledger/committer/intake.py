@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from fastledger.committer.committer import Committer
 from fastledger.common.errors import FastledgerError
-from fastledger.protoutil.blocks import number_of
+from fastledger.protoutil.blocks import EncodedBlock, number_of
 
 WINDOW = 20
 """Blocks that may come before those in front of them, as many as Fabric's peers let in
@@ -47,7 +47,7 @@ class Intake:
         self._committer = committer
         self._height = height
         self._next = height()
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, EncodedBlock] = {}
         self._is_stale = False
         self._handing_on = asyncio.Lock()
 
@@ -65,7 +65,7 @@ class Intake:
         await self._catch_up()
         return self._next
 
-    async def put(self, block: bytes) -> None:
+    async def put(self, block: EncodedBlock) -> None:
         """Take an encoded block; waits while those that are handed on have no room.
 
         One that came before is dropped. Whoever is cancelled here may offer the block again.
@@ -85,7 +85,7 @@ class Intake:
         self._waiting.clear()
         self._is_stale = True
 
-    def _keep(self, number: int, block: bytes) -> None:
+    def _keep(self, number: int, block: EncodedBlock) -> None:
         if number in self._waiting:
             return
         size = sum(map(len, self._waiting.values())) + len(block)

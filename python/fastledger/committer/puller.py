@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
-from fastledger.comm import GrpcChannel
+from fastledger.comm import GrpcChannel, in_core
 from fastledger.common import log
-from fastledger.common.errors import ConnectionFailed
+from fastledger.common.errors import ConnectionFailed, InputError
 from fastledger.protos.common.common_pb2 import HeaderType, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo, SeekPosition, SeekSpecified
-from fastledger.protoutil import varint
+from fastledger.protoutil.blocks import EncodedBlock, block_or_status
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.protoutil.signer import Signer
 
@@ -82,8 +82,8 @@ class BlockPuller:
         self._failures = 0
         self._end("the blocks that were sent are dropped: the disk was full")
 
-    async def blocks(self, height: Callable[[], Awaitable[int]]) -> AsyncIterator[bytes]:
-        """Yield encoded blocks from a height on; ends only by being closed.
+    async def blocks(self, height: Callable[[], Awaitable[int]]) -> AsyncIterator[EncodedBlock]:
+        """Yield encoded blocks from a height on, where they lie; ends only by being closed.
 
         Args:
             height: Gives the number of the block that is wanted next, at every connection.
@@ -136,12 +136,12 @@ class BlockPuller:
         self._failures += 1
         return min(pause, MAX_PAUSE_S)
 
-    async def _from(self, address: str, height: int) -> AsyncIterator[bytes]:
+    async def _from(self, address: str, height: int) -> AsyncIterator[EncodedBlock]:
         channel = await self._connector.connect(address)
         call = None
         self._ended = ""
         try:
-            call = self._call = channel.stream_stream(METHOD)()
+            call = self._call = channel.stream_stream(METHOD, None, in_core)()
             await call.write(self._request(height))
             self._tell(address, f"pulling blocks from {address} at {height}", logging.INFO)
             while True:
@@ -184,25 +184,20 @@ class BlockPuller:
         return envelope.SerializeToString()
 
 
-def block_of(response: bytes) -> bytes:
-    """Cut the block out of an encoded ``orderer.DeliverResponse``, without decoding it.
+def block_of(response: Any) -> EncodedBlock:
+    """Cut the block out of an encoded ``orderer.DeliverResponse``, without a copy.
 
     Raises:
         StreamEnded: It is a status, or no such message.
     """
-    if not response:
-        raise StreamEnded("an empty response")
     try:
-        length, size = varint.read(memoryview(response)[1:])
-    except (EOFError, ValueError) as error:
-        raise StreamEnded("a response that does not decode") from error
-    position = 1 + size
-    if response[0] == 0x12 and position + length == len(response):
-        return response[position:]
-    if response[0] == 0x08:
-        known = length in Status.values()
-        raise StreamEnded(f"status {Status.Name(length) if known else length}")  # type: ignore[arg-type]
-    raise StreamEnded("a response that is neither a block nor a status")
+        found = block_or_status(response)
+    except InputError as error:
+        raise StreamEnded(str(error)) from error
+    if isinstance(found, int):
+        known = found in Status.values()
+        raise StreamEnded(f"status {Status.Name(found) if known else found}")  # type: ignore[arg-type]
+    return found
 
 
 def _text(error: Exception) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Any, TypeVar
 
-from fastledger.shim.turns import Turns
+from fastledger.common.turns import Turns
 
 _T = TypeVar("_T")
 _Job = tuple[asyncio.Future[Any], Callable[[], Any]]

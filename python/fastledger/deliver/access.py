@@ -36,9 +36,18 @@ class SessionAccess:
         self._expires_at = expires_at
         self._checked_sequence: int | None = None
 
+    @property
+    def stands(self) -> bool:
+        """Whether nothing has changed since the client was found to have the right."""
+        return not self._expired and self._source.sequence == self._checked_sequence
+
+    @property
+    def _expired(self) -> bool:
+        return self._expires_at is not None and time.time() > self._expires_at
+
     def evaluate(self) -> None:
         """Return when the client may read now; raises a FastledgerError that says why not."""
-        if self._expires_at is not None and time.time() > self._expires_at:
+        if self._expires_at is not None and self._expired:
             ago = time.time() - self._expires_at
             raise ClientExpired(f"deliver client identity expired {ago:.0f} s before")
         sequence = self._source.sequence

@@ -67,6 +67,10 @@ class SharedForm:
         header_only: bool,
     ) -> bytes:
         """Return the response that all clients share."""
+        return await self.encoded(source, number, header_only=header_only)
+
+    async def encoded(self, source: BlockSource, number: int, *, header_only: bool) -> bytes:
+        """Return the response, whoever asks; see :meth:`ResponseForm.response`."""
         return await source.blocks.get(number, self.header_only if header_only else self.whole)
 
 

@@ -2,20 +2,20 @@
 """Serves Deliver streams (Fabric: ``common/deliver/deliver.go``)."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
 import grpc.aio
 from google.protobuf.message import DecodeError
 from prometheus_client import Counter
 
-from fastledger.comm import ServiceLimit, client_certificate_hash
+from fastledger.comm import ServerCall, ServiceLimit, client_certificate_hash
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.deliver.access import PolicyCheck, SessionAccess
-from fastledger.deliver.forms import ResponseForm, status_response
+from fastledger.deliver.following import Followings, Wanted, Way
+from fastledger.deliver.forms import ResponseForm, SharedForm, status_response
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
-from fastledger.deliver.source import BlockSource, Sources
+from fastledger.deliver.source import BlockSource, Sources, grown
 from fastledger.msp import expires_at
 from fastledger.protos.common.common_pb2 import Envelope, Status
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
@@ -50,6 +50,8 @@ class DeliverHandler:
         self._window_s = time_window_s
         self._mutual_tls = mutual_tls
         self._check_expiration = check_expiration
+        self.followings = Followings()
+        """The streams that wait for the next block."""
         self._opened = metrics.counter(
             "deliver_streams_opened", "The number of GRPC streams that have been opened."
         )
@@ -133,7 +135,7 @@ class _Delivery:
             sent = _counter(
                 "deliver_blocks_sent", "The number of blocks sent by the deliver service.", labels
             )
-            async for response in self._range(request, source):
+            async for response in self._range(request, source, sent):
                 yield response
                 sent.inc()
             labels["success"] = str(self.status == Status.SUCCESS).lower()
@@ -147,7 +149,9 @@ class _Delivery:
             _logger.error("deliver to %s ends: %s", self._context.peer(), error)
             self.status = Status.INTERNAL_SERVER_ERROR
 
-    async def _range(self, request: DeliverRequest, source: BlockSource) -> AsyncIterator[bytes]:
+    async def _range(
+        self, request: DeliverRequest, source: BlockSource, sent: Counter
+    ) -> AsyncIterator[bytes]:
         seek = request.seek()
         errored = None if seek.error_response == SeekInfo.BEST_EFFORT else source.errored
         if errored is not None and errored.is_set():
@@ -162,7 +166,13 @@ class _Delivery:
         number = first_block(seek.start, source.height, source.first)
         last = last_block(seek, number or 0, source.height)
         header_only = seek.content_type == SeekInfo.HEADER_WITH_SIG
+        way = self._way(source, errored, seek)
         while number is not None:
+            if way is not None and number == source.height:
+                given = await self._follow(way, Wanted(number, last, access), sent)
+                if given and number + given - 1 == last:
+                    return
+                number += given
             if not await self._ready(seek, source, number, errored, request):
                 return
             response = await self._form.response(source, number, request, header_only=header_only)
@@ -173,6 +183,22 @@ class _Delivery:
                 return
             number += 1
         self._end(Status.NOT_FOUND, request, "there is no block where it starts")
+
+    def _way(
+        self, source: BlockSource, errored: asyncio.Event | None, seek: SeekInfo
+    ) -> Way | None:
+        """Return the way on which this client can be given blocks with others, if it can."""
+        if not isinstance(self._form, SharedForm) or seek.behavior == SeekInfo.FAIL_IF_NOT_READY:
+            return None
+        header_only = seek.content_type == SeekInfo.HEADER_WITH_SIG
+        return Way(source, self._form, errored, header_only=header_only)
+
+    async def _follow(self, way: Way, wanted: Wanted, sent: Counter) -> int:
+        """Have the client given blocks together with others; return how many it was given."""
+        call: object = self._context
+        if isinstance(call, ServerCall) and call.has_room and wanted.access.stands:
+            return await self._handler.followings.follow(way, call, wanted, sent)
+        return 0
 
     async def _ready(
         self,
@@ -189,7 +215,7 @@ class _Delivery:
         if seek.behavior == SeekInfo.FAIL_IF_NOT_READY:
             self._end(Status.NOT_FOUND, request, f"block {number} is not there yet")
             return False
-        if not await _wait(source, number + 1, errored):
+        if not await grown(source, number + 1, errored):
             self._end(Status.SERVICE_UNAVAILABLE, request, "the consenter has failed")
             return False
         return True
@@ -211,26 +237,6 @@ class _Delivery:
         data_type = self._form.data_type
         filtered = str(data_type == "filtered_block").lower()
         return dict(zip(_LABELS, (channel_id, filtered, data_type), strict=True))
-
-
-async def _wait(source: BlockSource, height: int, errored: asyncio.Event | None) -> bool:
-    """Wait for blocks, or for the consenter to fail: then False."""
-    if errored is None:
-        await source.wait(height)
-        return True
-    blocks = asyncio.ensure_future(source.wait(height))
-    failure = asyncio.ensure_future(errored.wait())
-    try:
-        await asyncio.wait((blocks, failure), return_when=asyncio.FIRST_COMPLETED)
-        if blocks.done():
-            blocks.result()
-            return True
-        return False
-    finally:
-        for task in (blocks, failure):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(blocks, failure, return_exceptions=True)
 
 
 def _check_binding(claimed: bytes, actual: bytes) -> None:

@@ -2,6 +2,8 @@
 """A channel's blocks in the forms that its subscribers want, each made once for all of them."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -48,7 +50,8 @@ class PreparedBlocks:
         self._bytes = 0
         self._preparing: dict[_Key, asyncio.Task[Any]] = {}
         self._asked: dict[_Form, int] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        """Held while what is kept changes."""
 
     async def get(self, number: int, form: Callable[[bytes], _T]) -> _T:
         """Return a block in a form.
@@ -57,29 +60,35 @@ class PreparedBlocks:
             FastledgerError: The block cannot be read.
         """
         key = (number, form)
-        if self._loop is None:
-            # Not each time: Python asks the system for the process's number with it.
-            self._loop = asyncio.get_running_loop()
         self._asked[form] = max(number, self._asked.get(form, 0))
-        kept = self._kept.pop(key, None)
+        with self._lock:
+            kept = self._kept.pop(key, None)
+            if kept is not None:
+                # What was asked for last is dropped last.
+                self._kept[key] = kept
         if kept is None:
             return cast(_T, await shared(self._preparing, key, lambda: self._fetch(key)))
-        # What was asked for last is dropped last.
-        self._kept[key] = kept
         return cast(_T, kept[0])
 
-    def prepare(self, number: int) -> None:
+    def prepare(self, number: int, block: bytes | None = None) -> None:
         """Prepare the newest block for those who follow, beside the loop, before they hear of it.
 
         Otherwise each of them would begin to wait for it a second time.
+
+        Args:
+            number: The block.
+            block: It, encoded as it would be read; without it, it is read.
         """
-        for form, asked in tuple(self._asked.items()):
-            if self._loop is not None and asked >= number - FOLLOWING:
-                try:
-                    prepared = self._read_in_form(number, form)
-                except Exception:  # noqa: BLE001 - whoever asks is told; the block is committed
-                    return
-                self._loop.call_soon_threadsafe(self._keep, (number, form), *prepared)
+        followed = [
+            form for form, asked in tuple(self._asked.items()) if asked >= number - FOLLOWING
+        ]
+        if not followed:
+            return
+        # Whoever asks is told what is wrong; the block is committed.
+        with contextlib.suppress(Exception):
+            encoded = self._read(number) if block is None else block
+            for form in followed:
+                self._keep((number, form), form(encoded), len(encoded))
 
     async def _fetch(self, key: _Key) -> Any:
         prepared, size = await asyncio.to_thread(self._read_in_form, *key)
@@ -88,13 +97,14 @@ class PreparedBlocks:
         return prepared
 
     def _keep(self, key: _Key, prepared: Any, size: int) -> None:
-        if key in self._kept:
-            return
-        self._kept[key] = (prepared, size)
-        self._bytes += size
-        while self._bytes > MAX_BYTES and len(self._kept) > 1:
-            _, dropped = self._kept.pop(next(iter(self._kept)))
-            self._bytes -= dropped
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = (prepared, size)
+            self._bytes += size
+            while self._bytes > MAX_BYTES and len(self._kept) > 1:
+                _, dropped = self._kept.pop(next(iter(self._kept)))
+                self._bytes -= dropped
 
     def _read_in_form(self, number: int, form: _Form) -> tuple[Any, int]:
         """Return the form, and what it counts for: hardly any is larger than its block."""

@@ -2,6 +2,7 @@
 """Where blocks come from."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,3 +38,25 @@ class BlockSource(Protocol):
 
 Sources = Callable[[str], BlockSource | None]
 """Finds a channel by its name."""
+
+
+async def grown(source: BlockSource, height: int, errored: asyncio.Event | None) -> bool:
+    """Return when a source has so many blocks; False when none will follow for now."""
+    if height <= source.height:
+        return True
+    if errored is None:
+        await source.wait(height)
+        return True
+    blocks = asyncio.ensure_future(source.wait(height))
+    failure = asyncio.ensure_future(errored.wait())
+    try:
+        await asyncio.wait((blocks, failure), return_when=asyncio.FIRST_COMPLETED)
+        if blocks.done():
+            blocks.result()
+            return True
+        return False
+    finally:
+        for task in (blocks, failure):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(blocks, failure, return_exceptions=True)

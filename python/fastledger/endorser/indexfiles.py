@@ -7,12 +7,13 @@ from fastledger.common.errors import FastledgerError
 from fastledger.endorser.channel import Channel
 from fastledger.endorser.definitions import Definitions
 from fastledger.endorser.packages import PackageStore
+from fastledger.protoutil.blocks import EncodedBlock
 
 _LIFECYCLE, _LSCC = b"\x12\x0a_lifecycle", b"\x12\x04lscc"
 """Encoded ``ChaincodeID`` of each lifecycle, as it stands in the header of a call."""
 
 
-def calls_lifecycle(channel: Channel, block: bytes) -> bool:
+def calls_lifecycle(channel: Channel, block: EncodedBlock) -> bool:
     """Whether a block may change definitions of chaincodes or their collections."""
     return (_LIFECYCLE if channel.has_lifecycle else _LSCC) in block
 
@@ -36,7 +37,7 @@ class IndexFiles:
                 if files:
                     yield name, files
 
-    def may_change(self, channel: Channel, block: bytes) -> bool:
+    def may_change(self, channel: Channel, block: EncodedBlock) -> bool:
         """Whether a block may bring indexes: it calls the lifecycle, and packages have any."""
         return self._exist() and calls_lifecycle(channel, block)
 

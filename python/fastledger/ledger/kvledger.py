@@ -12,6 +12,7 @@ from fastledger.common import corelog, log
 from fastledger.common.errors import FastledgerError, InputError, LedgerIo
 from fastledger.ledger.queryexecutor import QueryExecutor
 from fastledger.ledger.records import Commit
+from fastledger.protoutil.blocks import EncodedBlock
 
 Engine = Literal["auto", "parallel", "sequential"]
 
@@ -224,7 +225,7 @@ class Ledger(QueryExecutor):
         finally:
             self._drain()
 
-    def submit(self, block: bytes) -> None:
+    def submit(self, block: EncodedBlock) -> None:
         """Hand in the next block; waits while the pipeline is full.
 
         What is wrong with it, :meth:`result` says.
@@ -242,9 +243,9 @@ class Ledger(QueryExecutor):
         """
         return Commit.of(self._core.result())
 
-    def ready(self) -> int:
-        """Outcomes that can be taken without waiting."""
-        return self._core.ready()
+    def ready(self, longest_s: float = 0.0) -> int:
+        """Outcomes that can be taken without waiting; waits for one, but no longer than this."""
+        return self._core.ready(longest_s)
 
     def _drain(self) -> None:
         while self._core.in_flight():

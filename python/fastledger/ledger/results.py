@@ -10,6 +10,7 @@ from fastledger._core import emitted_events, filtered_block, transaction_ids
 from fastledger.common.codes import TxValidationCode
 from fastledger.protos.common import common_pb2
 from fastledger.protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
+from fastledger.protoutil.blocks import EncodedBlock
 
 __all__ = [
     "Endorsed",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-def verdicts(block: bytes, codes: bytes) -> Iterator[tuple[str, TxValidationCode]]:
+def verdicts(block: EncodedBlock, codes: bytes) -> Iterator[tuple[str, TxValidationCode]]:
     """Yield the id and the verdict of every transaction that has an id."""
     for tx_id, code in zip(transaction_ids(block), codes, strict=True):
         if tx_id:

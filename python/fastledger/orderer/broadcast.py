@@ -6,7 +6,7 @@ that the message is in its chain's hands, not that it is in a block.
 """
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, Awaitable, Callable
 from functools import cache
 
 from fastledger.common import log, metrics
@@ -19,6 +19,9 @@ from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 
 _SUCCESS = BroadcastResponse(status=Status.SUCCESS).SerializeToString()
+# Looking an enumeration's value up by its name takes longer than reading a message.
+_TAKEN: int = Status.SUCCESS
+_REFUSALS = (Status.BAD_REQUEST, Status.NOT_FOUND)
 _LABELS = ("status", "channel", "type")
 
 _logger = log.get("orderer.common.broadcast")
@@ -31,11 +34,16 @@ class BroadcastHandler:
         """Hand messages to the channels of a registrar."""
         self._registrar = registrar
 
-    async def serve(self, requests: AsyncIterable[bytes], peer: str) -> AsyncIterator[bytes]:
-        """Yield one encoded response for each encoded envelope of ``peer``."""
+    async def serve(
+        self,
+        requests: AsyncIterable[bytes],
+        peer: str,
+        answer: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Answer each encoded envelope of ``peer`` with an encoded response."""
         async for encoded in requests:
             response = await self.process(encoded, peer)
-            yield response
+            await answer(response)
             if response is not _SUCCESS:
                 return
 
@@ -43,11 +51,11 @@ class BroadcastHandler:
         """Take one encoded envelope, and return the encoded response."""
         began = time.monotonic()
         channel, kind = "unknown", "unknown"
-        status: int = Status.SUCCESS
+        status = _TAKEN
         info = ""
         try:
             message = OrdererMessage.parse(encoded)
-            channel, kind = message.channel_header.channel_id, message.type_name
+            channel, kind = message.channel_id, message.type_name
             support, is_update = self._registrar.broadcast_support(message)
             if is_update:
                 await support.configure(message)
@@ -60,10 +68,10 @@ class BroadcastHandler:
         except FastledgerError as error:
             status, info = Status.SERVICE_UNAVAILABLE, str(error)
             _logger.error("[channel: %s] not ordered: %s", channel, error)
-        refused = status in (Status.BAD_REQUEST, Status.NOT_FOUND)
+        refused = status in _REFUSALS
         # What strangers make up must not become series, which are kept for good.
         _record(status, *(("unknown", "unknown") if refused else (channel, kind)), began)
-        if status == Status.SUCCESS:
+        if status == _TAKEN:
             return _SUCCESS
         _logger.warning("[channel: %s] Rejecting broadcast from %s: %s", channel, peer, info)
         return BroadcastResponse(status=status, info=info).SerializeToString()  # type: ignore[arg-type]

@@ -60,12 +60,12 @@ class AtomicBroadcast:
 
     async def _serve_broadcast(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
-    ) -> AsyncIterator[bytes]:
-        certificate = client_certificate(context)
-        if self._throttle is not None and certificate is not None:
-            requests = self._throttle.slowed(requests, certificate)
-        async for response in self._broadcast.serve(requests, context.peer()):
-            yield response
+    ) -> None:
+        if self._throttle is not None:
+            certificate = client_certificate(context)
+            if certificate is not None:
+                requests = self._throttle.slowed(requests, certificate)
+        await self._broadcast.serve(requests, context.peer(), context.write)
 
     async def _serve_deliver(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
+from fastledger._core import CoreBytes, block_number, delivered
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
     Block,
@@ -23,13 +24,11 @@ from fastledger.protos.common.common_pb2 import (
 METADATA_SLOTS = len(BlockMetadataIndex.values())
 """Signatures, last configuration, transactions filter, orderer, commit hash."""
 
-
-_HEADER_TAG = 0x0A
-_LONGEST_HEADER = 0x7F
-"""A header of more bytes has a length of more than one."""
+EncodedBlock = bytes | CoreBytes
+"""An encoded ``common.Block``, in Python's memory or where the core received it."""
 
 
-def number_of(encoded: bytes) -> int:
+def number_of(encoded: EncodedBlock) -> int:
     """Read the number of an encoded ``common.Block``.
 
     What orderers and peers write begins with the header, so the transactions are not looked at.
@@ -37,32 +36,30 @@ def number_of(encoded: bytes) -> int:
     Raises:
         InputError: The bytes are no block, or it has no header.
     """
-    if len(encoded) > 2 and encoded[0] == _HEADER_TAG and encoded[1] <= _LONGEST_HEADER:
-        part = encoded[: 2 + encoded[1]]
-    else:
-        part = encoded
-    try:
-        block = Block.FromString(part)
-    except DecodeError as error:
-        raise InputError(f"not an encoded common.Block: {error}") from error
-    if not block.HasField("header"):
-        raise InputError("the block has no header")
-    return block.header.number
+    return block_number(encoded)
+
+
+def block_or_status(response: bytes | CoreBytes) -> CoreBytes | int:
+    """Take an encoded ``orderer.DeliverResponse`` apart: the block, where it lies, or the status.
+
+    Raises:
+        InputError: It is neither.
+    """
+    return delivered(response)
 
 
 def data_hash(envelopes: Iterable[bytes]) -> bytes:
     """Hash the transactions of a block: SHA-256 of them all, one after the other."""
-    digest = hashlib.sha256()
-    for envelope in envelopes:
-        digest.update(envelope)
-    return digest.digest()
+    # At once: for each part the interpreter would be left, and taken again from other threads.
+    return hashlib.sha256(b"".join(envelopes)).digest()
 
 
 def new_block(number: int, previous_hash: bytes, envelopes: Iterable[bytes]) -> Block:
     """Make a block of encoded envelopes; its metadata slots are there, but empty."""
+    envelopes = tuple(envelopes)
     block = Block(header=BlockHeader(number=number, previous_hash=previous_hash))
     block.data.data.extend(envelopes)
-    block.header.data_hash = data_hash(block.data.data)
+    block.header.data_hash = data_hash(envelopes)
     block.metadata.metadata.extend([b""] * METADATA_SLOTS)
     return block
 

@@ -6,6 +6,7 @@ import time
 
 from google.protobuf.message import DecodeError
 
+from fastledger._core import open_envelope
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
     ChannelHeader,
@@ -19,6 +20,10 @@ from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.signer import Signer
 
 NONCE_BYTES = 24
+
+take_apart = open_envelope
+"""Payload, signature, channel, header type and creator of an encoded envelope; None where anything
+about it is out of the ordinary, and it takes a decoder to say what."""
 
 
 def channel_header(

@@ -4,33 +4,22 @@
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from fastledger._core import proposal_parts, transaction_payload
 from fastledger.common.errors import InputError
-from fastledger.protos.common.common_pb2 import (
-    ChannelHeader,
-    Envelope,
-    Header,
-    Payload,
-    SignatureHeader,
-)
+from fastledger.protos.common.common_pb2 import Envelope, Header, SignatureHeader
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeInvocationSpec
 from fastledger.protos.peer.proposal_pb2 import (
-    ChaincodeHeaderExtension,
     ChaincodeProposalPayload,
     Proposal,
     SignedProposal,
 )
-from fastledger.protos.peer.proposal_response_pb2 import Endorsement, ProposalResponse
-from fastledger.protos.peer.transaction_pb2 import (
-    ChaincodeActionPayload,
-    ChaincodeEndorsedAction,
-    Transaction,
-    TransactionAction,
-)
+from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.envelope import NONCE_BYTES
 from fastledger.protoutil.hashes import transaction_id
 from fastledger.protoutil.signer import Signer
@@ -66,23 +55,17 @@ def create_proposal(
     """
     nonce = nonce or secrets.token_bytes(NONCE_BYTES)
     tx_id = transaction_id(nonce, creator)
-    extension = ChaincodeHeaderExtension(chaincode_id=spec.chaincode_spec.chaincode_id)
-    channel_header = ChannelHeader(
-        type=header_type,
-        channel_id=channel_id,
-        tx_id=tx_id,
-        extension=extension.SerializeToString(),
+    header, payload = proposal_parts(
+        header_type,
+        channel_id,
+        tx_id,
+        spec.SerializeToString(),
+        creator,
+        nonce,
+        time.time_ns(),
+        dict(transient or {}),
     )
-    channel_header.timestamp.GetCurrentTime()
-    header = Header(
-        channel_header=channel_header.SerializeToString(),
-        signature_header=SignatureHeader(creator=creator, nonce=nonce).SerializeToString(),
-    )
-    payload = ChaincodeProposalPayload(
-        input=spec.SerializeToString(), TransientMap=dict(transient or {})
-    )
-    proposal = Proposal(header=header.SerializeToString(), payload=payload.SerializeToString())
-    return Proposed(proposal, tx_id)
+    return Proposed(Proposal(header=header, payload=payload), tx_id)
 
 
 def signed_proposal(proposal: Proposal, signer: Signer) -> SignedProposal:
@@ -128,18 +111,14 @@ def create_signed_tx(
     if creator != signer.serialized:
         raise InputError("signer must be the same as the one referenced in the header")
     _check_agreement(responses)
-    action = ChaincodeEndorsedAction(
-        proposal_response_payload=responses[0].payload, endorsements=_endorsements(responses)
+    payload = transaction_payload(
+        proposal.header,
+        header.signature_header,
+        proposal.payload,
+        responses[0].payload,
+        _endorsements(responses),
     )
-    payload = ChaincodeActionPayload(
-        chaincode_proposal_payload=payload_for_tx(proposal.payload), action=action
-    )
-    tx_action = TransactionAction(
-        header=header.signature_header, payload=payload.SerializeToString()
-    )
-    transaction = Transaction(actions=[tx_action])
-    signed = Payload(header=header, data=transaction.SerializeToString()).SerializeToString()
-    return Envelope(payload=signed, signature=signer.sign(signed))
+    return Envelope(payload=payload, signature=signer.sign(payload))
 
 
 def _check_agreement(responses: Sequence[ProposalResponse]) -> None:
@@ -157,14 +136,15 @@ def _check_agreement(responses: Sequence[ProposalResponse]) -> None:
             )
 
 
-def _endorsements(responses: Iterable[ProposalResponse]) -> list[Endorsement]:
-    by_endorser: dict[bytes, Endorsement] = {}
+def _endorsements(responses: Iterable[ProposalResponse]) -> list[tuple[bytes, bytes]]:
+    by_endorser: dict[bytes, bytes] = {}
     for one in responses:
         if one.HasField("endorsement"):
-            by_endorser.setdefault(one.endorsement.endorser, one.endorsement)
+            endorsement = one.endorsement
+            by_endorser.setdefault(endorsement.endorser, endorsement.signature)
     if not by_endorser:
         raise InputError("no endorsements")
-    return list(by_endorser.values())
+    return list(by_endorser.items())
 
 
 def _decode(kind: type[_AnyMessage], encoded: bytes) -> _AnyMessage:

@@ -55,6 +55,8 @@ class Transaction:
         self.parameters = parameters[2:]
         self._hints = typing.get_type_hints(function)
         self.returns = self._hints.get("return", Any)
+        self._least = sum(p.default is inspect.Parameter.empty for p in self.parameters)
+        self._wanted = [(p.name, self.hint(p)) for p in self.parameters]
 
     def hint(self, parameter: inspect.Parameter) -> Any:
         """The type of a parameter."""
@@ -66,19 +68,18 @@ class Transaction:
         Raises:
             ChaincodeFailed: The arguments do not fit; the text says which and why.
         """
-        least = sum(p.default is inspect.Parameter.empty for p in self.parameters)
-        if not least <= len(arguments) <= len(self.parameters):
-            wanted = ", ".join(f"{p.name}: {name_of(self.hint(p))}" for p in self.parameters)
+        if not self._least <= len(arguments) <= len(self._wanted):
+            wanted = ", ".join(f"{name}: {name_of(hint)}" for name, hint in self._wanted)
             raise ChaincodeFailed(
-                f"{self.name} takes {_count(least, len(self.parameters))} ({wanted}), "
+                f"{self.name} takes {_count(self._least, len(self._wanted))} ({wanted}), "
                 f"{len(arguments)} given"
             )
         values = []
-        for parameter, argument in zip(self.parameters, arguments, strict=False):
+        for argument, (name, hint) in zip(arguments, self._wanted, strict=False):
             try:
-                values.append(decode(argument, self.hint(parameter)))
+                values.append(decode(argument, hint))
             except WrongValue as error:
-                raise ChaincodeFailed(f"{self.name}: {parameter.name}: {error}") from error
+                raise ChaincodeFailed(f"{self.name}: {name}: {error}") from error
         return self._function(contract, context, *values)
 
 

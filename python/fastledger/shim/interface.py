@@ -55,4 +55,4 @@ def error(message: str) -> Response:
 
 def unicode(text: str) -> str:
     """Replace what is no Unicode by U+FFFD, as Go does: half of a surrogate pair, out of JSON."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

@@ -87,15 +87,8 @@ class MockStub:
         """Run a transaction and commit it when it succeeds."""
         return self._transact(args, transient or {}, is_init=False)
 
-    def request(
-        self,
-        kind: "wire.ChaincodeMessage.Type.ValueType",
-        payload: bytes,
-        channel_id: str,
-        tx_id: str,
-    ) -> bytes:
+    def request(self, kind: "wire.ChaincodeMessage.Type.ValueType", payload: bytes) -> bytes:
         """Answer as a peer does."""
-        del channel_id, tx_id
         reads = self._read(kind, payload)
         if reads is not None:
             return reads
@@ -119,7 +112,7 @@ class MockStub:
         )
         self._writes, self._metadata_writes = {}, {}
         function = self._chaincode.init if is_init else self._chaincode.invoke
-        response = run_safely(lambda: function(stub))
+        response = run_safely(function, stub)
         if response.status < ERROR_THRESHOLD:
             stub.finish_write_batch()
             self._commit(tx_id)
@@ -127,7 +120,7 @@ class MockStub:
                 self.events.append(stub.event)
         return response
 
-    def _proposal(self, tx_id: str, transient: Mapping[str, bytes]) -> SignedProposal:
+    def _proposal(self, tx_id: str, transient: Mapping[str, bytes]) -> bytes:
         channel_header = ChannelHeader(
             type=HeaderType.ENDORSER_TRANSACTION, channel_id=self._channel_id, tx_id=tx_id
         )
@@ -141,7 +134,8 @@ class MockStub:
         )
         payload = ChaincodeProposalPayload(TransientMap=transient)
         proposal = Proposal(header=header.SerializeToString(), payload=payload.SerializeToString())
-        return SignedProposal(proposal_bytes=proposal.SerializeToString())
+        signed = SignedProposal(proposal_bytes=proposal.SerializeToString())
+        return signed.SerializeToString()
 
     def _commit(self, tx_id: str) -> None:
         for (collection, key), value in self._writes.items():

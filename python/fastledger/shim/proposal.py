@@ -20,14 +20,14 @@ _VALID_TYPES = (HeaderType.ENDORSER_TRANSACTION, HeaderType.CONFIG)
 class ProposalFacts:
     """A signed proposal, taken apart when first asked."""
 
-    def __init__(self, signed: SignedProposal) -> None:
-        """Decode the layers.
+    def __init__(self, signed: bytes) -> None:
+        """Decode the layers of an encoded ``protos.SignedProposal``.
 
         Raises:
             ValueError: A layer cannot be decoded, or is of another type.
         """
         try:
-            proposal = Proposal.FromString(signed.proposal_bytes)
+            proposal = Proposal.FromString(SignedProposal.FromString(signed).proposal_bytes)
             header = Header.FromString(proposal.header)
             channel_header = ChannelHeader.FromString(header.channel_header)
             signature_header = SignatureHeader.FromString(header.signature_header)

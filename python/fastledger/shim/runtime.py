@@ -19,11 +19,11 @@ CHAINCODE_CLIENT_CA_CERT        whom to take as a peer, a file in PEM
 import os
 from collections.abc import Mapping
 
-from fastledger._core import ChaincodeStream
-from fastledger.shim.conversation import Conversation, workers
+from fastledger._core import ShimPeers
+from fastledger.shim.conversation import Conversation
 from fastledger.shim.interface import Chaincode
-from fastledger.shim.link import CoreLink, Workers
 from fastledger.shim.settings import SettingMissing, pem, read_file
+from fastledger.shim.workers import Workers, workers
 
 
 def start(
@@ -45,7 +45,8 @@ def start(
 
     Raises:
         SettingMissing: It is in neither.
-        ConnectionError: The peer cannot be reached, or refuses the chaincode.
+        ConnectionError: The peer cannot be reached, or refuses the chaincode; the service cannot
+            listen.
     """
     ccid = ccid or env.get("CORE_CHAINCODE_ID_NAME") or env.get("CHAINCODE_ID")
     if not ccid:
@@ -54,10 +55,7 @@ def start(
         None if peer_address else env.get("CHAINCODE_SERVER_ADDRESS")
     )
     if server_address:
-        # gRPC takes a while to import, and a chaincode that dials does without.
-        from fastledger.shim.service import serve
-
-        serve(chaincode, ccid, server_address, env).wait_for_termination()
+        serve(chaincode, ccid, server_address, env)
         return
     peer_address = peer_address or env.get("CORE_PEER_ADDRESS")
     if not peer_address:
@@ -70,13 +68,23 @@ def start(
 
 def dial(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str]) -> None:
     """Register with a peer and serve it until it hangs up."""
-    stream = ChaincodeStream.connect(address, *_peer_tls(env))
-    conversation = Conversation(chaincode, ccid, CoreLink(stream))
-    conversation.register()
-    Workers(stream, conversation, workers()).run()
-    reason = stream.over()
+    roots, cert, key = _peer_tls(env)
+    limit = workers()
+    conversation = Conversation(chaincode)
+    peers = ShimPeers.dial(ccid, address, limit, roots=roots, cert=cert, key=key)
+    Workers(peers, conversation.run, limit).run()
+    reason = peers.over()
     if reason:
         raise ConnectionError(f"the peer at {address} is gone: {reason}")
+
+
+def serve(chaincode: Chaincode, ccid: str, address: str, env: Mapping[str, str]) -> None:
+    """Serve peers that dial (Fabric: chaincode as a service), until the process is ended."""
+    cert, key, roots = _service_tls(env)
+    limit = workers()
+    conversation = Conversation(chaincode)
+    peers = ShimPeers.serve(ccid, address, limit, cert=cert, key=key, client_roots=roots)
+    Workers(peers, conversation.run, limit).run()
 
 
 def _peer_tls(env: Mapping[str, str]) -> tuple[bytes | None, bytes | None, bytes | None]:
@@ -91,3 +99,13 @@ def _peer_tls(env: Mapping[str, str]) -> tuple[bytes | None, bytes | None, bytes
         pem(env, "CORE_TLS_CLIENT_CERT"),
         pem(env, "CORE_TLS_CLIENT_KEY"),
     )
+
+
+def _service_tls(env: Mapping[str, str]) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """Read the certificate and key to show, and the authorities of peers."""
+    if env.get("CHAINCODE_TLS_DISABLED", "true").lower() != "false":
+        return None, None, None
+    key, cert = read_file(env, "CHAINCODE_TLS_KEY"), read_file(env, "CHAINCODE_TLS_CERT")
+    if not env.get("CHAINCODE_CLIENT_CA_CERT"):
+        return cert, key, None
+    return cert, key, read_file(env, "CHAINCODE_CLIENT_CA_CERT")

@@ -4,7 +4,7 @@
 Reads see the committed state, never the transaction's own writes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol
@@ -33,18 +33,30 @@ VALIDATION_PARAMETER = "VALIDATION_PARAMETER"
 
 
 class Peer(Protocol):
-    """Answers requests: a conversation, or a mock."""
+    """Answers the requests of a transaction: a peer, or a mock."""
 
     params: ChaincodeAdditionalParams
 
-    def request(
-        self,
-        kind: "wire.ChaincodeMessage.Type.ValueType",
-        payload: bytes,
-        channel_id: str,
-        tx_id: str,
-    ) -> bytes:
-        """Ask and wait."""
+    def request(self, kind: "wire.ChaincodeMessage.Type.ValueType", payload: bytes) -> bytes:
+        """Ask and wait.
+
+        Raises:
+            PeerError: The peer refuses, or is gone.
+            ValueError: No message can hold the request.
+            MemoryError: The process has no memory for it now.
+        """
+
+
+class Input(Protocol):
+    """What a transaction gets, as ``protos.ChaincodeInput`` has it."""
+
+    @property
+    def args(self) -> Iterable[bytes]:
+        """The arguments."""
+
+    @property
+    def decorations(self) -> Mapping[str, bytes]:
+        """What the peer's decorators added."""
 
 
 class ChaincodeStub(PrivateData):
@@ -55,17 +67,16 @@ class ChaincodeStub(PrivateData):
         peer: Peer,
         channel_id: str,
         tx_id: str,
-        chaincode_input: ChaincodeInput,
-        signed_proposal: SignedProposal | None,
+        chaincode_input: Input,
+        signed_proposal: bytes | None,
     ) -> None:
         """Made by the shim for every transaction."""
         self.event: ChaincodeEvent | None = None
-        self._peer = peer
         self._channel_id = channel_id
         self._tx_id = tx_id
         self._input = chaincode_input
         self._signed_proposal = signed_proposal
-        super().__init__(self.ask, Writes(self.ask, peer.params))
+        super().__init__(peer.request, Writes(peer.request, peer.params))
 
     def ask(self, kind: "wire.ChaincodeMessage.Type.ValueType", payload: bytes) -> bytes:
         """Send a request of this transaction to the peer.
@@ -73,7 +84,7 @@ class ChaincodeStub(PrivateData):
         Raises:
             PeerError: The peer refuses.
         """
-        return self._peer.request(kind, payload, self._channel_id, self._tx_id)
+        return self._ask(kind, payload)
 
     # -- what is asked for
 
@@ -110,7 +121,8 @@ class ChaincodeStub(PrivateData):
 
     def get_signed_proposal(self) -> SignedProposal | None:
         """The client's proposal; None when the peer itself called."""
-        return self._signed_proposal
+        signed = self._signed_proposal
+        return None if signed is None else SignedProposal.FromString(signed)
 
     @cached_property
     def _facts(self) -> ProposalFacts:
@@ -139,7 +151,7 @@ class ChaincodeStub(PrivateData):
     def get_state(self, key: str) -> bytes | None:
         """Read a key; None when it does not exist."""
         payload = wire.GetState(key=key).SerializeToString()
-        return self.ask(Type.GET_STATE, payload) or None
+        return self._ask(Type.GET_STATE, payload) or None
 
     def get_multiple_states(self, *names: str) -> list[bytes | None]:
         """Read several keys, in one message where the peer can."""
@@ -219,7 +231,7 @@ class ChaincodeStub(PrivateData):
     def get_history_for_key(self, key: str) -> Results[KeyModification]:
         """Read the key's valid writes, newest first."""
         payload = wire.GetHistoryForKey(key=key).SerializeToString()
-        return Results(KeyModification, self.ask(Type.GET_HISTORY_FOR_KEY, payload), self.ask)
+        return Results(KeyModification, self._ask(Type.GET_HISTORY_FOR_KEY, payload), self._ask)
 
     # -- several writes in one message
 
@@ -255,7 +267,7 @@ class ChaincodeStub(PrivateData):
             chaincode_id=ChaincodeID(name=f"{name}/{channel}" if channel else name),
             input=ChaincodeInput(args=args),
         )
-        payload = self.ask(Type.INVOKE_CHAINCODE, spec.SerializeToString())
+        payload = self._ask(Type.INVOKE_CHAINCODE, spec.SerializeToString())
         answer = wire.ChaincodeMessage.FromString(payload)
         if answer.type == Type.COMPLETED:
             return Response.FromString(answer.payload)

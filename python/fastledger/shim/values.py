@@ -10,6 +10,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from fastledger.shim.interface import unicode
@@ -40,7 +41,7 @@ def decode(argument: bytes, hint: Any) -> Any:
         raise WrongValue("is no UTF-8 text") from error
     if hint is str or hint is Any:
         return text
-    if _is_optional_text(hint):
+    if not isinstance(hint, type) and _is_optional_text(hint):
         return text
     try:
         value = json.loads(text)
@@ -67,14 +68,7 @@ def encode(result: Any) -> bytes:
 
 def to_json(value: Any) -> str:
     """Write a value as JSON, the same for every endorser; dataclasses become objects."""
-    return json.dumps(
-        value,
-        default=_default,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
+    return _JSON.encode(value)
 
 
 def check(value: Any, hint: Any, depth: int = 0) -> Any:
@@ -105,8 +99,22 @@ def name_of(hint: Any) -> str:
 
 def _default(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: getattr(value, name) for name in _field_names(type(value))}
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_JSON = json.JSONEncoder(
+    default=_default,
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+)
+
+
+@lru_cache(maxsize=256)
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _is_optional_text(hint: Any) -> bool:

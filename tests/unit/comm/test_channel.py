@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 import certificates
-from fastledger.comm import ClientLimits, ClientTls, GrpcChannel, GrpcServer, dial
+from fastledger.comm import ClientLimits, ClientTls, GrpcChannel, GrpcServer, dial, in_core
 from fastledger.comm.server import MAX_STREAMS_PER_CONNECTION
 from fastledger.comm.stream import DETAILS_KEY
 from fastledger.common.errors import ConnectionFailed
@@ -150,6 +150,25 @@ def test_every_kind_of_call() -> None:
         assert not echoed.cancelled()
         with pytest.raises(asyncio.InvalidStateError):
             await echoed.write(b"more")
+
+    over(talk)
+
+
+def test_messages_that_stay_in_the_core_are_the_same() -> None:
+    """More of them than may wait unread come through, and one that grew over many frames."""
+
+    async def talk(channel: GrpcChannel, methods: Methods) -> None:
+        echoed = channel.stream_stream("/p.S/echo", None, in_core)()
+        for message in (b"x", b"", LARGE, *[bytes([number]) * (1 << 20) for number in range(8)]):
+            await echoed.write(message)
+            came = await echoed.read()
+            assert (bytes(came), len(came)) == (message, len(message))
+            assert came == message
+            assert came != message + b"!"
+        assert bytes([7]) * 100 in came
+        assert b"y" not in came
+        await echoed.done_writing()
+        assert await echoed.read() is grpc.aio.EOF
 
     over(talk)
 

@@ -174,7 +174,7 @@ class Orderers:
     async def connect(self, _address: str) -> "Orderers":
         return self
 
-    def stream_stream(self, _method: str) -> "Callable[[], Stream]":
+    def stream_stream(self, _method: str, *_: object) -> "Callable[[], Stream]":
         return lambda: Stream(self)
 
     async def close(self) -> None:

@@ -13,8 +13,10 @@ from fastledger.committer import puller
 from fastledger.committer.notifier import Notifier
 from fastledger.committer.puller import StreamEnded, block_of
 from fastledger.common.codes import TxValidationCode
+from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import Block, Status
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse
+from fastledger.protoutil.blocks import number_of
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 70_000])
@@ -23,6 +25,31 @@ def test_a_block_is_cut_out_as_it_was_sent(size: int) -> None:
     block.data.data.append(bytes(size))
     encoded = DeliverResponse(block=block).SerializeToString()
     assert block_of(encoded) == block.SerializeToString()
+
+
+def test_a_block_is_numbered_and_searched_where_it_lies() -> None:
+    block = Block()
+    block.header.number = 300
+    block.data.data.append(b"transaction")
+    cut = block_of(DeliverResponse(block=block).SerializeToString())
+    assert not isinstance(cut, bytes)
+    assert number_of(cut) == 300
+    assert b"transaction" in cut
+    assert b"something else" not in cut
+    assert Block.FromString(bytes(cut)) == block
+
+
+@pytest.mark.parametrize("block", [b"", b"no block", b"\x0a\x7f\x08", b"\x12\x00"])
+def test_what_is_no_block_has_no_number(block: bytes) -> None:
+    with pytest.raises(InputError):
+        number_of(block_of(b"\x12" + bytes([len(block)]) + block))
+
+
+def test_a_status_is_named() -> None:
+    with pytest.raises(StreamEnded, match="status FORBIDDEN"):
+        block_of(DeliverResponse(status=Status.FORBIDDEN).SerializeToString())
+    with pytest.raises(StreamEnded, match="status 777"):
+        block_of(b"\x08\x89\x06")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +95,7 @@ class Orderer:
     async def connect(self, _address: str) -> "Orderer":
         return self
 
-    def stream_stream(self, _method: str):
+    def stream_stream(self, _method: str, *_: object):
         return Call
 
     async def close(self) -> None:

@@ -3,51 +3,22 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator
 
 import pytest
 
+from deliver_chain import DEADLINE_S, Chain, allow, position, request, seek
 from fastledger.common.errors import FastledgerError
-from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, PreparedBlocks
+from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler
 from fastledger.protos.common.common_pb2 import (
     Block,
     ChannelHeader,
     Envelope,
-    HeaderType,
     Payload,
     Status,
 )
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
-from fastledger.protoutil.blocks import new_block
 from waiting import settle
-
-DEADLINE_S = 20
-
-
-class Chain:
-    """Blocks in memory."""
-
-    def __init__(self, blocks: int) -> None:
-        self.encoded = [new_block(n, b"", [b"tx"]).SerializeToString() for n in range(blocks)]
-        self.blocks = PreparedBlocks(lambda number: self.encoded[number], lambda: self.height)
-        self.sequence = 0
-        self.errored = asyncio.Event()
-        self.first = 0
-        self._grown = asyncio.Condition()
-
-    @property
-    def height(self) -> int:
-        return len(self.encoded)
-
-    async def wait(self, height: int) -> None:
-        async with self._grown:
-            await self._grown.wait_for(lambda: self.height >= height)
-
-    async def grow(self) -> None:
-        async with self._grown:
-            self.encoded.append(new_block(self.height, b"", [b"tx"]).SerializeToString())
-            self._grown.notify_all()
 
 
 class Context:
@@ -61,28 +32,6 @@ class Context:
 
     def auth_context(self) -> dict[str, list[bytes]]:
         return {} if self._pem is None else {"x509_pem_cert": [self._pem]}
-
-
-def position(value: int | str) -> dict:
-    return {"specified": {"number": value}} if isinstance(value, int) else {value: {}}
-
-
-def seek(start: int | str, stop: int | str, **fields: object) -> SeekInfo:
-    return SeekInfo(start=position(start), stop=position(stop), **fields)
-
-
-def request(
-    info: SeekInfo | bytes, *, channel: str = "channel", age_s: float = 0, tls: bytes = b""
-) -> bytes:
-    header = ChannelHeader(type=HeaderType.DELIVER_SEEK_INFO, channel_id=channel, tls_cert_hash=tls)
-    header.timestamp.seconds = int(time.time() - age_s)
-    payload = Payload(data=info if isinstance(info, bytes) else info.SerializeToString())
-    payload.header.channel_header = header.SerializeToString()
-    return Envelope(payload=payload.SerializeToString()).SerializeToString()
-
-
-def allow(_: object) -> None:
-    """Let everyone read."""
 
 
 async def stream(*envelopes: bytes) -> AsyncIterator[bytes]:

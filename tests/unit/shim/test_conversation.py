@@ -1,83 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a shim does with a transaction, and with one that comes too late."""
 
+from collections.abc import Callable
+
 import pytest
 
-from fastledger.protos.peer.chaincode_pb2 import ChaincodeInput
-from fastledger.protos.peer.chaincode_shim_pb2 import ChaincodeMessage
+from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.proposal_response_pb2 import Response
-from fastledger.shim.conversation import NESTED, PATIENCE_VARIABLE, Conversation, Waiting
-from fastledger.shim.interface import Chaincode, success
-from stand_in import Peer, tx
+from fastledger.shim.conversation import PATIENCE_VARIABLE, Conversation
+from fastledger.shim.interface import Chaincode, error, success
 
 
-class Sent:
-    """A link that keeps what is sent."""
+class Transaction:
+    """One of the core's, whose answer is kept, and that may be old."""
 
-    def __init__(self) -> None:
-        self.messages: list[ChaincodeMessage] = []
+    tx_id, channel_id, params, signed_proposal = "tx", "mychannel", b"", None
 
-    def send(self, message: ChaincodeMessage) -> None:
-        self.messages.append(message)
+    def __init__(self, *, age_s: float = 0, is_init: bool = False, args: tuple = ()) -> None:
+        self.age_s = age_s
+        self.is_init = is_init
+        self.args = args
+        self.failed: str | None = None
+        self.completed: tuple[Response, ChaincodeEvent | None] | None = None
 
-    def ask(self, message: ChaincodeMessage) -> None:
-        raise AssertionError(message)
+    def fail(self, why: str) -> None:
+        self.failed = why
 
-
-class Asking(Chaincode):
-    """Says what its conversation makes of a call on another channel while it runs."""
-
-    conversation: Conversation
-
-    def invoke(self, stub):
-        nested = transaction()
-        nested.txid, nested.channel_id = stub.get_tx_id(), "other"
-        return success(self.conversation.caller(nested))
+    def complete(self, response: bytes, event: bytes | None) -> None:
+        self.completed = Response.FromString(response), event and ChaincodeEvent.FromString(event)
 
 
-def transaction() -> ChaincodeMessage:
-    context = tx(Peer())
-    return ChaincodeMessage(
-        type=ChaincodeMessage.TRANSACTION,
-        txid=context.tx_id,
-        channel_id=context.channel_id,
-        payload=ChaincodeInput(args=[b"f"]).SerializeToString(),
-        proposal=context.proposal.signed,
-    )
+class Saying(Chaincode):
+    """Does whatever the test wants."""
+
+    def __init__(self, does: Callable) -> None:
+        self.init = self.invoke = does
 
 
-def begin(chaincode: Chaincode) -> tuple[Conversation, Sent]:
-    link = Sent()
-    return Conversation(chaincode, "basic:1", link), link
+def test_what_the_chaincode_says_is_the_answer() -> None:
+    def invoke(stub):
+        stub.set_event("name", b"told")
+        return success(b" ".join(stub.get_args()))
+
+    transaction = Transaction(args=(b"f", b"x"))
+    Conversation(Saying(invoke)).run(transaction)
+    assert transaction.completed is not None
+    response, event = transaction.completed
+    assert (response.status, response.payload) == (200, b"f x")
+    assert event == ChaincodeEvent(event_name="name", payload=b"told")
+    assert transaction.failed is None
 
 
-def test_a_transaction_belongs_to_who_signed_its_proposal() -> None:
-    chaincode = Asking()
-    conversation, link = begin(chaincode)
-    chaincode.conversation = conversation
-    message = transaction()
-    assert conversation.caller(message) == tx(Peer()).creator
-    conversation.run(Waiting(message))
-    [answer] = link.messages
-    # One that a running transaction waits for is not behind its caller's others.
-    assert Response.FromString(answer.payload).payload == NESTED
-    assert conversation.caller(message) == tx(Peer()).creator
+def test_an_init_that_fails_has_no_response() -> None:
+    transaction = Transaction(is_init=True)
+    Conversation(Saying(lambda _: error("not yet"))).run(transaction)
+    assert (transaction.failed, transaction.completed) == ("not yet", None)
 
 
 def test_what_the_peer_waits_for_no_longer_is_not_begun(monkeypatch) -> None:
     monkeypatch.setenv(PATIENCE_VARIABLE, "30")
-    conversation, link = begin(Chaincode())
-    waiting = Waiting(transaction())
-    waiting.came -= 31
-    conversation.run(waiting)
-    [answer] = link.messages
-    assert answer.type == ChaincodeMessage.ERROR
-    assert answer.txid == waiting.message.txid
-    assert b"it has waited for more than 30 s" in answer.payload
+    begun = []
+    conversation = Conversation(Saying(lambda stub: begun.append(stub) or success()))
+    late = Transaction(age_s=31)
+    conversation.run(late)
+    assert (late.failed, begun) == ("it has waited for more than 30 s", [])
+    conversation.run(Transaction(age_s=29))
+    assert len(begun) == 1
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan"])
 def test_the_patience_is_a_positive_number(monkeypatch, text: str) -> None:
     monkeypatch.setenv(PATIENCE_VARIABLE, text)
     with pytest.raises(ValueError, match=PATIENCE_VARIABLE):
-        begin(Chaincode())
+        Conversation(Chaincode())

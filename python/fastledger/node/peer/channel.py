@@ -27,7 +27,7 @@ from fastledger.ledger.records import Commit
 from fastledger.ledger.results import verdicts
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
-from fastledger.protoutil.blocks import is_config_block, last_config_index
+from fastledger.protoutil.blocks import EncodedBlock, is_config_block, last_config_index
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("peer")
@@ -149,7 +149,7 @@ class PeerChannel(Channel):
         if self._damage is not None:
             raise RuntimeError(f"channel {self.id}: {self._damage}")
 
-    def _follow(self, number: int, block: bytes) -> None:
+    def _follow(self, number: int, block: EncodedBlock) -> None:
         """Let what depends on definitions follow a block, on the committing thread."""
         if calls_lifecycle(self, block):
             self.private.reconsider()
@@ -158,9 +158,9 @@ class PeerChannel(Channel):
         self.query_indexes.committed()
         self.blocks.prepare(number)
 
-    def _committed(self, block: bytes, commit: Commit) -> None:
-        if commit.filter == _ONE_VALID and is_config_block(Block.FromString(block)):
-            self.bundle = Bundle.from_block(block)
+    def _committed(self, block: EncodedBlock, commit: Commit) -> None:
+        if commit.filter == _ONE_VALID and is_config_block(Block.FromString(bytes(block))):
+            self.bundle = Bundle.from_block(bytes(block))
             _logger.info("[%s] configuration %d is in force", self.id, self.bundle.sequence)
             self.notifier.tell_configuration()
         self.notifier.tell(commit.number, verdicts(block, commit.filter))

@@ -2,6 +2,7 @@
 """A message as it comes in, taken apart once."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -14,6 +15,7 @@ from fastledger.protos.common.common_pb2 import (
     Payload,
     SignatureHeader,
 )
+from fastledger.protoutil.envelope import take_apart
 from fastledger.protoutil.signed_data import SignedData
 
 _M = TypeVar("_M", bound=Message)
@@ -28,9 +30,12 @@ class OrdererMessage:
 
     payload: bytes
     signature: bytes
-    channel_header: ChannelHeader
-    signature_header: bytes
-    data: bytes
+    channel_id: str
+    type: int
+    """Of the header: a ``common.HeaderType``, if it is one."""
+
+    creator: bytes | None = None
+    """The client, an encoded ``msp.SerializedIdentity``, where that was read already."""
 
     @staticmethod
     def parse(encoded: bytes) -> "OrdererMessage":
@@ -39,6 +44,11 @@ class OrdererMessage:
         Raises:
             Rejected: It names no channel.
         """
+        opened = take_apart(encoded)
+        return OrdererMessage(encoded, *opened) if opened else OrdererMessage._decoded(encoded)
+
+    @staticmethod
+    def _decoded(encoded: bytes) -> "OrdererMessage":
         try:
             envelope = Envelope.FromString(encoded)
             payload = Payload.FromString(envelope.payload)
@@ -57,10 +67,14 @@ class OrdererMessage:
             envelope.SerializeToString(),
             envelope.payload,
             envelope.signature,
-            header,
-            payload.header.signature_header,
-            payload.data,
+            header.channel_id,
+            header.type,
         )
+
+    @property
+    def data(self) -> bytes:
+        """What its header describes."""
+        return Payload.FromString(self.payload).data
 
     @property
     def size(self) -> int:
@@ -70,7 +84,7 @@ class OrdererMessage:
     @property
     def type_name(self) -> str:
         """The header's type as Fabric writes it; a number when it has no name."""
-        return header_type_name(self.channel_header.type)
+        return header_type_name(self.type)
 
     def signed_data(self) -> SignedData:
         """Return what its signature is over, and whose it is.
@@ -78,8 +92,11 @@ class OrdererMessage:
         Raises:
             Rejected: The signature header cannot be read.
         """
+        if self.creator is not None:
+            return SignedData(self.payload, self.creator, self.signature)
+        header = Payload.FromString(self.payload).header.signature_header
         try:
-            creator = SignatureHeader.FromString(self.signature_header).creator
+            creator = SignatureHeader.FromString(header).creator
         except DecodeError as error:
             raise Rejected(
                 "could not convert message to signedData: "
@@ -95,7 +112,7 @@ def open_envelope(encoded: bytes, header_type: int, kind: type[_M]) -> _M:
         Rejected: The envelope is of another type, or cannot be decoded.
     """
     message = OrdererMessage.parse(encoded)
-    if message.channel_header.type != header_type:
+    if message.type != header_type:
         raise Rejected(
             f"invalid type {message.type_name}, expected {header_type_name(header_type)}"
         )
@@ -110,6 +127,7 @@ def decode(kind: type[_M], encoded: bytes, what: str) -> _M:
         raise Rejected(f"error unmarshalling {what}: {error}") from error
 
 
+@lru_cache(64)
 def header_type_name(number: int) -> str:
     """Write a header type as Fabric does."""
     try:

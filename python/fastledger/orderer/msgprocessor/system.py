@@ -46,13 +46,13 @@ class SystemChannel(StandardChannel):
 
     async def admit(self, message: OrdererMessage) -> int:
         """Judge a message for the system channel itself."""
-        if message.channel_header.channel_id != self.channel_id:
+        if message.channel_id != self.channel_id:
             raise ChannelDoesNotExist
         return await super().admit(message)
 
     def process_update(self, message: OrdererMessage) -> tuple[bytes, int]:
         """Update the system channel, or make a channel."""
-        name = message.channel_header.channel_id
+        name = message.channel_id
         if name == self.channel_id:
             return super().process_update(message)
         bundle = self._channel.bundle
@@ -68,7 +68,7 @@ class SystemChannel(StandardChannel):
     def process_config(self, encoded: bytes) -> tuple[bytes, int]:
         """Make a CONFIG or an ORDERER_TRANSACTION anew."""
         message = OrdererMessage.parse(encoded)
-        if message.channel_header.type != HeaderType.ORDERER_TRANSACTION:
+        if message.type != HeaderType.ORDERER_TRANSACTION:
             return super().process_config(encoded)
         envelope = open_envelope(message.data, HeaderType.CONFIG, ConfigEnvelope)
         update = envelope.last_update.SerializeToString()
@@ -84,7 +84,7 @@ class SystemChannel(StandardChannel):
         except FastledgerError as error:
             raise Rejected(
                 "error validating channel creation transaction for new channel "
-                f"'{message.channel_header.channel_id}', could not succesfully apply update to "
+                f"'{message.channel_id}', could not succesfully apply update to "
                 f"template configuration: {error}"
             ) from error
         try:
@@ -117,7 +117,7 @@ class SystemChannel(StandardChannel):
 def created_channel(config: bytes) -> bytes | None:
     """Return the CONFIG envelope of the channel that a message makes, None when it makes none."""
     message = OrdererMessage.parse(config)
-    if message.channel_header.type != HeaderType.ORDERER_TRANSACTION:
+    if message.type != HeaderType.ORDERER_TRANSACTION:
         return None
     return decode(Envelope, message.data, "Envelope").SerializeToString()
 

@@ -68,6 +68,8 @@ class ChainSupport:
             self.channel_id, self._store, blocks.height, self._told_of_disk, is_full
         )
         self._appending = asyncio.Lock()
+        self._received: set[int] = set()
+        """Numbers of other orderers' blocks that are on their way to the disk."""
         self._stopped: Exception | None = None
         self._disk: Exception | None = None
         self.damage: Exception | None = None
@@ -134,9 +136,13 @@ class ChainSupport:
     def _store(self, blocks: Sequence[bytes]) -> None:
         """Append blocks, on the writing thread, and prepare them for those who follow."""
         self._blocks.append(blocks)
-        height = self._blocks.height
-        for number in range(height - len(blocks), height):
-            self.blocks.prepare(number)
+        for number, block in enumerate(blocks, self._blocks.height - len(blocks)):
+            if number in self._received:
+                # What is read may be encoded otherwise.
+                self._received.remove(number)
+                self.blocks.prepare(number)
+            else:
+                self.blocks.prepare(number, block)
 
     # What the chain asks; see `ConsenterSupport`.
 
@@ -214,6 +220,7 @@ class ChainSupport:
                 await asyncio.to_thread(self._in_force.verify_block, signed_block)
             following = self._effect(block)
             self._writer.adopt(block, is_config=following is not None)
+            self._received.add(block.header.number)
             self._writes.put(lambda: signed_block)
             if is_config_block(block):
                 await self._in_effect(following)

@@ -22,6 +22,11 @@ from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil.blocks import last_config_index, new_block
 from fastledger.protoutil.signer import Signer
 
+# Looking an enumeration's value up by its name takes longer than finding the channel.
+_CONFIG: int = HeaderType.CONFIG
+_CONFIG_UPDATE: int = HeaderType.CONFIG_UPDATE
+_ORDERER_TRANSACTION: int = HeaderType.ORDERER_TRANSACTION
+
 _logger = log.get("orderer.common.multichannel")
 
 
@@ -158,15 +163,15 @@ class Registrar:
         Raises:
             Rejected: There is none, or the message is of a type that only orderers make.
         """
-        support = self.channel(message.channel_header.channel_id) or self._system
+        support = self.channel(message.channel_id) or self._system
         if support is None:
             raise Rejected(str(ChannelDoesNotExist()))
-        kind = message.channel_header.type
-        if kind == HeaderType.CONFIG or (kind == HeaderType.ORDERER_TRANSACTION and self._system):
+        kind = message.type
+        if kind == _CONFIG or (kind == _ORDERER_TRANSACTION and self._system):
             raise Rejected("message is of type that cannot be processed directly")
-        if kind == HeaderType.ORDERER_TRANSACTION:
+        if kind == _ORDERER_TRANSACTION:
             raise Rejected("message is of type that is no longer supported")
-        return support, kind == HeaderType.CONFIG_UPDATE
+        return support, kind == _CONFIG_UPDATE
 
     def check(self) -> None:
         """Return while every channel can go on; for /healthz.

@@ -57,7 +57,7 @@ class WriteQueue:
         self._waiting: list[Seal] = []
         self._writing = 0
         self._task: asyncio.Task[None] | None = None
-        self._written = asyncio.Condition()
+        self._waiters: set[asyncio.Future[None]] = set()
         self._report = report
         self._failure: Exception | None = None
 
@@ -81,17 +81,13 @@ class WriteQueue:
 
     async def wait(self, height: int) -> None:
         """Return when that many blocks are durable."""
-        async with self._written:
-            await self._written.wait_for(lambda: self._height >= height)
+        while self._height < height:
+            await self._written()
 
     async def drained(self, blocks: int) -> None:
         """Return when at most so many blocks are not durable; raises what keeps them from it."""
-        if self.unwritten <= blocks and self._failure is None:
-            return
-        async with self._written:
-            await self._written.wait_for(
-                lambda: self.unwritten <= blocks or self._failure is not None
-            )
+        while self.unwritten > blocks and self._failure is None:
+            await self._written()
         if self._failure is not None:
             raise self._failure
 
@@ -117,9 +113,21 @@ class WriteQueue:
             else:
                 self._height += len(group)
                 self._writing = 0
-            async with self._written:
-                self._written.notify_all()
+            waiting, self._waiters = self._waiters, set()
+            for waits in waiting:
+                if not waits.done():
+                    waits.set_result(None)
         self._task = None
+
+    async def _written(self) -> None:
+        """Return when a group is written, or cannot be."""
+        # Not a Condition, whose waiters wake one after the other.
+        waits: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waits)
+        try:
+            await waits
+        finally:
+            self._waiters.discard(waits)
 
     async def _write(self, group: Sequence[Seal]) -> None:
         """Write a group of blocks, once there is room for it."""

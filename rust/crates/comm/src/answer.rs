@@ -24,7 +24,7 @@ use tonic::Status;
 use crate::asking::Asking;
 use crate::call::{Call, Outgoing, Sending};
 use crate::events::Happened;
-use crate::exchange::{framed, room};
+use crate::exchange::{parts, room};
 use crate::host::{Host, Visit};
 use crate::incoming::Incoming;
 use crate::memory::Held;
@@ -184,7 +184,12 @@ async fn send(
             Poll::Pending => sending.poll(context).map(Ok),
         });
         match outgoing.await? {
-            Some(Outgoing::Message(message)) => send_message(reply, framed(&message), call, visit, place).await?,
+            Some(Outgoing::Message(message)) => {
+                for part in parts(message) {
+                    send_part(reply, part, call, visit, place).await?;
+                }
+            }
+            Some(Outgoing::Framed(message)) => send_part(reply, message, call, visit, place).await?,
             Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
             Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
             None => return Err(Ended::Gone),
@@ -192,20 +197,21 @@ async fn send(
     }
 }
 
-async fn send_message(
+/// Sends a message, or a part of one.
+async fn send_part(
     reply: &mut Reply,
-    mut message: Bytes,
+    mut part: Bytes,
     call: &Call,
     visit: &Visit,
     place: &Arc<Place>,
 ) -> Result<(), Ended> {
     let to = reply.begin()?;
     let mut waits = None;
-    while !message.is_empty() {
+    while !part.is_empty() {
         let until = Instant::now() + visit.host.limits.message_timeout;
         let room = loop {
             let look = if waits.is_some() { until } else { Instant::now() + LOOK };
-            match timeout_at(look, room(to, message.len())).await {
+            match timeout_at(look, room(to, part.len())).await {
                 Ok(None) => return Err(Ended::Gone),
                 Ok(Some(room)) => break room.map_err(|_| Ended::Gone)?,
                 Err(_) if waits.is_some() => {
@@ -217,7 +223,7 @@ async fn send_message(
                 Err(_) => {}
             }
         };
-        to.send_data(message.split_to(room.min(message.len())), false).map_err(|_| Ended::Gone)?;
+        to.send_data(part.split_to(room.min(part.len())), false).map_err(|_| Ended::Gone)?;
         if let Some(waits) = &mut waits {
             waits.again();
         }

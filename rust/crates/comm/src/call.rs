@@ -37,6 +37,8 @@ const ANSWERS_A_TURN: usize = 16;
 /// What goes to the other end.
 pub(crate) enum Outgoing {
     Message(Bytes),
+    /// A message that is framed already, for many calls.
+    Framed(Bytes),
     /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
@@ -60,8 +62,8 @@ pub(crate) struct Call {
     unread: AtomicUsize,
     read: Notify,
     finished: AtomicBool,
-    answered: AtomicBool,
     responder: OnceLock<Arc<dyn Responder>>,
+    answered: AtomicBool,
     pub(crate) received: Arc<Held>,
     events: Arc<Events>,
 }
@@ -83,8 +85,8 @@ impl Call {
             unread: AtomicUsize::new(0),
             read: Notify::new(),
             finished: AtomicBool::new(false),
-            answered: AtomicBool::new(false),
             responder: OnceLock::new(),
+            answered: AtomicBool::new(false),
             received,
             events: Arc::clone(events),
         });
@@ -98,18 +100,32 @@ impl Call {
     /// Queues a message; false asks the sender to wait until the call is writable.
     pub(crate) fn send(&self, message: Bytes) -> bool {
         self.queue(message);
+        self.has_room()
+    }
+
+    /// Does so with one that is framed already.
+    pub(crate) fn send_framed(&self, message: Bytes) -> bool {
+        self.put(message.len(), Outgoing::Framed(message));
+        self.has_room()
+    }
+
+    /// Queues a message for whoever does not wait until the call is writable.
+    pub(crate) fn queue(&self, message: Bytes) {
+        self.put(message.len(), Outgoing::Message(message));
+    }
+
+    fn put(&self, bytes: usize, outgoing: Outgoing) {
+        self.unsent.add(bytes);
+        // The other end may be gone, which an event tells.
+        drop(self.outgoing.send(Queued::Ready(outgoing)));
+    }
+
+    fn has_room(&self) -> bool {
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
         writable
-    }
-
-    /// Queues a message for whoever does not wait until the call is writable.
-    pub(crate) fn queue(&self, message: Bytes) {
-        self.unsent.add(message.len());
-        // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(Queued::Ready(Outgoing::Message(message))));
     }
 
     /// Has the other end's messages answered where they come in, from the next one on.
@@ -230,7 +246,7 @@ impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context)).map(|queued| self.made(queued));
-        if let Some(Outgoing::Message(message)) = &outgoing {
+        if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
             if call.writable() {

@@ -14,7 +14,7 @@ use tonic::Status;
 use crate::call::{Call, Messages, Sending};
 use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
-use crate::events::{Event, Events, Happened};
+use crate::events::{Event, Events, Following, Happened};
 use crate::exchange::{Answer, begin, converse, framed};
 use crate::line::Line;
 use crate::link::Link;
@@ -61,6 +61,12 @@ impl Hub {
         self.0.events.drain()
     }
 
+    /// Has `take` take every event, on the thread that everything else runs on: it must not wait. Nobody drains them
+    /// then.
+    pub fn follow(&self, take: impl Fn(Event) + Send + 'static) -> Result<Following, CommError> {
+        self.0.events.follow(move |events| events.into_iter().for_each(&take))
+    }
+
     /// A way to the server at `host:port` or `unix:path`; nothing is connected yet.
     pub fn channel(
         &self,
@@ -86,6 +92,12 @@ pub struct GrpcChannel {
 }
 
 impl GrpcChannel {
+    /// Connects for the first time, and waits for that; not to be called where events are taken.
+    pub fn begin(&self) -> Result<(), CommError> {
+        let begun = runtime()?.block_on(self.link.begin());
+        begun.map_err(|reason| CommError::Connect { address: self.link.target.address().to_owned(), reason })
+    }
+
     /// Connects; the end of what is returned tells how that went.
     pub fn connect(&self, timeout: Option<Duration>) -> Result<OutgoingCall, CommError> {
         let (call, _) = self.hub.begin();

@@ -3,13 +3,16 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tonic::Status;
 
 use crate::error::CommError;
+use crate::runtime::runtime;
 
 /// Something that happened to a call.
 #[derive(Debug)]
@@ -60,14 +63,33 @@ pub enum Happened {
 pub(crate) struct Events {
     queue: Mutex<Vec<Event>>,
     wake: OwnedFd,
+    /// Woken instead, where a task takes the events.
+    follower: OnceLock<Notify>,
     open: AtomicUsize,
+}
+
+/// That a task takes events, until this is dropped.
+#[derive(Debug)]
+pub struct Following(AbortHandle);
+
+impl Following {
+    /// Takes no more.
+    pub fn end(&self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 impl Events {
     pub(crate) fn new() -> Result<Self, CommError> {
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map_err(|error| CommError::System { what: "event descriptor", reason: error.to_string() })?;
-        Ok(Self { queue: Mutex::default(), wake, open: AtomicUsize::new(0) })
+        Ok(Self { queue: Mutex::default(), wake, follower: OnceLock::new(), open: AtomicUsize::new(0) })
     }
 
     pub(crate) fn descriptor(&self) -> RawFd {
@@ -87,8 +109,11 @@ impl Events {
         let mut queue = self.lock();
         queue.extend(happened.map(|happened| Event { call, happened }));
         if queue.len() == N {
-            // It fails only when the counter is full, and then the descriptor is readable anyway.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+            match self.follower.get() {
+                Some(follower) => follower.notify_one(),
+                // It fails only when the counter is full, and then the descriptor is readable anyway.
+                None => drop(rustix::io::write(&self.wake, &1u64.to_ne_bytes())),
+            }
         }
     }
 
@@ -97,9 +122,27 @@ impl Events {
         self.open.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Takes what has happened, for whoever waits for the descriptor.
     pub(crate) fn drain(&self) -> Vec<Event> {
         // Nothing to read means that nothing was pushed.
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        self.take()
+    }
+
+    /// Has `take` take what happens, on the thread that everything else runs on: it must not wait.
+    pub(crate) fn follow(self: &Arc<Self>, take: impl Fn(Vec<Event>) + Send + 'static) -> Result<Following, CommError> {
+        let events = Arc::clone(self);
+        let task = runtime()?.spawn(async move {
+            let follower = events.follower.get_or_init(Notify::new);
+            loop {
+                take(events.take());
+                follower.notified().await;
+            }
+        });
+        Ok(Following(task.abort_handle()))
+    }
+
+    fn take(&self) -> Vec<Event> {
         let events = std::mem::take(&mut *self.lock());
         let ended = events.iter().filter(|event| matches!(event.happened, Happened::Ended)).count();
         self.open.fetch_sub(ended, Ordering::AcqRel);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
@@ -26,14 +26,30 @@ const DETAILS: &str = "grpc-status-details-bin";
 /// Digits of a timeout that gRPC allows.
 const MAX_TIMEOUT: u128 = 99_999_999;
 
-/// Puts before a message what gRPC wants there: that it is not compressed, and its length.
+/// A message behind its prefix.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
-    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
-    framed.put_u8(0);
+    let mut framed = Vec::with_capacity(PREFIX_BYTES + message.len());
+    framed.extend_from_slice(&prefix(message.len()));
+    framed.extend_from_slice(message);
+    framed.into()
+}
+
+/// From so many bytes on a message goes out as it lies, behind its prefix; a shorter one is copied to share its frame.
+const LARGE_BYTES: usize = 16 << 10;
+
+/// A message behind its prefix, in one part or in two.
+pub(crate) fn parts(message: Bytes) -> [Bytes; 2] {
+    if message.len() < LARGE_BYTES {
+        return [framed(&message), Bytes::new()];
+    }
+    [Bytes::copy_from_slice(&prefix(message.len())), message]
+}
+
+/// What gRPC wants before a message: that it is not compressed, and its length.
+fn prefix(length: usize) -> [u8; PREFIX_BYTES] {
     // No limit of messages is as large.
-    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    framed.put_slice(message);
-    framed.freeze()
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    [0, a, b, c, d]
 }
 
 /// Calls a method.
@@ -103,7 +119,7 @@ impl Stream for Sending {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         Poll::Ready(match ready!(self.poll(context)) {
-            Some(Outgoing::Message(message)) => Some(message),
+            Some(Outgoing::Message(message) | Outgoing::Framed(message)) => Some(message),
             Some(Outgoing::End(_)) | None => None,
         })
     }
@@ -185,6 +201,17 @@ fn no_grpc(http: StatusCode) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_message_is_not_copied() {
+        for length in [0, 1, LARGE_BYTES - 1, LARGE_BYTES, 3 * LARGE_BYTES] {
+            let message = Bytes::from(vec![7; length]);
+            let [head, rest] = parts(message.clone());
+            assert_eq!([&head[..], &rest[..]].concat(), framed(&message));
+            assert!(rest.is_empty() || rest.as_ptr() == message.as_ptr());
+            assert_eq!(rest.is_empty(), length < LARGE_BYTES);
+        }
+    }
 
     #[test]
     fn timeouts_fit_in_eight_digits() {

@@ -19,6 +19,13 @@ use crate::memory::{Held, PREFIX_BYTES};
 /// First byte of a message that is compressed; 0 otherwise.
 const COMPRESSED: u8 = 1;
 
+/// Room is made for so many times what of a message has come, if its announced length is as much: what is announced
+/// costs nobody anything, and large messages are seldom moved while they grow.
+const ROOM_AHEAD: usize = 4;
+
+/// What is left free behind a message's end, for a frame that brings the beginning of the next one.
+const ROOM_BEHIND: usize = 16 << 10;
+
 /// The messages of one direction of a call.
 pub(crate) struct Incoming {
     stream: RecvStream,
@@ -110,7 +117,21 @@ impl Incoming {
         self.owed += data.len();
         self.came += data.len() as u64;
         self.received.receive(data.len())?;
+        self.make_room(data.len());
         self.part.extend_from_slice(&data);
         Ok(true)
+    }
+
+    /// Makes room for so many bytes, and for more of the message that they belong to.
+    fn make_room(&mut self, bytes: usize) {
+        let have = self.part.len();
+        if bytes <= self.part.capacity() - have {
+            return;
+        }
+        let announced = self.part.first_chunk().map_or(0, |[_, length @ ..]: &[u8; PREFIX_BYTES]| {
+            (u32::from_be_bytes(*length) as usize).min(self.max_message_bytes)
+        });
+        let ahead = (announced + ROOM_BEHIND).min(ROOM_AHEAD * have);
+        self.part.reserve(ahead.saturating_sub(have).max(bytes));
     }
 }

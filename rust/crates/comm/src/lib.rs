@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! gRPC servers and clients whose calls are answered and made elsewhere, and calls for threads that wait.
+//! gRPC servers and clients whose calls are answered and made elsewhere.
 //!
 //! HTTP/2, TLS, framing and flow control run on one thread of their own. Whoever answers sees [`Event`]s: a call
 //! begins, messages come as bytes, the client has no more, the call is over; and sends messages and a status back.
 //! Whoever calls sees messages and a status, and sends messages.
 //! Events gather in a queue with a file descriptor to wait for, so that one wake-up of a slow reader, such as an
-//! event loop in Python, takes all that have come.
+//! event loop in Python, takes all that have come. A quick reader follows them where they arise.
 
 mod accept;
 mod answer;
 mod asking;
 mod call;
 mod channel;
-mod client;
 mod dial;
 mod error;
 mod events;
@@ -41,10 +40,9 @@ mod waiting;
 
 pub use call::Make;
 pub use channel::{GrpcChannel, Hub, OutgoingCall};
-pub use client::{ClientStream, Route};
 pub use dial::ClientLimits;
 pub use error::CommError;
-pub use events::{Event, Happened};
+pub use events::{Event, Following, Happened};
 pub use limits::Limits;
 pub use line::Line;
 pub use responder::{Answer, Responder};

@@ -96,7 +96,14 @@ impl Link {
         }
     }
 
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Bytes>, String> {
+    /// Connects for the first time; says why that is not possible.
+    pub(crate) async fn begin(&self) -> Result<(), String> {
+        let server = self.connect().await?;
+        *self.state.lock().await = State { server: Some(server), made: 1, failed: None };
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Bytes>, String> {
         let mut closed = self.closed.subscribe();
         let until = async move {
             // It fails when nobody has the link any more.

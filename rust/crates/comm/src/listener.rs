@@ -38,7 +38,9 @@ impl Listener {
             host => host,
         };
         let port: u16 = port.parse().map_err(|error| wrong(&error))?;
-        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+        let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+        // As Go does: a client that knows of one kind only knows of this one.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
         let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|error| wrong(&error))?;
         let port = listener.local_addr().map_err(|error| wrong(&error))?.port();
         Ok((Self::Tcp(listener), port))

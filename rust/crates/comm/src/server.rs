@@ -11,7 +11,8 @@ use tonic::{Code, Status};
 use crate::accept::{Phase, accept};
 use crate::call::Make;
 use crate::error::CommError;
-use crate::events::{Event, Happened};
+use crate::events::{Event, Following, Happened};
+use crate::exchange::framed;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::line::Line;
@@ -74,6 +75,15 @@ impl Server {
         events
     }
 
+    /// Has `take` take every event, on the thread that serves: it must not wait. Nobody drains them then.
+    pub fn follow(&self, take: impl Fn(Event) + Send + 'static) -> Result<Following, CommError> {
+        let guests = Arc::clone(&self.host.guests);
+        self.host.events.follow(move |events| {
+            guests.next_round();
+            events.into_iter().for_each(&take);
+        })
+    }
+
     /// Sends a message of a call; false asks to wait until the call is writable. Of a call that is over, nothing is sent.
     #[must_use]
     pub fn send(&self, call: u64, message: Bytes) -> bool {
@@ -92,6 +102,14 @@ impl Server {
         if let Some(call) = self.host.calls.get(call) {
             call.answer_made(bytes, make);
         }
+    }
+
+    /// Sends one message of many calls, framed once for all; returns those that ask to wait until they are writable.
+    #[must_use]
+    pub fn send_all(&self, calls: &[u64], message: &[u8]) -> Vec<u64> {
+        let framed = framed(message);
+        let is_full = |id: &u64| self.host.calls.get(*id).is_some_and(|call| !call.send_framed(framed.clone()));
+        calls.iter().copied().filter(is_full).collect()
     }
 
     /// Ends a call: code 0 for success, `details` an encoded `google.rpc.Status` or nothing. Text that is longer than

@@ -281,15 +281,12 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
     }
     let roots = std::fs::read(pair.with_extension("crt")).unwrap();
     let tls = fastledger_comm::ClientTls { roots, pair: None, server_name: String::new() };
-    let stream = fastledger_comm::ClientStream::connect(
-        &format!("localhost:{}", server.port()),
-        Some(&tls),
-        "/p.S/M",
-        1_000,
-        |_| None,
-    )
-    .unwrap();
-    stream.send(b"ping");
+    let hub = fastledger_comm::Hub::new().unwrap();
+    let address = format!("localhost:{}", server.port());
+    let channel = hub.channel(&address, Some(&tls), fastledger_comm::ClientLimits::default()).unwrap();
+    channel.begin().unwrap();
+    let stream = channel.converse("/p.S/M", None).unwrap();
+    let _ = stream.send(bytes::Bytes::from_static(b"ping"));
     let begin = Instant::now();
     while !server.drain().iter().any(|event| matches!(event.happened, Happened::Message(_))) {
         assert!(begin.elapsed() < DEADLINE);

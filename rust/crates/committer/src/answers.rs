@@ -8,7 +8,7 @@ use fastledger_identity::ChannelConfig;
 use fastledger_ledger::{LedgerError, View};
 use fastledger_wire::protobuf::with_stack_for;
 
-use crate::definitions::{Definition, Unusable};
+use crate::definitions::{CollectionIndex, Definition, Unusable};
 use crate::error::CommitError;
 use crate::policies;
 use crate::rules::Rules;
@@ -39,7 +39,7 @@ pub fn endorsement_policy(
         if collection.is_empty() {
             return Ok(policies::encode(config, own).ok());
         }
-        let Ok(guard) = definition.collection_guard(collection) else { return Ok(None) };
+        let Ok(guard) = definition.collection_guard(collection, &CollectionIndex::default()) else { return Ok(None) };
         Ok(policies::encode(config, guard.policy().unwrap_or(own)).ok())
     })
 }

@@ -31,6 +31,9 @@ pub(crate) const CONFIG_KEY: StateKey<'static> =
 /// bad entries would be many times its size.
 const MAX_EXPLANATIONS_BYTES: usize = 4 << 20;
 
+/// So many reasons fill [`MAX_EXPLANATIONS_BYTES`], as each takes more than 50 bytes there.
+const MAX_REASONS: usize = MAX_EXPLANATIONS_BYTES / 50;
+
 /// Most transactions of a block of which it is told that an older release judged them otherwise; a block may consist of
 /// them.
 const MAX_ERA_NOTES: usize = 10;
@@ -240,7 +243,7 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     for (index, checked) in (0u32..).zip(checked) {
         match judge.judge(checked, world.tx_ids) {
             Ok(outcome) => accepted.push((index, outcome)),
-            Err(Stop::Invalid(invalid)) => verdicts.invalid(index, invalid),
+            Err(Stop::Invalid(invalid)) => verdicts.next_invalid(index, invalid),
             Err(Stop::Broken(error)) => return Err(error),
         }
     }
@@ -262,6 +265,14 @@ struct Verdicts {
 impl Verdicts {
     fn new(transactions: usize) -> Self {
         Self { codes: vec![TxValidationCode::Valid; transactions], reasons: Vec::new() }
+    }
+
+    /// Gives a first verdict, in the order of transactions. Reasons that will not be kept anyway are dropped.
+    fn next_invalid(&mut self, index: u32, invalid: Invalid) {
+        self.codes[index as usize] = invalid.code;
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push((index, invalid));
+        }
     }
 
     /// Gives a verdict; a later one of the same transaction replaces it.
@@ -419,6 +430,19 @@ mod tests {
             config: None,
             creations: Vec::new(),
         }
+    }
+
+    #[test]
+    fn reasons_that_will_not_be_kept_are_dropped_and_the_first_ones_are_not() {
+        let count = MAX_REASONS + 1_000;
+        let mut verdicts = Verdicts::new(count);
+        let invalid = Invalid::rule(TxValidationCode::NilEnvelope, "");
+        (0..).take(count).for_each(|index| verdicts.next_invalid(index, invalid.clone()));
+        assert!(verdicts.codes.iter().all(|code| *code == TxValidationCode::NilEnvelope));
+        let few = Judged { codes: verdicts.codes, reasons: verdicts.reasons, ..judged(0) };
+        let all = Judged { reasons: (0..).zip(vec![invalid; count]).collect(), ..judged(0) };
+        assert!(few.reasons.len() < count);
+        assert!(few.explanations() == all.explanations());
     }
 
     #[test]

@@ -19,17 +19,18 @@ pub(crate) fn expiries<'a, S: StateReader>(
     batch: &UpdateBatch<'a>,
     state: &S,
 ) -> Result<Vec<Expiry<'a>>, S::Error> {
-    let mut lives: HashMap<(&str, &str), u64> = HashMap::new();
+    let mut lives: HashMap<&str, Lives> = HashMap::new();
     let mut expiries = Vec::new();
     for update in &batch.updates {
         let (namespace, collection) = (update.key.namespace, update.key.collection);
         if collection.is_empty() {
             continue;
         }
-        let life = match lives.entry((namespace, collection)) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(block_to_live(state, namespace, collection)?),
+        let known = match lives.entry(namespace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(lives_of(&collections_of(state, namespace)?)),
         };
+        let life = known.get(collection).copied().unwrap_or(0);
         if let Some(expiring_block) = expiring_block(block_number, life) {
             expiries.push(Expiry { key: update.key, expiring_block });
         }
@@ -37,18 +38,18 @@ pub(crate) fn expiries<'a, S: StateReader>(
     Ok(expiries)
 }
 
-/// How many blocks a collection's values live; 0 is for ever, also where the collection is not defined.
-fn block_to_live<S: PublicState>(state: &S, namespace: &str, collection: &str) -> Result<u64, S::Error> {
-    let package = collections_of(state, namespace)?;
-    Ok(find_block_to_live(&package, collection).unwrap_or(0))
-}
+/// How many blocks the values of a chaincode's collections live; 0 is for ever, as it is where a collection is not
+/// defined.
+type Lives = HashMap<Box<str>, u64>;
 
-fn find_block_to_live(package: &[u8], collection: &str) -> Option<u64> {
-    let package = CollectionConfigPackage::decode(package).ok()?;
-    package.config.into_iter().find_map(|config| match config {
-        CollectionConfig::Static(config) if config.name == collection => Some(config.block_to_live),
-        _ => None,
-    })
+fn lives_of(package: &[u8]) -> Lives {
+    let mut lives = Lives::new();
+    for config in CollectionConfigPackage::decode(package).unwrap_or_default().config {
+        if let CollectionConfig::Static(config) = config {
+            lives.entry(config.name.into()).or_insert(config.block_to_live);
+        }
+    }
+    lives
 }
 
 /// A chaincode's encoded `CollectionConfigPackage`, of whichever lifecycle defines it; empty for none.
@@ -93,5 +94,26 @@ fn updated_chaincode<'a>(update: &fastledger_mvcc::Update<'a>) -> Option<&'a str
         }
         (LSCC, "") if update.state.is_some() => Some(key.split_once('~').map_or(key, |(name, _)| name)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastledger_wire::encode;
+
+    fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode::present_field(&mut out, number, bytes);
+        out
+    }
+
+    #[test]
+    fn of_two_collections_of_one_name_the_first_counts() {
+        let config =
+            |name: &str, life: u8| field(1, &field(1, &[field(1, name.as_bytes()), vec![0x28, life]].concat()));
+        let lives = lives_of(&[config("a", 3), config("b", 0), config("a", 4)].concat());
+        assert_eq!([lives.get("a"), lives.get("b"), lives.get("c")], [Some(&3), Some(&0), None]);
+        assert!(lives_of(b"\x0a").is_empty(), "cut short");
     }
 }

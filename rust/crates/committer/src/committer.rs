@@ -99,9 +99,6 @@ impl Committer {
         if outcome.is_ok() && intent == Intent::Commit {
             self.copies = is_copy;
         }
-        if idle {
-            self.flusher.flush_soon();
-        }
         outcome
     }
 
@@ -206,7 +203,7 @@ impl Committer {
         &mut self,
         incoming: &Incoming,
         checks: &Checks,
-        block: JudgedBlock<'_>,
+        mut block: JudgedBlock<'_>,
         view: &View,
         intent: Intent,
         mut timings: Timings,
@@ -225,7 +222,7 @@ impl Committer {
         };
         if let Some(appended) = location {
             let watch = Stopwatch::start();
-            self.store(incoming.number, appended, &block, view)?;
+            self.store(incoming.number, appended, &mut block, view)?;
             timings.count(Stage::State, watch.spent());
             self.tip = Tip { height: incoming.number + 1, header_hash: Some(header_hash) };
             self.commit_hash = block.commit_hash;
@@ -277,14 +274,20 @@ impl Committer {
         Ok(Appended { tip, location })
     }
 
-    fn store(&self, number: u64, appended: Appended, block: &JudgedBlock<'_>, view: &View) -> Result<(), LedgerError> {
+    fn store(
+        &self,
+        number: u64,
+        appended: Appended,
+        block: &mut JudgedBlock<'_>,
+        view: &View,
+    ) -> Result<(), LedgerError> {
         let batch = &block.judged.batch;
         self.ledger.stage(&CommittedBlock {
             tip: appended.tip,
             location: appended.location,
             updates: batch,
-            tx_ids: block.tx_ids.clone(),
-            history: block.judged.history.clone(),
+            tx_ids: std::mem::take(&mut block.tx_ids),
+            history: std::mem::take(&mut block.judged.history),
             commit_hash: block.commit_hash,
             collection_configs: collections::collection_updates(batch, view)?,
             expiries: collections::expiries(number, batch, view)?,
@@ -383,7 +386,7 @@ pub(crate) fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
 
 fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(Cow<'a, str>, u8)> {
     let entries = checks.chunks.iter().flat_map(Chunk::borrow_dependent);
-    entries.zip(codes).map(|(checked, code)| (Cow::Borrowed(&*checked.entry.indexed_tx_id), *code)).collect()
+    entries.zip(codes).map(|(checked, code)| (Cow::Borrowed(checked.entry.indexed_tx_id()), *code)).collect()
 }
 
 struct LedgerTxIds<'v>(&'v View);

@@ -5,13 +5,17 @@
 //! state before it. State that a definition cannot be read from halts a real peer; because no transaction may
 //! stop a channel, here it makes invalid the transactions that need it (see [`Unusable`]).
 
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
 use fastledger_mvcc::{StateKey, StateReader, UpdateBatch};
 use fastledger_wire::lifecycle::{
     ChaincodeData, ChaincodeEndorsementInfo, ChaincodeValidationInfo, StateData, StateMetadata,
 };
 use fastledger_wire::peer::{CollectionConfig, CollectionConfigPackage};
 use fastledger_wire::policies::ApplicationPolicy;
-use fastledger_wire::protobuf::with_stack_for;
+use fastledger_wire::protobuf::{Reader, Value, with_stack_for};
 use fastledger_wire::{DecodeError, Message};
 
 use crate::policies::PolicyRef;
@@ -223,8 +227,12 @@ impl Definition {
         }
     }
 
-    /// Whose policy guards `collection` (`CollectionValidationInfo`).
-    pub(crate) fn collection_guard<'d>(&'d self, collection: &'d str) -> Result<CollectionGuard<'d>, Unusable> {
+    /// Whose policy guards `collection` (`CollectionValidationInfo`); `index` is this definition's.
+    pub(crate) fn collection_guard<'d>(
+        &'d self,
+        collection: &'d str,
+        index: &CollectionIndex,
+    ) -> Result<CollectionGuard<'d>, Unusable> {
         let collections = match self {
             // The 1.x lifecycle knows no policies of collections.
             Self::Legacy(_) | Self::SystemChaincode => return Ok(CollectionGuard::Chaincode),
@@ -234,21 +242,47 @@ impl Definition {
         if let Some(msp_id) = collection.strip_prefix(IMPLICIT_COLLECTION_PREFIX) {
             return Ok(CollectionGuard::Organization(msp_id));
         }
-        let package = CollectionConfigPackage::decode(collections)
-            .map_err(|error| Unusable(format!("the chaincode's collections cannot be decoded: {error}")))?;
-        for config in package.config {
-            if let CollectionConfig::Static(config) = config
-                && config.name == collection
-            {
-                // An empty policy counts as none: it has no bytes.
-                return Ok(match config.endorsement_policy {
-                    None | Some(ApplicationPolicy::Unset) => CollectionGuard::Chaincode,
-                    Some(policy) => CollectionGuard::Own(policy),
-                });
-            }
+        let undecodable =
+            |error: DecodeError| Unusable(format!("the chaincode's collections cannot be decoded: {error}"));
+        let places = index.0.get_or_init(|| places(collections)).as_ref().map_err(|error| undecodable(*error))?;
+        let place = places.get(collection).cloned();
+        let place = place.ok_or_else(|| Unusable(format!("collection {collection:?} is not defined")))?;
+        // An empty policy counts as none: it has no bytes.
+        match decode_config(&collections[place]).map_err(undecodable)? {
+            CollectionConfig::Static(config) => Ok(match config.endorsement_policy {
+                None | Some(ApplicationPolicy::Unset) => CollectionGuard::Chaincode,
+                Some(policy) => CollectionGuard::Own(policy),
+            }),
+            CollectionConfig::Unset => Ok(CollectionGuard::Chaincode),
         }
-        Err(Unusable(format!("collection {collection:?} is not defined")))
     }
+}
+
+/// Where the collections stand in a definition, found when first asked for: a block may write to as many as there are.
+#[derive(Debug, Default)]
+pub(crate) struct CollectionIndex(OnceLock<Result<Places, DecodeError>>);
+
+/// Where each collection's configuration stands in an encoded `CollectionConfigPackage`, the first of a name.
+type Places = HashMap<Box<str>, Range<usize>>;
+
+/// Decodes one configuration of a package, of which it is the first level of nesting.
+fn decode_config(config: &[u8]) -> Result<CollectionConfig<'_>, DecodeError> {
+    let mut decoded = CollectionConfig::default();
+    decoded.merge(config, 1)?;
+    Ok(decoded)
+}
+
+fn places(package: &[u8]) -> Result<Places, DecodeError> {
+    let mut places = Places::new();
+    let mut reader = Reader::new(package);
+    while let Some((number, value)) = reader.field()? {
+        let (1, Value::Bytes(config)) = (number, value) else { continue };
+        if let CollectionConfig::Static(decoded) = decode_config(config)? {
+            let end = package.len() - reader.rest().len();
+            places.entry(decoded.name.into()).or_insert(end - config.len()..end);
+        }
+    }
+    Ok(places)
 }
 
 /// The stored fields of a `lifecycle.ChaincodeDefinition`, each an encoded `StateData` (`lifecycle.Serializer`).

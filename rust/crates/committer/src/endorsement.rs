@@ -2,6 +2,7 @@
 //! Whether a namespace's writes carry the endorsements that they need
 //! (`core/common/validation/statebased`: key-level, collection and chaincode policies).
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::Message;
 use fastledger_wire::rwset::{KvMetadataWrite, NsRwSet};
 
-use crate::definitions::Definition;
+use crate::definitions::{CollectionIndex, Definition};
+use crate::key_policies::{KeyPolicies, KeyPolicy, LONG_METADATA_BYTES};
 use crate::policies::{self, PolicyRef};
 use crate::rules::Rules;
 
@@ -50,8 +52,12 @@ pub(crate) struct NamespaceCheck<'c, 'a, S> {
     pub state: &'c S,
     /// Keys whose policy an earlier, endorsed transaction of this block changes.
     pub changed: &'c HashSet<StateKey<'a>>,
+    /// Those of keys with long metadata that were looked up for the block.
+    pub key_policies: &'c RefCell<KeyPolicies<'a>>,
     pub namespace: &'a str,
     pub definition: &'c Definition,
+    /// Where the definition's collections stand.
+    pub collections: &'c CollectionIndex,
     /// Those whose signature holds, each once.
     pub endorsers: &'c [Arc<Identity>],
 }
@@ -60,7 +66,7 @@ pub(crate) struct NamespaceCheck<'c, 'a, S> {
 struct Satisfied<'a> {
     any: bool,
     chaincode: bool,
-    collections: Vec<&'a str>,
+    collections: HashSet<&'a str>,
     /// Keys with a policy of their own, by collection.
     keys: HashSet<(&'a str, &'a [u8])>,
 }
@@ -90,16 +96,36 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
         if self.changed.contains(&key) {
             return Err(unendorsed(key, "it was changed by an earlier transaction of the same block").into());
         }
-        let metadata = self.state.metadata(key).map_err(Failure::Broken)?;
-        let Some(policy) = validation_parameter(&metadata).map_err(|text| unendorsed(key, text))? else {
+        let outcome = self.key_policy(key).map_err(Failure::Broken)?;
+        if outcome.map_err(|text| unendorsed(key, text))?.is_none() {
             return Ok(self.collection_policy(collection, satisfied)?);
-        };
-        let policy =
-            if self.rules.v2_0_validation { PolicyRef::WrappedSignature(policy) } else { PolicyRef::Signature(policy) };
-        policies::evaluate(self.config, policy, self.endorsers).map_err(|policy| unendorsed(key, policy))?;
+        }
         satisfied.keys.insert((collection, key.key));
         satisfied.any = true;
         Ok(())
+    }
+
+    /// Whether the endorsers satisfy a key's own policy; none where it has none.
+    fn key_policy(&self, key: StateKey<'a>) -> Result<Result<Option<()>, String>, S::Error> {
+        let known = self.key_policies.borrow().get(key);
+        if let Some(known) = known {
+            return Ok(known.evaluate(self.endorsers));
+        }
+        let metadata = self.state.metadata(key)?;
+        let find = |policy| policies::find(self.config, self.wrapped(policy));
+        let policy = validation_parameter(&metadata).and_then(|policy| policy.map(find).transpose());
+        if metadata.len() < LONG_METADATA_BYTES {
+            return Ok(
+                policy.and_then(|policy| policy.map(|policy| policies::hold(&policy, self.endorsers)).transpose())
+            );
+        }
+        let policy = Arc::new(KeyPolicy::new(policy));
+        self.key_policies.borrow_mut().remember(key, &policy, metadata.len());
+        Ok(policy.evaluate(self.endorsers))
+    }
+
+    fn wrapped<'p>(&self, policy: &'p [u8]) -> PolicyRef<'p> {
+        if self.rules.v2_0_validation { PolicyRef::WrappedSignature(policy) } else { PolicyRef::Signature(policy) }
     }
 
     /// `CheckCCEPIfNotChecked`.
@@ -107,20 +133,20 @@ impl<'a, S: StateReader> NamespaceCheck<'_, 'a, S> {
         if collection.is_empty() {
             return self.chaincode_policy_once(satisfied);
         }
-        if satisfied.collections.iter().rev().any(|known| *known == collection) {
+        if satisfied.collections.contains(collection) {
             return Ok(());
         }
         let guards = || format!("the policy of collection {collection:?}");
         let guard = self
             .definition
-            .collection_guard(collection)
+            .collection_guard(collection, self.collections)
             .map_err(|unusable| Unendorsed { guards: guards(), policy: unusable.0 })?;
         match guard.policy() {
             None => self.chaincode_policy_once(satisfied)?,
             Some(policy) => policies::evaluate(self.config, policy, self.endorsers)
                 .map_err(|policy| Unendorsed { guards: guards(), policy })?,
         }
-        satisfied.collections.push(collection);
+        satisfied.collections.insert(collection);
         satisfied.any = true;
         Ok(())
     }
@@ -227,7 +253,7 @@ mod tests {
         fn range(
             &self,
             _: &str,
-            _: &str,
+            _: &[u8],
             _: &str,
             _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
         ) -> Result<(), Infallible> {
@@ -262,7 +288,18 @@ mod tests {
             collections,
         });
         let (changed, namespace) = (&HashSet::new(), "cc");
-        run(&NamespaceCheck { config: &config, rules, state, changed, namespace, definition, endorsers: &[] });
+        let (key_policies, collections) = (&RefCell::default(), &CollectionIndex::default());
+        run(&NamespaceCheck {
+            config: &config,
+            rules,
+            state,
+            changed,
+            key_policies,
+            namespace,
+            definition,
+            collections,
+            endorsers: &[],
+        });
     }
 
     #[test]
@@ -279,13 +316,31 @@ mod tests {
     }
 
     #[test]
+    fn long_metadata_is_read_once_for_a_block() {
+        let entry = [field(1, VALIDATION_PARAMETER.as_bytes()), field(2, &nobody_needed())].concat();
+        for length in [LONG_METADATA_BYTES, 1] {
+            let key = field(1, &vec![b'k'; length]);
+            let state = Guarded { metadata: [key, field(2, &entry)].concat(), asked: AtomicUsize::new(0) };
+            let write = KvWrite { key: "k", is_delete: false, value: b"v" };
+            let public = KvRwSet { writes: vec![write], ..KvRwSet::default() };
+            with_check(&state, |check| {
+                for _ in 0..100 {
+                    let writes = [NsRwSet { namespace: "cc", public: public.clone(), collections: Vec::new() }];
+                    assert!(check.check(writes.iter()).is_ok());
+                }
+                assert_eq!(state.asked.load(Relaxed), if length == 1 { 100 } else { 1 });
+            });
+        }
+    }
+
+    #[test]
     fn a_collection_is_looked_up_once_also_where_the_chaincodes_policy_guards_it() {
         let state = Guarded { metadata: Vec::new(), asked: AtomicUsize::new(0) };
         with_check(&state, |check| {
             let mut satisfied = Satisfied::default();
             for _ in 0..3 {
                 assert_eq!(check.collection_policy("coll", &mut satisfied), Ok(()));
-                assert!(satisfied.chaincode && satisfied.collections == ["coll"]);
+                assert!(satisfied.chaincode && satisfied.collections.contains("coll"));
             }
         });
     }

@@ -179,7 +179,7 @@ impl Excerpt {
         let metadata = incoming.metadata();
         let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
         let entries = incoming.data();
-        let share = Share { block: incoming.bytes.clone(), entries: incoming.entries.clone() };
+        let share = Share::all(incoming);
         let chunk =
             self.config.as_ref().map(|config| Chunk::check(share, config, &self.verifier, &mut Timings::default()));
         let findings: Vec<_> = match &chunk {
@@ -199,7 +199,7 @@ impl Excerpt {
 
     /// What can be said of an entry under the configuration in force.
     fn finding(&self, checked: &Checked<'_>) -> Finding {
-        let Ok(signed) = &checked.entry.signed else { return form(&checked.entry) };
+        let Ok(signed) = checked.entry.signed() else { return form(&checked.entry) };
         match signed.channel_header.r#type {
             header_type::CONFIG | header_type::CONFIG_UPDATE | header_type::ENDORSER_TRANSACTION => {}
             header_type::ORDERER_TRANSACTION | header_type::PEER_RESOURCE_UPDATE | header_type::TOKEN_TRANSACTION => {
@@ -207,7 +207,7 @@ impl Excerpt {
             }
             _ => return Finding::Certain(TxValidationCode::BadCommonHeader),
         }
-        if checked.creator.is_err() {
+        if checked.creator().is_err() {
             return Finding::Certain(TxValidationCode::BadCreatorSignature);
         }
         match &signed.body {
@@ -222,8 +222,8 @@ impl Excerpt {
 
     fn remember(&mut self, entries: &[&[u8]]) {
         for entry in Entry::parse_all(entries) {
-            if self.tx_ids.len() < MAX_TX_IDS && !entry.indexed_tx_id.is_empty() {
-                self.tx_ids.insert(short(&entry.indexed_tx_id));
+            if self.tx_ids.len() < MAX_TX_IDS && !entry.indexed_tx_id().is_empty() {
+                self.tx_ids.insert(short(entry.indexed_tx_id()));
             }
         }
     }
@@ -264,7 +264,7 @@ enum Finding {
 
 /// What an entry's form says, to peers of every release.
 fn form(entry: &Entry<'_>) -> Finding {
-    entry.signed.as_ref().map_or_else(|invalid| Finding::Certain(invalid.code), |_| Finding::Unknown)
+    entry.signed().map_or_else(|invalid| Finding::Certain(invalid.code), |_| Finding::Unknown)
 }
 
 fn differences(stored: &[u8], findings: &[Finding]) -> Vec<(u32, String)> {
@@ -290,7 +290,7 @@ fn differences(stored: &[u8], findings: &[Finding]) -> Vec<(u32, String)> {
 
 /// What a transaction writes, without what it read.
 fn blind<'a>(entry: &Entry<'a>) -> Option<TxRwSet<'a>> {
-    let Ok(Body::Endorser(tx)) = &entry.signed.as_ref().ok()?.body else { return None };
+    let Ok(Body::Endorser(tx)) = &entry.signed().ok()?.body else { return None };
     let mut rwset = tx.rwset.as_ref().ok()?.clone();
     for namespace in &mut rwset.namespaces {
         namespace.public.reads.clear();
@@ -332,7 +332,7 @@ impl StateReader for Unknown {
     fn range(
         &self,
         _: &str,
-        _: &str,
+        _: &[u8],
         _: &str,
         _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Infallible> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fastledger_wire::Message;
 use fastledger_wire::msp::SerializedIdentity;
 
-use crate::checked::EndorsementCheck;
+use crate::checked::SignatureCheck;
 use crate::transaction::EndorserTransaction;
 use crate::verdict::{EndorsementOutcome, Invalid, Reason};
 
@@ -14,7 +14,7 @@ use crate::verdict::{EndorsementOutcome, Invalid, Reason};
 const MAX_DESCRIBED_ENDORSEMENTS: usize = 64;
 
 /// Adds to a failed policy what became of every endorsement.
-pub(crate) fn describe_endorsements(invalid: &mut Invalid, tx: &EndorserTransaction<'_>, checks: &[EndorsementCheck]) {
+pub(crate) fn describe_endorsements(invalid: &mut Invalid, tx: &EndorserTransaction<'_>, checks: &[SignatureCheck]) {
     let Reason::Policy { endorsements, .. } = Arc::make_mut(&mut invalid.reason) else { return };
     *endorsements = tx
         .endorsements
@@ -25,7 +25,7 @@ pub(crate) fn describe_endorsements(invalid: &mut Invalid, tx: &EndorserTransact
         .collect();
 }
 
-fn describe(endorser: &[u8], check: &EndorsementCheck) -> EndorsementOutcome {
+fn describe(endorser: &[u8], check: &SignatureCheck) -> EndorsementOutcome {
     match check {
         Ok(identity) => EndorsementOutcome {
             msp_id: identity.mspid().to_owned(),
@@ -38,7 +38,7 @@ fn describe(endorser: &[u8], check: &EndorsementCheck) -> EndorsementOutcome {
         Err(text) => EndorsementOutcome {
             msp_id: SerializedIdentity::decode(endorser).map_or("", |identity| identity.mspid).to_owned(),
             subject: String::new(),
-            outcome: text.clone(),
+            outcome: text.to_string(),
         },
     }
 }

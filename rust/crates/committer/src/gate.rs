@@ -59,6 +59,11 @@ impl Gate {
         true
     }
 
+    /// Whether what entered last is the only block inside.
+    pub(crate) fn holds_one(&self) -> bool {
+        self.lock().blocks == 1
+    }
+
     /// Leaves after commit.
     pub(crate) fn leave(&self, size: Size) {
         let mut state = self.lock();

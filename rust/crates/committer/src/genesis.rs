@@ -39,7 +39,7 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
         config: Some((0, envelope)),
         creations: Vec::new(),
     };
-    Ok(Genesis { config, judged, tx_id: Entry::parse(data[0]).indexed_tx_id.into_owned() })
+    Ok(Genesis { config, judged, tx_id: Entry::parse(data[0]).indexed_tx_id().to_owned() })
 }
 
 /// Channel and `ConfigEnvelope` of a configuration transaction; neither creator nor signature is needed here.

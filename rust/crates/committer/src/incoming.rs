@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A block at the door: taken apart just far enough to share out the work.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fastledger_wire::common::{Block, BlockHeader, ChannelHeader, Envelope, Payload, header_type, metadata_slot};
@@ -13,16 +13,30 @@ use crate::well_formed;
 /// Most bytes that a block may have: what Fabric's clients and servers let through (`comm.MaxRecvMsgSize`).
 pub const MAX_BLOCK_BYTES: usize = 100 << 20;
 
+/// Where something stands in a block's bytes, of which there are at most [`MAX_BLOCK_BYTES`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    start: u32,
+    bytes: u32,
+}
+
+impl Span {
+    pub(crate) fn of(self, block: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        &block[start..start + self.bytes as usize]
+    }
+}
+
 /// A block whose outer message is sound.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub bytes: Bytes,
     pub number: u64,
-    previous_hash: Range<usize>,
-    data_hash: Range<usize>,
+    previous_hash: Span,
+    data_hash: Span,
     /// Where each entry stands in `bytes`.
-    pub entries: Vec<Range<usize>>,
-    metadata: Vec<Range<usize>>,
+    pub entries: Arc<[Span]>,
+    metadata: Arc<[Span]>,
     /// Whether this is a configuration block (`protoutil.HasConfigTx`).
     pub is_config: bool,
     /// The first entry that is not exactly one envelope, and why, where that refuses the block: found before anything
@@ -43,10 +57,10 @@ impl Incoming {
             return Err(Refusal::Incomplete("transactions"));
         }
         let metadata = block.metadata.unwrap_or_default().metadata;
-        let range = |slice: &[u8]| range_in(&bytes, slice);
-        let ranges = |slices: &[&[u8]]| slices.iter().map(|slice| range(slice)).collect();
-        let (previous_hash, data_hash) = (range(header.previous_hash), range(header.data_hash));
-        let (number, entries, metadata) = (header.number, ranges(&data), ranges(&metadata));
+        let span = |slice: &[u8]| span_in(&bytes, slice);
+        let spans = |slices: &[&[u8]]| slices.iter().map(|slice| span(slice)).collect();
+        let (previous_hash, data_hash) = (span(header.previous_hash), span(header.data_hash));
+        let (number, entries, metadata) = (header.number, spans(&data), spans(&metadata));
         let is_config = matches!(data.as_slice(), [entry] if is_config(entry));
         let malformed = if is_config || allow_malformed { None } else { well_formed::first_malformed(&data) };
         Ok(Self { bytes, number, previous_hash, data_hash, entries, metadata, is_config, malformed })
@@ -63,8 +77,8 @@ impl Incoming {
     pub(crate) fn header(&self) -> BlockHeader<'_> {
         BlockHeader {
             number: self.number,
-            previous_hash: &self.bytes[self.previous_hash.clone()],
-            data_hash: &self.bytes[self.data_hash.clone()],
+            previous_hash: self.previous_hash.of(&self.bytes),
+            data_hash: self.data_hash.of(&self.bytes),
         }
     }
 
@@ -73,12 +87,12 @@ impl Incoming {
     }
 
     pub(crate) fn data(&self) -> Vec<&[u8]> {
-        self.entries.iter().map(|range| &self.bytes[range.clone()]).collect()
+        self.entries.iter().map(|span| span.of(&self.bytes)).collect()
     }
 
     /// The metadata slots that Fabric gives every block, those that are missing empty (`InitBlockMetadata`).
     pub(crate) fn metadata(&self) -> Vec<&[u8]> {
-        let mut slots: Vec<&[u8]> = self.metadata.iter().map(|range| &self.bytes[range.clone()]).collect();
+        let mut slots: Vec<&[u8]> = self.metadata.iter().map(|span| span.of(&self.bytes)).collect();
         slots.resize(slots.len().max(metadata_slot::COUNT), &[]);
         slots
     }
@@ -99,12 +113,13 @@ fn is_config(entry: &[u8]) -> bool {
 }
 
 /// Where `part`, a slice of `whole`, stands in it.
-fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+fn span_in(whole: &[u8], part: &[u8]) -> Span {
     if part.is_empty() {
-        return 0..0;
+        return Span::default();
     }
-    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    start..start + part.len()
+    #[expect(clippy::cast_possible_truncation, reason = "no block is larger than MAX_BLOCK_BYTES")]
+    let [start, bytes] = [part.as_ptr() as usize - whole.as_ptr() as usize, part.len()].map(|number| number as u32);
+    Span { start, bytes }
 }
 
 /// The channel that the first entry of a block names (`protoutil.GetChannelIDFromBlock`).

@@ -4,6 +4,7 @@
 //! Two generations of Fabric's validator live here: that of channels with application capability `V2_0` or later
 //! (`txvalidator/v20`) and that of earlier ones (`txvalidator/v14` with the built-in v1.2 and v1.3 plugins).
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,11 +14,12 @@ use fastledger_wire::common::header_type;
 use fastledger_wire::rwset::TxRwSet;
 use fastledger_wire::{Message, TxValidationCode, msp};
 
-use crate::checked::{Checked, EndorsementCheck};
-use crate::definitions::{Definition, LegacyDefinition, Unusable};
+use crate::checked::{Checked, SignatureCheck};
+use crate::definitions::{CollectionIndex, Definition, LegacyDefinition, Unusable};
 use crate::endorsement::{self, Failure, NamespaceCheck, Unendorsed};
 use crate::explain::describe_endorsements;
 use crate::invocation::Invocation;
+use crate::key_policies::KeyPolicies;
 use crate::lscc;
 use crate::policies::{self, PolicyRef};
 use crate::rules::Rules;
@@ -61,19 +63,33 @@ impl<E> From<Invalid> for Stop<E> {
     }
 }
 
+/// A chaincode's definition as the block's transactions meet it.
+struct Known {
+    definition: Definition,
+    collections: CollectionIndex,
+}
+
 /// Judges the transactions of one block, first to last.
 pub(crate) struct Judge<'j, 'a, S> {
     config: &'j ChannelConfig,
     rules: Rules,
     state: &'j S,
-    definitions: HashMap<&'a str, Arc<Result<Definition, Unusable>>>,
+    definitions: HashMap<&'a str, Arc<Result<Known, Unusable>>>,
     changed_policies: HashSet<StateKey<'a>>,
+    key_policies: RefCell<KeyPolicies<'a>>,
 }
 
 impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
     /// Begins a block; `state` is what was committed before it.
     pub(crate) fn new(config: &'j ChannelConfig, rules: Rules, state: &'j S) -> Self {
-        Self { config, rules, state, definitions: HashMap::new(), changed_policies: HashSet::new() }
+        Self {
+            config,
+            rules,
+            state,
+            definitions: HashMap::new(),
+            changed_policies: HashSet::new(),
+            key_policies: RefCell::default(),
+        }
     }
 
     /// Judges the next transaction.
@@ -82,10 +98,10 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         checked: &'t Checked<'a>,
         index: &impl TxIdIndex<Error = S::Error>,
     ) -> Result<Accepted<'t, 'a>, Stop<S::Error>> {
-        let signed = checked.entry.signed.as_ref().map_err(Clone::clone)?;
+        let signed = checked.entry.signed().map_err(Clone::clone)?;
         self.known_type(signed.channel_header.r#type)?;
-        if let Err(text) = &checked.creator {
-            return Err(Invalid::rule(TxValidationCode::BadCreatorSignature, text.clone()).into());
+        if let Err(text) = checked.creator() {
+            return Err(Invalid::rule(TxValidationCode::BadCreatorSignature, &**text).into());
         }
         let tx = match signed.body.as_ref().map_err(Clone::clone)? {
             Body::Config(envelope) => return Ok(Accepted::Config(envelope)),
@@ -109,7 +125,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         };
         result.map_err(|failure| match failure {
             Stop::Invalid(mut invalid) => {
-                describe_endorsements(&mut invalid, tx, &checked.endorsements);
+                describe_endorsements(&mut invalid, tx, checked.endorsements());
                 Stop::Invalid(invalid)
             }
             broken @ Stop::Broken(_) => broken,
@@ -132,7 +148,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
 
     /// An orderer signs what it makes of a request, and asks itself whether it may write (`SigFilter`).
     fn may_create_channels(&self, checked: &Checked<'a>) -> Result<(), Invalid> {
-        let creator: Vec<_> = checked.creator.iter().cloned().collect();
+        let creator: Vec<_> = checked.creator().into_iter().cloned().collect();
         let policies = ["/Channel/Writers", "/Channel/Orderer/Writers"];
         let mut writers = policies.into_iter().filter_map(|path| self.config.policy(path));
         if writers.any(|policy| policy.is_satisfied_by(&creator)) {
@@ -180,7 +196,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
                 .as_ref()
                 .map_err(|unusable| Invalid::rule(TxValidationCode::InvalidOtherReason, unusable.0.clone()))?;
             if *namespace == invocation.chaincode
-                && let Definition::Legacy(LegacyDefinition { version, .. }) = definition
+                && let Definition::Legacy(LegacyDefinition { version, .. }) = &definition.definition
                 && version != invocation.version
             {
                 let text = format!(
@@ -209,7 +225,8 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             let text = format!("system chaincode {name:?} cannot be invoked");
             return Err(Invalid::rule(TxValidationCode::IllegalWriteset, text).into());
         }
-        self.built_in_plugin(invocation, name, &Definition::SystemChaincode, tx, checked)
+        let known = Known { definition: Definition::SystemChaincode, collections: CollectionIndex::default() };
+        self.built_in_plugin(invocation, name, &known, tx, checked)
     }
 
     /// The built-in validation plugin of 1.3, or that of 1.2 before.
@@ -217,14 +234,14 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         &mut self,
         invocation: &Invocation<'_, 'a>,
         namespace: &'a str,
-        definition: &Definition,
+        known: &Known,
         tx: &EndorserTransaction<'a>,
         checked: &Checked<'a>,
     ) -> Result<(), Stop<S::Error>> {
         if self.rules.v1_3_validation {
-            self.by_key(invocation, namespace, definition, checked.endorsers().as_slice())?;
+            self.by_key(invocation, namespace, known, checked.endorsers().as_slice())?;
         } else {
-            self.by_chaincode(namespace, definition, tx, checked)?;
+            self.by_chaincode(namespace, &known.definition, tx, checked)?;
         }
         if namespace == LSCC { self.lscc_invocation(tx, checked) } else { Ok(()) }
     }
@@ -233,7 +250,7 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         &self,
         invocation: &Invocation<'_, 'a>,
         namespace: &'a str,
-        definition: &Definition,
+        Known { definition, collections }: &Known,
         endorsers: &[Arc<Identity>],
     ) -> Result<(), Stop<S::Error>> {
         let check = NamespaceCheck {
@@ -241,8 +258,10 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
             rules: self.rules,
             state: self.state,
             changed: &self.changed_policies,
+            key_policies: &self.key_policies,
             namespace,
             definition,
+            collections,
             endorsers,
         };
         let writes = invocation.rwset.namespaces.iter().filter(|writes| writes.namespace == namespace);
@@ -260,14 +279,14 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         checked: &Checked<'a>,
     ) -> Result<(), Invalid> {
         let guards = format!("the endorsement policy of chaincode {namespace:?}");
-        let endorsers = first_endorsers(tx, &checked.endorsements)
+        let endorsers = first_endorsers(tx, checked.endorsements())
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards: guards.clone(), policy }))?;
         policies::evaluate(self.config, definition.policy(self.rules), endorsers.as_slice())
             .map_err(|policy| policy_failure(namespace, Unendorsed { guards, policy }))
     }
 
     fn lscc_invocation(&self, tx: &EndorserTransaction<'a>, checked: &Checked<'a>) -> Result<(), Stop<S::Error>> {
-        let lookup = LsccLookup { state: self.state, config: self.config, creator: checked.creator.as_ref().ok() };
+        let lookup = LsccLookup { state: self.state, config: self.config, creator: checked.creator().ok() };
         lscc::validate_invocation(tx, self.rules, &lookup).map_err(|failure| match failure {
             lscc::Failure::Policy(text) => {
                 Stop::Invalid(Invalid::rule(TxValidationCode::EndorsementPolicyFailure, text))
@@ -276,12 +295,13 @@ impl<'j, 'a, S: StateReader> Judge<'j, 'a, S> {
         })
     }
 
-    fn definition(&mut self, name: &'a str) -> Result<Arc<Result<Definition, Unusable>>, Stop<S::Error>> {
+    fn definition(&mut self, name: &'a str) -> Result<Arc<Result<Known, Unusable>>, Stop<S::Error>> {
         if let Some(known) = self.definitions.get(name) {
             return Ok(Arc::clone(known));
         }
         let found = Definition::in_force(self.state, name, self.rules);
-        let found = Arc::new(found.map_err(Stop::Broken)?);
+        let found = found.map_err(Stop::Broken)?;
+        let found = Arc::new(found.map(|definition| Known { definition, collections: CollectionIndex::default() }));
         self.definitions.insert(name, Arc::clone(&found));
         Ok(found)
     }
@@ -317,7 +337,7 @@ fn policy_failure(namespace: &str, unendorsed: Unendorsed) -> Invalid {
 
 /// The signature set of the 1.2 plugin: of each identity only the first endorsement counts, even where its signature
 /// is bad and a later one's is good, and one that cannot be decoded spoils them all (`deduplicateIdentity`).
-fn first_endorsers(tx: &EndorserTransaction<'_>, endorsements: &[EndorsementCheck]) -> Result<Signers, String> {
+fn first_endorsers(tx: &EndorserTransaction<'_>, endorsements: &[SignatureCheck]) -> Result<Signers, String> {
     let mut seen = HashSet::new();
     let mut endorsers = Signers::default();
     for (endorsement, check) in tx.endorsements.iter().zip(endorsements) {

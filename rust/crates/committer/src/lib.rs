@@ -39,6 +39,7 @@ mod genesis;
 mod incoming;
 mod invocation;
 mod judge;
+mod key_policies;
 mod lscc;
 mod outcome;
 mod peer_ledger;

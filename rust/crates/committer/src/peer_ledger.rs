@@ -20,7 +20,7 @@ use crate::committer::Committer;
 use crate::counts::REBUILDS;
 use crate::current_config::CurrentConfig;
 use crate::definitions::Definition;
-use crate::durable::{self, Leaving};
+use crate::durable::{Exit, Leaving};
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
@@ -132,12 +132,11 @@ impl PeerLedger {
         })?;
         let gate = Arc::new(Gate::new(options.blocks_ahead));
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
-        let (judged, waiting) = bounded(MAX_BLOCKS_AHEAD);
         let (outcomes, results) = unbounded();
         let threads = (|| {
-            let sync = durable::start(Arc::clone(&ledger), options.durable, Arc::clone(&gate), waiting, outcomes)?;
+            let (exit, sync) = Exit::start(Arc::clone(&ledger), options.durable, Arc::clone(&gate), outcomes)?;
             let stopping = Arc::clone(&gate);
-            let commit = thread("commit", move || commit_all(committer, &queue, &stopping, &judged))?;
+            let commit = thread("commit", move || commit_all(committer, &queue, &stopping, &exit))?;
             std::io::Result::Ok((vec![commit, sync], Workers::start(workers, verifier)?))
         })();
         let (threads, workers) = threads.map_err(|error| CommitError::Threads(error.to_string()))?;
@@ -214,7 +213,7 @@ impl PeerLedger {
         }
         let config = self.config();
         let pieces = match &incoming {
-            Ok(block) => self.workers.share_out(block, config.as_ref()),
+            Ok(block) => self.workers.share_out(block, config.as_ref(), self.gate.holds_one()),
             Err(_) => Pieces::none(),
         };
         let in_flight = InFlight { incoming, intent, pieces, epoch: self.epoch.load(Ordering::Acquire) };
@@ -313,7 +312,7 @@ impl Drop for PeerLedger {
 }
 
 /// The committer's thread: every block gets one outcome; a broken ledger or a defect ends the channel.
-fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate, judged: &Sender<Leaving>) {
+fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate, exit: &Exit) {
     let mut void_epoch = None;
     for in_flight in queue {
         let (epoch, size) = (in_flight.epoch, Size::of(&in_flight.incoming));
@@ -330,7 +329,7 @@ fn commit_all(mut committer: Committer, queue: &Receiver<InFlight>, gate: &Gate,
         if broken {
             gate.stop();
         }
-        if judged.send(Leaving { outcome, size }).is_err() || broken {
+        if !exit.leave(Leaving { outcome, size }, queue.is_empty()) || broken {
             break;
         }
     }

@@ -31,6 +31,9 @@ use crate::timings::{Stage, Stopwatch, Timings};
 /// Entries that a worker takes at a time: signatures enough for an efficient batch, shares enough for all workers.
 const SHARE_ENTRIES: usize = 128;
 
+/// Most bytes of a block that whoever waits for it checks himself.
+const OWN_BYTES: usize = 1 << 20;
+
 /// Blocks whose data is hashed at a time: more do not go faster, and would keep the first one waiting.
 const HASHES_AT_ONCE: usize = 4;
 
@@ -55,14 +58,23 @@ pub(crate) struct InFlight {
     pub epoch: u64,
 }
 
-/// What the workers will find in a block.
-pub(crate) struct Pieces {
-    /// How many chunks will come.
-    chunks: usize,
-    receiver: Receiver<Piece>,
+/// What will be found in a block.
+pub(crate) enum Pieces {
+    /// By the workers, in so many chunks.
+    Shared { chunks: usize, receiver: Receiver<Piece> },
+    /// By whoever waits for it.
+    Own(Box<Own>),
 }
 
-/// What the workers found in a block.
+/// A small block that is alone in the pipeline: waking others for it, and being woken by them, takes longer than the
+/// work.
+pub(crate) struct Own {
+    block: Incoming,
+    config: Arc<ChannelConfig>,
+    verifier: Arc<Verifier>,
+}
+
+/// What was found in a block.
 pub(crate) struct Checks {
     pub chunks: Vec<Chunk>,
     pub data_hash: Hash,
@@ -70,7 +82,7 @@ pub(crate) struct Checks {
 }
 
 /// One worker's contribution.
-enum Piece {
+pub(crate) enum Piece {
     Chunk(usize, Box<Chunk>, Timings),
     DataHash(Hash, Timings),
     Defect(Defect),
@@ -157,19 +169,24 @@ impl Workers {
     }
 
     /// Shares a block out, unless a malformed entry refuses it anyway; `config` is none at the beginning of a channel,
-    /// where there is nothing to check against.
-    pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>) -> Pieces {
-        let shares: Vec<_> = match config {
-            Some(_) if incoming.malformed.is_none() => {
-                incoming.entries.chunks(SHARE_ENTRIES).map(<[_]>::to_vec).collect()
-            }
-            _ => Vec::new(),
-        };
-        let (sender, receiver) = bounded(shares.len() + 1);
-        let chunks = shares.len();
-        for (number, entries) in shares.into_iter().enumerate() {
+    /// where there is nothing to check against. One that `is_alone` is left whole if it is small.
+    pub(crate) fn share_out(&self, incoming: &Incoming, config: Option<&Arc<ChannelConfig>>, is_alone: bool) -> Pieces {
+        let config = config.filter(|_| incoming.malformed.is_none());
+        let entries = &incoming.entries;
+        let is_small = entries.len() <= SHARE_ENTRIES && incoming.bytes.len() <= OWN_BYTES;
+        if let Some(config) = config
+            && is_alone
+            && is_small
+        {
+            let (config, verifier) = (Arc::clone(config), Arc::clone(&self.verifier));
+            return Pieces::Own(Box::new(Own { block: incoming.clone(), config, verifier }));
+        }
+        let chunks = config.map_or(0, |_| entries.len().div_ceil(SHARE_ENTRIES));
+        let (sender, receiver) = bounded(chunks + 1);
+        for number in 0..chunks {
             let (Some(config), verifier) = (config.cloned(), Arc::clone(&self.verifier)) else { continue };
-            let share = Share { block: incoming.bytes.clone(), entries };
+            let part = number * SHARE_ENTRIES..entries.len().min((number + 1) * SHARE_ENTRIES);
+            let share = Share { block: incoming.bytes.clone(), entries: (Arc::clone(entries), part) };
             self.give(sender.clone(), move || {
                 let mut timings = Timings::default();
                 let chunk = Chunk::check(share, &config, &verifier, &mut timings);
@@ -179,7 +196,7 @@ impl Workers {
         self.unhashed.add(incoming.clone(), sender);
         // Makes a worker look for what is not hashed.
         self.send(Box::new(|| ()));
-        Pieces { chunks, receiver }
+        Pieces::Shared { chunks, receiver }
     }
 
     fn give(&self, sender: Sender<Piece>, work: impl FnOnce() -> Piece + Send + 'static) {
@@ -209,32 +226,53 @@ impl Drop for Workers {
 impl Pieces {
     /// Of what is not a block nothing is found.
     pub(crate) fn none() -> Self {
-        Self { chunks: 0, receiver: bounded(0).1 }
+        Self::Shared { chunks: 0, receiver: bounded(0).1 }
     }
 
-    /// Waits for the workers.
-    pub(crate) fn wait(&self) -> Result<Checks, Defect> {
-        let mut chunks: Vec<Option<Chunk>> = Vec::new();
-        chunks.resize_with(self.chunks, || None);
-        let (mut data_hash, mut timings) = (None, Timings::default());
-        for _ in 0..=self.chunks {
-            match self.receiver.recv() {
-                Ok(Piece::Chunk(number, chunk, spent)) => {
-                    chunks[number] = Some(*chunk);
-                    timings.add(&spent);
-                }
-                Ok(Piece::DataHash(hash, spent)) => {
-                    data_hash = Some(hash);
-                    timings.add(&spent);
-                }
-                Ok(Piece::Defect(defect)) => return Err(defect),
-                Err(_) => return Err(Defect::new("a worker is gone")),
+    /// Waits for the workers, or does what is left to do.
+    pub(crate) fn wait(self) -> Result<Checks, Defect> {
+        match self {
+            Self::Shared { chunks, receiver } => gather(chunks, &receiver),
+            Self::Own(own) => catch(|| own.check()),
+        }
+    }
+}
+
+impl Own {
+    fn check(self) -> Checks {
+        let mut timings = Timings::default();
+        let watch = Stopwatch::start();
+        let data_hash = data_hashes(std::iter::once(&self.block))[0];
+        timings.count(Stage::Parse, watch.spent());
+        let whole = 0..self.block.entries.len();
+        let share = Share { block: self.block.bytes, entries: (self.block.entries, whole) };
+        let chunk = Chunk::check(share, &self.config, &self.verifier, &mut timings);
+        Checks { chunks: vec![chunk], data_hash, timings }
+    }
+}
+
+/// Takes what the workers find in a block, in so many chunks.
+fn gather(count: usize, receiver: &Receiver<Piece>) -> Result<Checks, Defect> {
+    let mut chunks: Vec<Option<Chunk>> = Vec::new();
+    chunks.resize_with(count, || None);
+    let (mut data_hash, mut timings) = (None, Timings::default());
+    for _ in 0..=count {
+        match receiver.recv() {
+            Ok(Piece::Chunk(number, chunk, spent)) => {
+                chunks[number] = Some(*chunk);
+                timings.add(&spent);
             }
+            Ok(Piece::DataHash(hash, spent)) => {
+                data_hash = Some(hash);
+                timings.add(&spent);
+            }
+            Ok(Piece::Defect(defect)) => return Err(defect),
+            Err(_) => return Err(Defect::new("a worker is gone")),
         }
-        match (chunks.into_iter().collect::<Option<Vec<_>>>(), data_hash) {
-            (Some(chunks), Some(data_hash)) => Ok(Checks { chunks, data_hash, timings }),
-            _ => Err(Defect::new("a worker did its share twice")),
-        }
+    }
+    match (chunks.into_iter().collect::<Option<Vec<_>>>(), data_hash) {
+        (Some(chunks), Some(data_hash)) => Ok(Checks { chunks, data_hash, timings }),
+        _ => Err(Defect::new("a worker did its share twice")),
     }
 }
 
@@ -260,10 +298,38 @@ mod tests {
         let workers = Workers::start(1, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
         let shares = |block: Vec<u8>, allow_malformed| {
             let incoming = Incoming::read(block.into(), allow_malformed).unwrap();
-            workers.share_out(&incoming, Some(&config)).wait().unwrap().chunks.len()
+            workers.share_out(&incoming, Some(&config), false).wait().unwrap().chunks.len()
         };
         assert_eq!(shares(block(b"\x0a\x01x\x12\x01y", 1_000), false), 1_000usize.div_ceil(SHARE_ENTRIES));
         assert_eq!(shares(block(b"", 1_000), false), 0);
         assert_eq!(shares(block(b"", 1_000), true), 1_000usize.div_ceil(SHARE_ENTRIES));
+    }
+
+    #[test]
+    fn the_same_is_found_in_a_block_that_is_alone() {
+        let corpus = Corpus::kept("fabric-3.1/small");
+        let blocks = corpus.delivered_blocks();
+        let config = Arc::new(ChannelConfig::from_block(blocks[0]).unwrap());
+        let workers = Workers::start(2, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
+        for block in &blocks[1..] {
+            let incoming = Incoming::read(block.to_vec().into(), false).unwrap();
+            let [alone, shared] = [true, false].map(|is_alone| workers.share_out(&incoming, Some(&config), is_alone));
+            assert!(matches!(alone, Pieces::Own(_)) && matches!(shared, Pieces::Shared { .. }));
+            let [alone, shared] = [alone, shared].map(|pieces| pieces.wait().unwrap());
+            assert_eq!(alone.data_hash, shared.data_hash);
+            assert_eq!(format!("{:?}", alone.chunks), format!("{:?}", shared.chunks));
+        }
+    }
+
+    #[test]
+    fn a_large_block_is_shared_out_even_alone() {
+        let corpus = Corpus::kept("fabric-3.1/small");
+        let config = Arc::new(ChannelConfig::from_block(corpus.delivered_blocks()[0]).unwrap());
+        let workers = Workers::start(1, Arc::new(Verifier::new(VerifierOptions::default()))).unwrap();
+        let is_shared = |entries| {
+            let incoming = Incoming::read(block(b"\x0a\x01x\x12\x01y", entries).into(), false).unwrap();
+            matches!(workers.share_out(&incoming, Some(&config), true), Pieces::Shared { .. })
+        };
+        assert!(!is_shared(SHARE_ENTRIES) && is_shared(SHARE_ENTRIES + 1));
     }
 }

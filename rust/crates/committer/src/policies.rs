@@ -33,7 +33,11 @@ pub(crate) enum PolicyRef<'p> {
 /// Whether these signers, each listed once, satisfy the policy; an error says which policy it is, or what is wrong
 /// with it.
 pub(crate) fn evaluate(config: &ChannelConfig, policy: PolicyRef<'_>, signers: &[Arc<Identity>]) -> Result<(), String> {
-    let policy = find(config, policy)?;
+    hold(&*find(config, policy)?, signers)
+}
+
+/// [`evaluate`] of a policy that was found.
+pub(crate) fn hold(policy: &Policy, signers: &[Arc<Identity>]) -> Result<(), String> {
     if policy.is_satisfied_by(signers) { Ok(()) } else { Err(policy.to_string()) }
 }
 
@@ -58,7 +62,8 @@ pub(crate) fn encode(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Ve
     }
 }
 
-fn find(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Arc<Policy>, String> {
+/// The policy compiled, or what is wrong with it.
+pub(crate) fn find(config: &ChannelConfig, policy: PolicyRef<'_>) -> Result<Arc<Policy>, String> {
     let found = match policy {
         PolicyRef::Application(encoded) => config.application_policy(encoded),
         PolicyRef::Signature(encoded) => config.signature_policy(encoded),

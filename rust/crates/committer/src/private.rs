@@ -60,7 +60,7 @@ pub(crate) fn of_checked<'a>(
     let mut effects = Vec::new();
     for (((tx, checked), entry), code) in (0..).zip(checked).zip(data).zip(codes) {
         let valid = *code == TxValidationCode::Valid;
-        match checked.entry.signed.as_ref().map(|signed| &signed.body) {
+        match checked.entry.signed().map(|signed| &signed.body) {
             Ok(Ok(Body::Endorser(endorsed))) => {
                 effects.extend(endorsed.rwset.iter().filter_map(|rwset| of_rwset(tx, endorsed.tx_id, valid, rwset)));
             }

@@ -57,10 +57,7 @@ impl Load {
 /// The engines that this machine has.
 fn engines() -> impl Iterator<Item = (Engine, Verifier)> {
     let verifier = |engine| (engine, Verifier::new(VerifierOptions { engine: Some(engine), ..Default::default() }));
-    [Engine::Ifma, Engine::Portable, Engine::Library]
-        .into_iter()
-        .map(verifier)
-        .filter(|(engine, verifier)| verifier.engine() == *engine)
+    Engine::ALL.into_iter().filter(|engine| engine.is_available()).map(verifier)
 }
 
 fn verify(verifier: &Verifier, jobs: &[Job<'_>], valid: &mut [bool]) {

@@ -8,6 +8,7 @@
 
 mod cache;
 mod der;
+mod engine;
 mod key;
 mod library;
 mod p256;
@@ -16,7 +17,8 @@ mod sha256;
 mod verifier;
 
 pub use der::{Signature, SignatureError};
+pub use engine::{Engine, EngineError};
 pub use key::{KeyError, PublicKey};
 pub use prefetch::prefetch;
 pub use sha256::{Message, sha256, sha256_many};
-pub use verifier::{Engine, Job, Verifier, VerifierOptions};
+pub use verifier::{Job, Verifier, VerifierOptions};

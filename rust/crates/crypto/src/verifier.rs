@@ -3,6 +3,7 @@
 
 use crate::cache::Cache;
 use crate::der::Signature;
+use crate::engine::Engine;
 use crate::key::PublicKey;
 use crate::p256::{self, Arithmetic, CHUNK, Claim, Point, Table};
 
@@ -17,22 +18,12 @@ pub struct Job<'a> {
     pub signature: Signature,
 }
 
-/// The code that does the arithmetic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// Eight signatures side by side in AVX-512 IFMA registers.
-    Ifma,
-    /// One signature after the other in 64-bit registers, on any machine.
-    Portable,
-    /// AWS-LC: the judge of the other two.
-    Library,
-}
-
 /// How a [`Verifier`] works.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifierOptions {
-    /// The engine to use, or `None` for the fastest that this machine has. [`Engine::Ifma`] where the machine has no
-    /// such instructions becomes [`Engine::Portable`]; [`Verifier::engine`] tells.
+    /// The engine to use, or `None` for the one that the environment names ([`Engine::from_environment`]) or else the
+    /// fastest that this machine has. One whose instructions it lacks becomes the fastest, too; [`Verifier::engine`]
+    /// tells.
     pub engine: Option<Engine>,
     /// Most bytes that the tables of frequent keys may take, at 256 KiB each. Too few and frequent keys push each other
     /// out: their signatures cost what those of rare keys cost. More than the keys of the channel need is never used.
@@ -58,27 +49,20 @@ enum Method {
     Tables { engine: Engine, arithmetic: &'static dyn Arithmetic, cache: Cache<Table> },
 }
 
-/// The uses of a key that cost as much more without its table as the table costs: measured, see benches.
-fn worth(engine: Engine) -> u32 {
-    match engine {
-        Engine::Ifma => 24,
-        Engine::Portable | Engine::Library => 15,
-    }
-}
-
 impl Verifier {
     /// Chooses the engine. Memory for tables is taken as keys earn theirs.
     #[must_use]
     pub fn new(options: VerifierOptions) -> Self {
-        let tables = |engine, arithmetic| {
-            let cache = Cache::new(options.table_bytes / p256::TABLE_BYTES, worth(engine));
-            Self { method: Method::Tables { engine, arithmetic, cache } }
+        let asked = options.engine.or_else(|| Engine::from_environment().unwrap_or_default());
+        let engine = asked.filter(|engine| engine.is_available()).unwrap_or_else(Engine::fastest);
+        let method = match engine.arithmetic() {
+            Some(arithmetic) => {
+                let cache = Cache::new(options.table_bytes / p256::TABLE_BYTES, engine.worth());
+                Method::Tables { engine, arithmetic, cache }
+            }
+            None => Method::Library,
         };
-        match (options.engine, p256::ifma()) {
-            (Some(Engine::Library), _) => Self { method: Method::Library },
-            (None | Some(Engine::Ifma), Some(ifma)) => tables(Engine::Ifma, ifma),
-            _ => tables(Engine::Portable, p256::portable()),
-        }
+        Self { method }
     }
 
     /// The engine in use.
@@ -102,11 +86,11 @@ impl Verifier {
                     *valid = verify_by_library(job);
                 }
             }
-            Method::Tables { engine, arithmetic, cache } => {
+            Method::Tables { arithmetic, cache, .. } => {
                 // Chunks of equal size: a small rest would cost more than its share.
                 let size = jobs.len().div_ceil(jobs.len().div_ceil(CHUNK).max(1)).max(1);
                 for (jobs, valid) in jobs.chunks(size).zip(valid.chunks_mut(size)) {
-                    verify_chunk(*engine, *arithmetic, cache, jobs, valid);
+                    verify_chunk(*arithmetic, cache, jobs, valid);
                 }
             }
         }
@@ -153,13 +137,7 @@ impl<K> Group<K> {
     }
 }
 
-fn verify_chunk(
-    engine: Engine,
-    arithmetic: &dyn Arithmetic,
-    cache: &Cache<Table>,
-    jobs: &[Job<'_>],
-    valid: &mut [bool],
-) {
+fn verify_chunk(arithmetic: &dyn Arithmetic, cache: &Cache<Table>, jobs: &[Job<'_>], valid: &mut [bool]) {
     let mut tables = cache.snapshot();
     let mut missed = jobs.iter().map(|job| job.key).filter(|key| tables.find(key).is_none()).peekable();
     if missed.peek().is_some() {
@@ -178,13 +156,13 @@ fn verify_chunk(
         let Some(claim) = Claim::new(&job.digest, &job.signature.r, &job.signature.s) else { continue };
         match tables.find(job.key) {
             Some(table) => frequent.push(place, claim, table),
-            None if engine == Engine::Ifma => rare.push(place, claim, *job.key.point()),
+            None if arithmetic.lanes() > 1 => rare.push(place, claim, *job.key.point()),
             None => valid[place] = verify_by_library(job),
         }
     }
     frequent.verify(valid, |claims, tables, valid| arithmetic.verify_tabled(claims, tables, valid));
     if let [place] = rare.places[..] {
-        // One alone leaves seven lanes empty.
+        // One alone leaves the other lanes empty.
         valid[place] = verify_by_library(&jobs[place]);
     } else {
         rare.verify(valid, |claims, points, valid| arithmetic.verify_untabled(claims, points, valid));

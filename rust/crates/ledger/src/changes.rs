@@ -2,6 +2,7 @@
 //! What blocks change in one store: encoded once, sorted by stored key, journaled as it is.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::error::{LedgerError, Result};
 use crate::recent::hash;
@@ -23,6 +24,8 @@ pub(crate) struct Changes {
     entries: Vec<Entry>,
     /// Open addressing over many `entries`: position + 1, or 0 for a free slot. Empty where searching is as fast.
     index: Vec<u32>,
+    /// Positions in `entries` in the order of whole keys, once anybody asked, where that is not the order of `entries`.
+    whole_order: OnceLock<Box<[u32]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ impl Entry {
 
 impl Changes {
     pub(crate) fn with_capacity(entries: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), entries: Vec::with_capacity(entries), index: Vec::new() }
+        Self { bytes: Vec::with_capacity(bytes), entries: Vec::with_capacity(entries), ..Self::default() }
     }
 
     /// Adds a put: `key` appends the whole key, `value` the value.
@@ -176,10 +179,37 @@ impl Changes {
         self.entries[positions].iter().map(|entry| self.change(*entry))
     }
 
-    /// The changes in key order, from a stored key on.
-    pub(crate) fn from<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
-        let first = self.entries.partition_point(|entry| self.bytes[entry.key()] < *key);
-        self.slice(first..self.entries.len())
+    /// The changes in the order of whole keys, from one on.
+    pub(crate) fn since<'c>(&'c self, key: &[u8]) -> impl Iterator<Item = Change<'c>> + use<'c> {
+        let order = self.whole_order.get_or_init(|| self.order_of_whole_keys());
+        let position = move |place: usize| order.get(place).map_or(place, |position| *position as usize);
+        let (mut first, mut behind) = (0, self.entries.len());
+        while first < behind {
+            let middle = first.midpoint(behind);
+            if self.whole(self.entries[position(middle)]) < key { first = middle + 1 } else { behind = middle }
+        }
+        (first..self.entries.len()).map(move |place| self.change(self.entries[position(place)]))
+    }
+
+    /// Empty where no two long keys begin alike: then stored keys have the order of whole ones.
+    fn order_of_whole_keys(&self) -> Box<[u32]> {
+        let is_in_order = |pair: &[Entry]| self.whole(pair[0]) < self.whole(pair[1]);
+        if self
+            .entries
+            .windows(2)
+            .all(|pair| usize::from(pair[0].key_bytes) <= stored::SHORT_BYTES || is_in_order(pair))
+        {
+            return Box::default();
+        }
+        let mut order: Vec<u32> = (0..).take(self.entries.len()).collect();
+        order.sort_unstable_by(|a, b| self.whole(self.entries[*a as usize]).cmp(self.whole(self.entries[*b as usize])));
+        order.into()
+    }
+
+    /// The whole key of an entry; of a damaged one what is stored.
+    fn whole(&self, entry: Entry) -> &[u8] {
+        let Change { key, value, .. } = self.change(entry);
+        stored::split(key, value).map_or(key, |(whole, _)| whole)
     }
 
     /// Brings the changes of consecutive blocks together, oldest first.
@@ -224,7 +254,7 @@ impl Changes {
         if entries.iter().any(|entry| entry.value().end > bytes.len()) {
             return None;
         }
-        Some(Self { bytes: bytes.to_vec(), entries, index: Vec::new() })
+        Some(Self { bytes: bytes.to_vec(), entries, ..Self::default() })
     }
 }
 
@@ -292,7 +322,29 @@ mod tests {
             assert_eq!(changes.get(b"c", hash(b"c")), None);
         }
         assert_eq!(Changes::default().get(b"c", hash(b"c")), None);
-        assert_eq!(list(first.from(b"aa")), [("b", Some("1")), ("ca", Some("4"))]);
+        assert_eq!(list(first.since(b"aa")), [("b", Some("1")), ("ca", Some("4"))]);
+    }
+
+    #[test]
+    fn long_keys_that_begin_alike_come_in_the_order_of_whole_keys() {
+        let names: Vec<String> = (0..50).map(|number| format!("{}{number:02}", "k".repeat(470))).collect();
+        let others = ["a".to_owned(), "k".repeat(stored::SHORT_BYTES), "z".to_owned()];
+        let mut all: Vec<&String> = names.iter().chain(&others).collect();
+        let mut changes = Changes::default();
+        for (index, name) in all.iter().enumerate() {
+            let key = |out: &mut Vec<u8>| out.extend_from_slice(name.as_bytes());
+            if index % 3 == 0 { changes.delete(key) } else { changes.put(key, |out| out.push(b'v')) }
+        }
+        changes.seal(Keep::Last).unwrap();
+        all.sort();
+        for (place, from) in all.iter().enumerate() {
+            let found = changes.since(from.as_bytes()).map(|change| stored::split(change.key, change.value).unwrap().0);
+            assert!(found.eq(all[place..].iter().map(|name| name.as_bytes())), "from {from}");
+        }
+        assert_eq!(
+            changes.since(names[49].as_bytes()).next().map(|change| change.value.last() == Some(&b'v')),
+            Some(true)
+        );
     }
 
     #[test]

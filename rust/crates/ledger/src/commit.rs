@@ -139,7 +139,12 @@ fn history_changes(block: u64, writes: &[HistoryWrite<'_>]) -> Changes {
 fn tx_id_changes(block: u64, tx_ids: &[(Cow<'_, str>, u8)]) -> (Changes, Changes) {
     let mut digests = Changes::with_capacity(tx_ids.len(), tx_ids.len() * 44);
     let mut texts = Changes::default();
+    // The first of an id counts; a block may consist of nothing but entries without one.
+    let mut is_first_without = true;
     for (tx, (text, code)) in (0..).zip(tx_ids) {
+        if text.is_empty() && !std::mem::take(&mut is_first_without) {
+            continue;
+        }
         let location = TxLocation::Block { height: Height { block, tx }, code: *code };
         put_tx_id(&mut digests, &mut texts, text, location);
     }

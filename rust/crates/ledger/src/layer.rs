@@ -9,7 +9,7 @@ use crate::lmdb::Stores;
 use crate::store::{SEAL_BYTES, Store};
 
 /// A store whose changes are kept in memory and in the journal for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     State,
     History,

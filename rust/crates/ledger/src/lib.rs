@@ -45,6 +45,7 @@ mod layers;
 mod ledger;
 mod lmdb;
 mod lock;
+mod long_keys;
 mod merged;
 mod pages;
 mod recent;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Walks a store and the layers over it as one, in the byte order of whole keys.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use heed::{RoTxn, WithoutTls};
@@ -10,6 +9,7 @@ use crate::changes::Change;
 use crate::error::Result;
 use crate::layer::{Kind, Layer};
 use crate::lmdb::Lmdb;
+use crate::long_keys::{LongKeys, StoredRows};
 use crate::stored;
 
 /// A key of a store or of a layer.
@@ -19,25 +19,19 @@ pub(crate) struct Row<'t> {
     pub(crate) key: &'t [u8],
     /// The value, without the whole key that may stand before it.
     pub(crate) value: &'t [u8],
-    deleted: bool,
+    pub(crate) deleted: bool,
 }
 
-type Rows<'t> = Box<dyn Iterator<Item = heed::Result<Change<'t>>> + 't>;
+type Rows<'t> = Box<dyn Iterator<Item = Result<Row<'t>>> + 't>;
 
 /// One store's or layer's rows in the order of whole keys.
-///
-/// Stored keys are in that order but for long ones that agree in their first [`stored::SHORT_BYTES`] bytes: those are
-/// gathered and sorted, which takes 40 bytes of memory for each; the keys themselves stay where they are.
 struct Source<'t> {
     rows: Rows<'t>,
-    ahead: Option<(&'t [u8], Row<'t>)>,
-    group: std::vec::IntoIter<Row<'t>>,
     next: Option<Row<'t>>,
 }
 
 /// The rows of a store with its layers, one per key, deleted ones left out.
 pub(crate) struct Merged<'t> {
-    lmdb: &'t Lmdb,
     /// The newest layer first, the store last.
     sources: Vec<Source<'t>>,
 }
@@ -48,29 +42,21 @@ impl<'t> Merged<'t> {
         lmdb: &'t Lmdb,
         txn: &'t RoTxn<'_, WithoutTls>,
         layers: &'t [Arc<Layer>],
+        known: &'t LongKeys,
         kind: Kind,
         from: &[u8],
     ) -> Result<Self> {
-        let bound = stored::lower_bound(from);
-        // LMDB has no empty keys, and looks none up.
-        let start = if bound.is_empty() { Bound::Unbounded } else { Bound::Included(bound) };
-        let rows = kind.store(&lmdb.stores).from(txn, start).map_err(|source| lmdb.read_error(source))?;
-        let stored = rows.map(|pair| pair.map(|(key, value)| Change { key, value, deleted: false }));
+        let stored = StoredRows::new(lmdb, txn, known, kind, from)?;
+        let row = |change| split(lmdb, change);
         let layers = layers.iter().rev().map(|layer| &layer[kind]).filter(|changes| changes.len() > 0);
-        let mut all: Vec<Rows<'t>> = layers.map(|changes| Box::new(changes.from(bound).map(Ok)) as Rows<'t>).collect();
-        all.push(Box::new(stored));
-        let mut merged = Self { lmdb, sources: Vec::with_capacity(all.len()) };
-        for rows in all {
-            let mut source = Source { rows, ahead: None, group: Vec::new().into_iter(), next: None };
-            loop {
-                source.advance(lmdb)?;
-                if source.next.is_none_or(|row| row.key >= from) {
-                    break;
-                }
-            }
-            merged.sources.push(source);
+        let layers = layers.map(|changes| Box::new(changes.since(from).map(row)) as Rows<'t>);
+        let mut sources = Vec::new();
+        for rows in layers.chain([Box::new(stored) as Rows<'t>]) {
+            let mut source = Source { rows, next: None };
+            source.advance()?;
+            sources.push(source);
         }
-        Ok(merged)
+        Ok(Self { sources })
     }
 
     /// The next row.
@@ -87,7 +73,7 @@ impl<'t> Merged<'t> {
             let Some(least) = least else { return Ok(None) };
             for source in &mut self.sources {
                 if source.next.is_some_and(|row| row.key == least.key) {
-                    source.advance(self.lmdb)?;
+                    source.advance()?;
                 }
             }
             if !least.deleted {
@@ -97,44 +83,15 @@ impl<'t> Merged<'t> {
     }
 }
 
-impl<'t> Source<'t> {
-    fn advance(&mut self, lmdb: &Lmdb) -> Result<()> {
-        self.next = self.group.next();
-        if self.next.is_some() {
-            return Ok(());
-        }
-        let Some((stored, row)) = self.read(lmdb)? else { return Ok(()) };
-        if stored::is_long(stored) {
-            self.gather(lmdb, stored, row)?;
-            self.next = self.group.next();
-        } else {
-            self.next = Some(row);
-        }
+impl Source<'_> {
+    fn advance(&mut self) -> Result<()> {
+        self.next = self.rows.next().transpose()?;
         Ok(())
     }
+}
 
-    fn gather(&mut self, lmdb: &Lmdb, first: &[u8], row: Row<'t>) -> Result<()> {
-        let prefix = &first[..stored::SHORT_BYTES];
-        let mut group = vec![row];
-        while let Some((stored, row)) = self.read(lmdb)? {
-            if !stored::is_long(stored) || !stored.starts_with(prefix) {
-                self.ahead = Some((stored, row));
-                break;
-            }
-            group.push(row);
-        }
-        group.sort_unstable_by(|a, b| a.key.cmp(b.key));
-        self.group = group.into_iter();
-        Ok(())
-    }
-
-    fn read(&mut self, lmdb: &Lmdb) -> Result<Option<(&'t [u8], Row<'t>)>> {
-        if let Some(ahead) = self.ahead.take() {
-            return Ok(Some(ahead));
-        }
-        let Some(change) = self.rows.next() else { return Ok(None) };
-        let Change { key: stored, value, deleted } = change.map_err(|source| lmdb.read_error(source))?;
-        let (key, value) = stored::split(stored, value).ok_or_else(|| lmdb.damaged("a long key"))?;
-        Ok(Some((stored, Row { key, value, deleted })))
-    }
+/// Takes the whole key out of a stored pair.
+pub(crate) fn split<'t>(lmdb: &Lmdb, Change { key, value, deleted }: Change<'t>) -> Result<Row<'t>> {
+    let (key, value) = stored::split(key, value).ok_or_else(|| lmdb.damaged("a long key"))?;
+    Ok(Row { key, value, deleted })
 }

@@ -37,9 +37,11 @@ pub(crate) fn put_whole(out: &mut Vec<u8>, whole: Option<&[u8]>) {
 
 /// The whole key and the value of a stored pair, `None` if they are damaged.
 pub(crate) fn split<'a>(stored: &'a [u8], value: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    if !is_long(stored) {
-        return Some((stored, value));
-    }
+    if is_long(stored) { split_long(value) } else { Some((stored, value)) }
+}
+
+/// The whole key and the value of a pair whose stored key is a shortened one, `None` if they are damaged.
+pub(crate) fn split_long(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut reader = Reader::new(value);
     let whole = reader.length_prefixed().ok()?;
     Some((whole, reader.rest()))

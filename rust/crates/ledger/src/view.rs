@@ -22,14 +22,24 @@ use crate::keys::{self, TxIdKey};
 use crate::layer::{Kind, Layer};
 use crate::ledger::Derived;
 use crate::lmdb::{Lmdb, ReadTxn};
+use crate::long_keys::LongKeys;
 use crate::merged::Merged;
 use crate::recent::{Place, Recent, hash};
 use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
 
-/// Rows that a range reads before it lets others into its lane.
-const RANGE_CHUNK_ROWS: usize = 256;
+/// Rows, and the key to go on from.
+type Chunk<T> = (Vec<(Vec<u8>, T)>, Option<Vec<u8>>);
+
+/// Rows that a range reads first: most end early.
+const FIRST_CHUNK_ROWS: usize = 4;
+
+/// Each further chunk of rows is so many times longer.
+const CHUNK_GROWTH: usize = 4;
+
+/// Rows that a range reads at most before it lets others into its lane.
+const MAX_CHUNK_ROWS: usize = 256;
 
 /// A consistent, immutable view of everything that is derived from the blocks up to one.
 ///
@@ -45,6 +55,7 @@ pub struct View {
     staged: Vec<Arc<StagedBlock>>,
     pub(crate) savepoint: Option<Savepoint>,
     metadata_namespaces: Arc<FxHashSet<String>>,
+    pub(crate) long_keys: LongKeys,
 }
 
 impl View {
@@ -59,6 +70,7 @@ impl View {
             staged: derived.staged.clone(),
             savepoint: derived.savepoint(),
             metadata_namespaces: Arc::clone(&derived.metadata_namespaces),
+            long_keys: LongKeys::default(),
         })
     }
 
@@ -89,9 +101,9 @@ impl View {
         visit: &mut dyn FnMut(&[u8], VersionedValue<'static>) -> ControlFlow<()>,
     ) -> Result<()> {
         let (from, to) = bounds(namespace, collection, start, end);
-        self.visit_states(&from, Some(&to), &mut |key, value| {
+        self.visit_states(&from, Some(&to), owned, &mut |key, value| {
             let Some((_, key)) = keys::split_state(key) else { return ControlFlow::Continue(()) };
-            visit(key, value.to_owned())
+            visit(key, value)
         })
     }
 
@@ -111,7 +123,7 @@ impl View {
     ) -> Result<()> {
         let mut damaged = None;
         let (from, _) = bounds(first.namespace, first.collection, first.key, &[]);
-        self.visit_states(&from, None, &mut |whole, value| {
+        self.visit_states(&from, None, owned, &mut |whole, value| {
             let split = keys::split_state(whole);
             let named = split.and_then(|(namespace, key)| Some((std::str::from_utf8(namespace).ok()?, key)));
             let Some((namespace, key)) = named else {
@@ -119,7 +131,7 @@ impl View {
                 return ControlFlow::Break(());
             };
             let (namespace, collection) = keys::split_namespace(namespace);
-            visit(StateKey { namespace, collection, key }, value.to_owned())
+            visit(StateKey { namespace, collection, key }, value)
         })?;
         damaged.map_or(Ok(()), Err)
     }
@@ -172,7 +184,7 @@ impl View {
         let Some(newest) = block.checked_sub(1) else { return Ok(None) };
         let from = keys::collections(chaincode, newest);
         let lane = self.lane();
-        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, Kind::ConfigHistory, &from)?;
+        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::ConfigHistory, &from)?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let found = keys::split_collections(row.key).filter(|(name, _)| *name == chaincode);
         Ok(found.map(|(_, block)| (block, row.value.to_vec())))
@@ -254,7 +266,7 @@ impl View {
 
     fn keys_with_prefix(&self, kind: Kind, prefix: &[u8]) -> Result<Vec<Vec<u8>>> {
         let lane = self.lane();
-        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, kind, prefix)?;
+        let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, kind, prefix)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             if !row.key.starts_with(prefix) {
@@ -265,20 +277,22 @@ impl View {
         Ok(found)
     }
 
-    /// Visits whole state keys from `from` to `to` in order.
+    /// Visits whole state keys from `from` to `to` in order, with what `read` takes of their values.
     ///
     /// Rows are gathered in chunks, so that `visit` may use the view.
-    fn visit_states(
+    fn visit_states<T>(
         &self,
         from: &[u8],
         to: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], StateValue<'_>) -> ControlFlow<()>,
+        read: impl Fn(StateValue<'_>) -> T,
+        visit: &mut dyn FnMut(&[u8], T) -> ControlFlow<()>,
     ) -> Result<()> {
         let mut next = Some(from.to_vec());
+        let mut most = FIRST_CHUNK_ROWS;
         while let Some(start) = next {
-            let (rows, resume) = self.chunk(&start, to)?;
+            let (rows, resume) = self.chunk(&start, to, most, &read)?;
+            most = (most * CHUNK_GROWTH).min(MAX_CHUNK_ROWS);
             for (key, value) in rows {
-                let value = StateValue::decode(&value).ok_or_else(|| self.lmdb.damaged("a state"))?;
                 if visit(&key, value).is_break() {
                     return Ok(());
                 }
@@ -288,20 +302,26 @@ impl View {
         Ok(())
     }
 
-    /// Some rows, and where to go on.
-    #[expect(clippy::type_complexity, reason = "rows, and the key to resume at")]
-    fn chunk(&self, from: &[u8], to: Option<&[u8]>) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>)> {
+    /// At most so many rows, and where to go on.
+    fn chunk<T>(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        most: usize,
+        read: impl Fn(StateValue<'_>) -> T,
+    ) -> Result<Chunk<T>> {
         let lane = self.lane();
-        let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, Kind::State, from)?;
+        let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, from)?;
         let mut rows = Vec::new();
         while let Some(row) = merged.next()? {
             if to.is_some_and(|to| row.key >= to) {
                 break;
             }
-            if rows.len() == RANGE_CHUNK_ROWS {
+            if rows.len() == most {
                 return Ok((rows, Some(row.key.to_vec())));
             }
-            rows.push((row.key.to_vec(), row.value.to_vec()));
+            let value = StateValue::decode(row.value).ok_or_else(|| self.lmdb.damaged("a state"))?;
+            rows.push((row.key.to_vec(), read(value)));
         }
         Ok((rows, None))
     }
@@ -343,9 +363,8 @@ impl StateReader for View {
         with_stored(key, |stored| self.state(stored, |value| value.version))
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself has one lifetime, not any")]
     fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>> {
-        with_stored(key, |stored| self.state(stored, |value| value.to_owned()))
+        with_stored(key, |stored| self.state(stored, owned))
     }
 
     fn metadata(&self, key: StateKey<'_>) -> Result<Cow<'static, [u8]>> {
@@ -356,19 +375,32 @@ impl StateReader for View {
         Ok(found.map_or(Cow::Borrowed(&[]), Cow::Owned))
     }
 
+    fn metadata_up_to(&self, most: usize, key: StateKey<'_>) -> Result<Option<Cow<'static, [u8]>>> {
+        if !self.metadata_namespaces.contains(key.namespace) {
+            return Ok(Some(Cow::Borrowed(&[])));
+        }
+        let short = |value: StateValue<'_>| (value.metadata.len() <= most).then(|| Cow::Owned(value.metadata.to_vec()));
+        let found = with_stored(key, |stored| self.state(stored, short))?;
+        Ok(found.unwrap_or(Some(Cow::Borrowed(&[]))))
+    }
+
     fn range(
         &self,
         namespace: &str,
-        start: &str,
+        start: &[u8],
         end: &str,
         visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<()> {
-        let (from, to) = bounds(namespace, "", start.as_bytes(), end.as_bytes());
-        self.visit_states(&from, Some(&to), &mut |whole, value| {
+        let (from, to) = bounds(namespace, "", start, end.as_bytes());
+        self.visit_states(&from, Some(&to), |value| value.version, &mut |whole, version| {
             let Some((_, key)) = keys::split_state(whole) else { return ControlFlow::Continue(()) };
-            visit(key, value.version)
+            visit(key, version)
         })
     }
+}
+
+fn owned(value: StateValue<'_>) -> VersionedValue<'static> {
+    value.to_owned()
 }
 
 thread_local! {

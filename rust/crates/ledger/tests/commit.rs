@@ -14,7 +14,7 @@ use support::{Effects, ModelKey, append, in_layers_and_merged, key, open, record
 
 fn range(view: &View, namespace: &str, start: &str, end: &str) -> Vec<(Vec<u8>, Height)> {
     let mut found = Vec::new();
-    view.range(namespace, start, end, &mut |key, version| {
+    view.range(namespace, start.as_bytes(), end, &mut |key, version| {
         found.push((key.to_vec(), version));
         ControlFlow::Continue(())
     })
@@ -68,6 +68,9 @@ fn values_versions_and_metadata_come_back() {
             assert_eq!(view.version(state_key(&hashed)).unwrap(), Some(Height { block: 0, tx: 4 }));
             assert_eq!(view.metadata(state_key(&hashed)).unwrap().as_ref(), b"meta");
             assert_eq!(view.metadata(state_key(&plain)).unwrap().as_ref(), b"");
+            let up_to = |most, key| view.metadata_up_to(most, state_key(key)).unwrap();
+            assert_eq!((up_to(4, &hashed).as_deref(), up_to(3, &hashed)), (Some(b"meta".as_slice()), None));
+            assert_eq!(up_to(0, &plain).as_deref(), Some([].as_slice()));
             assert_eq!(view.get(state_key(&config)).unwrap(), None);
             assert_eq!(view.get(state_key(&key("c", "", b"c\0a"))).unwrap(), None);
         },
@@ -102,7 +105,7 @@ fn ranges_stay_in_their_namespace_and_see_staged_blocks() {
             .unwrap();
             assert_eq!(hashes, [(b"b".to_vec(), b"hash".to_vec())]);
             let mut seen = 0;
-            view.range("cc", "", "", &mut |_, _| {
+            view.range("cc", b"", "", &mut |_, _| {
                 seen += 1;
                 if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })

@@ -89,7 +89,7 @@ impl Model {
                     found.push((key.to_vec(), version));
                     ControlFlow::Continue(())
                 };
-                view.range("cc", start, end, &mut visit).unwrap();
+                view.range("cc", start.as_bytes(), end, &mut visit).unwrap();
                 let within = |key: &[u8]| key >= start.as_bytes() && (end.is_empty() || key < end.as_bytes());
                 let states = self.states.iter().filter(|(key, _)| key.0 == "cc" && key.1.is_empty() && within(&key.2));
                 let expected: Vec<_> = states.map(|(key, state)| (key.2.clone(), state.0)).collect();

@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+mod changes;
 mod checks;
 pub mod commit_hash;
 mod conflict;
@@ -32,6 +33,7 @@ pub mod sequential;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod voids;
 mod writes;
 
 pub use commit_hash::{commit_hash, update_bytes};

@@ -36,6 +36,7 @@ pub struct MerkleTree {
 
 impl MerkleTree {
     /// `None` for a degree below [`MIN_DEGREE`].
+    #[must_use]
     pub fn new(degree: u32) -> Option<Self> {
         (degree >= MIN_DEGREE).then(|| Self {
             degree,
@@ -75,6 +76,7 @@ impl MerkleTree {
     }
 
     /// `None` when there are too few results to hash.
+    #[must_use]
     pub fn finish(mut self) -> Option<Summary> {
         if self.levels.is_empty() {
             return None;

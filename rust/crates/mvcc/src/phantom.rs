@@ -7,38 +7,18 @@ use std::ops::ControlFlow;
 use fastledger_wire::Height;
 use fastledger_wire::rwset::{KvRead, QueryReadsMerkleSummary, RangeQueryInfo, ReadsInfo};
 
+use crate::changes::Changes;
 use crate::conflict::{Conflict, Difference};
 use crate::merkle::MerkleTree;
 use crate::state::{StateKey, StateReader};
-
-/// What the block's earlier transactions did to the keys of a range.
-#[derive(Debug, Default)]
-pub(crate) struct Changes<'c> {
-    /// From start to end, in key order.
-    pub(crate) inside: Vec<Change<'c>>,
-    /// Of the end key, which is looked at when the simulation stopped there.
-    pub(crate) end_key: Option<Change<'c>>,
-}
-
-/// A key that was written, and its version now; `None`: it was deleted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Change<'c> {
-    pub(crate) key: &'c [u8],
-    pub(crate) version: Option<Height>,
-}
-
-impl Changes<'_> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.inside.is_empty() && self.end_key.is_none()
-    }
-}
+use crate::voids::{End, LEAST_RUN, Void};
 
 /// Compares the results of `query` with those that committed state and `changes` give now.
 pub(crate) fn check<'a, R: StateReader>(
     namespace: &'a str,
     query: &'a RangeQueryInfo<'a>,
     state: &R,
-    changes: &Changes<'_>,
+    changes: &mut Changes<'a>,
 ) -> Result<Option<Conflict<'a>>, R::Error> {
     let difference = match Expected::of(query) {
         Some(expected) => compare(namespace, query, state, changes, expected)?.break_value(),
@@ -51,38 +31,126 @@ pub(crate) fn conflict<'a>(namespace: &'a str, query: &RangeQueryInfo<'a>, diffe
     Conflict::Phantom { namespace, start_key: query.start_key, end_key: query.end_key, difference }
 }
 
-/// Merges committed state with the changes, which stand before it.
+/// Meets everything from the start to the end, and then the end key.
 fn compare<'a, R: StateReader>(
     namespace: &'a str,
     query: &'a RangeQueryInfo<'a>,
     state: &R,
-    changes: &Changes<'_>,
-    mut expected: Expected<'a>,
+    changes: &mut Changes<'a>,
+    expected: Expected<'a>,
 ) -> Result<ControlFlow<Difference<'a>>, R::Error> {
-    let mut pending = changes.inside.iter().peekable();
-    let mut flow = ControlFlow::Continue(());
-    state.range(namespace, query.start_key, query.end_key, &mut |key, version| {
-        while let Some(before) = pending.next_if(|change| change.key < key) {
-            flow = expected.meet(before.key, before.version);
-            if flow.is_break() {
-                return ControlFlow::Break(());
-            }
-        }
-        let version = pending.next_if(|change| change.key == key).map_or(Some(version), |change| change.version);
-        flow = expected.meet(key, version);
-        if flow.is_break() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    let mut walk =
+        Walk { namespace, query, state, changes, expected, dead: 0, dead_from: Vec::new(), learned: Vec::new() };
+    let flow = walk.go()?;
+    let Walk { mut expected, learned, .. } = walk;
+    for void in learned {
+        changes.voids.add(namespace, void);
+    }
     if flow.is_break() {
         return Ok(flow);
     }
-    for behind in pending {
-        flow = expected.meet(behind.key, behind.version);
-        if flow.is_break() {
-            return Ok(flow);
-        }
-    }
     let flow = expected.meet(query.end_key.as_bytes(), end_key_version(namespace, query, state, changes)?);
     if flow.is_break() { Ok(flow) } else { Ok(expected.finish()) }
+}
+
+/// A way through a range, over committed state with the block's changes before it.
+struct Walk<'w, 'a, R> {
+    namespace: &'a str,
+    query: &'a RangeQueryInfo<'a>,
+    state: &'w R,
+    changes: &'w Changes<'a>,
+    expected: Expected<'a>,
+    /// Deleted keys since the last one that is there.
+    dead: usize,
+    /// The first key that could be among them.
+    dead_from: Vec<u8>,
+    learned: Vec<Void>,
+}
+
+/// Why a stretch of a walk ends before the range does.
+enum Stop<'a> {
+    /// The results differ.
+    Difference(Difference<'a>),
+    /// The next void is reached.
+    Void,
+}
+
+impl<'a, R: StateReader> Walk<'_, 'a, R> {
+    fn go(&mut self) -> Result<ControlFlow<Difference<'a>>, R::Error> {
+        let end = (!self.query.end_key.is_empty()).then(|| Box::from(self.query.end_key.as_bytes()));
+        self.dead_from.extend_from_slice(self.query.start_key.as_bytes());
+        let voids = &self.changes.voids;
+        let mut next = Some(Box::from(self.query.start_key.as_bytes()));
+        while let Some(start) = next.take().filter(|start| end.as_ref().is_none_or(|end| start < end)) {
+            if let Some(behind) = voids.end_around(self.namespace, &start) {
+                // It is stepped over as if it were as many keys as make a void, so that many become one.
+                self.dead += LEAST_RUN;
+                next.clone_from(behind);
+                continue;
+            }
+            match self.stretch(&start)? {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(Stop::Void) => next = voids.next_start(self.namespace, &start).map(Box::from),
+                ControlFlow::Break(Stop::Difference(difference)) => return Ok(ControlFlow::Break(difference)),
+            }
+        }
+        self.close(end);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Goes on from `start` until a void is reached.
+    fn stretch(&mut self, start: &[u8]) -> Result<ControlFlow<Stop<'a>>, R::Error> {
+        let (namespace, end, committed) = (self.namespace, self.query.end_key, self.state);
+        let void = self.changes.voids.next_start(namespace, start);
+        let mut pending = self.changes.between(namespace, start, end.as_bytes()).peekable();
+        let mut flow = ControlFlow::Continue(());
+        committed.range(namespace, start, end, &mut |key, version| {
+            while let Some((before, change)) = pending.next_if(|(changed, _)| *changed < key) {
+                flow = self.meet(before, change.version, void);
+                if flow.is_break() {
+                    return ControlFlow::Break(());
+                }
+            }
+            let changed = pending.next_if(|(changed, _)| *changed == key);
+            flow = self.meet(key, changed.map_or(Some(version), |(_, change)| change.version), void);
+            if flow.is_break() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        while flow.is_continue()
+            && let Some((behind, change)) = pending.next()
+        {
+            flow = self.meet(behind, change.version, void);
+        }
+        Ok(flow)
+    }
+
+    /// The next key and its version; `None`: the block deleted it.
+    fn meet(&mut self, key: &[u8], version: Option<Height>, void: Option<&[u8]>) -> ControlFlow<Stop<'a>> {
+        if void.is_some_and(|void| void <= key) {
+            return ControlFlow::Break(Stop::Void);
+        }
+        if version.is_none() {
+            self.dead += 1;
+            return ControlFlow::Continue(());
+        }
+        if self.dead > 0 {
+            self.close(Some(key.into()));
+        }
+        self.dead_from.clear();
+        self.dead_from.extend_from_slice(key);
+        self.dead_from.push(0);
+        match self.expected.meet(key, version) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(difference) => ControlFlow::Break(Stop::Difference(difference)),
+        }
+    }
+
+    /// Ends a run of deleted keys, and learns it where that is worth it.
+    fn close(&mut self, end: End) {
+        if self.dead >= LEAST_RUN {
+            self.learned.push((self.dead_from.as_slice().into(), end));
+        }
+        self.dead = 0;
+    }
 }
 
 /// The end key is a result of its own when the simulation stopped there; it comes last, even where it lies inside the
@@ -93,9 +161,9 @@ fn end_key_version<R: StateReader>(
     state: &R,
     changes: &Changes<'_>,
 ) -> Result<Option<Height>, R::Error> {
-    match changes.end_key {
+    match changes.get(namespace, query.end_key.as_bytes()) {
         _ if query.itr_exhausted => Ok(None),
-        Some(end) => Ok(end.version),
+        Some(change) => Ok(change.version),
         None => state.version(StateKey { namespace, collection: "", key: query.end_key.as_bytes() }),
     }
 }

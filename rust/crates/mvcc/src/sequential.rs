@@ -92,7 +92,7 @@ impl<'a, R: StateReader> BlockState<'_, 'a, R> {
     /// All results that the query gives now.
     fn results(&self, namespace: &str, query: &RangeQueryInfo<'_>) -> Result<Vec<Found>, R::Error> {
         let mut results = BTreeMap::new();
-        self.state.range(namespace, query.start_key, query.end_key, &mut |key, version| {
+        self.state.range(namespace, query.start_key.as_bytes(), query.end_key, &mut |key, version| {
             results.insert(Box::from(key), version);
             ControlFlow::Continue(())
         })?;

@@ -87,6 +87,12 @@ pub trait StateReader: Sync {
         Ok(self.get(key)?.map_or(Cow::Borrowed(&[]), |found| found.metadata))
     }
 
+    /// [`Self::metadata`] unless that is longer than `most` bytes: then `None`, and a reader which can do so does not
+    /// read it.
+    fn metadata_up_to(&self, most: usize, key: StateKey<'_>) -> Result<Option<Cow<'static, [u8]>>, Self::Error> {
+        Ok(Some(self.metadata(key)?).filter(|metadata| metadata.len() <= most))
+    }
+
     /// Visits public keys of `namespace` from `start` (inclusive) to `end` (exclusive; empty: to the end) in
     /// byte order, until `visit` breaks. An `end` before `start` visits nothing.
     ///
@@ -94,7 +100,7 @@ pub trait StateReader: Sync {
     fn range(
         &self,
         namespace: &str,
-        start: &str,
+        start: &[u8],
         end: &str,
         visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Self::Error>;

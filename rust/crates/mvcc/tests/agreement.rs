@@ -6,13 +6,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use fastledger_mvcc::testing::{MemoryState, Scenario, transactions};
 use fastledger_mvcc::{
     Conflict, Difference, MvccError, StateKey, StateReader, Transaction, Validated, VersionedValue, parallel,
     sequential, update_bytes,
 };
-use fastledger_wire::rwset::{KvRead, KvRwSet, KvWrite, NsRwSet, ReadsInfo, TxRwSet, Version};
+use fastledger_wire::rwset::{
+    KvMetadataEntry, KvMetadataWrite, KvRead, KvRwSet, KvWrite, NsRwSet, QueryReads, RangeQueryInfo, ReadsInfo,
+    TxRwSet, Version,
+};
 use fastledger_wire::{Height, TxValidationCode};
 use proptest::prelude::*;
 
@@ -164,6 +169,203 @@ fn update_bytes_do_not_depend_on_who_validated() {
     assert_eq!(outcome.batch.updates.len(), 2);
 }
 
+/// What one transaction does to numbered keys.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Delete {
+        first: usize,
+        count: usize,
+    },
+    Put(usize),
+    /// From a key to another one, which is looked at too where `closed`; it claims what there is where `right`.
+    Query {
+        start: usize,
+        end: usize,
+        closed: bool,
+        right: bool,
+    },
+}
+
+/// So many that runs of deleted ones are worth remembering.
+const NUMBERED: usize = 150;
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let key = || 0..NUMBERED;
+    let step = prop_oneof![
+        2 => (key(), 1..80usize).prop_map(|(first, count)| Step::Delete { first, count }),
+        2 => key().prop_map(Step::Put),
+        4 => (key(), key(), any::<bool>(), 0..8u8)
+            .prop_map(|(start, end, closed, luck)| Step::Query { start, end, closed, right: luck > 0 }),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+/// The transactions of such steps, in a block over the given keys, and the indexes of those that claim what is not so.
+fn stepped<'a>(names: &'a [String], committed: &MemoryState, steps: &[Step]) -> (Vec<TxRwSet<'a>>, Vec<u32>) {
+    let mut now: BTreeMap<&str, Height> = BTreeMap::new();
+    for name in names {
+        let key = StateKey { namespace: "cc", collection: "", key: name.as_bytes() };
+        now.extend(committed.version(key).unwrap().map(|version| (name.as_str(), version)));
+    }
+    let (mut rwsets, mut wrong) = (Vec::new(), Vec::new());
+    for (index, step) in (0u32..).zip(steps) {
+        let mut public = KvRwSet::default();
+        match *step {
+            Step::Delete { first, count } => {
+                for name in &names[first..names.len().min(first + count)] {
+                    now.remove(name.as_str());
+                    public.writes.push(KvWrite { key: name, is_delete: true, value: b"" });
+                }
+            }
+            Step::Put(key) => {
+                now.insert(&names[key], Height { block: Scenario::BLOCK, tx: u64::from(index) });
+                public.writes.push(KvWrite { key: &names[key], is_delete: false, value: b"1" });
+            }
+            Step::Query { start, end, closed, right } => {
+                let (start_key, end_key) = (names[start].as_str(), names.get(end).map_or("", String::as_str));
+                let inside = now.range(start_key..).take_while(|(name, _)| **name < end_key);
+                let last = now.get_key_value(end_key).filter(|_| closed);
+                let read = |(name, version): (&&'a str, &Height)| KvRead {
+                    key: name,
+                    version: Some(Version { block_num: version.block, tx_num: version.tx }),
+                };
+                let mut kv_reads: Vec<_> = inside.chain(last).map(read).collect();
+                if !right {
+                    kv_reads.push(KvRead { key: "zz", version: None });
+                    wrong.push(index);
+                }
+                let reads_info = ReadsInfo::RawReads(QueryReads { kv_reads });
+                public.range_queries_info.push(RangeQueryInfo {
+                    start_key,
+                    end_key,
+                    itr_exhausted: !closed,
+                    reads_info,
+                });
+            }
+        }
+        rwsets.push(TxRwSet { namespaces: vec![NsRwSet { namespace: "cc", public, collections: Vec::new() }] });
+    }
+    (rwsets, wrong)
+}
+
+fn numbered() -> Vec<String> {
+    (0..NUMBERED).map(|number| format!("k{number:03}")).collect()
+}
+
+/// Committed state of every second key.
+fn every_second(names: &[String]) -> MemoryState {
+    let mut state = MemoryState::default();
+    for name in names.iter().step_by(2) {
+        let value = VersionedValue { value: b"0".into(), metadata: b"".into(), version: Height { block: 1, tx: 0 } };
+        state.put(StateKey { namespace: "cc", collection: "", key: name.as_bytes() }, Some(value));
+    }
+    state
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn queries_step_over_what_the_block_emptied_and_over_nothing_else(steps in steps()) {
+        let names = numbered();
+        let state = every_second(&names);
+        let (rwsets, wrong) = stepped(&names, &state, &steps);
+        let outcome = both(&transactions(&rwsets), &state);
+        prop_assert_eq!(outcome.conflicts.iter().map(|(index, _)| *index).collect::<Vec<_>>(), wrong);
+    }
+}
+
+/// Committed state that counts the rows that ranges visit, and the bytes that are read of it.
+struct Counting<'m> {
+    inner: &'m MemoryState,
+    rows: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl<'m> Counting<'m> {
+    fn new(inner: &'m MemoryState) -> Self {
+        Self { inner, rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
+    }
+}
+
+impl StateReader for Counting<'_> {
+    type Error = std::convert::Infallible;
+
+    fn version(&self, key: StateKey<'_>) -> Result<Option<Height>, Self::Error> {
+        self.inner.version(key)
+    }
+
+    fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>, Self::Error> {
+        let found = self.inner.get(key)?;
+        self.bytes.fetch_add(found.as_ref().map_or(0, |found| found.value.len() + found.metadata.len()), Relaxed);
+        Ok(found)
+    }
+
+    fn metadata_up_to(&self, most: usize, key: StateKey<'_>) -> Result<Option<Cow<'static, [u8]>>, Self::Error> {
+        let found = self.inner.metadata(key)?;
+        Ok((found.len() <= most).then_some(found))
+    }
+
+    fn range(
+        &self,
+        namespace: &str,
+        start: &[u8],
+        end: &str,
+        visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error> {
+        self.inner.range(namespace, start, end, &mut |key, version| {
+            self.rows.fetch_add(1, Relaxed);
+            visit(key, version)
+        })
+    }
+}
+
+#[test]
+fn what_a_block_deletes_is_stepped_over_once_and_not_by_each_query() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("k{number:03}")).collect();
+    let state = every_second(&names);
+    let delete = Step::Delete { first: 0, count: names.len() };
+    let queries = (0..300).map(|start| Step::Query { start, end: names.len() + 1, closed: false, right: true });
+    let steps: Vec<_> = std::iter::once(delete).chain(queries).collect();
+    let (rwsets, _) = stepped(&names, &state, &steps);
+    let counting = Counting::new(&state);
+    let outcome = parallel::validate(Scenario::BLOCK, &transactions(&rwsets), &counting, 1).unwrap();
+    assert!(outcome.conflicts.is_empty(), "{:?}", outcome.conflicts);
+    // Each query meets one row before it knows of the deletions, and one of them all of the others.
+    let rows = counting.rows.load(Relaxed);
+    assert!(rows <= names.len() / 2 + steps.len(), "{rows} rows for {} queries", steps.len());
+}
+
+#[test]
+fn what_a_write_keeps_is_read_once_for_a_block() {
+    const LARGE: usize = 100_000;
+    let key = StateKey { namespace: "cc", collection: "", key: b"k" };
+    let version = Height { block: 1, tx: 0 };
+    let mut state = MemoryState::default();
+    let large = || Cow::Owned(vec![7; LARGE]);
+    state.put(key, Some(VersionedValue { value: large(), metadata: large(), version }));
+    let public = |values: bool| {
+        let write = KvWrite { key: "k", is_delete: false, value: b"1" };
+        let entries = vec![KvMetadataEntry { name: "m", value: b"1" }];
+        let metadata = KvMetadataWrite { key: "k", entries };
+        if values {
+            KvRwSet { writes: vec![write], ..KvRwSet::default() }
+        } else {
+            KvRwSet { metadata_writes: vec![metadata], ..KvRwSet::default() }
+        }
+    };
+    for values in [true, false] {
+        let namespaces = vec![NsRwSet { namespace: "cc", public: public(values), collections: Vec::new() }];
+        let rwsets = vec![TxRwSet { namespaces }; 200];
+        let txs = transactions(&rwsets);
+        let counting = Counting::new(&state);
+        let outcome = parallel::validate(Scenario::BLOCK, &txs, &counting, 1).unwrap();
+        assert_eq!(outcome, sequential::validate(Scenario::BLOCK, &txs, &state).unwrap());
+        let bytes = counting.bytes.load(Relaxed);
+        assert!((LARGE..=2 * LARGE).contains(&bytes), "{bytes} bytes read for writes of values: {values}");
+    }
+}
+
 /// A state that breaks at one key.
 struct Broken;
 
@@ -189,7 +391,7 @@ impl StateReader for Broken {
     fn range(
         &self,
         _: &str,
-        _: &str,
+        _: &[u8],
         _: &str,
         _: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), DiskGone> {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! gRPC servers and channels for an event loop in Python.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastledger_comm::{
     ClientLimits, ClientRoots, ClientTls, CommError, Event, Happened, Hub, Limits, OutgoingCall, Server, ServerTls,
 };
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::conversation::ChaincodeConversation;
+use crate::delivered::CoreBytes;
 use crate::proposal::EndorsedResponse;
 use crate::{door, error};
 
@@ -77,7 +81,7 @@ impl GrpcServer {
 
     /// (call, what happened, what comes with it) of everything that has happened.
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.0.drain())
+        listed(py, self.0.drain(), |_| false)
     }
 
     fn send(&self, call: u64, message: PyBackedBytes) -> bool {
@@ -98,6 +102,10 @@ impl GrpcServer {
         if let Some(line) = self.0.answer_with(call, conversation.responder()) {
             conversation.connect(line);
         }
+    }
+
+    fn send_all(&self, calls: Vec<u64>, message: &[u8]) -> Vec<u64> {
+        self.0.send_all(&calls, message)
     }
 
     #[pyo3(signature = (call, code=0, message="", details=None))]
@@ -124,21 +132,41 @@ impl GrpcServer {
 
 /// What the channels of an event loop share.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct GrpcHub(Hub);
+pub(crate) struct GrpcHub {
+    hub: Hub,
+    held: Arc<HeldCalls>,
+}
+
+/// Calls whose messages stay in the core until Python says what becomes of them.
+#[derive(Default)]
+struct HeldCalls(Mutex<HashSet<u64>>);
+
+impl HeldCalls {
+    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[pymethods]
 impl GrpcHub {
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
-        Hub::new().map(Self).map_err(|error| error::comm(py, error))
+        let hub = Hub::new().map_err(|error| error::comm(py, error))?;
+        Ok(Self { hub, held: Arc::default() })
     }
 
     fn fileno(&self) -> i32 {
-        self.0.descriptor()
+        self.hub.descriptor()
     }
 
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.0.drain())
+        let happened = self.hub.drain();
+        let mut held = self.held.lock();
+        let ended = happened.iter().filter(|event| matches!(event.happened, Happened::Finished(_)));
+        let ended: Vec<u64> = ended.map(|event| event.call).collect();
+        let events = listed(py, happened, |call| held.contains(&call));
+        held.retain(|call| !ended.contains(call));
+        events
     }
 
     #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None))]
@@ -164,38 +192,46 @@ impl GrpcHub {
         };
         let tls =
             roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: server_name.unwrap_or_default() });
-        door::work(py, || self.0.channel(address, tls.as_ref(), limits), error::comm).map(GrpcChannel)
+        let channel = door::work(py, || self.hub.channel(address, tls.as_ref(), limits), error::comm)?;
+        Ok(GrpcChannel { channel, held: Arc::clone(&self.held) })
     }
 }
 
 /// A server and the connection to it.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct GrpcChannel(fastledger_comm::GrpcChannel);
+pub(crate) struct GrpcChannel {
+    channel: fastledger_comm::GrpcChannel,
+    held: Arc<HeldCalls>,
+}
 
 #[pymethods]
 impl GrpcChannel {
     #[pyo3(signature = (timeout_s=None))]
     fn connect(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
-        numbered(py, self.0.connect(duration(timeout_s)))
+        numbered(py, self.channel.connect(duration(timeout_s)))
     }
 
     #[pyo3(signature = (path, message, timeout_s=None))]
     fn ask(&self, py: Python<'_>, path: &str, message: &[u8], timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
-        numbered(py, self.0.ask(path, message, duration(timeout_s)))
+        numbered(py, self.channel.ask(path, message, duration(timeout_s)))
     }
 
-    #[pyo3(signature = (path, timeout_s=None))]
-    fn converse(&self, py: Python<'_>, path: &str, timeout_s: Option<f64>) -> PyResult<(u64, GrpcCall)> {
-        numbered(py, self.0.converse(path, duration(timeout_s)))
+    #[pyo3(signature = (path, timeout_s=None, *, held=false))]
+    fn converse(&self, py: Python<'_>, path: &str, timeout_s: Option<f64>, held: bool) -> PyResult<(u64, GrpcCall)> {
+        let call = numbered(py, self.channel.converse(path, duration(timeout_s)))?;
+        if held {
+            self.held.lock().insert(call.0);
+        }
+        Ok(call)
     }
 
     #[getter]
     fn server_certificate<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.0.server_certificate().map(|shown| PyBytes::new(py, &shown))
+        self.channel.server_certificate().map(|shown| PyBytes::new(py, &shown))
     }
 
     fn close(&self) {
-        self.0.close();
+        self.channel.close();
     }
 }
 
@@ -261,8 +297,8 @@ pub(crate) fn constants(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("GRPC_THREAD", fastledger_comm::THREAD)
 }
 
-/// Events as Python sees them: call, kind, and what comes with it.
-fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
+/// Events as Python sees them: call, kind, and what comes with it. Messages of calls that are `held` stay in the core.
+fn listed(py: Python<'_>, happened: Vec<Event>, held: impl Fn(u64) -> bool) -> PyResult<Bound<'_, PyList>> {
     let events = PyList::empty(py);
     for event in happened {
         let (kind, with) = match event.happened {
@@ -273,6 +309,7 @@ fn listed(py: Python<'_>, happened: Vec<Event>) -> PyResult<Bound<'_, PyList>> {
                 let message = PyBytes::new(py, &message);
                 (ASKED, (path, &*peer, shown(py, &certificates), message).into_pyobject(py)?.into_any())
             }
+            Happened::Message(message) if held(event.call) => (MESSAGE, CoreBytes(message).into_bound_py_any(py)?),
             Happened::Message(message) => (MESSAGE, PyBytes::new(py, &message).into_any()),
             Happened::HalfClosed => (HALF_CLOSED, py.None().into_bound(py)),
             Happened::Writable => (WRITABLE, py.None().into_bound(py)),

@@ -3,6 +3,7 @@
 
 use fastledger_crypto as crypto;
 use fastledger_crypto::{Engine, Job, PublicKey, Signature, VerifierOptions};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
@@ -12,6 +13,11 @@ use crate::{door, error};
 #[pyclass(frozen, module = "fastledger._core")]
 pub(crate) struct Verifier(crypto::Verifier);
 
+/// Refuses an engine that the environment names and that is not to be had, before anything is verified.
+pub(crate) fn check_environment() -> PyResult<()> {
+    Engine::from_environment().map(|_| ()).map_err(|error| PyImportError::new_err(error.to_string()))
+}
+
 #[pymethods]
 impl Verifier {
     #[new]
@@ -19,27 +25,20 @@ impl Verifier {
     fn new(py: Python<'_>, engine: &str, table_bytes: Option<usize>) -> PyResult<Self> {
         let engine = match engine {
             "auto" => None,
-            "ifma" => Some(Engine::Ifma),
-            "portable" => Some(Engine::Portable),
-            "library" => Some(Engine::Library),
-            other => {
-                let text = format!("engine {other:?} is not one of auto, ifma, portable, library");
-                return Err(error::input(py, text));
-            }
+            name => Some(Engine::named(name).ok_or_else(|| {
+                let names = Engine::ALL.map(Engine::name).join(", ");
+                error::input(py, format!("engine {name:?} is not one of auto, {names}"))
+            })?),
         };
         let mut options = VerifierOptions { engine, ..VerifierOptions::default() };
         options.table_bytes = table_bytes.unwrap_or(options.table_bytes);
         Ok(Self(crypto::Verifier::new(options)))
     }
 
-    /// The engine in use: ifma, portable or library.
+    /// The engine in use.
     #[getter]
     fn engine(&self) -> &'static str {
-        match self.0.engine() {
-            Engine::Ifma => "ifma",
-            Engine::Portable => "portable",
-            Engine::Library => "library",
-        }
+        self.0.engine().name()
     }
 
     /// One verdict for each (public key, digest, signature): an uncompressed SEC1 point, 32 bytes, DER.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::delivered::Encoded;
 use crate::{door, error};
 
 /// A transaction's id, its code, and the chaincode and encoding of its event, if it emits one.
@@ -15,7 +16,8 @@ type Emitted<'py> = (String, u8, Option<(String, Bound<'py, PyBytes>)>);
 
 /// Ids of the transactions of an encoded `common.Block`, as their headers have them; empty where there is none.
 #[pyfunction]
-pub(crate) fn transaction_ids(py: Python<'_>, block: PyBackedBytes) -> PyResult<Vec<String>> {
+pub(crate) fn transaction_ids(py: Python<'_>, block: Encoded) -> PyResult<Vec<String>> {
+    let block = block.into_bytes();
     let ids = || Block::decode(&block).map(|block| events::transaction_ids(&block));
     Ok(door::work(py, ids, not_a_block)?.into_iter().map(str::to_owned).collect())
 }

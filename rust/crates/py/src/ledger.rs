@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::delivered::Encoded;
 use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::view::StateView;
@@ -137,8 +138,8 @@ impl Ledger {
         Ok(hash.map(|hash| PyBytes::new(py, &hash)))
     }
 
-    fn submit(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<()> {
-        let (channel, block) = (self.channel(py)?, Bytes::from_owner(block));
+    fn submit(&self, py: Python<'_>, block: Encoded) -> PyResult<()> {
+        let (channel, block) = (self.channel(py)?, block.into_bytes());
         door::work(py, || channel.submit(block), error::commit)
     }
 
@@ -150,8 +151,14 @@ impl Ledger {
         door::work(py, || channel.result(), error::commit).map(CommitResult)
     }
 
-    fn ready(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.channel(py)?.ready())
+    /// How many results can be taken; waits for one if there is none, at most so long.
+    #[pyo3(signature = (longest_s = 0.0))]
+    fn ready(&self, py: Python<'_>, longest_s: f64) -> PyResult<usize> {
+        let channel = self.channel(py)?;
+        let longest = Duration::try_from_secs_f64(longest_s).unwrap_or_default();
+        // What has stopped has no results, but is no reason to wait.
+        let waits_no_longer = !longest.is_zero() && py.detach(|| channel.await_result(longest));
+        Ok(channel.ready().max(usize::from(waits_no_longer)))
     }
 
     fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {

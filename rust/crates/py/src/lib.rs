@@ -8,13 +8,14 @@
 mod blockstore;
 mod capabilities;
 mod certificate;
-mod chaincode;
 mod comm;
 mod config;
 mod conversation;
 mod crypto;
 mod definition;
+mod delivered;
 mod door;
+mod envelope;
 mod error;
 mod events;
 mod excerpt;
@@ -24,9 +25,11 @@ mod private;
 mod proposal;
 mod result;
 mod sections;
+mod shim;
 mod simulation;
 mod state;
 mod telemetry;
+mod transaction;
 mod view;
 mod workload;
 
@@ -39,6 +42,9 @@ use pyo3::types::PyBytes;
 use fastledger_wire::{Message, block, common, hash};
 
 /// Blocks come and go in megabytes; the system's allocator would map and unmap each of them.
+///
+/// It asks for no huge pages (`no_thp`): its size classes touch a little of many, and the system clears each as a whole,
+/// which cost a third of a replay. What is large and lasts asks for them itself.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -51,10 +57,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capabilities::ApplicationCapabilities>()?;
     module.add_class::<capabilities::OrdererCapabilities>()?;
     module.add_class::<certificate::Certificate>()?;
-    module.add_class::<chaincode::ChaincodeStream>()?;
     module.add_class::<conversation::ChaincodeConversation>()?;
     module.add_class::<conversation::ChaincodeTransaction>()?;
+    module.add_class::<shim::ShimPeers>()?;
+    module.add_class::<shim::ShimTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
+    module.add_class::<delivered::CoreBytes>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;
@@ -84,20 +92,25 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::StateIterator>()?;
     module.add_class::<view::StateView>()?;
     module.add_class::<workload::Workload>()?;
+    crypto::check_environment()?;
     comm::constants(module)?;
-    chaincode::constants(module)?;
     telemetry::functions(module)?;
     module.add_function(wrap_pyfunction!(block_from_record, module)?)?;
     module.add_function(wrap_pyfunction!(block_header, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(block_header_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::block_number, module)?)?;
     module.add_function(wrap_pyfunction!(check_channel_id, module)?)?;
     module.add_function(wrap_pyfunction!(deflate, module)?)?;
+    module.add_function(wrap_pyfunction!(delivered::delivered, module)?)?;
     module.add_function(wrap_pyfunction!(duration_ns, module)?)?;
     module.add_function(wrap_pyfunction!(environment_damage, module)?)?;
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
+    module.add_function(wrap_pyfunction!(envelope::open_envelope, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
+    module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;

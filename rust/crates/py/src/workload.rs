@@ -42,6 +42,14 @@ impl Workload {
         &self.spec
     }
 
+    /// Everybody who signs, and the orderer's TLS pair as the last one: name, MSP, certificate and its authority's, key.
+    #[getter]
+    fn identities<'py>(&self, py: Python<'py>) -> Vec<PyIdentity<'py>> {
+        let identities = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).identities();
+        let told = identities.into_iter();
+        told.map(|one| (one.common_name, one.msp_id, one.certificate, one.ca, PyBytes::new(py, &one.key))).collect()
+    }
+
     fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
         this
     }
@@ -57,4 +65,5 @@ impl Workload {
     }
 }
 
+type PyIdentity<'py> = (String, String, String, String, Bound<'py, PyBytes>);
 type PyBlock<'py> = (u64, Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool);

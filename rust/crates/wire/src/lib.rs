@@ -19,6 +19,7 @@ pub mod lifecycle;
 pub mod msp;
 pub mod peer;
 pub mod policies;
+pub mod proposal;
 pub mod protobuf;
 pub mod rwset;
 pub mod shim;

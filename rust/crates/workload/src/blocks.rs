@@ -129,7 +129,8 @@ fn signatures(network: &Network, signer: &mut Signer, seed: u64, number: u64, he
         return Message::new().bytes(1, last_config);
     }
     let raft = Message::new().bytes(1, [1]).number(2, 2).number(3, number + 1);
-    let value = last_config.bytes(2, raft);
+    // The block writer wraps a consenter's metadata in a `Metadata` (Fabric: `multichannel/blockwriter.go`).
+    let value = last_config.bytes(2, Message::new().bytes(1, raft));
     let header = Message::new().bytes(1, &network.orderer.identity).bytes(2, nonce(seed, number, 0));
     let signature = signer.sign(&network.orderer.key, &sha256(&[value.as_ref(), header.as_ref(), header_der]));
     let signature = Message::new().bytes(1, header).bytes(2, signature);

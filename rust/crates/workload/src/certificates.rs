@@ -45,10 +45,10 @@ impl Authority {
         self.issue(common_name, Some(unit), &[])
     }
 
-    /// Certifies a server for TLS: PEM.
-    pub(crate) fn certify_server(&self, common_name: &str) -> Result<String> {
+    /// Certifies a server for TLS: key and PEM.
+    pub(crate) fn certify_server(&self, common_name: &str) -> Result<(Key, String)> {
         let usages = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(common_name, None, &usages).map(|(_, pem)| pem)
+        self.issue(common_name, None, &usages)
     }
 
     fn issue(

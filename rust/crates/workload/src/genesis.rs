@@ -126,7 +126,7 @@ fn orderer_group(network: &Network, spec: &Spec) -> Group {
         .value("BatchTimeout", Message::new().bytes(1, "2s"))
         .value("ChannelRestrictions", Message::new())
         .value("Capabilities", capability("V2_0"))
-        .value("ConsensusType", consensus_type(&network.orderer_tls))
+        .value("ConsensusType", consensus_type(&network.orderer_tls.1))
         .usual_policies()
         .policy("BlockValidation", &policies::implicit_meta(implicit_meta_rule::ANY, "Writers"))
 }

@@ -17,10 +17,31 @@ const ORDERER_DOMAIN: &str = "example.com";
 /// Somebody with a key and a certificate.
 #[derive(Debug)]
 pub(crate) struct Member {
+    /// The certificate's subject.
+    common_name: String,
+    /// Whose it is.
+    msp_id: String,
+    /// PEM.
+    certificate: String,
     /// The private key.
     pub(crate) key: Key,
     /// Encoded `msp.SerializedIdentity`.
     pub(crate) identity: Vec<u8>,
+}
+
+/// Somebody of a generated channel, for those who want to run a node or a client of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate's subject, such as `peer0.org1.example.com`.
+    pub common_name: String,
+    /// Whose it is, such as `Org1MSP`.
+    pub msp_id: String,
+    /// The certificate, PEM.
+    pub certificate: String,
+    /// The certificate of the authority, PEM.
+    pub ca: String,
+    /// The private key: a big-endian number (SEC 1, 2.3.7). It protects nothing, as it follows from the seed.
+    pub key: [u8; 32],
 }
 
 /// An organization's authorities, as its MSP definition names them.
@@ -56,8 +77,8 @@ pub(crate) struct Network {
     pub(crate) orderer_organization: Organization,
     /// Who signs blocks.
     pub(crate) orderer: Member,
-    /// The orderer's TLS certificate, PEM.
-    pub(crate) orderer_tls: String,
+    /// The orderer's TLS key and certificate, PEM.
+    pub(crate) orderer_tls: (Key, String),
 }
 
 impl Network {
@@ -74,6 +95,36 @@ impl Network {
             orderer_tls: tls_ca.certify_server(&host)?,
             orderer_organization: Organization { msp_id: ORDERER_MSP.to_owned(), ca: ca.pem, tls_ca: tls_ca.pem },
         })
+    }
+
+    /// Everybody who signs, and last the orderer's TLS pair.
+    pub(crate) fn identities(&self) -> Vec<Identity> {
+        let of_applications = self.organizations.iter().flat_map(|own| {
+            let members = [&own.admin].into_iter().chain(&own.peers).chain(&own.clients);
+            members.map(|member| member.told(&own.organization.ca))
+        });
+        let orderers = &self.orderer_organization;
+        let (key, certificate) = &self.orderer_tls;
+        let tls = Identity {
+            common_name: self.orderer.common_name.clone(),
+            msp_id: orderers.msp_id.clone(),
+            certificate: certificate.clone(),
+            ca: orderers.tls_ca.clone(),
+            key: key.secret(),
+        };
+        of_applications.chain([self.orderer.told(&orderers.ca), tls]).collect()
+    }
+}
+
+impl Member {
+    fn told(&self, ca: &str) -> Identity {
+        Identity {
+            common_name: self.common_name.clone(),
+            msp_id: self.msp_id.clone(),
+            certificate: self.certificate.clone(),
+            ca: ca.to_owned(),
+            key: self.key.secret(),
+        }
     }
 }
 
@@ -101,5 +152,6 @@ pub(crate) fn msp_id(number: usize) -> String {
 
 fn member(ca: &Authority, msp_id: &str, common_name: &str, unit: &str) -> Result<Member> {
     let (key, pem) = ca.certify(common_name, unit)?;
-    Ok(Member { key, identity: Message::new().bytes(1, msp_id).bytes(2, pem).into_bytes() })
+    let identity = Message::new().bytes(1, msp_id).bytes(2, &pem).into_bytes();
+    Ok(Member { common_name: common_name.to_owned(), msp_id: msp_id.to_owned(), certificate: pem, key, identity })
 }

@@ -52,5 +52,6 @@ mod workload;
 
 pub use blocks::GeneratedBlock;
 pub use error::{Result, WorkloadError};
+pub use identities::Identity;
 pub use spec::{EndorsementPolicy, KeyDistribution, Spec};
 pub use workload::Workload;

@@ -41,6 +41,11 @@ impl Key {
         Self { secret, point }
     }
 
+    /// The private number, big-endian.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.secret.to_repr().into()
+    }
+
     /// The public key, `04 ‖ x ‖ y` (SEC 1, 2.3.3).
     pub(crate) fn point(&self) -> &[u8; 65] {
         &self.point

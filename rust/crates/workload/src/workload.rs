@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::blocks::{Builder, Built, Chain, GeneratedBlock};
 use crate::error::Result;
-use crate::identities::Network;
+use crate::identities::{Identity, Network};
 use crate::planner::{BlockPlan, Planner};
 use crate::spec::Spec;
 
@@ -25,6 +25,7 @@ use crate::spec::Spec;
 /// It is an iterator: first the blocks that set the channel up, then the measured ones. One block more than there are
 /// threads is under way; nothing else is held but a few numbers for each key.
 pub struct Workload {
+    network: Arc<Network>,
     planner: Planner,
     chain: Chain,
     jobs: Option<Sender<Job>>,
@@ -62,11 +63,18 @@ impl Workload {
         };
         Ok(Self {
             planner: Planner::new(spec, Arc::clone(&network))?,
-            chain: Chain::new(spec, network),
+            chain: Chain::new(spec, Arc::clone(&network)),
+            network,
             jobs: Some(jobs),
             under_way: VecDeque::new(),
             threads: (0..threads).map(|_| build()).collect(),
         })
+    }
+
+    /// Everybody on the channel who signs, and the orderer's TLS pair as the last one.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Identity> {
+        self.network.identities()
     }
 
     /// Keeps every thread busy, and one block waiting.

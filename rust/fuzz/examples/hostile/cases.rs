@@ -102,7 +102,7 @@ fn tiny_transactions() -> Measured {
 }
 
 /// A transaction of this id that is nothing else.
-fn unsigned(tx_id: &str) -> Vec<u8> {
+pub fn unsigned(tx_id: &str) -> Vec<u8> {
     let channel_header = message(&[Number(1, 3), Bytes(4, CHANNEL.as_bytes()), Bytes(5, tx_id.as_bytes())]);
     let header = message(&[Bytes(1, &channel_header), Bytes(2, &message(&[Bytes(1, b"c"), Bytes(2, b"n")]))]);
     message(&[Bytes(1, &message(&[Bytes(1, &header)])), Bytes(2, b"s")])
@@ -142,7 +142,7 @@ fn block_signatures_large_value() -> Measured {
 }
 
 /// One transaction whose endorsed action ends with these fields.
-fn with_endorsements(world: &mut World, payload: usize, endorsements: &[u8]) -> Vec<u8> {
+pub fn with_endorsements(world: &mut World, payload: usize, endorsements: &[u8]) -> Vec<u8> {
     let rwset = write("key", &vec![7; payload]);
     insert_endorsements(&world.tx(&results("cc", &rwset)), endorsements, world.network)
 }
@@ -177,7 +177,7 @@ fn endorsements_empty() -> Measured {
 }
 
 /// A well-formed endorsement that does not verify.
-fn endorsement(identity: &[u8]) -> Vec<u8> {
+pub fn endorsement(identity: &[u8]) -> Vec<u8> {
     let signature = Network::get().peer(2).key.sign(&[b"something else"]);
     message(&[Bytes(2, &message(&[Bytes(1, identity), Bytes(2, &signature)]))])
 }
@@ -197,7 +197,7 @@ fn endorsements_large_payload() -> Measured {
 }
 
 /// The same certificate in other bytes each time.
-fn varied(identity: &[u8], number: usize) -> Vec<u8> {
+pub fn varied(identity: &[u8], number: usize) -> Vec<u8> {
     [identity, &message(&[Number(1_000, number as u64 + 1)])].concat()
 }
 
@@ -357,7 +357,7 @@ fn value_large_kept() -> Measured {
 /// Hashed writes of one collection among 300.
 fn collection_writes() -> Measured {
     let mut world = World::ordinary();
-    define_collections(&mut world, 300);
+    prepare_collections(&mut world, 300);
     let writes: Vec<u8> = (0..20_000u32)
         .flat_map(|key| message(&[Bytes(2, &message(&[Bytes(1, &key.to_be_bytes()), Bytes(3, b"v")]))]))
         .collect();
@@ -366,13 +366,19 @@ fn collection_writes() -> Measured {
 }
 
 /// Encoded `TxReadWriteSet` with this `HashedRWSet` of one collection.
-fn hashed(collection: &str, rwset: &[u8]) -> Vec<u8> {
+pub fn hashed(collection: &str, rwset: &[u8]) -> Vec<u8> {
     let collection = message(&[Bytes(3, &message(&[Bytes(1, collection.as_bytes()), Bytes(2, rwset)]))]);
     message(&[Bytes(2, &[message(&[Bytes(1, b"cc")]), collection].concat())])
 }
 
 /// Gives `cc` so many collections, whose keys live for two blocks.
-fn define_collections(world: &mut World, count: usize) {
+fn prepare_collections(world: &mut World, count: usize) {
+    let entries = define_collections(world, count);
+    world.prepare(&entries);
+}
+
+/// The transaction that does so.
+pub fn define_collections(world: &mut World, count: usize) -> Vec<Vec<u8>> {
     let collections = (0..count).map(|number| {
         let name = format!("collection{number}");
         message(&[Bytes(1, &message(&[Bytes(1, name.as_bytes()), Number(4, 1), Number(5, 2)]))])
@@ -380,8 +386,7 @@ fn define_collections(world: &mut World, count: usize) {
     let value = message(&[Bytes(2, &repeated(1, collections))]);
     let endorsers: Vec<_> = (0..3).map(|index| (world.network.peer(index), true)).collect();
     let rwset = write("namespaces/fields/cc/Collections", &value);
-    let entry = world.tx_of("_lifecycle", &results("_lifecycle", &rwset), &endorsers);
-    world.prepare(&[entry]);
+    vec![world.tx_of("_lifecycle", &results("_lifecycle", &rwset), &endorsers)]
 }
 
 /// One transaction deletes keys that never were; the other asks for the range in which they are not.
@@ -426,7 +431,7 @@ fn ranges_of_long_keys() -> Measured {
 /// 20,000 hashed keys expire with a block that writes 20,000 others.
 fn expiring() -> Measured {
     let mut world = World::ordinary();
-    define_collections(&mut world, 1);
+    prepare_collections(&mut world, 1);
     let keys = |from: u32| -> Vec<u8> {
         let write = |key: u32| message(&[Bytes(2, &message(&[Bytes(1, &key.to_be_bytes()), Bytes(3, b"v")]))]);
         (from..from + 20_000).flat_map(write).collect()

@@ -2,51 +2,48 @@
 //! Blocks that are made to be slow or large, beside ordinary ones: milliseconds of processor time, and memory.
 //!
 //! `cargo run --release --example hostile` runs every case in a process of its own and prints a table; a case's name as
-//! argument runs that one here.
+//! argument runs that one here. `search SEED SECONDS` looks for dearer ones, `seeds` measures what it found before, and
+//! `recipe TEXT` what one line of them stands for.
 
 mod cases;
+mod process;
+mod recipe;
+mod search;
 mod world;
 
 use std::env;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use recipe::Recipe;
 use world::Measured;
 
-/// A case that takes longer is hanging.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 fn main() {
-    let name = env::args().nth(1);
-    match name.as_deref().map(|name| cases::ALL.iter().find(|case| case.name == name)) {
-        None => all(),
-        Some(Some(case)) => println!("{}", (case.run)().line()),
-        Some(None) => eprintln!("there is no case of that name"),
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => all(),
+        ["seeds"] => search::seeds(),
+        ["recipe", text] => match text.parse::<Recipe>() {
+            Ok(recipe) => println!("{}", recipe.run().line()),
+            Err(error) => eprintln!("{error}"),
+        },
+        ["search", seed, seconds] => match (seed.parse(), seconds.parse()) {
+            (Ok(seed), Ok(seconds)) => search::search(seed, Duration::from_secs(seconds)),
+            _ => eprintln!("search takes a seed and seconds, both numbers"),
+        },
+        [name] => match cases::ALL.iter().find(|case| case.name == *name) {
+            Some(case) => println!("{}", (case.run)().line()),
+            None => eprintln!("there is no case of that name"),
+        },
+        _ => eprintln!("a case, seeds, recipe TEXT or search SEED SECONDS"),
     }
 }
 
 fn all() {
     println!("{:32} {:>9} {:>10} {:>10} {:>9}  outcome", "case", "MB", "ms", "ms per MB", "peak MB");
     for case in cases::ALL {
-        let own = env::current_exe().expect("this program");
-        let child = Command::new(own).arg(case.name).stdout(Stdio::piped()).spawn().expect("a process");
-        println!("{:32} {}", case.name, outcome(child));
+        println!("{:32} {}", case.name, process::output(&[case.name]).unwrap_or_else(|end| end));
     }
-}
-
-fn outcome(mut child: Child) -> String {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if child.try_wait().expect("a child").is_some() {
-            let output = child.wait_with_output().expect("its output");
-            let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-            return if output.status.success() { text } else { format!("died: {}", output.status) };
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    drop(child.kill());
-    drop(child.wait());
-    format!("hangs: stopped after {} s", PATIENCE.as_secs())
 }
 
 impl Measured {
@@ -55,7 +52,7 @@ impl Measured {
         let milliseconds = self.time.as_secs_f64() * 1e3;
         let outcome: String = self.outcome.chars().take(100).collect();
         format!(
-            "{megabytes:9.3} {milliseconds:10.1} {:10.1} {:9.0}  {outcome}",
+            "{megabytes:9.3} {milliseconds:10.1} {:10.1} {:9.3}  {outcome}",
             milliseconds / megabytes,
             self.peak as f64 / 1e6
         )

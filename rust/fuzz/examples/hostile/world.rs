@@ -102,6 +102,13 @@ impl World {
         assert!(bad.is_empty(), "{bad:?}: {:?}", self.channel.explain(result.number, 0));
     }
 
+    /// Commits whatever the block of these entries is, behind a write of its own.
+    pub fn earlier(&mut self, entries: &[Vec<u8>]) {
+        let first = self.tx(&results("cc", &write("earlier", b"v")));
+        let block = self.block(&[vec![first], entries.to_vec()].concat());
+        drop(self.commit(&block));
+    }
+
     /// Commits a block of these entries and tells what it cost.
     pub fn measure(&mut self, entries: &[Vec<u8>]) -> Measured {
         let block = self.block(entries);

@@ -152,22 +152,22 @@ pub(crate) fn place_ladder<'a, F: Field>(
 #[inline(always)]
 pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &mut [bool], sums: &mut Sums<F>) {
     let vectors = rows.vectors;
-    let accumulators = accumulators(rows.count, vectors);
+    let accumulators = accumulators(rows.count, claims.len(), F::LANES);
     let mut done = accumulators;
     sums.start(rows.entries(0, done));
     let mut left = accumulators;
-    loop {
-        if done < rows.count {
-            let end = rows.count.min(done + accumulators);
-            sums.add((end - done) * vectors, Source::Entries(rows.entries(done, end)));
+    while done < rows.count || left > 2 {
+        let (count, source) = if done < rows.count {
+            let (first, end) = (done, rows.count.min(done + accumulators));
             done = end;
-        } else if left > 2 {
-            let half = left.div_ceil(2);
-            sums.add((left - half) * vectors, Source::Fold(half * vectors));
-            left = half;
+            (end - first, Source::Entries(rows.entries(first, end)))
         } else {
-            break;
-        }
+            let (all, half) = (left, left.div_ceil(2));
+            left = half;
+            (all - half, Source::Fold(half * vectors))
+        };
+        // In one place alone: all of an addition's code is inlined here.
+        sums.add(count * vectors, source);
     }
     for vector in 0..vectors {
         let first = vector * F::LANES;
@@ -180,44 +180,59 @@ pub(crate) fn conclude<F: Field>(rows: &Rows<'_, F>, claims: &[Claim], valid: &m
 }
 
 /// Sums kept for each signature: more of them take fewer rounds, each with its inversion, but more memory.
-pub(super) fn accumulators(points: usize, vectors: usize) -> usize {
-    if vectors > 16 { points.div_ceil(4) } else { points.div_ceil(2) }
+///
+/// An inversion takes about as long for one lane as for eight, while all else takes a time for each vector.
+pub(super) fn accumulators(points: usize, signatures: usize, lanes: usize) -> usize {
+    if signatures > 16.max(2 * lanes * lanes) { points.div_ceil(4) } else { points.div_ceil(2) }
 }
 
-/// Lanes in which the x of point `a` + point `b` is r modulo n. No need of the sum itself: its x is r exactly when
-/// (y₂ − y₁)² = (r + x₁ + x₂)·(x₂ − x₁)².
+/// Lanes in which the x of point `a` + point `b` is r modulo n: r, or r + n where that is a coordinate. Nobody's r is
+/// small enough for that by chance.
 #[inline(always)]
 fn matches<F: Field>(sums: &Sums<F>, a: usize, b: usize, claims: &[Claim]) -> Mask {
+    let claims = vector(claims);
+    let mut good = 0;
+    for expected in [claims.map(|claim| Some(claim.r)), claims.map(r_plus_n)] {
+        let lanes = (0..F::LANES).fold(0, |lanes, i| lanes | Mask::from(expected[i].is_some()) << i);
+        if lanes != 0 {
+            good |= lanes & meets(sums, a, b, expected.map(Option::unwrap_or_default));
+        }
+    }
+    good
+}
+
+/// r + n, where that is below p, and a coordinate.
+fn r_plus_n(claim: &Claim) -> Option<Limbs> {
+    let (sum, carry) = limbs::add(&claim.r, &ORDER);
+    (!carry && limbs::less(&sum, &PRIME)).then_some(sum)
+}
+
+/// Lanes in which the x of point `a` + point `b` is the given one. No need of the sum itself: its x is r exactly when
+/// (y₂ − y₁)² = (r + x₁ + x₂)·(x₂ − x₁)².
+#[inline(always)]
+fn meets<F: Field>(sums: &Sums<F>, a: usize, b: usize, expected: [Limbs; 8]) -> Mask {
     let (x1, y1, x2, y2) = (sums.x[a], sums.y[a], sums.x[b], sums.y[b]);
-    let candidates = candidates(claims);
-    let lanes = candidates.each_ref();
-    let (r, r_plus_n) = (F::gather_x(&lanes).encode(), F::gather_y(&lanes).encode());
+    let expected = expected.map(|x| Entry { x, y: x });
+    let r = F::gather_x(&expected.each_ref()).encode();
 
     let difference = x2.sub(x1).tighten();
     let numerator = y2.sub(y1).tighten();
     let same_x = difference.zeros();
     let doubled = same_x & numerator.zeros();
-    let tangent = x1.square().sub(F::one()).tighten().triple();
-    let denominator = F::select(doubled, y1.scale::<1>(), difference).square();
-    let numerator = F::select(doubled, tangent, numerator).square();
+    let (mut denominator, mut slope) = (difference, numerator);
+    if doubled != 0 {
+        let tangent = x1.square().sub(F::one()).tighten().triple();
+        denominator = F::select(doubled, y1.scale::<1>(), difference);
+        slope = F::select(doubled, tangent, numerator);
+    }
     let sum_of_x = x1.add(x2).tighten();
-    let hit = denominator.mul(sum_of_x.add(r)).sub(numerator).tighten().zeros();
-    let hit_plus_n = denominator.mul(sum_of_x.add(r_plus_n)).sub(numerator).tighten().zeros();
-    let finite = (hit | hit_plus_n) & (!same_x | doubled);
+    let hit = denominator.square().mul(sum_of_x.add(r)).sub(slope.square()).tighten().zeros();
+    let finite = hit & (!same_x | doubled);
 
     let (infinite1, infinite2) = (sums.infinite(a), sums.infinite(b));
-    let equal1 = x1.sub(r).tighten().zeros() | x1.sub(r_plus_n).tighten().zeros();
-    let equal2 = x2.sub(r).tighten().zeros() | x2.sub(r_plus_n).tighten().zeros();
-    infinite1 & !infinite2 & equal2 | infinite2 & !infinite1 & equal1 | finite & !(infinite1 | infinite2)
-}
-
-/// The coordinates that are r modulo n: r itself, and r + n where that is below p (r again where not).
-fn candidates(claims: &[Claim]) -> [Entry; 8] {
-    let mut candidates = [GENERATOR; 8];
-    for (candidate, claim) in candidates.iter_mut().zip(claims) {
-        let (sum, carry) = limbs::add(&claim.r, &ORDER);
-        let exists = !carry && limbs::less(&sum, &PRIME);
-        *candidate = Entry { x: claim.r, y: if exists { sum } else { claim.r } };
+    if infinite1 | infinite2 == 0 {
+        return finite;
     }
-    candidates
+    let (equal1, equal2) = (x1.sub(r).tighten().zeros(), x2.sub(r).tighten().zeros());
+    infinite1 & !infinite2 & equal2 | infinite2 & !infinite1 & equal1 | finite & !(infinite1 | infinite2)
 }

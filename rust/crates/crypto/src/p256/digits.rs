@@ -41,9 +41,9 @@ pub(crate) trait Digits {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Digits1 {
     /// B above, one limb more than the scalar.
-    bits: [u64; 5],
+    pub(crate) bits: [u64; 5],
     /// Whether the digits are those of the negated scalar.
-    negated: bool,
+    pub(crate) negated: bool,
     window: Window,
 }
 

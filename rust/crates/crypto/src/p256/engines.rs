@@ -3,21 +3,37 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2::{self, Avx2};
+#[cfg(target_arch = "x86_64")]
+use super::avx512::{self, Avx512};
 use super::batch::{self, Claim, GENERATOR, GENERATOR_WINDOW, KEY_WINDOW, Multipliers, Rows};
 use super::digits::Window;
+#[cfg(target_arch = "x86_64")]
+use super::f52::Field52;
 use super::field::{DigitsOf, Field};
 #[cfg(target_arch = "x86_64")]
-use super::ifma::Field8;
+use super::ifma::IfmaField;
 use super::ladder;
 use super::lanes::Entry;
 use super::portable::Field1;
-#[cfg(target_arch = "x86_64")]
-use super::simd;
 use super::sum::Sums;
-use super::table::{self, Table};
+use super::table::{self, Table, Tables};
+#[cfg(target_arch = "x86_64")]
+use super::words4::{self, Vex, Words4};
+#[cfg(target_arch = "x86_64")]
+use super::words8::{self, Words8};
+
+/// The tables of keys, eight to a huge page.
+static KEY_TABLES: Tables = Tables::of(KEY_WINDOW);
+/// The generator's, one for each engine in use.
+static GENERATOR_TABLES: Tables = Tables::of(GENERATOR_WINDOW);
 
 /// What verification asks of an engine. A table is understood only by the engine that built it.
 pub(crate) trait Arithmetic: Send + Sync {
+    /// Signatures side by side.
+    fn lanes(&self) -> usize;
+
     /// Builds the tables of points given in plain coordinates.
     fn build(&self, points: &[Entry]) -> Vec<Table>;
 
@@ -42,10 +58,57 @@ pub(crate) fn portable() -> &'static dyn Arithmetic {
 #[must_use]
 pub(crate) fn ifma() -> Option<&'static dyn Arithmetic> {
     #[cfg(target_arch = "x86_64")]
-    if simd::detected() && is_x86_feature_detected!("bmi2") {
+    if words8::detected() && is_x86_feature_detected!("bmi2") {
         return Some(&IFMA);
     }
     None
+}
+
+/// The engine for eight signatures side by side in AVX-512 without IFMA, where the machine has it.
+#[must_use]
+pub(crate) fn avx512() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::detected() {
+        return Some(&AVX512);
+    }
+    None
+}
+
+/// The engine for four signatures side by side, where the machine has IFMA's instructions without AVX-512.
+#[must_use]
+pub(crate) fn avx_ifma() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if words4::detected() {
+        return Some(&AVX_IFMA);
+    }
+    None
+}
+
+/// The engine for four signatures side by side, where the machine has AVX2.
+#[must_use]
+pub(crate) fn avx2() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::detected() {
+        return Some(&AVX2);
+    }
+    None
+}
+
+/// `avx_ifma` with AVX-512's encoding of the same instructions, which other machines have.
+#[cfg(test)]
+pub(crate) fn avx_ifma_by_avx512() -> Option<&'static dyn Arithmetic> {
+    #[cfg(target_arch = "x86_64")]
+    if words8::detected() && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("bmi2") {
+        return Some(&AVX_IFMA_BY_AVX512);
+    }
+    None
+}
+
+/// `avx_ifma` where its instructions are played.
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+pub(crate) fn avx_ifma_played() -> Option<&'static dyn Arithmetic> {
+    super::vex::play();
+    avx2::detected().then_some(&AVX_IFMA as &dyn Arithmetic)
 }
 
 /// The algorithm's parts, compiled for some field and some instructions.
@@ -120,10 +183,26 @@ engine!(
 );
 engine!(
     #[cfg(target_arch = "x86_64")]
-    IFMA: Field8, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
+    IFMA: IfmaField<Words8>, "avx512f,avx512dq,avx512vbmi2,avx512ifma,bmi2"
+);
+engine!(
+    #[cfg(target_arch = "x86_64")]
+    AVX_IFMA: IfmaField<Words4<Vex>>, "avx2,avxifma,bmi2"
+);
+engine!(
+    #[cfg(all(test, target_arch = "x86_64"))]
+    AVX_IFMA_BY_AVX512: IfmaField<Words4<words4::Evex>>, "avx2,avx512ifma,avx512vl,bmi2"
+);
+engine!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512: Field52<Avx512>, "avx512f,bmi2"
+);
+engine!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2: Field52<Avx2>, "avx2,fma,bmi2"
 );
 
-// SAFETY of all calls of kernels: `portable` and `ifma` hand an engine out only where the machine has its features.
+// SAFETY of all calls of kernels: the functions above hand an engine out only where the machine has its features.
 impl<F: Field> Engine<F> {
     fn with_sums<R>(&self, work: impl FnOnce(&mut Sums<F>) -> R) -> R {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -133,15 +212,15 @@ impl<F: Field> Engine<F> {
         result
     }
 
-    fn tables(&self, points: &[Entry], window: Window, sums: &mut Sums<F>) -> Vec<Table> {
-        table::build(points.len(), window, |rows| {
+    fn tables(&self, points: &[Entry], kind: &'static Tables, sums: &mut Sums<F>) -> Vec<Table> {
+        table::build(points.len(), kind, |window, rows| {
             // SAFETY: see above.
             unsafe { (self.kernels.fill)(points, window, rows, sums) };
         })
     }
 
     fn generator(&self, sums: &mut Sums<F>) -> &Table {
-        self.generator.get_or_init(|| self.tables(&[GENERATOR], GENERATOR_WINDOW, sums).remove(0))
+        self.generator.get_or_init(|| self.tables(&[GENERATOR], &GENERATOR_TABLES, sums).remove(0))
     }
 }
 
@@ -149,8 +228,12 @@ impl<F: Field> Arithmetic for Engine<F>
 where
     Self: Send + Sync,
 {
+    fn lanes(&self) -> usize {
+        F::LANES
+    }
+
     fn build(&self, points: &[Entry]) -> Vec<Table> {
-        self.with_sums(|sums| self.tables(points, KEY_WINDOW, sums))
+        self.with_sums(|sums| self.tables(points, &KEY_TABLES, sums))
     }
 
     fn verify_tabled(&self, claims: &[Claim], tables: &[&Table], valid: &mut [bool]) {

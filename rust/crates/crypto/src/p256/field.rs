@@ -13,11 +13,15 @@ pub(crate) type DigitsOf<F> = <<F as Field>::Scalars as Scalars>::Digits;
 
 /// `LANES` elements of the field modulo p, in Montgomery form.
 ///
-/// Reductions are lazy. An element is *tight* when it is below 2p and *loose* when below 8p; every operation says
-/// what it takes and gives. Tight is loose as well. An implementation may keep everything below p.
+/// Reductions are lazy. An element is *tight* or *loose*, which each implementation defines by its bounds: the sum or the
+/// difference of two tight ones is loose, and tight is loose as well. Every operation says what it takes and gives. An
+/// implementation may keep everything below p.
 pub(crate) trait Field: Copy + Send {
     /// Elements in one value; at most 8.
     const LANES: usize;
+
+    /// What entries hold besides each coordinate.
+    const BALANCE: Limbs = [0; 4];
 
     /// As many scalars.
     type Scalars: Scalars;
@@ -28,7 +32,7 @@ pub(crate) trait Field: Copy + Send {
     /// The same plain number in all lanes.
     fn constant(value: &Limbs) -> Self;
 
-    /// Gathers the x halves of `LANES` entries, as they are stored. Tight.
+    /// Gathers the x halves of `LANES` entries that were scattered to or hold plain numbers. Tight.
     fn gather_x(entries: &[&Entry]) -> Self;
 
     /// Gathers the y halves.
@@ -37,7 +41,7 @@ pub(crate) trait Field: Copy + Send {
     /// Writes one x and one y to each of `LANES` entries, below p. Takes tight.
     fn scatter(x: Self, y: Self, entries: &mut [Entry]);
 
-    /// Brings plain numbers below 2^256 into Montgomery form. Tight.
+    /// Brings plain numbers below 2^256, just gathered, into Montgomery form. Tight.
     fn encode(self) -> Self;
 
     /// a·b: tight from a tight and a loose one.
@@ -46,10 +50,10 @@ pub(crate) trait Field: Copy + Send {
     /// a²: tight from tight.
     fn square(self) -> Self;
 
-    /// a + b: loose (below 4p) from tight ones.
+    /// a + b: loose from tight ones.
     fn add(self, other: Self) -> Self;
 
-    /// a − b: loose (below 4p) from tight ones.
+    /// a − b: loose from tight ones.
     fn sub(self, other: Self) -> Self;
 
     /// The same element, tight from loose.
@@ -61,14 +65,14 @@ pub(crate) trait Field: Copy + Send {
     /// 3·a: tight, from tight.
     fn triple(self) -> Self;
 
-    /// −a where the mask says so: tight, from below p.
+    /// −a where the mask says so: tight, from just gathered.
     fn negate_where(self, mask: Mask) -> Self;
 
-    /// ±a − b, minus where the mask says so: loose, from a below p and b tight.
+    /// ±a − b, minus where the mask says so: loose, from a just gathered and b tight.
     fn signed_sub(self, negative: Mask, other: Self) -> Self;
 
-    /// a² − 2b − c: tight, from a and b tight and c below 4p.
-    fn square_sub(self, doubled: Self, other: Self) -> Self;
+    /// a² − x₁ − x₂, where the latter is given as what `sub` made of x₂ − x₁: tight, all from tight.
+    fn chord(self, x: Self, difference: Self) -> Self;
 
     /// a·b − c: tight, from a and c tight and b loose.
     fn mul_sub(self, loose: Self, other: Self) -> Self;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Eight field elements side by side.
+//! Field elements side by side, eight or four.
 
 use super::field::{Field, PRIME};
-use super::ifma_scalar::Scalars8;
+use super::ifma_scalar::IfmaScalars;
 use super::inverse::Modulus;
 use super::lanes::{Entry, Mask};
-use super::lanes8::{LIMB_BITS, Lanes8, Reduction, power_of_two, split};
 use super::limbs::Limbs;
-use super::simd::{self, Words};
+use super::limbs52::{LIMB_BITS, Limbs52, Reduction, power_of_two, split};
+use super::words::Words;
 
 /// Arithmetic modulo p.
 struct P;
@@ -19,84 +19,84 @@ impl Reduction for P {
     /// p ≡ −1 modulo 2^52, so the quotient of each step is the lowest column itself, and adding quotient·p clears it by
     /// adding quotient·(p + 1), where p + 1 = 2^44·2^52 + 2^36·2^156 + top·2^208.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn reduce(mut t: [Words; 10]) -> Lanes8 {
+    fn reduce<W: Words>(mut t: [W; 10]) -> Limbs52<W> {
         const LIMBS: [u64; 5] = split(&PRIME);
-        let low = Words::splat(1 << 44);
-        let middle = Words::splat(LIMBS[3]);
-        let top = Words::splat(LIMBS[4]);
+        let low = W::splat(1 << 44);
+        let middle = W::splat(LIMBS[3]);
+        let top = W::splat(LIMBS[4]);
         for i in 0..5 {
             let quotient = t[i];
-            t[i + 1] = t[i + 1].add(quotient.shr::<LIMB_BITS>()).add_low(quotient, low);
+            t[i + 1] = t[i + 1].add(quotient.shr(LIMB_BITS)).add_low(quotient, low);
             t[i + 2] = t[i + 2].add_high(quotient, low);
             t[i + 3] = t[i + 3].add_low(quotient, middle);
             t[i + 4] = t[i + 4].add_high(quotient, middle).add_low(quotient, top);
             t[i + 5] = t[i + 5].add_high(quotient, top);
         }
-        Lanes8([t[5], t[6], t[7], t[8], t[9]])
+        Limbs52([t[5], t[6], t[7], t[8], t[9]])
     }
 }
 
-/// Eight field elements.
+/// A field element in each lane.
 #[derive(Clone, Copy)]
-pub(crate) struct Field8(Lanes8);
+pub(crate) struct IfmaField<W>(Limbs52<W>);
 
 /// Subtracts ⌊value/2^256⌋·p (or one p less), without carries: what was below 16p becomes less than 2^256 + 2^229.
 #[cfg_attr(not(debug_assertions), inline(always))]
-fn raw_tighten(value: Lanes8) -> Lanes8 {
+fn raw_tighten<W: Words>(value: Limbs52<W>) -> Limbs52<W> {
     let [a, b, c, d, e] = value.0;
-    let quotient = e.sar::<48>();
+    let quotient = e.sar(48);
     // p = 2^256 − 2^224 + 2^192 + 2^96 − 1, and limb i weighs 2^52i.
-    Lanes8([
+    Limbs52([
         a.add(quotient),
-        b.sub(quotient.shl::<44>()),
+        b.sub(quotient.shl(44)),
         c,
-        d.sub(quotient.shl::<36>()),
-        e.and(Words::splat((1 << 48) - 1)).add(quotient.shl::<16>()),
+        d.sub(quotient.shl(36)),
+        e.and(W::splat((1 << 48) - 1)).add(quotient.shl(16)),
     ])
 }
 
 #[inline(always)]
-fn zero() -> Lanes8 {
-    Lanes8::splat([0; 5])
+fn zero<W: Words>() -> Limbs52<W> {
+    Limbs52::splat([0; 5])
 }
 
-impl Field for Field8 {
-    const LANES: usize = 8;
-    type Scalars = Scalars8;
+impl<W: Words> Field for IfmaField<W> {
+    const LANES: usize = W::LANES;
+    type Scalars = IfmaScalars<W>;
 
     #[inline(always)]
     fn one() -> Self {
-        Self(Lanes8::splat(const { power_of_two::<P>(260) }))
+        Self(Limbs52::splat(const { power_of_two::<P>(260) }))
     }
 
     #[inline(always)]
     fn constant(value: &Limbs) -> Self {
-        Self(Lanes8::splat(split(value))).encode()
+        Self(Limbs52::splat(split(value))).encode()
     }
 
     #[inline(always)]
     fn gather_x(entries: &[&Entry]) -> Self {
-        let e: &[&Entry; 8] = entries.first_chunk().expect("eight lanes");
-        Self(Lanes8::gather([&e[0].x, &e[1].x, &e[2].x, &e[3].x, &e[4].x, &e[5].x, &e[6].x, &e[7].x]))
+        let x = |i: usize| &entries[i % W::LANES].x;
+        Self(Limbs52::gather([x(0), x(1), x(2), x(3), x(4), x(5), x(6), x(7)]))
     }
 
     #[inline(always)]
     fn gather_y(entries: &[&Entry]) -> Self {
-        let e: &[&Entry; 8] = entries.first_chunk().expect("eight lanes");
-        Self(Lanes8::gather([&e[0].y, &e[1].y, &e[2].y, &e[3].y, &e[4].y, &e[5].y, &e[6].y, &e[7].y]))
+        let y = |i: usize| &entries[i % W::LANES].y;
+        Self(Limbs52::gather([y(0), y(1), y(2), y(3), y(4), y(5), y(6), y(7)]))
     }
 
     #[inline(always)]
     fn scatter(x: Self, y: Self, entries: &mut [Entry]) {
         let (x, y) = (x.0.canonical::<P>().to_limbs(), y.0.canonical::<P>().to_limbs());
-        for ((entry, x), y) in entries[..8].iter_mut().zip(x).zip(y) {
+        for ((entry, x), y) in entries[..W::LANES].iter_mut().zip(x).zip(y) {
             *entry = Entry { x, y };
         }
     }
 
     #[inline(always)]
     fn encode(self) -> Self {
-        Self(Lanes8::splat(const { power_of_two::<P>(520) })).mul(self)
+        Self(Limbs52::splat(const { power_of_two::<P>(520) })).mul(self)
     }
 
     #[inline(always)]
@@ -116,7 +116,7 @@ impl Field for Field8 {
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self(self.0.raw_add(Lanes8::multiple::<P>(2)).raw_sub(other.0).carry())
+        Self(self.0.raw_add(Limbs52::multiple::<P>(2)).raw_sub(other.0).carry())
     }
 
     #[inline(always)]
@@ -127,8 +127,8 @@ impl Field for Field8 {
     #[inline(always)]
     fn scale<const SHIFT: u32>(self) -> Self {
         let [a, b, c, d, e] = self.0.0;
-        let scaled = [a.shl::<SHIFT>(), b.shl::<SHIFT>(), c.shl::<SHIFT>(), d.shl::<SHIFT>(), e.shl::<SHIFT>()];
-        Self(raw_tighten(Lanes8(scaled)).carry())
+        let scaled = [a.shl(SHIFT), b.shl(SHIFT), c.shl(SHIFT), d.shl(SHIFT), e.shl(SHIFT)];
+        Self(raw_tighten(Limbs52(scaled)).carry())
     }
 
     #[inline(always)]
@@ -138,44 +138,37 @@ impl Field for Field8 {
 
     #[inline(always)]
     fn negate_where(self, mask: Mask) -> Self {
-        let negated = Lanes8::multiple::<P>(1).raw_sub(self.0);
-        Self(Lanes8::select(mask, negated, self.0).carry())
+        let negated = Limbs52::multiple::<P>(1).raw_sub(self.0);
+        Self(Limbs52::select(mask, negated, self.0).carry())
     }
 
     #[inline(always)]
     fn signed_sub(self, negative: Mask, other: Self) -> Self {
-        let [a, b, c, d, e] = self.0.0;
-        let signed = Lanes8([
-            a.negate_where(negative),
-            b.negate_where(negative),
-            c.negate_where(negative),
-            d.negate_where(negative),
-            e.negate_where(negative),
-        ]);
-        Self(signed.raw_add(Lanes8::multiple::<P>(4)).raw_sub(other.0).carry())
+        let signed = Limbs52::select(negative, zero().raw_sub(self.0), self.0);
+        Self(signed.raw_add(Limbs52::multiple::<P>(4)).raw_sub(other.0).carry())
     }
 
     #[inline(always)]
-    fn square_sub(self, doubled: Self, other: Self) -> Self {
-        let plus = Lanes8::multiple::<P>(8).raw_sub(doubled.0).raw_sub(doubled.0).raw_sub(other.0);
+    fn chord(self, x: Self, difference: Self) -> Self {
+        let plus = Limbs52::multiple::<P>(8).raw_sub(x.0).raw_sub(x.0).raw_sub(difference.0);
         Self(raw_tighten(self.0.raw_square::<P>(plus)).carry())
     }
 
     #[inline(always)]
     fn mul_sub(self, loose: Self, other: Self) -> Self {
-        let plus = Lanes8::multiple::<P>(2).raw_sub(other.0);
+        let plus = Limbs52::multiple::<P>(2).raw_sub(other.0);
         Self(raw_tighten(self.0.raw_mul::<P>(loose.0, plus)).carry())
     }
 
     #[inline(always)]
     fn zeros(self) -> Mask {
         let [a, b, c, d, e] = self.0.canonical::<P>().0;
-        a.or(b).or(c).or(d).or(e).equal(Words::zero())
+        a.or(b).or(c).or(d).or(e).equal(W::splat(0))
     }
 
     #[inline(always)]
     fn select(mask: Mask, chosen: Self, other: Self) -> Self {
-        Self(Lanes8::select(mask, chosen.0, other.0))
+        Self(Limbs52::select(mask, chosen.0, other.0))
     }
 
     #[inline(always)]
@@ -185,6 +178,6 @@ impl Field for Field8 {
 
     #[inline(always)]
     fn prefetch(entry: &Entry) {
-        simd::prefetch(entry);
+        crate::prefetch::near(entry);
     }
 }

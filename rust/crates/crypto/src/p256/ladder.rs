@@ -4,7 +4,7 @@
 use super::digits::{Digits, Window};
 use super::field::{DigitsOf, Field};
 use super::lanes::{Entry, Mask};
-use super::point::{self, Jacobian};
+use super::point::{self, Jacobian, SIDE_BY_SIDE};
 
 /// Digits of a scalar here: 8 odd multiples of each point are built for it.
 pub(crate) const WINDOW: Window = Window::of(4);
@@ -21,17 +21,21 @@ pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[DigitsOf<F>]) -> V
     for (v, digits) in scalars.iter().enumerate() {
         let (entries, negative) = pick::<F>(multiples, v, digits.get(WINDOW.count - 1));
         let y = F::gather_y(&entries).negate_where(negative);
-        let mut sum = Jacobian { x: F::gather_x(&entries), y, z: F::one() };
+        sums.push(Jacobian { x: F::gather_x(&entries), y, z: F::one() });
+    }
+    for (group, sums) in sums.chunks_mut(SIDE_BY_SIDE).enumerate() {
         for position in (0..WINDOW.count - 1).rev() {
             for _ in 0..WINDOW.bits {
-                sum = sum.double();
+                point::double_each(sums);
             }
             if position > 0 {
-                let (entries, negative) = pick::<F>(multiples, v, digits.get(position));
-                sum = sum.add(&entries, negative);
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let v = group * SIDE_BY_SIDE + i;
+                    let (entries, negative) = pick::<F>(multiples, v, scalars[v].get(position));
+                    *sum = sum.add(&entries, negative);
+                }
             }
         }
-        sums.push(sum);
     }
     point::normalize(&mut sums);
     let mut entries = vec![Entry::default(); sums.len() * F::LANES];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What fills lanes: points as they lie in memory, signs, and anything else by vectors.
 
+use fastledger_pages::Plain;
+
 use super::limbs::Limbs;
 
 /// One bit for each lane, lane 0 lowest.
@@ -13,6 +15,9 @@ pub(crate) struct Entry {
     pub(crate) x: Limbs,
     pub(crate) y: Limbs,
 }
+
+// SAFETY: eight integers without gaps between them.
+unsafe impl Plain for Entry {}
 
 /// The first eight of some things; the last one stands in for those missing.
 pub(crate) fn vector<T>(things: &[T]) -> [&T; 8] {

@@ -18,17 +18,18 @@
 //! them together. The last addition is not carried out: whether its x is r can be told without a division
 //! ([`batch`]). About 51·6 multiplications make a verification, where a library takes some 3,000.
 //!
-//! **Lanes.** The algorithm is written once, over a [`field::Field`] whose values hold one element ([`mod@portable`]) or
-//! eight ([`mod@ifma`]), and compiled for each ([`engines`]). Signatures fill the lanes side by side.
+//! **Lanes.** The algorithm is written once, over a [`field::Field`] whose values hold one element ([`mod@portable`]), or
+//! several: in limbs of 52-bit integers ([`mod@ifma`]) or of doubles ([`f52`]). It is compiled for each ([`engines`]).
+//! Signatures fill the lanes side by side.
 //!
-//! **Keys without a table.** u₂·Q is climbed by doublings ([`ladder`]), eight keys in eight lanes; all but the last
+//! **Keys without a table.** u₂·Q is climbed by doublings ([`ladder`]), as many keys as there are lanes; all but the last
 //! step, which joins the sum of the points of u₁·G. It takes five times as long as with a table, and still an eighth of
 //! the library's time. With a single lane there is nothing to gain on the library, which is asked instead.
 //!
 //! **Edges.** r and s out of range never get here ([`Claim::new`]). Equal or opposite points, and infinity, make a
 //! denominator zero, which shows in the round's one inversion; the round is done again by complete formulas. However
-//! a batch was crafted, it costs less than twice the usual. A point's x may be r + n where that is below p: both are
-//! compared.
+//! a batch was crafted, it costs less than twice the usual. A point's x may be r + n where that is below p; such an r
+//! nobody meets by chance, and it is compared once more.
 //!
 //! Nothing here runs in constant time, and nothing may ever be used to sign.
 
@@ -39,9 +40,19 @@
 #![allow(clippy::large_types_passed_by_value, reason = "after inlining they are in registers")]
 #![allow(clippy::many_single_char_names, reason = "formulas keep the letters of the papers they come from")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod batch;
+#[cfg(target_arch = "x86_64")]
+mod columns;
 mod digits;
+#[cfg(target_arch = "x86_64")]
+mod doubles;
 mod engines;
+#[cfg(target_arch = "x86_64")]
+mod f52;
 mod field;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -50,22 +61,34 @@ mod ifma_scalar;
 mod inverse;
 mod ladder;
 mod lanes;
-#[cfg(target_arch = "x86_64")]
-mod lanes8;
 mod limbs;
+#[cfg(target_arch = "x86_64")]
+mod limbs52;
 mod order;
 mod point;
 mod portable;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
-mod simd;
+mod scalar_lanes;
 mod sum;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod vex;
+#[cfg(target_arch = "x86_64")]
+mod words;
+#[cfg(target_arch = "x86_64")]
+mod words4;
+#[cfg(target_arch = "x86_64")]
+mod words8;
 
 pub(crate) use batch::{CHUNK, Claim};
-pub(crate) use engines::{Arithmetic, ifma, portable};
+#[cfg(test)]
+use engines::avx_ifma_by_avx512;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+use engines::avx_ifma_played;
+pub(crate) use engines::{Arithmetic, avx_ifma, avx2, avx512, ifma, portable};
 pub(crate) use lanes::Entry as Point;
 pub(crate) use table::Table;
 

@@ -133,8 +133,8 @@ impl Field for Field1 {
     }
 
     #[inline(always)]
-    fn square_sub(self, doubled: Self, other: Self) -> Self {
-        self.square().sub(doubled).sub(doubled).sub(other)
+    fn chord(self, x: Self, difference: Self) -> Self {
+        self.square().sub(x).sub(x).sub(difference)
     }
 
     #[inline(always)]
@@ -160,9 +160,6 @@ impl Field for Field1 {
 
     #[inline(always)]
     fn prefetch(entry: &Entry) {
-        #[cfg(target_arch = "x86_64")]
-        super::simd::prefetch(entry);
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = entry;
+        crate::prefetch::near(entry);
     }
 }

@@ -192,8 +192,7 @@ impl<F: Field> Round<'_, F> {
                 slopes[i - start] = slopes[i - start].mul(addends.y_minus(i, self.y[i]));
             }
             for i in start..end {
-                // x₁ + x₂ is 2x₁ plus the denominator.
-                denominators[i] = slopes[i - start].square_sub(self.x[i], denominators[i]);
+                denominators[i] = slopes[i - start].chord(self.x[i], denominators[i]);
             }
             for i in start..end {
                 let x3 = denominators[i];

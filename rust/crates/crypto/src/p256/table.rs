@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tables of a point's multiples: every digit's point, ready to add.
 
+use fastledger_pages::{Piece, Slabs};
+
 use super::digits::Window;
 use super::field::Field;
 use super::lanes::{Entry, vector};
@@ -15,7 +17,22 @@ const VECTORS_AT_ONCE: usize = 256;
 pub(crate) struct Table {
     window: Window,
     /// Position by position.
-    entries: Vec<Entry>,
+    entries: Piece<Entry>,
+}
+
+/// A kind of tables, and where their memory comes from.
+///
+/// Verification reads entries from all over the tables. Each is a line of the caches, which are asked for it in time; but
+/// where tables lie on small pages, nearly each is on another, whose place has to be found first.
+pub(crate) struct Tables {
+    window: Window,
+    memory: Slabs<Entry>,
+}
+
+impl Tables {
+    pub(crate) const fn of(window: Window) -> Self {
+        Self { window, memory: Slabs::new(window.count * window.values()) }
+    }
 }
 
 impl Table {
@@ -37,14 +54,13 @@ impl Table {
     }
 }
 
-/// Builds the tables of points given by their plain coordinates, with some engine's [`fill`].
-pub(crate) fn build(count: usize, window: Window, fill: impl FnOnce(&mut [&mut [Entry]])) -> Vec<Table> {
-    let size = window.count * window.values();
-    let mut tables = Vec::with_capacity(count);
-    tables.resize_with(count, || Table { window, entries: vec![Entry::default(); size] });
+/// Builds the tables of so many points, with some engine's [`fill`].
+pub(crate) fn build(count: usize, kind: &'static Tables, fill: impl FnOnce(Window, &mut [&mut [Entry]])) -> Vec<Table> {
+    let window = kind.window;
+    let mut tables: Vec<Table> = (0..count).map(|_| Table { window, entries: kind.memory.take() }).collect();
     let mut rows: Vec<&mut [Entry]> =
         tables.iter_mut().flat_map(|table| table.entries.chunks_exact_mut(window.values())).collect();
-    fill(&mut rows);
+    fill(window, &mut rows);
     tables
 }
 

@@ -12,7 +12,7 @@ use super::digits::{Digits, Digits1, Window};
 use super::field::{Field, PRIME};
 use super::inverse::Modulus;
 use super::lanes::Entry;
-use super::limbs::{Limbs, from_be_bytes};
+use super::limbs::{self, Limbs, from_be_bytes};
 use super::order::{self, ORDER};
 use super::portable::Field1;
 use super::scalar::{self, Scalar1, Scalars};
@@ -25,7 +25,7 @@ fn big(limbs: &Limbs) -> BigUint {
     limbs.iter().rev().fold(BigUint::ZERO, |sum, &limb| (sum << 64u32) + limb)
 }
 
-fn limbs(number: &BigUint) -> Limbs {
+fn to_limbs(number: &BigUint) -> Limbs {
     let mut digits = number.to_u64_digits();
     digits.resize(4, 0);
     digits.try_into().expect("256 bits")
@@ -42,14 +42,18 @@ fn awkward(modulus: &Limbs) -> Vec<Limbs> {
     let modulus = big(modulus);
     let mut all = vec![[0; 4], [1, 0, 0, 0], [2, 0, 0, 0], [u64::MAX; 4], [u64::MAX, 0, 0, 0], [0, 0, 0, 1 << 63]];
     for delta in 1..3u32 {
-        all.push(limbs(&(&modulus - delta)));
-        all.push(limbs(&(&modulus + delta)));
-        all.push(limbs(&(&modulus / delta)));
+        all.push(to_limbs(&(&modulus - delta)));
+        all.push(to_limbs(&(&modulus + delta)));
+        all.push(to_limbs(&(&modulus / delta)));
     }
     all.push([0, u64::MAX, 0, u64::MAX]);
     all.push([0xfff0_0000_0000_0000; 4]);
     all.extend((0..6).map(|_| random()));
     all
+}
+
+fn below_p() -> Vec<Limbs> {
+    awkward(&PRIME).into_iter().filter(|value| big(value) < *P).collect()
 }
 
 fn entry(x: Limbs, y: Limbs) -> Entry {
@@ -59,24 +63,24 @@ fn entry(x: Limbs, y: Limbs) -> Entry {
 /// The first lane as a plain number; all lanes must agree.
 fn plain<F: Field>(value: F) -> BigUint {
     // A product with a one that is not in Montgomery form divides by the radix.
-    let one = entry([1, 0, 0, 0], [0; 4]);
-    let decoded = value.tighten().mul(F::gather_x(&[&one; 8]));
+    let decoded = value.tighten().mul(raw::<F>(&[1, 0, 0, 0]));
     let mut entries = [Entry::default(); 8];
     F::scatter(decoded, value.tighten(), &mut entries[..F::LANES]);
     assert!(entries[..F::LANES].iter().all(|entry| entry == &entries[0]));
-    assert!(big(&entries[0].x) < *P && big(&entries[0].y) < *P);
-    big(&entries[0].x)
+    let [x, y] = [entries[0].x, entries[0].y].map(|stored| big(&stored) - big(&F::BALANCE));
+    assert!(x < *P && y < *P);
+    x
 }
 
-/// The number as it stands, in all lanes, not brought into Montgomery form: any number below 2^256 is tight.
+/// The number as it stands, in all lanes, not brought into Montgomery form.
 fn raw<F: Field>(value: &Limbs) -> F {
-    let entry = entry(*value, [0; 4]);
+    let entry = entry(limbs::add(value, &F::BALANCE).0, [0; 4]);
     F::gather_x(&[&entry; 8])
 }
 
 fn field_operations<F: Field>(values: &[Limbs]) {
     for a in values {
-        assert_eq!(plain(raw::<F>(a).encode()), big(a) % &*P);
+        assert_eq!(plain(F::gather_x(&[&entry(*a, [0; 4]); 8]).encode()), big(a) % &*P);
         assert_eq!(plain(F::constant(a)), big(a) % &*P);
     }
     assert_eq!(plain(F::one()), BigUint::from(1u32));
@@ -103,10 +107,8 @@ fn field_operations<F: Field>(values: &[Limbs]) {
                 let (fc, pc) = (raw::<F>(c), plain(raw::<F>(c)));
                 let product = &pa * (&pb + &*P - &pc) + &*P;
                 assert_eq!(plain(fa.mul_sub(fb.sub(fc), fc)), (product - &pc) % &*P);
-                let square = &pa * &pa + &*P * 4u32;
-                assert_eq!(plain(fa.square_sub(fb, fc)), (&square - &pb * 2u32 - &pc) % &*P);
-                let difference = (&pc + &*P - &pb) % &*P;
-                assert_eq!(plain(fa.square_sub(fb, fc.sub(fb))), (&square - &pb * 2u32 - difference) % &*P);
+                let square = &pa * &pa + &*P * 2u32;
+                assert_eq!(plain(fa.chord(fb, fc.sub(fb))), (&square - &pb - &pc) % &*P);
             }
         }
     }
@@ -127,44 +129,76 @@ fn field_operations<F: Field>(values: &[Limbs]) {
 #[test]
 fn portable_field_operations() {
     // This field keeps all numbers below p.
-    let values: Vec<Limbs> = awkward(&PRIME).into_iter().filter(|value| big(value) < *P).collect();
-    field_operations::<Field1>(&values);
+    field_operations::<Field1>(&below_p());
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn avx512_field_operations() {
+    if super::avx512().is_none() {
+        eprintln!("skipped: this machine has no AVX-512");
+        return;
+    }
+    field_operations::<super::f52::Field52<super::avx512::Avx512>>(&below_p());
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn avx2_field_operations() {
+    if super::avx2().is_none() {
+        eprintln!("skipped: this machine has no AVX2");
+        return;
+    }
+    field_operations::<super::f52::Field52<super::avx2::Avx2>>(&below_p());
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_field_operations() {
-    if !super::simd::detected() {
+    if !super::words8::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
-    field_operations::<super::ifma::Field8>(&awkward(&PRIME));
+    field_operations::<super::ifma::IfmaField<super::words8::Words8>>(&awkward(&PRIME));
+    if super::avx_ifma_by_avx512().is_some() {
+        field_operations::<super::ifma::IfmaField<super::words4::Words4<super::words4::Evex>>>(&awkward(&PRIME));
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn ifma_lanes_are_independent() {
-    type F = super::ifma::Field8;
-    if !super::simd::detected() {
-        eprintln!("skipped: this machine has no AVX-512 IFMA");
-        return;
+fn lanes_are_independent() {
+    if super::words8::detected() {
+        independent_lanes::<super::ifma::IfmaField<super::words8::Words8>>();
     }
+    if super::avx_ifma_by_avx512().is_some() {
+        independent_lanes::<super::ifma::IfmaField<super::words4::Words4<super::words4::Evex>>>();
+    }
+    if super::avx512().is_some() {
+        independent_lanes::<super::f52::Field52<super::avx512::Avx512>>();
+    }
+    if super::avx2().is_some() {
+        independent_lanes::<super::f52::Field52<super::avx2::Avx2>>();
+    }
+}
+
+fn independent_lanes<F: Field>() {
     let entries: Vec<Entry> = (0..8).map(|_| entry(random(), random())).collect();
     let lanes: Vec<&Entry> = entries.iter().collect();
     let (x, y) = (F::gather_x(&lanes).encode(), F::gather_y(&lanes).encode());
     let mixed = F::select(0b1010_0110, x, y).mul(x.sub(y)).invert().expect("no zeros");
     let mut out = [Entry::default(); 8];
     F::scatter(mixed, F::one(), &mut out);
-    for (i, (entry, out)) in entries.iter().zip(&out).enumerate() {
+    for (i, (entry, out)) in entries.iter().zip(&out).enumerate().take(F::LANES) {
         let (x, y) = (big(&entry.x), big(&entry.y));
         let chosen = if 0b1010_0110 >> i & 1 == 1 { &x } else { &y };
         let expected = (chosen * (&x + &*P * 2u32 - &y)).modinv(&P).expect("no zeros");
         let radix = BigUint::from(1u32) << 260u32;
-        assert_eq!(big(&out.x), expected * radix % &*P);
+        assert_eq!(big(&out.x) - big(&F::BALANCE), expected * radix % &*P);
     }
     // Zeros are found in the lane that has them, and keep the others from being inverted.
-    let zero = F::select(0b0001_0000, x.sub(x).tighten(), x);
-    assert_eq!(zero.zeros(), 0b0001_0000);
+    let zero = F::select(0b0000_0100, x.sub(x).tighten(), x);
+    assert_eq!(zero.zeros(), 0b0000_0100);
     assert!(zero.invert().is_none());
 }
 
@@ -199,7 +233,7 @@ fn scalar_operations<S: Scalars>(lanes: usize) {
     for shift in 0..numbers.len() {
         let divisors: Vec<Limbs> =
             vector(shift).iter().map(|s| if order::in_range(s) { *s } else { [7, 0, 0, 0] }).collect();
-        let more: Vec<Limbs> = (0..8).map(|_| limbs(&(big(&random()) % &*N + 1u32))).collect();
+        let more: Vec<Limbs> = (0..8).map(|_| to_limbs(&(big(&random()) % &*N + 1u32))).collect();
         let mut inverses = vec![gather(&divisors), gather(&more), gather(&divisors)];
         scalar::invert_all(&mut inverses);
         for other in 0..numbers.len() {
@@ -226,11 +260,25 @@ fn portable_scalar_operations() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn ifma_scalar_operations() {
-    if !super::simd::detected() {
+    if !super::words8::detected() {
         eprintln!("skipped: this machine has no AVX-512 IFMA");
         return;
     }
-    scalar_operations::<super::ifma_scalar::Scalars8>(8);
+    scalar_operations::<super::ifma_scalar::IfmaScalars<super::words8::Words8>>(8);
+    if super::avx_ifma_by_avx512().is_some() {
+        scalar_operations::<super::ifma_scalar::IfmaScalars<super::words4::Words4<super::words4::Evex>>>(4);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn scalar_operations_in_lanes() {
+    if super::avx512().is_some() {
+        scalar_operations::<super::scalar_lanes::ScalarLanes<super::avx512::Avx512>>(8);
+    }
+    if super::avx2().is_some() {
+        scalar_operations::<super::scalar_lanes::ScalarLanes<super::avx2::Avx2>>(4);
+    }
 }
 
 #[test]
@@ -250,7 +298,11 @@ fn multiple(k: &BigUint) -> Entry {
 
 fn engines() -> Vec<(&'static str, &'static dyn Arithmetic)> {
     let mut engines = vec![("portable", super::portable())];
+    engines.extend(super::avx2().map(|avx2| ("avx2", avx2)));
+    engines.extend(super::avx512().map(|avx512| ("avx512", avx512)));
     engines.extend(super::ifma().map(|ifma| ("ifma", ifma)));
+    engines.extend(super::avx_ifma().map(|avx_ifma| ("avx_ifma", avx_ifma)));
+    engines.extend(super::avx_ifma_by_avx512().map(|engine| ("avx_ifma_by_avx512", engine)));
     engines
 }
 
@@ -296,7 +348,7 @@ fn additions(rows: &[Linear], accumulators: usize) -> Vec<(Linear, Linear)> {
 /// A valid claim, and its key, such that addition number `number` meets equal (or opposite) points; `None` where only
 /// q = 0 would do that.
 fn collision(number: usize, opposite: bool, tabled: bool, accumulators: usize) -> Option<(Claim, Entry)> {
-    let (u1, u2) = (limbs(&(big(&random()) % &*N)), limbs(&(big(&random()) % &*N)));
+    let (u1, u2) = (to_limbs(&(big(&random()) % &*N)), to_limbs(&(big(&random()) % &*N)));
     let ((a1, b1), (a2, b2)) = additions(&rows(&u1, &u2, tabled), accumulators).swap_remove(number);
     let sign = |n: BigUint| if opposite { &*N - n } else { n };
     let q = (sign(a2) + &*N - a1) * (b1 + &*N - sign(b2)).modinv(&N)? % &*N;
@@ -307,13 +359,13 @@ fn collision(number: usize, opposite: bool, tabled: bool, accumulators: usize) -
     let k = (&u1 + &u2 * &q) % &*N;
     if k == BigUint::ZERO {
         // The whole sum is infinity: no r is right.
-        let claim = Claim { e: limbs(&u1), r: limbs(&u2), s: [1, 0, 0, 0] };
+        let claim = Claim { e: to_limbs(&u1), r: to_limbs(&u2), s: [1, 0, 0, 0] };
         return Some((claim, multiple(&q)));
     }
     let r = big(&multiple(&k).x) % &*N;
     let s = &r * u2.modinv(&N)? % &*N;
     let e = u1 * &s % &*N;
-    Some((Claim { e: limbs(&e), r: limbs(&r), s: limbs(&s) }, multiple(&q)))
+    Some((Claim { e: to_limbs(&e), r: to_limbs(&r), s: to_limbs(&s) }, multiple(&q)))
 }
 
 /// Verifies claims in chunks that make an engine keep this many accumulators.
@@ -335,9 +387,8 @@ fn verify(arithmetic: &dyn Arithmetic, claims: &[Claim], keys: &[Entry], tabled:
 fn collisions_at_every_addition() {
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
-            let lanes = if name == "ifma" { 8 } else { 1 };
-            for vectors in [6, 20] {
-                let accumulators = accumulators(points, vectors);
+            for chunk in [16, 160] {
+                let accumulators = accumulators(points, chunk, arithmetic.lanes());
                 let (mut claims, mut keys, mut crafted) = (Vec::new(), Vec::new(), 0);
                 for number in 0..points - 1 {
                     let opposite = random()[0] & 1 == 1;
@@ -350,7 +401,6 @@ fn collisions_at_every_addition() {
                 // Sums of the generator alone cannot collide.
                 assert!(crafted >= if tabled { 30 } else { 6 }, "{crafted} of {points}");
                 // Fill up to whole chunks with claims that meet no collision and are not valid.
-                let chunk = vectors * lanes;
                 while claims.len() % chunk != 0 {
                     claims.push(Claim { e: random(), ..claims[0] });
                     keys.push(keys[0]);
@@ -369,6 +419,28 @@ fn collisions_at_every_addition() {
     }
 }
 
+/// What the compiler made of `avx_ifma`, on machines that lack its instructions: good claims, those that meet equal and
+/// opposite points, and bad ones.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+#[ignore = "takes minutes: each multiplication is a signal"]
+fn avx_ifma_is_right_where_it_is_played() {
+    let Some(arithmetic) = super::avx_ifma_played() else {
+        eprintln!("skipped: this machine has no AVX2");
+        return;
+    };
+    for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
+        let accumulators = accumulators(points, 6, arithmetic.lanes());
+        let numbers = (0..points - 1).rev().step_by(3);
+        let crafted = numbers.filter_map(|number| collision(number, number % 2 == 0, tabled, accumulators));
+        let (mut claims, mut keys): (Vec<Claim>, Vec<Entry>) = crafted.take(3).unzip();
+        let expected: Vec<bool> = claims.iter().map(|claim| claim.s != [1, 0, 0, 0]).chain([false; 3]).collect();
+        claims.extend([0, 1, 2].map(|i| Claim { e: random(), ..claims[i] }));
+        keys.extend([0, 1, 2].map(|i| keys[i]));
+        assert_eq!(verify(arithmetic, &claims, &keys, tabled, 6), expected);
+    }
+}
+
 /// What crafted claims cost: all of a batch, or one among good ones. Run in release:
 /// `cargo test --release -p fastledger-crypto hostile -- --ignored --nocapture`.
 #[test]
@@ -377,12 +449,12 @@ fn hostile_batches_cost_at_most_four_times_as_much() {
     const CHUNK: usize = super::CHUNK;
     for (tabled, points) in [(true, KEY_WINDOW.count + GENERATOR_WINDOW.count), (false, 2 + GENERATOR_WINDOW.count)] {
         for (name, arithmetic) in engines() {
-            let accumulators = accumulators(points, if name == "ifma" { CHUNK / 8 } else { CHUNK });
+            let accumulators = accumulators(points, CHUNK, arithmetic.lanes());
             // Opposite points at the first addition that can have any: infinity stays until the end.
             let first = (0..points - 1).find_map(|number| collision(number, true, tabled, accumulators));
             let (hostile, hostile_key) = first.expect("some addition collides");
             let (good, good_key) = (Claim { e: random(), ..hostile }, multiple(&big(&[77, 0, 0, 0])));
-            let measure = |crafted: usize| {
+            let measure = |crafted: usize, hostile: Claim| {
                 let claims: Vec<Claim> = (0..CHUNK).map(|i| if i < crafted { hostile } else { good }).collect();
                 let keys: Vec<Entry> = (0..CHUNK).map(|i| if i < crafted { hostile_key } else { good_key }).collect();
                 let tables = arithmetic.build(&[hostile_key, good_key]);
@@ -399,11 +471,13 @@ fn hostile_batches_cost_at_most_four_times_as_much() {
                 };
                 (0..200).map(|_| once()).fold(f64::INFINITY, f64::min)
             };
-            let usual = measure(0);
-            for crafted in [1, CHUNK] {
-                let ratio = measure(crafted) / usual;
-                println!("{name}, tabled {tabled}: {crafted} of {CHUNK} crafted cost {ratio:.2} times as much");
-                assert!(ratio < 4.0);
+            let usual = measure(0, good);
+            for (what, hostile) in [("opposite points", hostile), ("small r", Claim { r: [5, 0, 0, 0], ..good })] {
+                for crafted in [1, CHUNK] {
+                    let ratio = measure(crafted, hostile) / usual;
+                    println!("{name}, tabled {tabled}, {what} in {crafted} of {CHUNK}: {ratio:.2} times as much");
+                    assert!(ratio < 4.0);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_epi64,
 };
 
-use super::{Lanes, ROUND};
+use super::lanes::{Lanes, ROUND};
 
 /// Fewer busy lanes than this are better left to one group.
 pub(super) const WORTH_TWO: usize = 28;

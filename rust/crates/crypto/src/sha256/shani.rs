@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm_storeu_si128,
 };
 
-use super::{Lanes, ROUND};
+use super::lanes::{Lanes, ROUND};
 
 /// Whether this machine has the instructions below.
 pub(super) fn detected() -> bool {

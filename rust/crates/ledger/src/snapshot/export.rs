@@ -73,7 +73,7 @@ fn clear(partial: &Path, refuse: &impl Fn(&str) -> LedgerError) -> Result<()> {
 
 impl<'t> Source<'t> {
     fn rows(&self, kind: Kind) -> Result<Merged<'t>> {
-        Merged::new(&self.view.lmdb, self.txn, &self.view.layers, kind, &[])
+        Merged::new(&self.view.lmdb, self.txn, &self.view.layers, &self.view.long_keys, kind, &[])
     }
 
     fn damaged(&self, what: &str) -> LedgerError {

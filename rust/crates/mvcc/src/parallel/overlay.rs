@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the valid transactions of a block have changed so far.
 
-use std::collections::BTreeMap;
-
-use fastledger_wire::rwset::RangeQueryInfo;
 use hashbrown::HashTable;
 
-use crate::phantom::{Change, Changes};
+use crate::changes::Changes;
 use crate::state::{StateKey, Update, UpdateBatch};
 
 /// The updates of a block, found by hash, and by range where the block has range queries.
@@ -15,7 +12,16 @@ pub(super) struct Overlay<'a> {
     /// Of each update's key.
     hashes: Vec<u64>,
     by_hash: HashTable<usize>,
-    by_key: Option<BTreeMap<StateKey<'a>, usize>>,
+    changes: Option<Changes<'a>>,
+}
+
+/// What an update takes over from the earlier update of its key: moved rather than copied, because a block can write a
+/// key with a large value or large metadata many times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    Nothing,
+    Value,
+    Metadata,
 }
 
 impl<'a> Overlay<'a> {
@@ -24,7 +30,7 @@ impl<'a> Overlay<'a> {
             updates: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
             by_hash: HashTable::with_capacity(capacity),
-            by_key: with_ranges.then(BTreeMap::new),
+            changes: with_ranges.then(Changes::default),
         }
     }
 
@@ -33,35 +39,34 @@ impl<'a> Overlay<'a> {
         self.updates.get(*found)
     }
 
-    pub(super) fn put(&mut self, hash: u64, update: Update<'a>) {
+    /// Puts an update in the place of an earlier one, if there is any, which leaves it what it keeps.
+    pub(super) fn put(&mut self, hash: u64, mut update: Update<'a>, keeps: Keeps) {
         let key = update.key;
+        if let Some(changes) = &mut self.changes {
+            changes.note(key, update.state.is_some().then_some(update.version));
+        }
         if let Some(index) = self.by_hash.find(hash, |index| self.updates[*index].key == key) {
-            self.updates[*index] = update;
+            let earlier = &mut self.updates[*index];
+            if let (Some((value, metadata)), Some((old_value, old_metadata))) = (&mut update.state, &mut earlier.state)
+            {
+                match keeps {
+                    Keeps::Nothing => {}
+                    Keeps::Value => std::mem::swap(value, old_value),
+                    Keeps::Metadata => std::mem::swap(metadata, old_metadata),
+                }
+            }
+            *earlier = update;
             return;
         }
         let index = self.updates.len();
         self.updates.push(update);
         self.hashes.push(hash);
         self.by_hash.insert_unique(hash, index, |index| self.hashes[*index]);
-        if let Some(by_key) = &mut self.by_key {
-            by_key.insert(key, index);
-        }
     }
 
-    /// What has changed among the keys that a range query looks at.
-    pub(super) fn changes(&self, namespace: &'a str, query: &RangeQueryInfo<'a>) -> Changes<'a> {
-        let Some(by_key) = &self.by_key else { return Changes::default() };
-        let change = |(key, index): (&StateKey<'a>, &usize)| {
-            let update = &self.updates[*index];
-            Change { key: key.key, version: update.state.is_some().then_some(update.version) }
-        };
-        let start = StateKey { namespace, collection: "", key: query.start_key.as_bytes() };
-        let end = StateKey { key: query.end_key.as_bytes(), ..start };
-        let inside = by_key.range(start..).take_while(|(key, _)| {
-            key.namespace == namespace && key.collection.is_empty() && (end.key.is_empty() || key.key < end.key)
-        });
-        let end_key = if query.itr_exhausted { None } else { by_key.get_key_value(&end) };
-        Changes { inside: inside.map(change).collect(), end_key: end_key.map(change) }
+    /// The changes in the order of keys, if the block has range queries.
+    pub(super) fn changes(&mut self) -> Option<&mut Changes<'a>> {
+        self.changes.as_mut()
     }
 
     pub(super) fn into_batch(self) -> UpdateBatch<'a> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use fastledger_wire::Height;
 
-use super::overlay::Overlay;
+use super::overlay::{Keeps, Overlay};
 use super::speculation::{Speculation, Write};
 use crate::checks::{Check, checks};
 use crate::conflict::Conflict;
@@ -20,14 +20,12 @@ pub(super) struct Settlement<'s, 'a, R> {
     state: &'s R,
     overlay: Overlay<'a>,
     conflicts: Vec<(u32, Conflict<'a>)>,
-    /// Updates of one transaction, which take effect together.
-    staged: Vec<(u64, Update<'a>)>,
 }
 
 impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
     pub(super) fn new(block_number: u64, txs: &[Transaction<'a>], state: &'s R) -> Self {
         let overlay = Overlay::new(txs.len(), txs.iter().any(has_range_queries));
-        Self { block_number, state, overlay, conflicts: Vec::new(), staged: Vec::new() }
+        Self { block_number, state, overlay, conflicts: Vec::new() }
     }
 
     /// Notes a transaction's conflict, or lets its writes take effect.
@@ -47,7 +45,7 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
 
     /// The first check that fails, now that the block's earlier writes are known.
     fn conflict(
-        &self,
+        &mut self,
         tx: &Transaction<'a>,
         hashes: Vec<u64>,
         failures: Vec<(usize, Conflict<'a>)>,
@@ -61,14 +59,12 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
                     None => speculated,
                 },
                 Check::ReadOfNowhere { .. } => speculated,
-                Check::Range { namespace, query } => {
-                    let changes = self.overlay.changes(namespace, query);
-                    if changes.is_empty() {
-                        speculated
-                    } else {
-                        phantom::check(namespace, query, self.state, &changes)?
+                Check::Range { namespace, query } => match self.overlay.changes() {
+                    Some(changes) if changes.touch(namespace, query) => {
+                        phantom::check(namespace, query, self.state, changes)?
                     }
-                }
+                    _ => speculated,
+                },
             };
             if conflict.is_some() {
                 return Ok(conflict);
@@ -79,59 +75,52 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
 
     /// Puts all updates that the writes make, or none if one of them cannot be.
     fn apply(&mut self, writes: Vec<Write<'a>>, version: Height) -> Result<Option<Conflict<'a>>, R::Error> {
-        self.staged.clear();
+        if let Some(conflict) = writes.iter().find_map(|write| self.impossible(write)) {
+            return Ok(Some(conflict));
+        }
         for write in writes {
             let (hash, key) = (write.hash, write.key);
-            match self.state_after(write)? {
-                After::State(state) => self.staged.push((hash, Update { key, version, state })),
-                After::Nothing => {}
-                After::Conflict(conflict) => return Ok(Some(conflict)),
+            if let Some((state, keeps)) = self.state_after(write)? {
+                self.overlay.put(hash, Update { key, version, state }, keeps);
             }
-        }
-        for (hash, update) in self.staged.drain(..) {
-            self.overlay.put(hash, update);
         }
         Ok(None)
     }
 
-    /// What a write makes of its key.
-    fn state_after(&self, write: Write<'a>) -> Result<After<'a>, R::Error> {
-        let Write { hash, key, effect, metadata: speculated } = write;
-        let earlier = self.overlay.get(hash, key);
-        let state = match effect {
-            Effect::Delete => None,
-            Effect::Put { value, metadata } => Some((Cow::Borrowed(value), metadata)),
-            Effect::PutValue(value) => {
-                let metadata = match (earlier, speculated) {
-                    (Some(earlier), _) => {
-                        earlier.state.as_ref().map_or(Cow::default(), |(_, metadata)| metadata.clone())
-                    }
-                    (None, Some(metadata)) => metadata,
-                    (None, None) => self.state.metadata(key)?,
-                };
-                Some((Cow::Borrowed(value), metadata))
+    fn impossible(&self, write: &Write<'a>) -> Option<Conflict<'a>> {
+        let key = write.key;
+        match write.effect {
+            Effect::Void => Some(Conflict::Write { key, in_block: None }),
+            Effect::PutMetadata(_) => {
+                let deleted = self.overlay.get(write.hash, key).filter(|earlier| earlier.state.is_none())?;
+                Some(Conflict::Write { key, in_block: Some(deleted.writer()) })
             }
-            Effect::PutMetadata(metadata) => match earlier {
-                Some(Update { state: Some((value, _)), .. }) => Some((value.clone(), metadata)),
-                Some(deleted) => {
-                    return Ok(After::Conflict(Conflict::Write { key, in_block: Some(deleted.writer()) }));
-                }
+            Effect::Delete | Effect::Put { .. } | Effect::PutValue(_) => None,
+        }
+    }
+
+    /// What a write that is possible makes of its key; none where it does nothing.
+    fn state_after(&self, write: Write<'a>) -> Result<Option<(Option<ValueAndMetadata<'a>>, Keeps)>, R::Error> {
+        let Write { hash, key, effect, metadata: speculated } = write;
+        let put = |value, metadata, keeps| Ok(Some((Some((value, metadata)), keeps)));
+        match effect {
+            Effect::Void => Ok(None),
+            Effect::Delete => Ok(Some((None, Keeps::Nothing))),
+            Effect::Put { value, metadata } => put(Cow::Borrowed(value), metadata, Keeps::Nothing),
+            Effect::PutValue(value) => match (self.overlay.get(hash, key), speculated) {
+                (Some(_), _) => put(Cow::Borrowed(value), Cow::default(), Keeps::Metadata),
+                (None, Some(metadata)) => put(Cow::Borrowed(value), metadata, Keeps::Nothing),
+                (None, None) => put(Cow::Borrowed(value), self.state.metadata(key)?, Keeps::Nothing),
+            },
+            Effect::PutMetadata(metadata) => match self.overlay.get(hash, key) {
+                Some(_) => put(Cow::default(), metadata, Keeps::Value),
                 None => match self.state.get(key)? {
-                    Some(found) => Some((found.value, metadata)),
-                    None => return Ok(After::Nothing),
+                    Some(found) => put(found.value, metadata, Keeps::Nothing),
+                    None => Ok(None),
                 },
             },
-            Effect::Void => return Ok(After::Conflict(Conflict::Write { key, in_block: None })),
-        };
-        Ok(After::State(state))
+        }
     }
-}
-
-/// What a write comes to.
-enum After<'a> {
-    State(Option<ValueAndMetadata<'a>>),
-    Nothing,
-    Conflict(Conflict<'a>),
 }
 
 fn has_range_queries(tx: &Transaction<'_>) -> bool {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::Transaction;
+use crate::changes::Changes;
 use crate::checks::{Check, checks, read_of_nowhere};
 use crate::conflict::Conflict;
-use crate::phantom::{self, Changes};
+use crate::phantom;
 use crate::state::{StateKey, StateReader};
 use crate::writes::{self, Effect, KeyWrite};
 
@@ -79,7 +80,7 @@ impl<'s, 'a, R: StateReader> Speculator<'s, 'a, R> {
             }
             Check::ReadOfNowhere { key, expected } => Ok((0, read_of_nowhere(key, expected))),
             Check::Range { namespace, query } => {
-                Ok((0, phantom::check(namespace, query, self.state, &Changes::default())?))
+                Ok((0, phantom::check(namespace, query, self.state, &mut Changes::default())?))
             }
         }
     }
@@ -89,7 +90,7 @@ fn prepare<'a, R: StateReader>(write: &KeyWrite<'a>, state: &R, hasher: &RandomS
     let key = write.key;
     let effect = write.effect();
     let metadata = match effect {
-        Effect::PutValue(_) => Some(state.metadata(key)?).filter(|metadata| metadata.len() <= KEPT_METADATA_BYTES),
+        Effect::PutValue(_) => state.metadata_up_to(KEPT_METADATA_BYTES, key)?,
         Effect::Delete | Effect::Put { .. } | Effect::PutMetadata(_) | Effect::Void => None,
     };
     Ok(Write { hash: hasher.hash_one(key), key, effect, metadata })

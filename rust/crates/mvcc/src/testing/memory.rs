@@ -87,13 +87,13 @@ impl StateReader for MemoryState {
     fn range(
         &self,
         namespace: &str,
-        start: &str,
+        start: &[u8],
         end: &str,
         visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
     ) -> Result<(), Infallible> {
         let Some(Namespace { public, .. }) = self.namespaces.get(namespace) else { return Ok(()) };
         let inside = |key: &[u8]| end.is_empty() || key < end.as_bytes();
-        for (key, value) in public.range(start.as_bytes().to_vec()..).take_while(|(key, _)| inside(key)) {
+        for (key, value) in public.range(start.to_vec()..).take_while(|(key, _)| inside(key)) {
             if visit(key, value.version).is_break() {
                 break;
             }

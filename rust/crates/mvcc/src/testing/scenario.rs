@@ -212,7 +212,7 @@ impl Range {
         let (start_key, end_key) = (choices.of(&KEYS[..4]), choices.of(&KEYS));
         let itr_exhausted = !choices.rarely(3);
         let mut results = Vec::new();
-        let Ok(()) = view.range(namespace, start_key, end_key, &mut |key, version| {
+        let Ok(()) = view.range(namespace, start_key.as_bytes(), end_key, &mut |key, version| {
             results.push((Box::from(key), version));
             std::ops::ControlFlow::Continue(())
         });

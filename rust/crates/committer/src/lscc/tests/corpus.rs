@@ -56,25 +56,26 @@ fn replay(blocks: &[Vec<u8>], rules: Rules) -> Vec<Verdict> {
         let codes = metadata[TRANSACTIONS_FILTER];
         let mut next = state.clone();
         for (index, data) in block.data.expect("data").data.iter().enumerate() {
-            let Ok(signed) = Entry::parse(data).signed else { continue };
-            let Ok(Body::Endorser(transaction)) = signed.body else { continue };
+            let entry = Entry::parse(data);
+            let Ok(signed) = entry.signed() else { continue };
+            let Ok(Body::Endorser(transaction)) = &signed.body else { continue };
             let invoked =
                 transaction.header_extension.as_ref().ok().and_then(|extension| extension.chaincode_id.as_ref());
             let invoked = invoked.map_or("", |id| id.name);
             if invoked != LSCC {
-                assert_eq!(upgraded_chaincode(&transaction, rules), None);
+                assert_eq!(upgraded_chaincode(transaction, rules), None);
                 continue;
             }
             let fabric = TxValidationCode::from_number(codes[index]).expect("a code");
             let judge = |creator_is_admin| {
                 let world = World { state: state.clone(), creator_is_admin };
-                validate_invocation(&transaction, rules, &world).map_err(|failure| match failure {
+                validate_invocation(transaction, rules, &world).map_err(|failure| match failure {
                     Failure::Policy(text) => text,
                     Failure::Broken(never) => match never {},
                 })
             };
             let upgraded =
-                upgraded_chaincode(&transaction, rules).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
+                upgraded_chaincode(transaction, rules).map(|upgrade| format!("{}:{}", upgrade.name, upgrade.version));
             let (ours, ours_without_admin) = (judge(true), judge(false));
             verdicts.push(Verdict { block: number, fabric, ours, ours_without_admin, upgraded });
             if fabric == TxValidationCode::Valid {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastledger.shim.turns import Turns
+from fastledger.common.turns import Turns
 
 
 def test_callers_take_turns() -> None:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Eight numbers of 260 bits side by side, modulo p or n, multiplied by AVX-512 IFMA's 52-bit multiply-add.
+//! Numbers of 260 bits side by side, modulo p or n, multiplied by IFMA's 52-bit multiply-add.
 //!
 //! A number is five limbs of 52 bits, one register per limb, in Montgomery form with radix 2^260. Both moduli m are
 //! just below 2^256, so values below 16m fit: that is the room lazy reduction lives in. A product of a < A·m and
@@ -11,7 +11,7 @@
 use super::inverse::Modulus;
 use super::lanes::Mask;
 use super::limbs::{self, Limbs};
-use super::simd::Words;
+use super::words::Words;
 
 pub(crate) const LIMB_BITS: u32 = 52;
 const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
@@ -22,12 +22,12 @@ pub(crate) trait Reduction {
     const MODULUS: Modulus;
 
     /// The Montgomery reduction of a product in ten columns, without the last carries.
-    fn reduce(columns: [Words; 10]) -> Lanes8;
+    fn reduce<W: Words>(columns: [W; 10]) -> Limbs52<W>;
 }
 
-/// Eight numbers: limb i of all of them is word vector i.
+/// A number in each lane: limb i of all of them is word vector i.
 #[derive(Clone, Copy)]
-pub(crate) struct Lanes8(pub(crate) [Words; 5]);
+pub(crate) struct Limbs52<W>(pub(crate) [W; 5]);
 
 /// 2^exponent modulo the reduction's modulus, in limbs of 52 bits.
 pub(crate) const fn power_of_two<R: Reduction>(exponent: u32) -> [u64; 5] {
@@ -44,37 +44,26 @@ pub(crate) const fn split(value: &Limbs) -> [u64; 5] {
     ]
 }
 
-impl Lanes8 {
-    /// The same number eight times.
+impl<W: Words> Limbs52<W> {
+    /// The same number in all lanes.
     #[inline(always)]
     pub(crate) fn splat(l: [u64; 5]) -> Self {
-        Self([Words::splat(l[0]), Words::splat(l[1]), Words::splat(l[2]), Words::splat(l[3]), Words::splat(l[4])])
+        Self([W::splat(l[0]), W::splat(l[1]), W::splat(l[2]), W::splat(l[3]), W::splat(l[4])])
     }
 
-    /// Loads eight numbers of 64-bit limbs.
+    /// Loads numbers of 64-bit limbs; those beyond the lanes are none.
     #[inline(always)]
     pub(crate) fn gather(rows: [&Limbs; 8]) -> Self {
-        let [a, b, c, d] = Words::load_columns(rows);
-        let mask = Words::splat(LIMB_MASK);
-        Self([
-            a.and(mask),
-            a.funnel::<52>(b).and(mask),
-            b.funnel::<40>(c).and(mask),
-            c.funnel::<28>(d).and(mask),
-            d.shr::<16>(),
-        ])
+        let [a, b, c, d] = W::load_columns(rows);
+        let mask = W::splat(LIMB_MASK);
+        Self([a.and(mask), a.funnel(b, 52).and(mask), b.funnel(c, 40).and(mask), c.funnel(d, 28).and(mask), d.shr(16)])
     }
 
     /// The other way: 64-bit limbs of numbers below 2^256.
     #[inline(always)]
-    pub(crate) fn columns(self) -> [Words; 4] {
+    pub(crate) fn columns(self) -> [W; 4] {
         let [a, b, c, d, e] = self.0;
-        [
-            a.or(b.shl::<52>()),
-            b.shr::<12>().or(c.shl::<40>()),
-            c.shr::<24>().or(d.shl::<28>()),
-            d.shr::<36>().or(e.shl::<16>()),
-        ]
+        [a.or(b.shl(52)), b.shr(12).or(c.shl(40)), c.shr(24).or(d.shl(28)), d.shr(36).or(e.shl(16))]
     }
 
     /// a + b limb by limb, without carries.
@@ -101,12 +90,12 @@ impl Lanes8 {
     /// Brings signed limbs of a number that is not negative back into 52 bits.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn carry(self) -> Self {
-        let mask = Words::splat(LIMB_MASK);
+        let mask = W::splat(LIMB_MASK);
         let [a, b, c, d, e] = self.0;
-        let b = b.add(a.sar::<LIMB_BITS>());
-        let c = c.add(b.sar::<LIMB_BITS>());
-        let d = d.add(c.sar::<LIMB_BITS>());
-        let e = e.add(d.sar::<LIMB_BITS>());
+        let b = b.add(a.sar(LIMB_BITS));
+        let c = c.add(b.sar(LIMB_BITS));
+        let d = d.add(c.sar(LIMB_BITS));
+        let e = e.add(d.sar(LIMB_BITS));
         Self([a.and(mask), b.and(mask), c.and(mask), d.and(mask), e])
     }
 
@@ -128,7 +117,7 @@ impl Lanes8 {
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn raw_square<R: Reduction>(self, plus: Self) -> Self {
         let a = self.0;
-        let mut t = [Words::zero(); 10];
+        let mut t = [W::splat(0); 10];
         for i in 0..5 {
             for j in i + 1..5 {
                 t[i + j] = t[i + j].add_low(a[i], a[j]);
@@ -153,7 +142,7 @@ impl Lanes8 {
     pub(crate) fn canonical<R: Reduction>(self) -> Self {
         let reduced = self.raw_sub(Self::multiple::<R>(1)).carry();
         // The top limb of a negative number is negative.
-        let negative = reduced.0[4].sar::<63>().equal(Words::splat(u64::MAX));
+        let negative = reduced.0[4].sar(63).equal(W::splat(u64::MAX));
         Self::select(negative, self, reduced)
     }
 
@@ -161,22 +150,22 @@ impl Lanes8 {
     pub(crate) fn select(mask: Mask, chosen: Self, other: Self) -> Self {
         let (a, b) = (chosen.0, other.0);
         Self([
-            Words::select(mask, a[0], b[0]),
-            Words::select(mask, a[1], b[1]),
-            Words::select(mask, a[2], b[2]),
-            Words::select(mask, a[3], b[3]),
-            Words::select(mask, a[4], b[4]),
+            W::select(mask, a[0], b[0]),
+            W::select(mask, a[1], b[1]),
+            W::select(mask, a[2], b[2]),
+            W::select(mask, a[3], b[3]),
+            W::select(mask, a[4], b[4]),
         ])
     }
 
-    /// Lane i becomes lane `order[i]`.
+    /// Lane i becomes lane i ^ `distance`.
     #[inline(always)]
-    fn permute(self, order: &[u64; 8]) -> Self {
-        let a = self.0;
-        Self([a[0].permute(order), a[1].permute(order), a[2].permute(order), a[3].permute(order), a[4].permute(order)])
+    fn swap(self, distance: usize) -> Self {
+        let [a, b, c, d, e] = self.0;
+        Self([a.swap(distance), b.swap(distance), c.swap(distance), d.swap(distance), e.swap(distance)])
     }
 
-    /// The eight numbers, below 2^256, in 64-bit limbs.
+    /// The numbers, below 2^256, in 64-bit limbs; what is beyond the lanes means nothing.
     #[inline(always)]
     pub(crate) fn to_limbs(self) -> [Limbs; 8] {
         let [a, b, c, d] = self.columns();
@@ -188,26 +177,30 @@ impl Lanes8 {
         out
     }
 
-    /// The inverses of eight tight numbers in Montgomery form; `None` if one is zero.
+    /// The inverses of tight numbers in Montgomery form; `None` if one is zero.
     ///
-    /// The lanes are multiplied together in three levels, one number is inverted, and the way goes back down.
+    /// The lanes are multiplied together in levels, one number is inverted, and the way goes back down.
     #[inline(always)]
     pub(crate) fn invert<R: Reduction>(self) -> Option<Self> {
-        const SWAP1: [u64; 8] = [1, 0, 3, 2, 5, 4, 7, 6];
-        const SWAP2: [u64; 8] = [2, 3, 0, 1, 6, 7, 4, 5];
-        const SWAP4: [u64; 8] = [4, 5, 6, 7, 0, 1, 2, 3];
+        const { assert!(W::LANES == 4 || W::LANES == 8) };
         let zero = Self::splat([0; 5]);
-        let other1 = self.permute(&SWAP1);
+        let other1 = self.swap(1);
         let pairs = self.raw_mul::<R>(other1, zero).carry();
-        let other2 = pairs.permute(&SWAP2);
+        let other2 = pairs.swap(2);
         let fours = pairs.raw_mul::<R>(other2, zero).carry();
-        let other4 = fours.permute(&SWAP4);
-        let total = fours.raw_mul::<R>(other4, zero).carry();
+        let (other4, total) = if W::LANES == 8 {
+            let other4 = fours.swap(4);
+            (other4, fours.raw_mul::<R>(other4, zero).carry())
+        } else {
+            (fours, fours)
+        };
         // The inverse of a·2^260 is 1/(a·2^260); two factors 2^260 are missing to 2^260/a, and the product takes one.
         let inverse = R::MODULUS.invert(&total.canonical::<R>().to_limbs()[0])?;
         let cube = Self::splat(const { power_of_two::<R>(780) });
-        let inverse = cube.raw_mul::<R>(Self::splat(split(&inverse)), zero).carry();
-        let inverse = inverse.raw_mul::<R>(other4, zero).carry();
+        let mut inverse = cube.raw_mul::<R>(Self::splat(split(&inverse)), zero).carry();
+        if W::LANES == 8 {
+            inverse = inverse.raw_mul::<R>(other4, zero).carry();
+        }
         let inverse = inverse.raw_mul::<R>(other2, zero).carry();
         Some(inverse.raw_mul::<R>(other1, zero).carry())
     }
@@ -215,8 +208,8 @@ impl Lanes8 {
 
 /// Ten columns of a product that will be shifted down by five, so far only what is to be added to the outcome.
 #[inline(always)]
-fn product_columns(plus: Lanes8) -> [Words; 10] {
-    let zero = Words::zero();
+fn product_columns<W: Words>(plus: Limbs52<W>) -> [W; 10] {
+    let zero = W::splat(0);
     let [a, b, c, d, e] = plus.0;
     [zero, zero, zero, zero, zero, a, b, c, d, e]
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Blocks on their way from a socket to the ledger: they stay where they came in, and Python says what becomes of them.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+use fastledger_wire::Message;
+use fastledger_wire::common::Block;
+use fastledger_wire::protobuf::Reader;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+
+use crate::error;
+
+/// Tags of the fields of an `orderer.DeliverResponse`.
+const STATUS: u8 = 0x08;
+const BLOCK: u8 = 0x12;
+
+/// Tag of a block's header, and the longest header whose length is one byte.
+const HEADER: u8 = 0x0a;
+const LONGEST_HEADER: u8 = 0x7f;
+
+/// Bytes that lie in the core's memory.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct CoreBytes(pub(crate) Bytes);
+
+#[pymethods]
+impl CoreBytes {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0)
+    }
+
+    fn __contains__(&self, py: Python<'_>, part: PyBackedBytes) -> bool {
+        py.detach(|| memchr::memmem::find(&self.0, &part).is_some())
+    }
+
+    fn __eq__(&self, other: Encoded) -> bool {
+        *self.0 == *other
+    }
+}
+
+/// Encoded bytes as Python hands them in: those that the core has already, or Python's own.
+#[derive(FromPyObject)]
+pub(crate) enum Encoded {
+    Core(Py<CoreBytes>),
+    Python(PyBackedBytes),
+}
+
+impl Encoded {
+    /// The bytes, without a copy.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Core(bytes) => bytes.get().0.clone(),
+            Self::Python(bytes) => Bytes::from_owner(bytes),
+        }
+    }
+}
+
+impl Deref for Encoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Core(bytes) => &bytes.get().0,
+            Self::Python(bytes) => bytes,
+        }
+    }
+}
+
+/// What an encoded `orderer.DeliverResponse` brings: the block, where it lies in it, or the status.
+#[pyfunction]
+pub(crate) fn delivered(py: Python<'_>, response: Encoded) -> PyResult<Bound<'_, PyAny>> {
+    let response = response.into_bytes();
+    let refuse = |text: &str| error::input(py, text.to_owned());
+    let Some(tag) = response.first() else { return Err(refuse("an empty response")) };
+    let mut reader = Reader::new(&response[1..]);
+    let number = reader.varint().map_err(|_| refuse("a response that does not decode"))?;
+    let rest = reader.rest().len();
+    match *tag {
+        BLOCK if usize::try_from(number) == Ok(rest) => {
+            CoreBytes(response.slice(response.len() - rest..)).into_bound_py_any(py)
+        }
+        STATUS => number.into_bound_py_any(py),
+        _ => Err(refuse("a response that is neither a block nor a status")),
+    }
+}
+
+/// The number of an encoded `common.Block`.
+///
+/// What orderers and peers write begins with the header, so the transactions are not looked at.
+#[pyfunction]
+pub(crate) fn block_number(py: Python<'_>, block: Encoded) -> PyResult<u64> {
+    let part = match *block {
+        [HEADER, length @ ..=LONGEST_HEADER, ..] => block.get(..2 + usize::from(length)).unwrap_or(&block),
+        _ => &block,
+    };
+    let decoded =
+        Block::decode(part).map_err(|failure| error::input(py, format!("not an encoded common.Block: {failure}")))?;
+    let header = decoded.header.ok_or_else(|| error::input(py, "the block has no header".to_owned()))?;
+    Ok(header.number)
+}
