@@ -27,6 +27,7 @@ __all__ = [
     "CommitResult",
     "Consenter",
     "CoreBytes",
+    "EndorsedResponse",
     "Examined",
     "Excerpt",
     "GrpcCall",
@@ -152,6 +153,23 @@ class Certificate:
     @property
     def not_after(self) -> int:
         """Seconds since 1970, UTC."""
+
+@final
+class EndorsedResponse:
+    """A `protos.ProposalResponse` that is signed where it is sent."""
+
+    def __new__(
+        cls,
+        key: SigningKey,
+        endorser: bytes,
+        response: bytes,
+        payload: bytes,
+        interest: bytes | None = None,
+    ) -> EndorsedResponse:
+        """Takes encoded parts: of a `msp.SerializedIdentity`, a `protos.Response` and so on."""
+
+    def encoded(self) -> bytes:
+        """Signs here and now."""
 
 @final
 class Examined:
@@ -805,7 +823,7 @@ class GrpcServer:
     def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
         """Has a call's messages answered where they come in, from the next one on."""
 
-    def answer(self, call: int, message: bytes) -> None:
+    def answer(self, call: int, message: bytes | EndorsedResponse) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
 
     def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
@@ -1436,15 +1454,8 @@ def response_payload(
 ) -> bytes:
     """What an endorser signs, of encoded parts (`protoutil.GetBytesProposalResponsePayload`)."""
 
-def proposal_response(
-    response: bytes,
-    payload: bytes,
-    *,
-    endorser: bytes | None = None,
-    signature: bytes | None = None,
-    interest: bytes | None = None,
-) -> bytes:
-    """An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's."""
+def proposal_response(response: bytes, payload: bytes, interest: bytes | None = None) -> bytes:
+    """An encoded `protos.ProposalResponse` of encoded parts, without an endorsement."""
 
 def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
     """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.

@@ -33,6 +33,7 @@ from fastledger.msp import Msp, load_msp_config
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeDeploymentSpec, ChaincodeInput
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse, Response
+from fastledger.protoutil.proposal_response import answer_bytes
 from fastledger.protoutil.unpacked import UnpackedProposal
 
 CHANNEL = "mychannel"
@@ -172,7 +173,7 @@ def installed(corpus: Corpus) -> Iterator[bytes]:
 async def answer(endorser: Endorser, proposal: SignedProposal) -> Answer:
     try:
         unpacked = UnpackedProposal(proposal.SerializeToString())
-        return ProposalResponse.FromString(await endorser.process(unpacked))
+        return ProposalResponse.FromString(answer_bytes(await endorser.process(unpacked)))
     except FastledgerError as error:
         return str(error)
 

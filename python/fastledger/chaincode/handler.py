@@ -217,7 +217,7 @@ class Handler:
                 else capabilities.key_level_endorsement,
                 is_init=is_init,
                 chaincode_input=chaincode_input.SerializeToString(),
-                proposal=b"" if proposal is None else proposal.signed.SerializeToString(),
+                proposal=b"" if proposal is None else proposal.encoded,
             )
         except SimulationError as error:
             raise ChaincodeError(str(error)) from error

@@ -25,9 +25,8 @@ def orderer() -> None:
 @orderer.command()
 def start() -> None:
     """Start the orderer node."""
-    import asyncio
-
     from fastledger.common import config, log
+    from fastledger.node import process
     from fastledger.node.orderer.config import remarks
     from fastledger.node.orderer.node import OrdererNode
 
@@ -36,7 +35,7 @@ def start() -> None:
         settings = config.load("orderer")
         for remark in remarks(settings):
             log.get("orderer.common.server").warning("%s", remark)
-        asyncio.run(OrdererNode(settings).run())
+        process.serve(lambda: OrdererNode(settings))
     except FastledgerError as error:
         log.get("orderer.common.server").critical("%s", error)
         sys.exit(1)

@@ -19,10 +19,34 @@ _Decode = Callable[[bytes], Any] | None
 _Encode = Callable[[Any], bytes] | None
 
 
+class Answers:
+    """Only answers of an event loop's calls, sent together when all that was due has been done.
+
+    Each would wake the transport by itself, and be a packet by itself.
+    """
+
+    def __init__(self, core: CoreServer) -> None:
+        """Send by a server."""
+        self._core = core
+        self._made: list[tuple[int, Any]] = []
+
+    def add(self, number: int, message: Any) -> None:
+        """Take a call's answer."""
+        if not self._made:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._made.append((number, message))
+
+    def _send(self) -> None:
+        made, self._made = self._made, []
+        for number, message in made:
+            self._core.answer(number, message)
+
+
 class ServerCall(MessageStream):
     """One call: the context of its servicer, and the stream of its requests."""
 
     __slots__ = (
+        "_answers",
         "_certificates",
         "_decode",
         "_encode",
@@ -48,9 +72,12 @@ class ServerCall(MessageStream):
         peer: str,
         certificates: list[bytes],
         asked: bytes | None = None,
+        *,
+        answers: Answers,
     ) -> None:
         """Begin with nothing received, or with all that the client asks."""
         super().__init__()
+        self._answers = answers
         self.core = core
         self.number = number
         self._peer = peer
@@ -200,7 +227,7 @@ class ServerCall(MessageStream):
 
     def _answer(self, response: Any) -> None:
         """Send the only response, and end the call with it."""
-        self.core.answer(self.number, self._encode(response) if self._encode else response)
+        self._answers.add(self.number, self._encode(response) if self._encode else response)
         self.answered = self.ended = True
 
 

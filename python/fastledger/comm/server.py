@@ -25,7 +25,7 @@ from fastledger._core import (
     CALL_WRITABLE,
 )
 from fastledger._core import GrpcServer as CoreServer
-from fastledger.comm.call import ServerCall
+from fastledger.comm.call import Answers, ServerCall
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import corelog, log
@@ -76,7 +76,7 @@ class Services:
         self._reading: dict[str, ReadMany] = {}
 
     def add_unary(
-        self, path: str, answer: Callable[[Any, Any], Awaitable[bytes]], read: ReadMany
+        self, path: str, answer: Callable[[Any, Any], Awaitable[Any]], read: ReadMany
     ) -> None:
         """Add a method of one request and one encoded answer.
 
@@ -178,6 +178,7 @@ class GrpcServer:
         self._calls: dict[int, ServerCall] = {}
         self._busy: Counter[str] = Counter()
         self._core: CoreServer | None = None
+        self._answers: Answers | None = None
         self._stopped = asyncio.Event()
 
     @property
@@ -220,6 +221,7 @@ class GrpcServer:
             hint = "name another address, or stop the node that has it"
             raise ListenFailed(f"{error}; {hint}") from error
         self._core = core
+        self._answers = Answers(core)
         for path in self._services.asked_once():
             core.asks_once(path)
         asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
@@ -261,13 +263,13 @@ class GrpcServer:
     def _drain(self) -> None:
         """Take what has happened since the last time."""
         core = self._core
-        if core is None:
+        if core is None or self._answers is None:
             return
-        calls = self._calls
+        calls, answers = self._calls, self._answers
         begun: list[ServerCall] = []
         for number, happened, what in core.drain():
             if happened in (CALL_ASKED, CALL_BEGUN):
-                call = calls[number] = ServerCall(core, number, *what)
+                call = calls[number] = ServerCall(core, number, *what, answers=answers)
                 begun.append(call)
             elif (known := calls.get(number)) is None:
                 # Of a call that is over nothing matters any more.

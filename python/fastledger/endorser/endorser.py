@@ -36,7 +36,12 @@ from fastledger.endorser.services import PeerServices
 from fastledger.ledger.simulator import TxSimulator
 from fastledger.msp import Identity, SigningIdentity
 from fastledger.protos.peer import chaincode_event_pb2, chaincode_pb2, proposal_response_pb2
-from fastledger.protoutil.proposal_response import encoded_payload, encoded_response
+from fastledger.protoutil.proposal_response import (
+    Answer,
+    encoded_payload,
+    encoded_response,
+    endorsed_answer,
+)
 from fastledger.protoutil.unpacked import UnpackedProposal, WholeProposal
 
 _logger = log.get("endorser")
@@ -123,15 +128,12 @@ class Endorser:
 
     async def process(
         self, proposal: UnpackedProposal, admitted_to: Channel | None = None
-    ) -> bytes:
+    ) -> Answer:
         """Endorse a proposal, or say why not.
 
         Args:
             proposal: The proposal.
             admitted_to: What :meth:`admit` has said of it, where that was asked.
-
-        Returns:
-            The encoded ``protos.ProposalResponse``.
 
         Raises:
             ProposalInvalid: The proposal itself is refused.
@@ -223,7 +225,7 @@ class Endorser:
             self._acl.check(PROPOSE, proposal.channel_id, proposal.signed_data)
         return channel
 
-    async def _endorse(self, proposal: UnpackedProposal, channel: Channel | None) -> bytes:
+    async def _endorse(self, proposal: UnpackedProposal, channel: Channel | None) -> Answer:
         simulator = None
         if channel is not None and proposal.chaincode not in NOT_SIMULATED:
             simulator = self._services.simulate(channel, proposal.tx_id)
@@ -238,7 +240,7 @@ class Endorser:
         proposal: UnpackedProposal,
         channel: Channel | None,
         simulator: TxSimulator | None,
-    ) -> bytes:
+    ) -> Answer:
         definition = self._definition(proposal, channel, simulator)
         context = TransactionContext(
             channel_id=proposal.channel_id,
@@ -272,12 +274,12 @@ class Endorser:
         if modern and simulator is not None:
             interest = responses.interest(simulator, self._services.system_chaincodes)
         if failed:
-            answered = encoded_response(response, payload, interest=interest)
+            answered = encoded_response(response, payload, interest)
         elif channel is None or answer.status >= responses.ERROR_THRESHOLD:
             answered = encoded_response(response, b"")
         else:
             self._succeeded.inc()
-            return encoded_response(response, payload, self._signer, interest)
+            return endorsed_answer(response, payload, self._signer, self._signer.core_key, interest)
         if channel is None:
             self._succeeded.inc()
         return answered
@@ -384,7 +386,9 @@ class EndorserService:
             for one in unpacked
         ]
 
-    async def _process(self, asked: _Asked, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
+    async def _process(
+        self, asked: _Asked, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> Answer:
         async with self._limit.call(asked.proposal.claimed_creator, context):
             try:
                 return await self._endorser.process(asked.proposal, asked.admitted_to)

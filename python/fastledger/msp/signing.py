@@ -28,7 +28,7 @@ _MAX_NAMED = 5
 class SigningIdentity:
     """An identity with its key (``msp.SigningIdentity``); it never changes."""
 
-    __slots__ = ("_core", "_key", "_order", "certificate", "mspid", "serialized")
+    __slots__ = ("_key", "_order", "certificate", "core_key", "mspid", "serialized")
 
     def __init__(self, mspid: str, certificate: bytes, key: PrivateKey) -> None:
         """Join a certificate and its key.
@@ -46,7 +46,8 @@ class SigningIdentity:
         self.serialized = SerializedIdentity(mspid=mspid, id_bytes=certificate).SerializeToString()
         self._key = key
         self._order = 0
-        self._core: SigningKey | None = None
+        self.core_key: SigningKey | None = None
+        """The key, where the core signs with it."""
         if isinstance(key, ec.EllipticCurvePrivateKey):
             if key.curve.name not in ORDERS:
                 raise InputError(
@@ -56,7 +57,7 @@ class SigningIdentity:
         if not _belongs(key, _load_certificate(certificate, "the certificate")):
             raise InputError(f"the private key does not belong to the certificate of {mspid}")
         if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == P256:
-            self._core = SigningKey.from_pkcs8(_pkcs8(key))
+            self.core_key = SigningKey.from_pkcs8(_pkcs8(key))
 
     @classmethod
     def load(cls, folder: Path | str, mspid: str) -> "SigningIdentity":
@@ -96,8 +97,8 @@ class SigningIdentity:
 
     def sign(self, message: bytes) -> bytes:
         """Sign: ECDSA over SHA-256 in DER with low S, or Ed25519 over the message itself."""
-        if self._core is not None:
-            return self._core.sign(message)
+        if self.core_key is not None:
+            return self.core_key.sign(message)
         if isinstance(self._key, ed25519.Ed25519PrivateKey):
             return self._key.sign(message)
         signature = self._key.sign(message, ec.ECDSA(hashes.SHA256()))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What endorsers answer, made (Fabric: ``protoutil.CreateProposalResponse``)."""
 
-from fastledger._core import proposal_response as _composed
+from fastledger._core import EndorsedResponse, SigningKey
+from fastledger._core import proposal_response as encoded_response
 from fastledger._core import response_payload as encoded_payload
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeID
 from fastledger.protos.peer.proposal_pb2 import ChaincodeAction
@@ -14,13 +15,19 @@ from fastledger.protos.peer.proposal_response_pb2 import (
 from fastledger.protoutil.signer import Signer
 
 __all__ = [
+    "Answer",
+    "answer_bytes",
     "encoded_payload",
     "encoded_response",
     "endorse",
+    "endorsed_answer",
     "endorsed_response",
     "failed_response",
     "response_payload",
 ]
+
+Answer = bytes | EndorsedResponse
+"""An encoded ``protos.ProposalResponse``, or one that is signed where it is sent."""
 
 VERSION = 1
 """``ProposalResponse.version`` of every endorsement."""
@@ -52,28 +59,33 @@ def endorse(payload: bytes, endorser: Signer) -> Endorsement:
     return Endorsement(endorser=identity, signature=endorser.sign(payload + identity))
 
 
-def encoded_response(
+def endorsed_answer(
     response: bytes,
     payload: bytes,
-    endorser: Signer | None = None,
+    endorser: Signer,
+    key: SigningKey | None,
     interest: bytes | None = None,
-) -> bytes:
-    """Compose an answer of encoded parts, which is what an endorser does for every proposal.
+) -> Answer:
+    """Answer with an endorsement, of encoded parts.
 
     Args:
         response: A ``protos.Response``.
         payload: What is endorsed.
-        endorser: Signs the payload together with its identity; None where nothing is endorsed.
+        endorser: Who endorses.
+        key: The endorser's, where the core has it: it signs where the answer is sent.
         interest: A ``protos.ChaincodeInterest``.
-
-    Returns:
-        An encoded ``protos.ProposalResponse``.
     """
-    if endorser is None:
-        return _composed(response, payload, interest=interest)
-    identity = endorser.serialized
-    signature = endorser.sign(payload + identity)
-    return _composed(response, payload, endorser=identity, signature=signature, interest=interest)
+    if key is not None:
+        return EndorsedResponse(key, endorser.serialized, response, payload, interest)
+    made = endorsed_response(payload, Response.FromString(response), endorser)
+    if interest is not None:
+        made.interest.ParseFromString(interest)
+    return made.SerializeToString(deterministic=True)
+
+
+def answer_bytes(made: Answer) -> bytes:
+    """Return an answer's bytes, signing it now if need be."""
+    return made if isinstance(made, bytes) else made.encoded()
 
 
 def endorsed_response(payload: bytes, response: Response, endorser: Signer) -> ProposalResponse:

@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from fastledger.comm import GrpcServer, ServerLimits, Services, dial
-from fastledger.comm.call import ServerCall
+from fastledger.comm.call import Answers, ServerCall
 from fastledger.protos.peer.peer_pb2_grpc import (
     EndorserServicer,
     add_EndorserServicer_to_server,
@@ -115,14 +115,14 @@ async def double(number: int, context: grpc.aio.ServicerContext) -> bytes:
 
 def test_requests_that_come_together_are_read_together() -> None:
     reads: list[int] = []
-    services = Services()
+    services, core = Services(), Core()
     services.add_unary("/p.S/Double", double, reading(reads))
     asked = [b"1", b"nothing", b"3"]
     calls = [
-        ServerCall(Core(), number, "/p.S/Double", "peer", [], message)
+        ServerCall(core, number, "/p.S/Double", "peer", [], message, answers=Answers(core))
         for number, message in enumerate(asked)
     ]
-    other = ServerCall(Core(), 9, "/p.S/Other", "peer", [], b"4")
+    other = ServerCall(core, 9, "/p.S/Other", "peer", [], b"4", answers=Answers(core))
     services.read_together([*calls, other])
     assert reads == [3]
     assert [call.request for call in (*calls, other)] == [1, None, 3, None]

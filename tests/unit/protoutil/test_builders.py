@@ -4,8 +4,12 @@
 import hashlib
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from corpora import Corpus, OpenCorpus
+from fastledger._core import SigningKey
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
     Block,
@@ -44,8 +48,10 @@ from fastledger.protoutil.proposal import (
     signed_proposal,
 )
 from fastledger.protoutil.proposal_response import (
+    answer_bytes,
     encoded_payload,
     encoded_response,
+    endorsed_answer,
     endorsed_response,
     response_payload,
 )
@@ -139,23 +145,35 @@ def test_real_response_payloads_are_made_again(small: Corpus) -> None:
     assert made >= 10
 
 
-@pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("interest", [None, ChaincodeInterest()])
-def test_the_core_composes_the_same_answers(
-    status: int, interest: ChaincodeInterest | None
-) -> None:
-    outcome = Response(status=status, message="\u00fc", payload=b"p" * 300)
-    endorsed = status == 200
-    expected = ProposalResponse(response=outcome, payload=b"signed", interest=interest)
-    if endorsed:
-        expected.MergeFrom(endorsed_response(b"signed", outcome, PEERS[0]))
-    composed = encoded_response(
-        outcome.SerializeToString(),
-        b"signed",
-        PEERS[0] if endorsed else None,
-        None if interest is None else interest.SerializeToString(),
-    )
+def test_the_core_composes_the_same_answers(interest: ChaincodeInterest | None) -> None:
+    outcome = Response(status=500, message="\u00fc", payload=b"p" * 300)
+    encoded_interest = None if interest is None else interest.SerializeToString()
+    expected = ProposalResponse(response=outcome, payload=b"payload", interest=interest)
+    composed = encoded_response(outcome.SerializeToString(), b"payload", encoded_interest)
     assert composed == expected.SerializeToString()
+
+
+@pytest.mark.parametrize("interest", [None, ChaincodeInterest()])
+def test_an_answer_that_the_core_signs_is_one_that_is_signed(
+    interest: ChaincodeInterest | None,
+) -> None:
+    outcome = Response(status=200, payload=b"p" * 300)
+    parts = outcome.SerializeToString(), b"payload", CLIENT
+    encoded_interest = None if interest is None else interest.SerializeToString()
+    private = ec.generate_private_key(ec.SECP256R1())
+    pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    theirs = ProposalResponse.FromString(
+        answer_bytes(endorsed_answer(*parts, SigningKey.from_pkcs8(pkcs8), encoded_interest))
+    )
+    ours = ProposalResponse.FromString(
+        answer_bytes(endorsed_answer(*parts, None, encoded_interest))
+    )
+    signature = theirs.endorsement.signature
+    signed = b"payload" + CLIENT.serialized
+    private.public_key().verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    theirs.endorsement.signature = ours.endorsement.signature
+    assert theirs == ours
 
 
 @pytest.mark.parametrize(("name", "feed"), [("small", "orderer"), ("v14", "orderer")])

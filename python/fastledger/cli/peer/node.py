@@ -18,20 +18,21 @@ _logger = log.get("nodeCmd")
 @click.command(cls=CobraCommand)
 @click.argument("args", nargs=-1)
 @click.option("--peer-chaincodedev", "dev", is_flag=True, help="Let people start chaincode")
-async def start(args: tuple[str, ...], dev: bool) -> None:
+def start(args: tuple[str, ...], dev: bool) -> None:
     """Start a peer."""
     if args:
         raise UsageFailed("trailing args detected")
     if dev:
         os.environ["CORE_CHAINCODE_MODE"] = "dev"
     config = load_config()
+    from fastledger.node import process
     from fastledger.node.peer.config import remarks
     from fastledger.node.peer.node import PeerNode
 
     try:
         for remark in remarks(config):
             _logger.warning("%s", remark)
-        await PeerNode(config).run()
+        process.serve(lambda: PeerNode(config))
     except FastledgerError as error:
         _logger.critical("%s", error)
         sys.exit(1)

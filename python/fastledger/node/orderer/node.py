@@ -15,7 +15,6 @@ from fastledger.common import log
 from fastledger.common.config import Config
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity, check_msp_settings
-from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling, read
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
@@ -94,10 +93,6 @@ class OrdererNode:
             if server:
                 await server.stop()
         await self.registrar.close()
-
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        await process.run(self)
 
     async def _check(self) -> None:
         self.registrar.check()

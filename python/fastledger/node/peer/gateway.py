@@ -27,6 +27,7 @@ from fastledger.node.peer.channel import Connect, Overrides, PeerChannel
 from fastledger.node.peer.channels import PeerChannels
 from fastledger.node.peer.gossip import GossipDialler
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.proposal_response import answer_bytes
 from fastledger.protoutil.signed_data import SignedData
 from fastledger.protoutil.unpacked import UnpackedProposal
 
@@ -205,7 +206,7 @@ class GatewayFace:
     async def endorse(self, proposal: UnpackedProposal) -> ProposalResponse:
         """Endorse a proposal; raises when it is refused, Unheard when it is turned away."""
         try:
-            return ProposalResponse.FromString(await self._endorser.process(proposal))
+            return ProposalResponse.FromString(answer_bytes(await self._endorser.process(proposal)))
         except ProposalFiltered as error:
             raise Unheard(str(error)) from error
 

@@ -38,7 +38,6 @@ from fastledger.endorser.syscc.lscc import Lscc
 from fastledger.endorser.syscc.qscc import Qscc
 from fastledger.gateway.service import Gateway
 from fastledger.msp import SigningIdentity, check_msp_settings, load_msp
-from fastledger.node import process
 from fastledger.node.operations import Operations
 from fastledger.node.peer.chaincode import build_installed, chaincode_support
 from fastledger.node.peer.channel import PeerChannel
@@ -238,10 +237,6 @@ class PeerNode:
         if self._operations:
             await self._operations.stop()
         await self.channels.close()
-
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        await process.run(self)
 
     def _bundle(self, channel_id: str) -> Bundle | None:
         channel = self.channels.channel(channel_id)

@@ -43,10 +43,20 @@ pub(crate) enum Outgoing {
     End(Option<Status>),
 }
 
+/// Makes a message on the thread that sends it, or says how the call ends without one.
+pub type Make = Box<dyn FnOnce() -> Result<Bytes, Status> + Send>;
+
+/// What waits to be sent.
+enum Queued {
+    Ready(Outgoing),
+    /// A message that is still to be made, and what it is reckoned to hold until then.
+    Unmade(Make, usize),
+}
+
 /// What the one who talks needs of a call.
 pub(crate) struct Call {
     id: u64,
-    outgoing: UnboundedSender<Outgoing>,
+    outgoing: UnboundedSender<Queued>,
     unsent: Held,
     sender_waits: AtomicBool,
     unread: AtomicUsize,
@@ -107,7 +117,7 @@ impl Call {
     fn put(&self, bytes: usize, outgoing: Outgoing) {
         self.unsent.add(bytes);
         // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(outgoing));
+        drop(self.outgoing.send(Queued::Ready(outgoing)));
     }
 
     fn has_room(&self) -> bool {
@@ -126,13 +136,21 @@ impl Call {
     /// Ends what is sent after what is queued; for a server, without a status for success.
     pub(crate) fn finish(&self, status: Option<Status>) {
         self.finished.store(true, Ordering::Release);
-        drop(self.outgoing.send(Outgoing::End(status)));
+        drop(self.outgoing.send(Queued::Ready(Outgoing::End(status))));
     }
 
     /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
     pub(crate) fn answer(&self, message: Bytes) {
         self.answered.store(true, Ordering::Release);
-        self.send(message);
+        self.queue(message);
+        self.finish(None);
+    }
+
+    /// [`Self::answer`] with a message that is made where it is sent, of parts of so many bytes.
+    pub(crate) fn answer_made(&self, bytes: usize, make: Make) {
+        self.answered.store(true, Ordering::Release);
+        self.unsent.add(bytes);
+        drop(self.outgoing.send(Queued::Unmade(make, bytes)));
         self.finish(None);
     }
 
@@ -221,13 +239,13 @@ impl Call {
 /// What is queued to be sent.
 pub(crate) struct Sending {
     call: Arc<Call>,
-    outgoing: UnboundedReceiver<Outgoing>,
+    outgoing: UnboundedReceiver<Queued>,
 }
 
 impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
-        let outgoing = ready!(self.outgoing.poll_recv(context));
+        let outgoing = ready!(self.outgoing.poll_recv(context)).map(|queued| self.made(queued));
         if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
             let call = &self.call;
             call.unsent.release(message.len());
@@ -241,6 +259,25 @@ impl Sending {
             }
         }
         Poll::Ready(outgoing)
+    }
+}
+
+impl Sending {
+    fn made(&self, queued: Queued) -> Outgoing {
+        match queued {
+            Queued::Ready(outgoing) => outgoing,
+            Queued::Unmade(make, bytes) => {
+                let made = make();
+                self.call.unsent.release(bytes);
+                match made {
+                    Ok(message) => {
+                        self.call.unsent.add(message.len());
+                        Outgoing::Message(message)
+                    }
+                    Err(status) => Outgoing::End(Some(status)),
+                }
+            }
+        }
     }
 }
 

@@ -38,6 +38,7 @@ mod told;
 mod trust;
 mod waiting;
 
+pub use call::Make;
 pub use channel::{GrpcChannel, Hub, OutgoingCall};
 pub use dial::ClientLimits;
 pub use error::CommError;
@@ -49,3 +50,4 @@ pub use runtime::THREAD;
 pub use server::Server;
 pub use tls::{ClientRoots, ClientTls, ServerTls};
 pub use told::describe_metrics;
+pub use tonic::Status;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::accept::{Phase, accept};
+use crate::call::Make;
 use crate::error::CommError;
 use crate::events::{Event, Following, Happened};
 use crate::exchange::framed;
@@ -93,6 +94,13 @@ impl Server {
     pub fn answer(&self, call: u64, message: Bytes) {
         if let Some(call) = self.host.calls.get(call) {
             call.answer(message);
+        }
+    }
+
+    /// [`Self::answer`] with a message that is made on the thread that sends it, of parts of so many bytes.
+    pub fn answer_made(&self, call: u64, bytes: usize, make: Make) {
+        if let Some(call) = self.host.calls.get(call) {
+            call.answer_made(bytes, make);
         }
     }
 

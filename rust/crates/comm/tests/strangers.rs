@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fastledger_comm::{Event, Happened, Limits};
+use fastledger_comm::{Event, Happened, Limits, Status};
 use h2::client::ResponseFuture;
 use hosted::{DEADLINE, Hosted, message, read};
 
@@ -74,6 +74,23 @@ fn answers_once(hosted: &Hosted) {
     hosted.server.answer(call, Bytes::from_static(b"pong"));
     assert_eq!(hosted.answer(response), ("0".to_owned(), 9));
     assert!(hosted.server.drain().iter().all(|event| event.call != call), "nothing more is told of it");
+}
+
+#[test]
+fn an_answer_can_be_made_where_it_is_sent() {
+    let hosted = hosted(Limits::default());
+    let mut client = hosted.client();
+    let mut ask = || {
+        let (response, mut body) = hosted.call_of(&mut client, ONCE, false);
+        body.send_data(message(b"ping"), true).unwrap();
+        (response, hosted.until(is_begun)[0].call)
+    };
+    let (response, call) = ask();
+    hosted.server.answer_made(call, 4, Box::new(|| Ok(Bytes::from_static(b"pong"))));
+    assert_eq!(hosted.answer(response), ("0".to_owned(), 9));
+    let (response, call) = ask();
+    hosted.server.answer_made(call, 4, Box::new(|| Err(Status::unknown("no"))));
+    assert_eq!(hosted.answer(response).0, "2");
 }
 
 #[test]

@@ -16,7 +16,15 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::conversation::ChaincodeConversation;
 use crate::delivered::CoreBytes;
+use crate::proposal::EndorsedResponse;
 use crate::{door, error};
+
+/// The one answer of a call.
+#[derive(FromPyObject)]
+enum Answer<'py> {
+    Encoded(PyBackedBytes),
+    Endorsed(Bound<'py, EndorsedResponse>),
+}
 
 /// A server that listens.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -80,14 +88,20 @@ impl GrpcServer {
         self.0.send(call, Bytes::from_owner(message))
     }
 
+    fn answer(&self, call: u64, message: Answer<'_>) {
+        match message {
+            Answer::Encoded(message) => self.0.answer(call, Bytes::from_owner(message)),
+            Answer::Endorsed(response) => {
+                let (make, bytes) = response.get().make();
+                self.0.answer_made(call, bytes, make);
+            }
+        }
+    }
+
     fn answer_with(&self, call: u64, conversation: &ChaincodeConversation) {
         if let Some(line) = self.0.answer_with(call, conversation.responder()) {
             conversation.connect(line);
         }
-    }
-
-    fn answer(&self, call: u64, message: PyBackedBytes) {
-        self.0.answer(call, Bytes::from_owner(message));
     }
 
     fn send_all(&self, calls: Vec<u64>, message: &[u8]) -> Vec<u64> {

@@ -122,14 +122,14 @@ impl Identity {
 
 /// A private key on P-256 that signs as Fabric does.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct SigningKey(identity::SigningKey);
+pub(crate) struct SigningKey(pub Arc<identity::SigningKey>);
 
 #[pymethods]
 impl SigningKey {
     /// Reads a key in PKCS#8.
     #[staticmethod]
     fn from_pkcs8(py: Python<'_>, der: &[u8]) -> PyResult<Self> {
-        door::work(py, || identity::SigningKey::from_pkcs8(der), error::identity).map(Self)
+        door::work(py, || identity::SigningKey::from_pkcs8(der), error::identity).map(Arc::new).map(Self)
     }
 
     fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -74,6 +74,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<identity::Identity>()?;
     module.add_class::<identity::Msp>()?;
     module.add_class::<identity::SigningKey>()?;
+    module.add_class::<proposal::EndorsedResponse>()?;
     module.add_class::<proposal::Proposal>()?;
     module.add_class::<sections::AnchorPeer>()?;
     module.add_class::<sections::Application>()?;

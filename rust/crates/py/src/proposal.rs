@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Proposals and their answers from Python.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fastledger_comm::{Make, Status};
+use fastledger_defect::catch;
 use fastledger_endorser::{self as endorser, Endorsement, Outcome};
+use fastledger_identity::{IdentityError, SigningKey};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
@@ -87,18 +93,77 @@ pub(crate) fn response_payload<'py>(
     Ok(PyBytes::new(py, &door::work(py, compose, error::input)?))
 }
 
-/// An encoded `protos.ProposalResponse` of encoded parts; a signature is the endorser's.
+/// An encoded `protos.ProposalResponse` of encoded parts, without an endorsement.
 #[pyfunction]
-#[pyo3(signature = (response, payload, *, endorser=None, signature=None, interest=None))]
+#[pyo3(signature = (response, payload, interest=None))]
 pub(crate) fn proposal_response<'py>(
     py: Python<'py>,
     response: &[u8],
     payload: &[u8],
-    endorser: Option<&[u8]>,
-    signature: Option<&[u8]>,
     interest: Option<&[u8]>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let endorsement = endorser.zip(signature).map(|(endorser, signature)| Endorsement { endorser, signature });
-    let compose = || Ok::<_, String>(endorser::proposal_response(response, payload, endorsement, interest));
+    let compose = || Ok::<_, String>(endorser::proposal_response(response, payload, None, interest));
     Ok(PyBytes::new(py, &door::work(py, compose, error::input)?))
+}
+
+/// The parts of an answer that is to be endorsed.
+struct Unsigned {
+    key: Arc<SigningKey>,
+    endorser: PyBackedBytes,
+    response: PyBackedBytes,
+    payload: PyBackedBytes,
+    interest: Option<PyBackedBytes>,
+}
+
+impl Unsigned {
+    /// Signs the payload together with the endorser's identity, and composes the answer.
+    fn sign(&self) -> Result<Vec<u8>, IdentityError> {
+        let signature = self.key.sign(&[&*self.payload, &*self.endorser].concat())?;
+        let endorsement = Endorsement { endorser: &self.endorser, signature: &signature };
+        Ok(endorser::proposal_response(&self.response, &self.payload, Some(endorsement), self.interest.as_deref()))
+    }
+
+    fn bytes(&self) -> usize {
+        self.response.len() + self.payload.len() + self.endorser.len()
+    }
+}
+
+/// A `protos.ProposalResponse` that is signed where it is sent.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct EndorsedResponse(Arc<Unsigned>);
+
+#[pymethods]
+impl EndorsedResponse {
+    #[new]
+    #[pyo3(signature = (key, endorser, response, payload, interest=None))]
+    fn new(
+        key: &crate::identity::SigningKey,
+        endorser: PyBackedBytes,
+        response: PyBackedBytes,
+        payload: PyBackedBytes,
+        interest: Option<PyBackedBytes>,
+    ) -> Self {
+        Self(Arc::new(Unsigned { key: Arc::clone(&key.0), endorser, response, payload, interest }))
+    }
+
+    /// Signs here and now.
+    fn encoded<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &door::work(py, || self.0.sign(), error::identity)?))
+    }
+}
+
+impl EndorsedResponse {
+    /// What makes the message, and about how many bytes it holds until then.
+    pub(crate) fn make(&self) -> (Make, usize) {
+        let unsigned = Arc::clone(&self.0);
+        let bytes = unsigned.bytes();
+        let make = move || {
+            let signed = catch(|| unsigned.sign()).map_err(|defect| defect.text);
+            signed.and_then(|signed| signed.map_err(|reason| reason.to_string())).map(Bytes::from).map_err(|reason| {
+                log::error!(target: "core.endorser", "an answer is not signed: {reason}");
+                Status::unknown("internal error, see the log of this node")
+            })
+        };
+        (Box::new(make), bytes)
+    }
 }
