@@ -7,6 +7,7 @@ that when they fail. So whoever sends much says so before, and fails alone where
 
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -27,8 +28,15 @@ it, with that encoded again, framed."""
 _RESERVE_BYTES = 128 * 1024 * 1024
 """Left to everything that is too small to be counted."""
 
+_PATIENCE_S = 0.1
+"""How long one who finds no room waits for it. They wait one after the other, so that those behind
+have what those before them gave up: not all fail because all of them hold something."""
+
+_POLL_S = 0.005
+
 _STATM = Path("/proc/self/statm")
 _DATA_PAGES = 5
+_line = threading.Lock()
 _lock = threading.Lock()
 _reserved = 0
 
@@ -60,17 +68,27 @@ _UNCOUNTED = nullcontext()
 
 @contextmanager
 def _reserved_room(size: int, what: str) -> Iterator[None]:
-    global _reserved
     wanted = _COPIES * size
-    with _lock:
-        if wanted + _reserved + _RESERVE_BYTES > _free_bytes():
-            raise MemoryError(f"no memory to send {what} of {size} bytes; try again later")
-        _reserved += wanted
+    with _line:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not _reserve(wanted):
+            if time.monotonic() > deadline:
+                raise MemoryError(f"no memory to send {what} of {size} bytes; try again later")
+            time.sleep(_POLL_S)
     try:
         yield
     finally:
-        with _lock:
-            _reserved -= wanted
+        _reserve(-wanted)
+
+
+def _reserve(wanted: int) -> bool:
+    """Take so much, or give it back; False where there is not as much."""
+    global _reserved
+    with _lock:
+        if wanted > 0 and wanted + _reserved + _RESERVE_BYTES > _free_bytes():
+            return False
+        _reserved += wanted
+        return True
 
 
 def _free_bytes() -> float:
