@@ -267,9 +267,9 @@ impl Sending {
         match queued {
             Queued::Ready(outgoing) => outgoing,
             Queued::Unmade(make, bytes) => {
-                let made = make();
+                let answer = make();
                 self.call.unsent.release(bytes);
-                match made {
+                match answer {
                     Ok(message) => {
                         self.call.unsent.add(message.len());
                         Outgoing::Message(message)

@@ -254,7 +254,7 @@ mod tests {
                     let Group::Known(_, order, read) = &rows.group else { panic!("sorted again from {from}") };
                     assert_eq!((order.len(), *read), (300, place - 1), "one row read from {from}");
                 }
-                assert!(rows.map(|row| row.unwrap().key).eq(keys[place + 1..].iter().map(|key| key.as_bytes())));
+                assert!(rows.map(|row| row.unwrap().key).eq(keys[place + 1..].iter().map(String::as_bytes)));
             }
         }
         assert_eq!(known.0.lock().unwrap().len(), 1, "small groups are not worth it");
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(StoredRows::new(&lmdb, &after, &known, Kind::State, b"").unwrap().count(), keys.len());
         for (place, from) in some.iter().enumerate() {
             let rows = StoredRows::new(&lmdb, &before, &known, Kind::State, from.as_bytes()).unwrap();
-            assert!(rows.map(|row| row.unwrap().key).eq(some[place..].iter().map(|key| key.as_bytes())));
+            assert!(rows.map(|row| row.unwrap().key).eq(some[place..].iter().map(String::as_bytes)));
         }
     }
 }

@@ -116,13 +116,13 @@ impl ShimTransaction {
 
     #[getter]
     fn args<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let args = self.0.args().map_err(|error| no_input(&error))?;
+        let args = self.0.args().map_err(no_input)?;
         args.into_iter().map(|arg| bytes(py, arg)).collect()
     }
 
     #[getter]
     fn decorations<'py>(&self, py: Python<'py>) -> PyResult<BTreeMap<&str, Bound<'py, PyBytes>>> {
-        let decorations = self.0.decorations().map_err(|error| no_input(&error))?;
+        let decorations = self.0.decorations().map_err(no_input)?;
         decorations.into_iter().map(|(name, value)| Ok((name, bytes(py, value)?))).collect()
     }
 
@@ -170,6 +170,6 @@ fn not_connected(_: Python<'_>, error: CommError) -> PyErr {
     PyConnectionError::new_err(error.to_string())
 }
 
-fn no_input(error: &DecodeError) -> PyErr {
+fn no_input(error: DecodeError) -> PyErr {
     PyValueError::new_err(format!("the transaction's input cannot be decoded: {error}"))
 }

@@ -26,10 +26,9 @@ pub(crate) fn proposal_parts<'py>(
     transient: BTreeMap<String, PyBackedBytes>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     const SECOND_NS: u64 = 1_000_000_000;
-    #[expect(clippy::cast_possible_truncation, reason = "below a second")]
     let time = (time_ns / SECOND_NS, (time_ns % SECOND_NS) as u32);
     let proposed = Proposed { header_type, channel_id, tx_id, invocation, creator, nonce, time };
-    let header = proposed.header().map_err(|failure| undecoded(py, "ChaincodeInvocationSpec", &failure))?;
+    let header = proposed.header().map_err(|failure| undecoded(py, "ChaincodeInvocationSpec", failure))?;
     let payload = proposed.payload(transient.iter().map(|(name, value)| (name.as_str(), &**value)));
     Ok((PyBytes::new(py, &header), PyBytes::new(py, &payload)))
 }
@@ -47,10 +46,10 @@ pub(crate) fn transaction_payload<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let endorsements: Vec<_> = endorsements.iter().map(|(endorser, signature)| (&**endorser, &**signature)).collect();
     let made = proposal::transaction(header, signature_header, payload, response_payload, &endorsements);
-    let made = made.map_err(|failure| undecoded(py, "ChaincodeProposalPayload", &failure))?;
+    let made = made.map_err(|failure| undecoded(py, "ChaincodeProposalPayload", failure))?;
     Ok(PyBytes::new(py, &made))
 }
 
-fn undecoded(py: Python<'_>, kind: &str, failure: &DecodeError) -> PyErr {
+fn undecoded(py: Python<'_>, kind: &str, failure: DecodeError) -> PyErr {
     error::input(py, format!("error unmarshalling {kind}: {failure}"))
 }

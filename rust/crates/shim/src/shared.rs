@@ -140,7 +140,7 @@ impl Shared {
                 way.send(stream, self.register.clone());
             }
             Happened::Begun { .. } | Happened::Asked { .. } => {
-                way.finish(stream, UNIMPLEMENTED, "a chaincode has one method, Connect")
+                way.finish(stream, UNIMPLEMENTED, "a chaincode has one method, Connect");
             }
             Happened::Message(message) => {
                 way.consumed(stream, message.len());
