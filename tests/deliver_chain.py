@@ -15,7 +15,7 @@ DEADLINE_S = 20
 class Chain:
     """Blocks in memory."""
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
     """As a peer's channels, it has none."""
 
     def __init__(self, blocks: int) -> None:

@@ -136,7 +136,7 @@ def test_what_cannot_be_read_ends_its_own_call() -> None:
         async with await dial(server.address) as channel:
             ask = channel.unary_unary("/p.S/Double")
 
-            async def said(message: bytes) -> bytes | str:
+            async def said(message: bytes) -> bytes | str | None:
                 try:
                     return await ask(message)
                 except grpc.aio.AioRpcError as error:

@@ -9,6 +9,7 @@ from fastledger.protos.peer.chaincode_event_pb2 import ChaincodeEvent
 from fastledger.protos.peer.proposal_response_pb2 import Response
 from fastledger.shim.conversation import PATIENCE_VARIABLE, Conversation
 from fastledger.shim.interface import Chaincode, error, success
+from fastledger.shim.stub import ChaincodeStub
 
 
 class Transaction:
@@ -27,14 +28,21 @@ class Transaction:
         self.failed = why
 
     def complete(self, response: bytes, event: bytes | None) -> None:
-        self.completed = Response.FromString(response), event and ChaincodeEvent.FromString(event)
+        told = ChaincodeEvent.FromString(event) if event else None
+        self.completed = Response.FromString(response), told
 
 
 class Saying(Chaincode):
     """Does whatever the test wants."""
 
-    def __init__(self, does: Callable) -> None:
-        self.init = self.invoke = does
+    def __init__(self, does: Callable[[ChaincodeStub], Response]) -> None:
+        self._does = does
+
+    def init(self, stub: ChaincodeStub) -> Response:
+        return self._does(stub)
+
+    def invoke(self, stub: ChaincodeStub) -> Response:
+        return self._does(stub)
 
 
 def test_what_the_chaincode_says_is_the_answer() -> None:
@@ -59,8 +67,13 @@ def test_an_init_that_fails_has_no_response() -> None:
 
 def test_what_the_peer_waits_for_no_longer_is_not_begun(monkeypatch) -> None:
     monkeypatch.setenv(PATIENCE_VARIABLE, "30")
-    begun = []
-    conversation = Conversation(Saying(lambda stub: begun.append(stub) or success()))
+    begun: list[ChaincodeStub] = []
+
+    def invoke(stub: ChaincodeStub) -> Response:
+        begun.append(stub)
+        return success()
+
+    conversation = Conversation(Saying(invoke))
     late = Transaction(age_s=31)
     conversation.run(late)
     assert (late.failed, begun) == ("it has waited for more than 30 s", [])
