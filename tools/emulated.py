@@ -101,7 +101,9 @@ def played() -> None:
     print("testing: avx_ifma, its instructions played", flush=True)
     command = [os.environ.get("CARGO", "cargo"), "test", "--release", "--locked", "--quiet"]
     chosen = ["-p", "fastledger-crypto", "--lib", "played", "--", "--include-ignored"]
-    subprocess.run([*command, *chosen], cwd=ROOT, check=True)
+    # The frames of a signal lie upon those of the code that it interrupts.
+    environment = {**os.environ, "RUST_MIN_STACK": str(64 << 20)}
+    subprocess.run([*command, *chosen], cwd=ROOT, env=environment, check=True)
 
 
 def main() -> int:

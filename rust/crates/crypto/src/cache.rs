@@ -3,8 +3,8 @@
 //!
 //! A table is worth building once its key has been used often enough that verifying without one has cost as much:
 //! whatever the keys do after that, the whole costs at most twice what the best choice would have. Uses are counted
-//! in a fixed number of counters, one key each at a time; a key that finds its counter taken takes one use off it
-//! (Misra and Gries), so keys seen once never add up to a table and never push a frequent key out.
+//! in a fixed number of counters, one key each at a time; a key that finds its counters taken takes one use off the
+//! lowest (after Misra and Gries), so keys seen once never add up to a table and never push a frequent key out.
 //!
 //! Tables live in a ring of fixed size. When it is full, a hand goes round: it forgives a table that was used since
 //! it last came by, and replaces the first that was not. Readers work on a snapshot of the ring, so nobody waits for
@@ -19,6 +19,8 @@ use crate::key::PublicKey;
 
 /// Keys whose uses can be counted at the same time.
 const COUNTERS: usize = 1 << 14;
+/// Counters that a key may have: of a thousand keys sixty share their only one, and would keep each other from a table.
+const COUNTERS_OF_A_KEY: usize = 4;
 /// Most tables built in one go, so that a batch full of new keys is not held up for long.
 const BUILDS_AT_ONCE: usize = 32;
 
@@ -138,12 +140,16 @@ impl Growth {
         let most = BUILDS_AT_ONCE.min(self.capacity);
         for key in keys {
             let fingerprint = key.fingerprint();
-            #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the counter")]
-            let counter = &mut self.counters[fingerprint as usize % COUNTERS];
-            if counter.uses == 0 {
-                *counter = Counter { fingerprint, uses: 1 };
-            } else if counter.fingerprint == fingerprint {
+            #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the counters")]
+            let first = fingerprint as usize % (COUNTERS / COUNTERS_OF_A_KEY) * COUNTERS_OF_A_KEY;
+            let counters = &mut self.counters[first..first + COUNTERS_OF_A_KEY];
+            let own = |counter: &Counter| counter.uses > 0 && counter.fingerprint == fingerprint;
+            let lowest = counters.iter_mut().min_by_key(|counter| (!own(counter), counter.uses));
+            let Some(counter) = lowest else { continue };
+            if own(counter) {
                 counter.uses = counter.uses.saturating_add(1);
+            } else if counter.uses == 0 {
+                *counter = Counter { fingerprint, uses: 1 };
             } else {
                 counter.uses -= 1;
             }
@@ -227,6 +233,19 @@ mod tests {
         // All uses of one batch count.
         assert!(cache.missed(std::iter::repeat_n(&keys[1], 2), <[PublicKey]>::to_vec));
         assert_eq!(tables(&cache), 2);
+    }
+
+    #[test]
+    fn keys_of_the_same_counters_do_not_keep_each_other_from_a_table() {
+        const WORTH: u32 = 24;
+        let (cache, keys) = (Cache::new(1000, WORTH), keys(1000));
+        // Where more keys share their counters than there are of these, some have to wait for others.
+        for _ in 0..3 * WORTH {
+            for key in &keys {
+                use_key(&cache, key);
+            }
+        }
+        assert_eq!(tables(&cache), keys.len());
     }
 
     #[test]

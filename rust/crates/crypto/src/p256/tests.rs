@@ -16,7 +16,8 @@ use super::limbs::{self, Limbs, from_be_bytes};
 use super::order::{self, ORDER};
 use super::portable::Field1;
 use super::scalar::{self, Scalar1, Scalars};
-use super::{Arithmetic, ladder};
+use super::{Arithmetic, Table, ladder};
+use crate::engine::Engine;
 
 static P: LazyLock<BigUint> = LazyLock::new(|| big(&PRIME));
 static N: LazyLock<BigUint> = LazyLock::new(|| big(&ORDER));
@@ -447,6 +448,38 @@ fn avx_ifma_is_right_where_it_is_played() {
     }
 }
 
+/// The shortest time that some work takes.
+fn shortest(mut work: impl FnMut()) -> f64 {
+    let mut once = || {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    (0..100).map(|_| once()).fold(f64::INFINITY, f64::min)
+}
+
+/// How often a key has to be used until its table has paid for itself. Run in release:
+/// `cargo test --release -p fastledger-crypto worth -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures time"]
+fn tables_are_worth_what_the_engines_say() {
+    const KEYS: usize = 32;
+    let keys: Vec<Entry> = (1..=KEYS).map(|k| multiple(&BigUint::from(k))).collect();
+    let claims = [(); KEYS].map(|()| Claim { e: random(), r: to_limbs(&(big(&random()) % &*N)), s: random() });
+    for (name, arithmetic) in engines().into_iter().filter(|(_, arithmetic)| arithmetic.lanes() > 1) {
+        let Some(engine) = Engine::named(name) else { continue };
+        let tables = arithmetic.build(&keys);
+        let tables: Vec<&Table> = tables.iter().collect();
+        let mut valid = [false; KEYS];
+        let build = shortest(|| drop(arithmetic.build(&keys)));
+        let tabled = shortest(|| arithmetic.verify_tabled(&claims, &tables, &mut valid));
+        let untabled = shortest(|| arithmetic.verify_untabled(&claims, &keys, &mut valid));
+        let measured = build / (untabled - tabled);
+        println!("{name}: a table is worth {measured:.1} uses, {} are said", engine.worth());
+        assert!((0.5..2.0).contains(&(measured / f64::from(engine.worth()))));
+    }
+}
+
 /// What crafted claims cost: all of a batch, or one among good ones. Run in release:
 /// `cargo test --release -p fastledger-crypto hostile -- --ignored --nocapture`.
 #[test]
@@ -466,16 +499,13 @@ fn hostile_batches_cost_at_most_four_times_as_much() {
                 let tables = arithmetic.build(&[hostile_key, good_key]);
                 let tables: Vec<_> = (0..CHUNK).map(|i| &tables[usize::from(i >= crafted)]).collect();
                 let mut valid = vec![false; CHUNK];
-                let mut once = || {
-                    let start = std::time::Instant::now();
+                shortest(|| {
                     if tabled {
                         arithmetic.verify_tabled(&claims, &tables, &mut valid);
                     } else {
                         arithmetic.verify_untabled(&claims, &keys, &mut valid);
                     }
-                    start.elapsed().as_secs_f64()
-                };
-                (0..200).map(|_| once()).fold(f64::INFINITY, f64::min)
+                })
             };
             let usual = measure(0, good);
             for (what, hostile) in [("opposite points", hostile), ("small r", Claim { r: [5, 0, 0, 0], ..good })] {
