@@ -19,10 +19,10 @@ const BATCH: usize = 256;
 const LIBRARY_BATCH: usize = 16;
 const TURNS: usize = 150;
 
-/// The time that this thread has run.
-fn ran() -> Duration {
+/// The seconds that this thread has run.
+fn ran() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).expect("a time since the thread began")
+    Duration::try_from(time).expect("a time since the thread began").as_secs_f64()
 }
 
 /// Signatures per second in one batch.
@@ -32,7 +32,7 @@ fn rate(verifier: &Verifier, jobs: &[Job<'_>]) -> f64 {
     verifier.verify_batch(jobs, &mut valid[..jobs.len()]);
     let took = ran() - start;
     assert!(valid[..jobs.len()].iter().all(|&valid| valid));
-    f64::from(u32::try_from(jobs.len()).expect("a batch")) / took.as_secs_f64()
+    f64::from(u32::try_from(jobs.len()).expect("a batch")) / took
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -472,9 +472,9 @@ fn tables_are_worth_what_the_engines_say() {
         let tables: Vec<&Table> = tables.iter().collect();
         let mut valid = [false; KEYS];
         let build = shortest(|| drop(arithmetic.build(&keys)));
-        let tabled = shortest(|| arithmetic.verify_tabled(&claims, &tables, &mut valid));
-        let untabled = shortest(|| arithmetic.verify_untabled(&claims, &keys, &mut valid));
-        let measured = build / (untabled - tabled);
+        let with = shortest(|| arithmetic.verify_tabled(&claims, &tables, &mut valid));
+        let without = shortest(|| arithmetic.verify_untabled(&claims, &keys, &mut valid));
+        let measured = build / (without - with);
         println!("{name}: a table is worth {measured:.1} uses, {} are said", engine.worth());
         assert!((0.5..2.0).contains(&(measured / f64::from(engine.worth()))));
     }
