@@ -34,6 +34,7 @@ from fastledger.protos.common.common_pb2 import (
     Payload,
 )
 from fastledger.protos.orderer.kafka_pb2 import KafkaMessage, KafkaMessageRegular, KafkaMetadata
+from waiting import until
 
 RETRY = Retry()
 
@@ -434,8 +435,7 @@ def test_messages_go_through_the_topic() -> None:
         with pytest.raises(ChainHalted, match="backing Kafka cluster has not completed booting"):
             await chain.wait_ready()
         topic.is_away = False
-        while chain.errored:
-            await asyncio.sleep(0.001)
+        await until(lambda: not chain.errored)
         assert topic.reads == [-2]
         await chain.wait_ready()
         await chain.order(Message(envelope("a"), 1), 0)
@@ -465,8 +465,7 @@ def test_clients_wait_for_a_configuration_on_its_way() -> None:
         topic.log = [messages.CONNECT] * 6
         chain, support = chain_of(topic, Offsets(5, 3, 4))
         chain.start()
-        while chain.errored:
-            await asyncio.sleep(0.001)
+        await until(lambda: not chain.errored)
         waiting = asyncio.ensure_future(chain.wait_ready())
         await turns()
         assert not waiting.done()
@@ -487,8 +486,7 @@ def test_a_chain_whose_topic_is_not_its_own_ends(failure: OffsetGone | None) -> 
             topic.log = [messages.time_to_cut(7)]
         chain, _ = chain_of(topic)
         chain.start()
-        while chain.standing.status is not Status.FAILED:
-            await asyncio.sleep(0.001)
+        await until(lambda: chain.standing.status is Status.FAILED)
         assert chain.errored
         with pytest.raises(ChainHalted, match="made anew" if failure else "larger time-to-cut"):
             await chain.order(Message(envelope("a"), 1), 0)
@@ -510,8 +508,7 @@ def test_a_channel_that_moves_to_another_consensus_leaves_its_topic() -> None:
         support.write = write_and_move  # type: ignore[method-assign,assignment]
         topic.log = [config("C"), normal("nobody's", 1)]
         chain.start()
-        while not support.switched:
-            await asyncio.sleep(0.001)
+        await until(lambda: support.switched)
         assert [names for names, _ in support.blocks] == [["C"]]
         await chain.halt()
 
