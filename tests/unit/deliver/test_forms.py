@@ -4,7 +4,8 @@
 import pytest
 
 from corpora import Corpus, OpenCorpus
-from fastledger.deliver.forms import block_response, filtered_response, status_response
+from fastledger._core import BlockResponse
+from fastledger.deliver.forms import filtered_response, status_response
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.orderer import ab_pb2
 from fastledger.protos.peer import events_pb2
@@ -41,5 +42,5 @@ def test_responses_are_framed_as_those_of_a_real_orderer(v14: Corpus) -> None:
         if kind == "status":
             assert status_response(response.status) == encoded
         else:
-            assert block_response(response.block.SerializeToString()) == encoded
+            assert bytes(BlockResponse(response.block.SerializeToString())) == encoded
     assert compared == {"status", "block"}

@@ -113,10 +113,10 @@ class PeerChannel(Channel):
         """Return when there are so many blocks."""
         await self.notifier.wait(height)
 
-    def block(self, number: int) -> bytes:
-        """Read a block, in any thread."""
+    def block(self, number: int) -> EncodedBlock:
+        """Read a block that is only handed on, in any thread."""
         try:
-            return self.ledger.encoded_block(number)
+            return self.ledger.block_in_core(number)
         except LedgerCorrupted as error:
             self._damage = error
             raise

@@ -62,6 +62,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shim::ShimPeers>()?;
     module.add_class::<shim::ShimTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
+    module.add_class::<delivered::BlockResponse>()?;
     module.add_class::<delivered::CoreBytes>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
