@@ -33,6 +33,14 @@ def test_filtered_blocks_are_those_of_a_real_peer(v14: Corpus) -> None:
     assert compared > 3
 
 
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 1 << 21])
+def test_a_response_has_its_frame_before_the_block(length: int) -> None:
+    block = Block(data={"data": [bytes(length)]})
+    response = BlockResponse(block.SerializeToString())
+    assert bytes(response) == ab_pb2.DeliverResponse(block=block).SerializeToString()
+    assert len(response) == len(bytes(response))
+
+
 def test_responses_are_framed_as_those_of_a_real_orderer(v14: Corpus) -> None:
     compared = set()
     for encoded in recorded(v14, "orderer.AtomicBroadcast.Deliver"):

@@ -151,7 +151,7 @@ class PeerChannel(Channel):
 
     def _follow(self, number: int, block: EncodedBlock) -> None:
         """Let what depends on definitions follow a block, on the committing thread."""
-        if calls_lifecycle(self, block):
+        if self.private.knows_others and calls_lifecycle(self, block):
             self.private.reconsider()
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()
