@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threads that run transactions."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -45,6 +46,9 @@ class Workers:
         Raises:
             BaseException: A chaincode has raised what is no Exception, such as SystemExit.
         """
+        # What is there by now stays: to look through it for garbage would stop all threads at once.
+        gc.collect()
+        gc.freeze()
         self._add()
         for thread in self._threads:
             # The list grows meanwhile, and is walked to its end.
