@@ -602,6 +602,13 @@ class StateView:
     def height(self) -> int:
         """Blocks whose effects the view shows."""
 
+    @property
+    def definitions_height(self) -> int:
+        """A height since which no block has changed definitions, nor what organizations approved.
+
+        Views of one channel with the same number show the same.
+        """
+
     def get(self, namespace: str, key: str) -> VersionedValue | None: ...
     def get_hash(
         self, namespace: str, collection: str, key_hash: bytes

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! HTTP/2 connections to a server.
 
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::Status;
 
 use crate::error::CommError;
+use crate::gathered::Gathered;
 use crate::heard::{Heard, Hearing};
 use crate::listener::Connection;
 use crate::tls::{ClientTls, connector};
@@ -117,7 +119,8 @@ impl Target {
         limits: &ClientLimits,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<SendRequest<Bytes>, String> {
-        let (stream, Hearing { speaks_http2, last, patience }) = Heard::server(self.open().await?);
+        let (heard, Hearing { speaks_http2, last, patience }) = Heard::server(self.open().await?);
+        let (stream, turns) = Gathered::new(heard);
         let handshake = Builder::new()
             .initial_window_size(WINDOW_BYTES.0)
             .initial_connection_window_size(WINDOW_BYTES.1)
@@ -139,9 +142,10 @@ impl Target {
                     None => std::future::pending().await,
                 }
             };
+            let talk = turns.take(|context| Pin::new(&mut connection).poll(context));
             // What ends it, the calls on it are told by HTTP/2.
             tokio::select! {
-                _ = connection => {}
+                _ = talk => {}
                 () = watch => {}
                 () = patience.lost() => {}
                 () = until => {}

@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod exchange;
 mod frames;
+mod gathered;
 mod guests;
 mod heard;
 mod host;
