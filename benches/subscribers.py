@@ -157,7 +157,8 @@ def read(plan: Plan, count: int) -> None:
             max_backoff_s=1,
             roots=node.tls_root.read_bytes(),
         )
-        call, sending = channel.converse(METHODS[number % len(METHODS)])
+        # Messages stay where they came in: nobody looks into them here.
+        call, sending = channel.converse(METHODS[number % len(METHODS)], held=True)
         sending.send(seek)
         channels.append(channel)
         calls[call] = sending

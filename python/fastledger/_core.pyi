@@ -18,6 +18,7 @@ __all__ = [
     "Application",
     "ApplicationCapabilities",
     "BatchSize",
+    "BlockResponse",
     "BlockStore",
     "Certificate",
     "ChaincodeConversation",

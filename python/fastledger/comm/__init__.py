@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gRPC servers and channels with Fabric's limits, TLS and its binding; HTTP servers beside them."""
 
-from fastledger._core import GRPC_THREAD
+from fastledger._core import GRPC_THREAD, BlockResponse
 from fastledger.comm.binding import client_certificate, client_certificate_hash
 from fastledger.comm.broadcaster import Broadcaster, StreamLost
 from fastledger.comm.call import ServerCall, send_all
@@ -15,6 +15,7 @@ from fastledger.comm.tls import ClientTls, TlsConfig, certificate_hash
 
 __all__ = [
     "GRPC_THREAD",
+    "BlockResponse",
     "Broadcaster",
     "ClientLimits",
     "ClientTls",

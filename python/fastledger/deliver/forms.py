@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fastledger._core import BlockResponse
+from fastledger.comm import BlockResponse
 from fastledger.deliver.request import DeliverRequest
 from fastledger.deliver.source import BlockSource
 from fastledger.ledger.results import filtered_block

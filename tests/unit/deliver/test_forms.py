@@ -4,7 +4,7 @@
 import pytest
 
 from corpora import Corpus, OpenCorpus
-from fastledger._core import BlockResponse
+from fastledger.comm import BlockResponse
 from fastledger.deliver.forms import filtered_response, status_response
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.orderer import ab_pb2
