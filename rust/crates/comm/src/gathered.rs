@@ -135,7 +135,9 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Gathered<C> {
             gathering.unflushed = true;
             return Pin::new(&mut gathering.connection).poll_write_vectored(context, from);
         }
-        from.iter().for_each(|part| gathering.bytes.extend_from_slice(part));
+        for part in from {
+            gathering.bytes.extend_from_slice(part);
+        }
         Poll::Ready(Ok(length))
     }
 
@@ -173,7 +175,7 @@ mod tests {
         buffer.filled().to_vec()
     }
 
-    /// Writes and flushes in one turn, as HTTP/2 does with each message; whether the turn's task is woken again.
+    /// Writes and flushes in one turn, as HTTP/2 does with each message; ready only where that fails.
     fn turn(gathered: &mut Gathered<DuplexStream>, turns: &Turns<DuplexStream>, parts: &[&[u8]]) -> Poll<Result<()>> {
         let mut take = std::pin::pin!(turns.take(|context| {
             for part in parts {
