@@ -599,7 +599,9 @@ class RaftEntry:
 class RaftSnapshot:
     """The application's state at an entry, in place of the log up to there."""
 
-    def __new__(cls, index: int, term: int, members: Sequence[int], data: bytes) -> RaftSnapshot: ...
+    def __new__(
+        cls, index: int, term: int, members: Sequence[int], data: bytes
+    ) -> RaftSnapshot: ...
     @property
     def index(self) -> int: ...
     @property

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use fastledger_consensus::{
-    ConfChange, ConfState, Config, Entry, EntryKind, HardState, Message, MessageKind, Node, Progress, Recovered,
-    Replication, Role, Snapshot, StepError,
+    ConfChange, ConfState, Config, Entry, EntryKind, Message, MessageKind, Node, Progress, Recovered, Replication,
+    Role, Snapshot, StepError,
 };
 use fastledger_raftlog::{Batch, CATCH_UP_ENTRIES, Folder, LogError, RaftLog, SEGMENT_BYTES};
 use pyo3::prelude::*;
