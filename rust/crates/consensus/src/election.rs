@@ -7,10 +7,7 @@ use crate::error::StepError;
 use crate::log::EntryId;
 use crate::message::{Entry, Message, MessageKind};
 use crate::quorum::{Vote, vote_result};
-use crate::raft::{NONE, Raft, Role};
-
-/// The context of a vote that the leader itself asked for, which no lease holds up.
-pub(crate) const TRANSFER: &[u8] = b"CampaignTransfer";
+use crate::raft::{NONE, Raft, Role, TRANSFER};
 
 /// Why a member campaigns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,9 @@ pub enum Role {
 /// Nobody.
 pub(crate) const NONE: u64 = 0;
 
+/// The context of a vote that the leader itself asked for, which no lease holds up.
+pub(crate) const TRANSFER: &[u8] = b"CampaignTransfer";
+
 #[derive(Debug)]
 pub(crate) struct Raft {
     pub(crate) config: Config,
@@ -192,7 +195,7 @@ impl Raft {
     fn adopt_term(&mut self, message: &Message) -> bool {
         use MessageKind::{App, Heartbeat, PreVote, PreVoteResp, Snap, Vote};
         let asks = matches!(message.kind, Vote | PreVote);
-        if asks && self.in_lease() && message.context != crate::election::TRANSFER {
+        if asks && self.in_lease() && message.context != TRANSFER {
             return false;
         }
         match message.kind {

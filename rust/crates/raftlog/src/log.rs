@@ -11,7 +11,8 @@ use crate::disk::Disk;
 use crate::error::{LogError, Result};
 use crate::frame::{self, MAX_FRAME_BYTES, SnapshotId};
 use crate::recovery::{self, Opened, Replay};
-use crate::{segment, snapshot};
+use crate::segment::{self, Segment};
+use crate::snapshot;
 
 /// What is made durable at once.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +39,6 @@ impl From<&Recovered> for Batch {
         let Recovered { hard, snapshot, entries } = recovered;
         Self { hard: Some(*hard), snapshot: snapshot.clone(), entries: entries.clone(), commit: true }
     }
-}
-
-/// A segment that may be deleted one day.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) number: u64,
-    /// The highest entry in it; 0 for none.
-    pub(crate) last_index: u64,
 }
 
 /// A member's log, open to be written.

@@ -11,8 +11,8 @@ use crate::CATCH_UP_ENTRIES;
 use crate::disk::Disk;
 use crate::error::{LogError, Result};
 use crate::frame::{self, Batch, Found, SnapshotId};
-use crate::log::Segment;
-use crate::{segment, snapshot};
+use crate::segment::{self, Segment};
+use crate::snapshot;
 
 /// A log's content.
 #[derive(Debug)]

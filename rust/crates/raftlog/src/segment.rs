@@ -17,6 +17,14 @@ const MAGIC: &[u8; 8] = b"flraft\x00\x01";
 /// A file that is not whole yet.
 pub(crate) const TEMPORARY: &str = "new.tmp";
 
+/// A segment that may be deleted one day.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) number: u64,
+    /// The highest entry in it; 0 for none.
+    pub(crate) last_index: u64,
+}
+
 /// What a segment is called.
 pub(crate) fn name(number: u64) -> String {
     format!("{number:016x}.log")

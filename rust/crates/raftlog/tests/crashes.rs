@@ -27,8 +27,8 @@ fn entries(term: u64, indexes: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
     indexes.map(|index| entry(term, index)).collect()
 }
 
-fn hard(term: u64, vote: u64, commit: u64) -> Option<HardState> {
-    Some(HardState { term, vote, commit })
+fn hard(term: u64, vote: u64, commit: u64) -> HardState {
+    HardState { term, vote, commit }
 }
 
 fn snapshot(term: u64, index: u64) -> Snapshot {
@@ -37,12 +37,12 @@ fn snapshot(term: u64, index: u64) -> Snapshot {
 
 fn save(
     log: &mut RaftLog<Folder>,
-    hard: Option<HardState>,
+    hard: impl Into<Option<HardState>>,
     snapshot: Option<&Snapshot>,
     entries: &[Entry],
 ) -> Result<(), LogError> {
     let snapshot = snapshot.cloned().map(Arc::new);
-    log.save(&Batch { hard, snapshot, entries: entries.to_vec(), commit: false })
+    log.save(&Batch { hard: hard.into(), snapshot, entries: entries.to_vec(), commit: false })
 }
 
 /// The segments, oldest first.
@@ -284,8 +284,8 @@ fn a_frame_longer_than_a_segment_gets_one_of_its_own() {
     let (mut log, _) = open(folder.path()).unwrap();
     let large = Entry { data: Bytes::from(vec![7; 100_000]), ..entry(1, 2) };
     save(&mut log, hard(1, 0, 0), None, &entries(1, 1..=1)).unwrap();
-    save(&mut log, None, None, std::slice::from_ref(&large)).unwrap();
-    save(&mut log, None, None, &entries(1, 3..=3)).unwrap();
+    save(&mut log, None::<HardState>, None, std::slice::from_ref(&large)).unwrap();
+    save(&mut log, None::<HardState>, None, &entries(1, 3..=3)).unwrap();
     drop(log);
     let saved = reopened(folder.path()).recovered.entries;
     assert_eq!(saved, [entry(1, 1), large, entry(1, 3)]);

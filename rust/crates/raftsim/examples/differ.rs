@@ -224,7 +224,7 @@ impl Schedule {
             }
             80..90 => {
                 let data =
-                    Bytes::from(random.draw().to_le_bytes()[..usize::try_from(random.below(8)).unwrap() + 1].to_vec());
+                    Bytes::from(random.draw().to_le_bytes()[..=usize::try_from(random.below(7)).unwrap()].to_vec());
                 let taken = member.node.propose(data.clone()).is_ok();
                 self.told(id, format!("propose {id} {}", hex(&data)), format!("taken {taken}\n"));
             }
@@ -257,13 +257,13 @@ impl Schedule {
         // A copy may stay, to arrive once more.
         let message =
             if random.below(20) == 0 { self.messages[place].clone() } else { self.messages.swap_remove(place) };
-        let lost = random.below(100) < loss;
+        let arrives = random.below(100) >= loss;
         if message.kind == MessageKind::Snap {
             let (from, to) = (message.from, message.to);
-            self.members.get_mut(&from).unwrap().node.report_snapshot(to, !lost);
-            self.told(from, format!("reported {from} {to} {}", !lost), String::new());
+            self.members.get_mut(&from).unwrap().node.report_snapshot(to, arrives);
+            self.told(from, format!("reported {from} {to} {arrives}"), String::new());
         }
-        if let Some(receiver) = self.members.get_mut(&message.to).filter(|_| !lost) {
+        if let Some(receiver) = self.members.get_mut(&message.to).filter(|_| arrives) {
             // Answers of members that were removed are refused by both.
             let _ = receiver.node.step(message.clone());
             self.told(message.to, format!("step {} {}", message.to, hex(&message.encode())), String::new());

@@ -55,6 +55,8 @@ pub(crate) struct Member {
     pub(crate) paused_until: u64,
     /// Time from tick to tick: clocks differ.
     pub(crate) tick: u64,
+    /// Which of the sizes of messages it has.
+    message_size: u8,
     /// Entries after which it takes a snapshot.
     compact_after: u64,
     /// Bytes that the log had to cut off, how often; snapshots taken and restored.
@@ -83,6 +85,7 @@ impl Member {
             halted: false,
             paused_until: 0,
             tick: 80 + random.below(40),
+            message_size: u8::try_from(random.below(3)).unwrap_or_default(),
             compact_after: 8 + random.below(60),
             torn: 0,
             snapshots_taken: 0,
@@ -113,7 +116,8 @@ impl Member {
             id: self.id,
             election_tick: 10,
             heartbeat_tick: 1,
-            max_message_bytes: 1000,
+            // Sometimes one entry at a time, so that those of earlier terms travel alone.
+            max_message_bytes: [1, 300, 1000][usize::from(self.message_size)],
             max_committed_bytes: 1000,
             max_inflight_messages: 3,
             check_quorum: true,
