@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A few seeds in every run of the tests, and those that failed once.
+//! A few seeds in every run of the tests; `make simulate` runs as many as one likes. A seed that fails is added here.
 
 use fastledger_raftsim::{Counts, run};
-
-/// Seeds that failed while this was built; each found something.
-const FOUND: &[u64] = &[];
 
 fn runs(seed: u64) -> Counts {
     let outcome = run(seed, false);
@@ -15,7 +12,7 @@ fn runs(seed: u64) -> Counts {
 #[test]
 fn what_must_hold_does_under_every_fault() {
     let mut counts = Counts::default();
-    for seed in 0..300 {
+    for seed in 0..150 {
         counts += runs(seed);
     }
     println!("{counts}");
@@ -33,13 +30,6 @@ fn what_must_hold_does_under_every_fault() {
         counts.blocks_lost_unsynced,
     ];
     assert!(least.iter().all(|count| *count >= 10), "some faults hardly occur: {counts}");
-}
-
-#[test]
-fn seeds_that_failed_once_do_not_fail_again() {
-    for seed in FOUND {
-        runs(*seed);
-    }
 }
 
 #[test]
