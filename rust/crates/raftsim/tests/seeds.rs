@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A few seeds in every run of the tests; `make simulate` runs as many as one likes. A seed that fails is added here.
+//! A few seeds in every run of the tests; `make simulate` runs as many as one likes. A seed that fails gets a test of its own here.
 
 use fastledger_raftsim::{Counts, run};
 
