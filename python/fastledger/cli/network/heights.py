@@ -4,12 +4,12 @@
 import asyncio
 
 from fastledger.client.endorsement import call
-from fastledger.client.stream import NEWEST
 from fastledger.common.errors import FastledgerError
 from fastledger.network.deployment import ADMIN
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.network.session import Session
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
+from fastledger.protoutil.seek import NEWEST
 
 
 async def heights(plan: Plan) -> dict[str, int]:
