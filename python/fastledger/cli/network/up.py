@@ -30,6 +30,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 @DIRECTORY
 @click.option("--orgs", type=int, help="Organizations with peers.  [default: 2]")
 @click.option("--peers", type=int, help="Peers of each.  [default: 1]")
+@click.option("--orderers", type=int, help="Orderers: 1, 3, 5 or 7.  [default: 1]")
 @click.option("--channel", help="Name of the channel.  [default: mychannel]")
 @click.option(
     "--chaincode",
@@ -64,7 +65,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
     "--port-base", type=int, help="First of its ports.  [default: the ports of fabric-samples]"
 )
 def up(directory: Path | None, **choices: Any) -> None:
-    """Bring a network up: an orderer, organizations with peers, a channel with a chaincode.
+    """Bring a network up: orderers, organizations with peers, a channel with a chaincode.
 
     It stays until `fastledger down`, and what it knows stays after that. Identities are in the
     folder organizations, as Fabric's samples have them; everything else is in .fastledger.
@@ -136,7 +137,8 @@ def _sample() -> Path:
 
 def _show(plan: Plan, seconds: float) -> None:
     click.echo(f"\nThe network is up after {seconds:.2f} s.\n")
-    click.echo(f"  orderer  {plan.orderer.address}  {plan.orderer.name}")
+    for orderer in plan.all_orderers:
+        click.echo(f"  orderer  {orderer.address}  {orderer.name}")
     for org in plan.organizations:
         for peer in org.peers:
             click.echo(f"  peer     {peer.address}  {peer.name}  {org.mspid}")

@@ -25,6 +25,7 @@ from fastledger.node.operations_config import OrdererOperations
 from fastledger.node.orderer.unheeded import UNHEEDED
 from fastledger.node.tls import OrdererServerTls
 from fastledger.orderer.channelparticipation.restapi import MAX_REQUEST_BODY_BYTES
+from fastledger.orderer.replication.settings import ReplicationSettings
 
 MAX_PORT = 65_535
 _METHODS = ("none", "file")
@@ -80,6 +81,13 @@ class General:
     )
     bootstrap: Bootstrap = section("", Bootstrap)
     throttling: Throttling = section("Throttling", Throttling)
+    replication: ReplicationSettings = section("Cluster", ReplicationSettings)
+    client_certificate: Path | None = optional_file(
+        "Cluster.ClientCertificate", "What other orderers are shown; TLS.Certificate without it."
+    )
+    client_key: Path | None = optional_file(
+        "Cluster.ClientPrivateKey", "Its key; TLS.PrivateKey without it."
+    )
     cluster_certificate: Path | None = optional_file(
         "Cluster.ServerCertificate",
         "Certificate by which etcdraft configurations name the orderer; TLS.Certificate without "

@@ -20,6 +20,7 @@ from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.multichannel.registrar import Registrar
+from fastledger.orderer.replication.replication import Replication
 from fastledger.orderer.server import AtomicBroadcast
 from fastledger.orderer.throttle import Throttle
 
@@ -43,10 +44,12 @@ class OrdererNode:
         general = self._general = settings.general
         tls = general.tls.load()
         check_msp_settings(config, "general")
+        signer = SigningIdentity.load(general.msp_folder, general.mspid)
+        replication = Replication(signer, general.replication, *_client_pair(general, tls))
         self.registrar = Registrar(
             Ledgers(settings.location),
-            SigningIdentity.load(general.msp_folder, general.mspid),
-            Consenters(_cluster_certificate(general, tls)),
+            signer,
+            Consenters(_cluster_certificate(general, tls), replication),
             check_expirations=not general.ignores_expirations,
         )
         self._bootstrap = _bootstrap_block(general.bootstrap)
@@ -130,6 +133,19 @@ def _cluster_certificate(general: General, tls: TlsConfig | None) -> bytes | Non
     if own is not None:
         return read_file(own, "certificate General.Cluster.ServerCertificate")
     return tls.cert if tls else None
+
+
+def _client_pair(general: General, tls: TlsConfig | None) -> tuple[bytes, bytes]:
+    """Return certificate and key that other orderers are shown; empty where there is no TLS."""
+    if tls is None:
+        return b"", b""
+    certificate, key = general.client_certificate, general.client_key
+    if certificate is None or key is None:
+        return tls.cert, tls.key
+    return (
+        read_file(certificate, "certificate General.Cluster.ClientCertificate"),
+        read_file(key, "private key General.Cluster.ClientPrivateKey"),
+    )
 
 
 def _bootstrap_block(bootstrap: Bootstrap) -> bytes | None:

@@ -25,17 +25,17 @@ _CURRENT = {
     "General.Cluster.ListenAddress": Unheeded(_ALONE),
     "General.Cluster.ListenPort": Unheeded(_ALONE),
     "General.Cluster.ServerPrivateKey": Unheeded(_ALONE),
-    "General.Cluster.ClientCertificate": Unheeded(_ALONE),
-    "General.Cluster.ClientPrivateKey": Unheeded(_ALONE),
     "General.Cluster.RootCAs": Unheeded(_ALONE),
-    "General.Cluster.DialTimeout": Unheeded(_ALONE, idle=("5s",)),
     "General.Cluster.RPCTimeout": Unheeded(_ALONE, idle=("7s",)),
-    "General.Cluster.ReplicationBufferSize": Unheeded(_ALONE, idle=(20_971_520,)),
-    "General.Cluster.ReplicationPullTimeout": Unheeded(_ALONE, idle=("5s",)),
-    "General.Cluster.ReplicationRetryTimeout": Unheeded(_ALONE, idle=("5s",)),
-    "General.Cluster.ReplicationBackgroundRefreshInterval": Unheeded(_ALONE, idle=("5m",)),
-    "General.Cluster.ReplicationMaxRetries": Unheeded(_ALONE, idle=(12,)),
-    "General.Cluster.ReplicationPolicy": Unheeded(_ALONE, idle=("consensus",)),
+    "General.Cluster.ReplicationBufferSize": Unheeded(
+        "a block that is pulled is stored before the next one is read", idle=(20_971_520,)
+    ),
+    "General.Cluster.ReplicationBackgroundRefreshInterval": Unheeded(
+        "a channel that is not ordered here is followed, and never only looked at", idle=("5m",)
+    ),
+    "General.Cluster.ReplicationPolicy": Unheeded(
+        "a block is pulled from one orderer, and its signatures decide", idle=("consensus",)
+    ),
     "General.Cluster.SendBufferSize": Unheeded(_ALONE, idle=(10, 100)),
     "General.Cluster.CertExpirationWarningThreshold": Unheeded(_ALONE, idle=("168h",)),
     "General.Cluster.TLSHandshakeTimeShift": Unheeded(_ALONE),

@@ -56,6 +56,11 @@ class Standing:
     relation: Relation
     status: Status
 
+    @property
+    def is_following(self) -> bool:
+        """Whether the channel's blocks come from other orderers, so that it is not served."""
+        return self.relation is Relation.FOLLOWER or self.status is Status.ONBOARDING
+
 
 class BatcherSupport(Protocol):
     """What a batcher needs of the channel.
@@ -108,6 +113,10 @@ class ConsenterSupport(BatcherSupport, Protocol):
     @property
     def is_onboarding(self) -> bool:
         """Whether blocks up to the one that the channel was joined with are missing."""
+
+    @property
+    def join_height(self) -> int:
+        """Height at which none of them is missing any more; 0 when none is."""
 
     def create_next(self, envelopes: Sequence[bytes]) -> Block:
         """Make the block after the last one created, with empty metadata; nothing is written.
@@ -224,3 +233,8 @@ class Consenter:
     """Makes a channel's chain, by the configuration in force: of a consenter, or of a follower.
 
     It goes on after what the last block keeps for consensus, empty for nothing."""
+
+    is_member: Callable[[Orderer], bool] = lambda _: True
+    """Whether a configuration makes this orderer a consenter (``IsChannelMember``).
+
+    One that is none follows others; so does one that joins with a later block than the first."""

@@ -51,8 +51,20 @@ class ChainSupport:
         make_channel: ChannelMaker,
         is_full: Callable[[], bool] = lambda: False,
         join_block: bytes | None = None,
+        on_joined: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on with a channel that has blocks, or will have those that lead to a join block.
+
+        Args:
+            blocks: Where they are stored.
+            signer: Signs new ones.
+            consenters: The kinds of consensus.
+            processors: Makes the channel's rules.
+            make_channel: Begins the channels that a system channel makes.
+            is_full: Whether the disk is.
+            join_block: The block that an administrator joined the channel with, encoded; None when
+                all up to it are there.
+            on_joined: Learns that they are.
 
         Raises:
             FastledgerError: Its configuration cannot be read, or this orderer cannot run it.
@@ -61,6 +73,7 @@ class ChainSupport:
         self._consenters = consenters
         self._make_channel = make_channel
         self._joining, self._in_force = _configurations(blocks, join_block)
+        self._on_joined = on_joined
         self.channel_id: str = self.bundle.channel_id
         self.check_supported(self.bundle)
         self._writer = BlockWriter(blocks, signer)
@@ -162,6 +175,11 @@ class ChainSupport:
         return self._joining is not None
 
     @property
+    def join_height(self) -> int:
+        """Height at which none of them is missing any more; 0 when none is."""
+        return self._joining.tip.number + 1 if self._joining else 0
+
+    @property
     def unwritten(self) -> int:
         """Blocks handed over that are not durable."""
         return self._writes.unwritten
@@ -228,6 +246,7 @@ class ChainSupport:
                 await self.drained(MAX_UNWRITTEN_BLOCKS - 1)
             if self._joining and block.header.number == self._joining.tip.number:
                 self._joining = None
+                self._on_joined()
 
     def changed(self) -> None:
         """Tell who waits for blocks whether there will be any."""

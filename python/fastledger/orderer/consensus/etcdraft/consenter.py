@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kind etcdraft, as far as it runs here: channels whose one consenter is this orderer."""
+"""The kind etcdraft, as far as it runs here: one consenter, and whoever follows others."""
+
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -8,23 +10,46 @@ from fastledger.channelconfig import Orderer
 from fastledger.common.errors import IdentityRefused, InputError, Unsupported
 from fastledger.orderer.consensus.chain import Chain, Consenter, ConsenterSupport, Relation
 from fastledger.orderer.consensus.etcdraft.single import SingleConsenterLog
+from fastledger.orderer.consensus.follower.chain import FollowerChain
 from fastledger.orderer.consensus.solo.chain import SoloChain
+from fastledger.orderer.replication.replication import Replication
+from fastledger.protos.orderer.etcdraft import configuration_pb2 as raft
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata
 
 
-def consenter(server_certificate: bytes | None) -> Consenter:
+def consenter(server_certificate: bytes | None, replication: Replication | None) -> Consenter:
     """Return the kind.
 
     Args:
         server_certificate: Our PEM TLS certificate, by whose key consenters are told apart
             (``crypto.CertificatesWithSamePublicKey``); None where TLS is off, and the one
             consenter must be us.
+        replication: How blocks of others are pulled; None where nobody is followed.
     """
+    ours = _key(server_certificate) if server_certificate is not None else None
+
+    def is_member(values: Orderer) -> bool:
+        consenters = _consenters(values)
+        if ours is None:
+            return len(consenters) == 1
+        return any(
+            ours in (_key(one.server_tls_cert), _key(one.client_tls_cert)) for one in consenters
+        )
 
     def check(channel_id: str, values: Orderer) -> None:
-        _check_consenters(channel_id, values.consensus_metadata, server_certificate)
+        _check_consenters(channel_id, values, is_member, replication)
 
-    return Consenter(check, single_consenter_chain)
+    def chain(support: ConsenterSupport, last_metadata: bytes) -> Chain:
+        if not support.is_onboarding and is_member(support.orderer):
+            return single_consenter_chain(support, last_metadata)
+        if replication is None:
+            raise Unsupported(
+                f"channel {support.channel_id}: this orderer has no TLS identity for other "
+                "orderers, and cannot follow them"
+            )
+        return FollowerChain(support, replication.puller(support), is_member)
+
+    return Consenter(check, chain, is_member)
 
 
 def single_consenter_chain(support: ConsenterSupport, last_metadata: bytes) -> Chain:
@@ -32,28 +57,29 @@ def single_consenter_chain(support: ConsenterSupport, last_metadata: bytes) -> C
     return SoloChain(support, SingleConsenterLog(last_metadata), relation=Relation.CONSENTER)
 
 
-def _check_consenters(channel_id: str, metadata: bytes, server_certificate: bytes | None) -> None:
-    """Refuse an encoded ``etcdraft.ConfigMetadata`` that is not ours alone.
-
-    Raises:
-        Unsupported: There are other consenters.
-    """
+def _check_consenters(
+    channel_id: str,
+    values: Orderer,
+    is_member: Callable[[Orderer], bool],
+    replication: Replication | None,
+) -> None:
+    """Refuse a channel that is neither ours alone nor one to follow; raises Unsupported."""
     try:
-        consenters = ConfigMetadata.FromString(metadata).consenters
+        consenters = _consenters(values)
     except DecodeError as error:
         raise Unsupported(f"channel {channel_id}: its etcdraft metadata: {error}") from error
-    if len(consenters) != 1:
+    if not is_member(values):
+        if replication is None:
+            raise Unsupported(f"channel {channel_id}: none of its consenters is this orderer")
+    elif len(consenters) != 1:
         raise Unsupported(
             f"channel {channel_id} names {len(consenters)} etcdraft consenters; this orderer runs "
             "channels with one: give the configuration a single consenter"
         )
-    one = consenters[0]
-    ours = _key(server_certificate) if server_certificate is not None else None
-    if ours is not None and ours not in (_key(one.server_tls_cert), _key(one.client_tls_cert)):
-        raise Unsupported(
-            f"channel {channel_id}: its one etcdraft consenter is {one.host}:{one.port} with "
-            "another TLS key than this orderer's; following other orderers is not supported yet"
-        )
+
+
+def _consenters(values: Orderer) -> Sequence[raft.Consenter]:
+    return ConfigMetadata.FromString(values.consensus_metadata).consenters
 
 
 def _key(pem: bytes) -> bytes | None:

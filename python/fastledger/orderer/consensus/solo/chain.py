@@ -9,6 +9,7 @@ Nobody is asked, so a block is written as soon as it is created::
 from typing import Protocol
 
 from fastledger.channelconfig import Orderer
+from fastledger.common.errors import Unsupported
 from fastledger.orderer.blockcutter import Batch, Message
 from fastledger.orderer.consensus.batcher import Batcher
 from fastledger.orderer.consensus.chain import (
@@ -110,7 +111,16 @@ class SoloChain:
 
 def consenter() -> Consenter:
     """Return the kind: whoever has the channel orders it."""
-    return Consenter(_allow, lambda support, _: SoloChain(support))
+    return Consenter(_allow, _chain)
+
+
+def _chain(support: ConsenterSupport, _: bytes) -> SoloChain:
+    if support.is_onboarding:
+        raise Unsupported(
+            f"channel {support.channel_id} is ordered by one orderer alone, so there is none to "
+            "pull its blocks from; join it with its genesis block"
+        )
+    return SoloChain(support)
 
 
 def _allow(channel_id: str, values: Orderer) -> None:
