@@ -16,7 +16,7 @@ import fastledger
 from config_changes import Certificates
 from config_updates import update_of
 from fastledger.channelconfig import Bundle
-from fastledger.common.errors import BlockRefused, FastledgerError, InputError
+from fastledger.common.errors import BlockRefused, FastledgerError, InputError, Unsupported
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.network.plan import Plan
