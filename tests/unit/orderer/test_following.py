@@ -175,7 +175,7 @@ class Net:
 
 async def brief(_: float) -> None:
     """Poll without much of a pause: how long it is meant to be is tested by itself."""
-    await asyncio.sleep(0.01)
+    await elapse(0.01, "others are asked again")
 
 
 def story(
