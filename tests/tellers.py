@@ -23,12 +23,14 @@ class Teller:
     Attributes:
         blocks: What it has; more may be added, and are not told to who waits.
         status: What it answers instead of blocks, if anything.
+        then: What it answers after the last block, if anything.
         falls_silent_at: Number of the block that it never sends, nor those after it.
         asked: Each request, as it came.
     """
 
     blocks: list[bytes] = field(default_factory=list)
     status: int = 0
+    then: int = 0
     falls_silent_at: int = 2**64
     asked: list[SeekInfo] = field(default_factory=list)
     bound_to: list[bytes] = field(default_factory=list)
@@ -53,6 +55,9 @@ class Teller:
             while number < len(self.blocks) and (is_newest or number < self.falls_silent_at):
                 yield b"\x12" + _length(self.blocks[number]) + self.blocks[number]
                 number += 1
+            if self.then:
+                yield DeliverResponse(status=self.then).SerializeToString()  # type: ignore[arg-type]
+                return
             await asyncio.Event().wait()
 
 

@@ -2,13 +2,21 @@
 """An orderer that follows others, which are honest, silent, lying or gone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 import config_changes as changes
 from config_updates import update_of
+from consenters import (
+    Write,
+    consenter_of,
+    genesis_with,
+    with_addresses,
+    with_consenters,
+    with_timeout,
+)
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
@@ -27,15 +35,10 @@ from fastledger.orderer.replication.puller import BlockPuller, NoSource
 from fastledger.orderer.replication.replication import Replication
 from fastledger.orderer.replication.settings import ReplicationSettings
 from fastledger.protos.common.common_pb2 import Block, HeaderType
-from fastledger.protos.common.configtx_pb2 import Config, ConfigEnvelope
-from fastledger.protos.common.configuration_pb2 import OrdererAddresses
+from fastledger.protos.common.configtx_pb2 import Config
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
-from fastledger.protos.orderer.configuration_pb2 import BatchSize, BatchTimeout, ConsensusType
 from fastledger.protos.orderer.etcdraft import configuration_pb2 as raft
-from fastledger.protoutil.blocks import new_block
 from fastledger.protoutil.envelope import signed_envelope
-from fastledger.tools.configtxgen.artifacts import genesis_block
-from fastledger.tools.configtxgen.load import load_profile
 from tellers import Teller, telling
 from toy_cluster import check_chain
 from waiting import elapse, until
@@ -44,7 +47,6 @@ QUICK = ReplicationSettings(
     dial_timeout_s=5, pull_timeout_s=0.3, retry_timeout_s=0.05, max_retries=3
 )
 DEADLINE_S = 60
-Write = Callable[[Config], None]
 
 
 class World:
@@ -64,30 +66,14 @@ class World:
             SigningIdentity.load(node.identity / "msp", node.mspid)
             for node in self.plan.all_orderers
         ]
-        self.certificates = [
-            (node.identity / "tls" / "server.crt").read_bytes() for node in self.plan.all_orderers
-        ]
-        self.consenters = [
-            raft.Consenter(
-                host="127.0.0.1", port=node.port, client_tls_cert=pem, server_tls_cert=pem
-            )
-            for node, pem in zip(self.plan.all_orderers, self.certificates, strict=True)
-        ]
+        self.consenters = [consenter_of(node) for node in self.plan.all_orderers]
 
     def genesis(self, addresses: list[str]) -> bytes:
-        block = genesis_block(
-            load_profile("ChannelUsingRaft", str(self.plan.state), {}), self.channel_id
-        )
-        config = Config.FromString(Bundle.from_block(block.SerializeToString()).config)
-        with_consenters(config, self.consenters[:1])
-        with_addresses(config, addresses)
-        values = config.channel_group.groups["Orderer"].values
-        size = BatchSize.FromString(values["BatchSize"].value)
-        size.max_message_count = 1
-        values["BatchSize"].value = size.SerializeToString()
-        content = ConfigEnvelope(config=config).SerializeToString()
-        envelope = signed_envelope(HeaderType.CONFIG, self.channel_id, content, self.signers[0])
-        return new_block(0, b"", [envelope.SerializeToString()]).SerializeToString()
+        def write(config: Config) -> None:
+            with_consenters(config, self.consenters[:1])
+            with_addresses(config, addresses)
+
+        return genesis_with(self.plan, write)
 
     def message(self, name: bytes) -> OrdererMessage:
         envelope = signed_envelope(
@@ -100,22 +86,6 @@ class World:
         write(following)
         update = update_of(self.channel_id, current, following, self.admins)
         return OrdererMessage.parse(update.SerializeToString())
-
-
-def with_consenters(config: Config, consenters: Sequence[raft.Consenter]) -> None:
-    value = config.channel_group.groups["Orderer"].values["ConsensusType"]
-    kind = ConsensusType.FromString(value.value)
-    metadata = raft.ConfigMetadata.FromString(kind.metadata)
-    del metadata.consenters[:]
-    metadata.consenters.extend(consenters)
-    kind.metadata = metadata.SerializeToString()
-    value.value = kind.SerializeToString()
-
-
-def with_addresses(config: Config, addresses: list[str]) -> None:
-    org = config.channel_group.groups["Orderer"].groups["OrdererOrg"]
-    value = org.values["Endpoints"]
-    value.value = OrdererAddresses(addresses=addresses).SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +175,7 @@ class Net:
 
 async def brief(_: float) -> None:
     """Poll without much of a pause: how long it is meant to be is tested by itself."""
-    await asyncio.sleep(0.01)
+    await elapse(0.01, "others are asked again")
 
 
 def story(
@@ -230,11 +200,6 @@ async def history(net: Net) -> bytes:
     joined = await net.configure(lambda config: with_timeout(config, "3s"))
     await net.order(b"d", b"e")
     return joined
-
-
-def with_timeout(config: Config, timeout: str) -> None:
-    value = config.channel_group.groups["Orderer"].values["BatchTimeout"]
-    value.value = BatchTimeout(timeout=timeout).SerializeToString()
 
 
 def test_from_a_later_block_to_consenter(world: World, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``fastledger up``, ``down``, ``status`` and ``logs``."""
+"""``fastledger up``, ``down`` and ``logs``."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
-from fastledger.network import lifetime, processes, removal
+from fastledger.network import lifetime, removal
 from fastledger.network.deployment import deployed, language_of, source_of
 from fastledger.network.plan import Plan
 
@@ -178,28 +178,6 @@ def down(directory: Path | None, clean: bool) -> None:
             click.echo(f"left, since the network did not make it: {path}")
         if len(left) > _SHOWN:
             click.echo(f"left likewise: {len(left) - _SHOWN} more beside these")
-
-
-@click.command(cls=LiveCommand)
-@DIRECTORY
-def status(directory: Path | None) -> None:
-    """Show the nodes, and how many blocks they have. Exit code 1: one does not run, or go on."""
-    plan = network(directory)
-    from fastledger.cli.network.heights import heights
-    from fastledger.network.health import ailments
-
-    known = asyncio.run(heights(plan))
-    reasons = asyncio.run(ailments(plan.nodes))
-    for node in plan.nodes:
-        process = processes.running(node.folder)
-        state = f"running, pid {process.pid}" if process else "stopped"
-        height = known.get(node.name)
-        blocks = f", {height} blocks of {plan.channel}" if height is not None else ""
-        click.echo(f"{node.name:28} {node.address:16} {state}{blocks}")
-        if node.name in reasons:
-            click.echo(f"  cannot go on: {reasons[node.name]}")
-    if reasons or not all(processes.running(node.folder) for node in plan.nodes):
-        raise SystemExit(1)
 
 
 @click.command(cls=LiveCommand)

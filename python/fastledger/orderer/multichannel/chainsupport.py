@@ -331,7 +331,8 @@ class ChainSupport:
         await self.drained(0)
         if following is not None:
             self._in_force = following
-            _logger.info("[channel: %s] configuration %d in effect", self.channel_id, self.sequence)
+            number = following.sequence
+            _logger.info("[channel: %s] configuration %d in effect", self.channel_id, number)
 
     def _check_written(self) -> None:
         if self.failure is not None:
