@@ -42,6 +42,11 @@ __all__ = [
     "OrdererCapabilities",
     "Organization",
     "Proposal",
+    "RaftEntry",
+    "RaftMessage",
+    "RaftNode",
+    "RaftReady",
+    "RaftSnapshot",
     "RangeScan",
     "ReadWriteSet",
     "ShimPeers",
@@ -77,6 +82,8 @@ __all__ = [
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
+    "raft_route",
+    "remove_raft_log",
     "response_payload",
     "transaction_id",
     "transaction_ids",
@@ -785,7 +792,7 @@ class RaftNode:
         """Says that what the latest ready() wanted is done; InputError before its save()."""
 
     def compact(self, index: int, data: bytes | CoreBytes) -> None:
-        """Keeps ``data`` as the snapshot at an applied entry, and four entries of the log behind it.
+        """Keeps ``data`` as the snapshot at an applied entry, and four entries behind it.
 
         What it stands for must be durable in the block files.
         """
