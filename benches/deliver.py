@@ -43,12 +43,12 @@ from corpora import MORE
 from fastledger._core import BlockStore
 from fastledger.client.endorsement import call
 from fastledger.client.peer import Peer
-from fastledger.client.stream import NEWEST
 from fastledger.client.target import Target
 from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil import block as blocks
 from fastledger.protoutil import varint
 from fastledger.protoutil.blocks import channel_id_of
+from fastledger.protoutil.seek import NEWEST
 from ordering import environment as orderer_environment
 from peering import environment as peer_environment
 from peering import identity

@@ -29,9 +29,9 @@ import network
 from network import Clients, Load, cpu_of_loops, under_load
 
 from fastledger._core import GrpcHub
-from fastledger.client.stream import NEWEST, seek_from
 from fastledger.network.plan import Plan
 from fastledger.network.session import Session, User
+from fastledger.protoutil.seek import NEWEST, NO_END, seek
 
 METHODS = ("/protos.Deliver/Deliver", "/protos.Deliver/DeliverFiltered")
 CLI = (
@@ -144,7 +144,7 @@ def read(plan: Plan, count: int) -> None:
     """Follow blocks until nobody writes to stdin any more; then say what that came to."""
     node = plan.all_peers[0]
     signer = Session(plan).signer(User(plan.organizations[0], "User1"))
-    seek = seek_from(NEWEST, plan.channel, signer, b"").SerializeToString()
+    request = seek(NEWEST, NO_END, plan.channel, signer, b"").SerializeToString()
     hub = GrpcHub()
     calls = {}
     channels = []
@@ -159,7 +159,7 @@ def read(plan: Plan, count: int) -> None:
         )
         # Messages stay where they came in: nobody looks into them here.
         call, sending = channel.converse(METHODS[number % len(METHODS)], held=True)
-        sending.send(seek)
+        sending.send(request)
         channels.append(channel)
         calls[call] = sending
     begun = set()

@@ -1032,8 +1032,14 @@ class GrpcHub:
         cert: bytes | None = None,
         key: bytes | None = None,
         server_name: str | None = None,
+        server_key: bytes | None = None,
+        time_shift_s: float = 0.0,
     ) -> GrpcChannel:
-        """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed."""
+        """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed.
+
+        The server must have `server_key` besides, the DER of a `SubjectPublicKeyInfo`, if there is
+        one; its certificate is judged as of `time_shift_s` ago.
+        """
 
 @final
 class GrpcServer:
@@ -1052,8 +1058,12 @@ class GrpcServer:
         client_roots: bytes | None = None,
         require_client_cert: bool = False,
         more_client_roots: Callable[[], bytes] | None = None,
+        time_shift_s: float = 0.0,
     ) -> GrpcServer:
-        """Listens at host:port or unix:path; raises ConnectionFailed."""
+        """Listens at host:port or unix:path; raises ConnectionFailed.
+
+        Clients' certificates are judged as of `time_shift_s` ago.
+        """
 
     @property
     def port(self) -> int: ...

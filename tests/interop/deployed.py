@@ -58,7 +58,7 @@ def first_peers(plan: Plan) -> list[Node]:
 
 async def join(session: Session) -> None:
     """Let the orderer and the first peers have the channel."""
-    await asyncio.to_thread(deployment.join_orderer, session.plan)
+    await asyncio.to_thread(deployment.join_orderer, session.plan, session.plan.orderer)
     for org in session.plan.organizations:
         await deployment.join_peer(session, org, org.peers[0])
 

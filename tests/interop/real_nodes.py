@@ -91,7 +91,7 @@ def answers(port: int) -> bool:
 
 def plan_of(folder: Path, **choices: object) -> Plan:
     """Plan a network, with identities and configuration made; nothing runs yet."""
-    plan = Plan(folder=folder, port_base=free_ports(3 * 6), **choices)  # type: ignore[arg-type]
+    plan = Plan(folder=folder, port_base=free_ports(3 * 10), **choices)  # type: ignore[arg-type]
     plan.save()
     identities.write(plan)
     channel.write(plan)
@@ -111,7 +111,7 @@ def with_mutual_tls(plan: Plan) -> None:
         "ORDERER_GENERAL_TLS_CLIENTROOTCAS": f"[{','.join(map(str, roots))}]",
     }
     for node in plan.nodes:
-        more = orderer if node is plan.orderer else peer
+        more = orderer if node in plan.all_orderers else peer
         with (node.folder / "env").open("a", encoding="utf-8") as file:
             file.writelines(f"{name}={value}\n" for name, value in more.items())
 
@@ -164,7 +164,7 @@ class Nodes:
         if node.name in self._real:
             self._start_real(node)
         else:
-            command = "orderer start" if node is self.plan.orderer else "peer node start"
+            command = "orderer start" if node in self.plan.all_orderers else "peer node start"
             processes.start(node.folder, command.split(), settings.read_env(node))
 
     def stop(self) -> None:
@@ -176,7 +176,7 @@ class Nodes:
         return (node.folder / "log").read_text("utf-8", "replace")
 
     def _start_real(self, node: Node) -> None:
-        is_orderer = node is self.plan.orderer
+        is_orderer = node in self.plan.all_orderers
         env = settings.read_env(node)
         if is_orderer:
             shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
@@ -194,7 +194,7 @@ class Nodes:
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        ports = [node.port, *([node.side_port] if node is self.plan.orderer else [])]
+        ports = [node.port, *([node.side_port] if node in self.plan.all_orderers else [])]
         while not all(answers(port) for port in ports):
             ended = processes.running(node.folder) is None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"

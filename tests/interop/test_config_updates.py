@@ -106,7 +106,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nodes, Node
         for nodes in both:
             nodes.plan.genesis_block.write_bytes(block)
             nodes.start(name)
-            deployment.join_orderer(nodes.plan)
+            deployment.join_orderer(nodes.plan, nodes.plan.orderer)
         yield both
     finally:
         for nodes in both:

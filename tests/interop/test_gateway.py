@@ -63,7 +63,7 @@ def test_gateways_answer_alike(tmp_path: Path) -> None:
             block = genesis_block(profile, nodes.plan.channel).SerializeToString()
             nodes.plan.genesis_block.write_bytes(block)
             nodes.start(nodes.plan.orderer.name, real)
-            deployment.join_orderer(nodes.plan)
+            deployment.join_orderer(nodes.plan, nodes.plan.orderer)
         asked, different = asyncio.run(walk(ours, theirs))
     finally:
         for nodes in both:

@@ -20,7 +20,6 @@ from deployed import (
 from fabric_tools import fabric_tool
 from fastledger.chaincode import package as packages
 from fastledger.client.endorsement import endorse, invocation
-from fastledger.client.stream import NEWEST, OLDEST
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.codes import TxValidationCode as Code
@@ -31,6 +30,7 @@ from fastledger.policies import from_string
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protoutil import block as blocks
+from fastledger.protoutil.seek import NEWEST, OLDEST
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from mixed_workload import Call, calls, envelopes

@@ -128,7 +128,7 @@ def test_orderers_refuse_alike(tmp_path: Path) -> None:
         for nodes in both:
             nodes.plan.genesis_block.write_bytes(block)
             nodes.start(name)
-            deployment.join_orderer(nodes.plan)
+            deployment.join_orderer(nodes.plan, nodes.plan.orderer)
         different = asyncio.run(compare_orderers(ours, theirs))
     finally:
         for nodes in both:

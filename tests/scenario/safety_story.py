@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from fastledger.client.endorsement import Endorsement, call, endorse, invocation, transaction
-from fastledger.client.stream import specified
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import BroadcastRefused, DeliverEnded, RpcFailed
 from fastledger.msp import SigningIdentity
@@ -29,6 +28,7 @@ from fastledger.protos.common.ledger_pb2 import BlockchainInfo
 from fastledger.protos.msp.msp_config_pb2 import FabricMSPConfig, MSPConfig
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.envelope import signature_header, signed_envelope
+from fastledger.protoutil.seek import specified
 from fastledger.protoutil.signer import Signer
 from fastledger.tools.configtxlator.update import compute_update
 from intruders import Authority

@@ -9,7 +9,6 @@ from typing import Any
 import lmdb
 import pytest
 
-from fastledger.client.stream import seek_from, specified
 from fastledger.common.codes import TxValidationCode
 from fastledger.ledger.queryindexes import FOLDER
 from fastledger.network import deployment
@@ -20,6 +19,7 @@ from fastledger.protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
 from fastledger.protos.peer.collection_pb2 import CollectionConfigPackage
 from fastledger.protos.peer.events_pb2 import BlockAndPrivateData
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
+from fastledger.protoutil.seek import NO_END, seek, specified
 from live_network import Network
 from waiting import wait_until
 
@@ -127,7 +127,7 @@ class Client:
         call = connection._deliver.DeliverWithPrivateData()
         certificate = connection.target.certificate_hash
         signer = self.session.signer(user)
-        await call.write(seek_from(specified(block), self.plan.channel, signer, certificate))
+        await call.write(seek(specified(block), NO_END, self.plan.channel, signer, certificate))
         response: Any = await call.read()
         call.cancel()
         both = response.block_and_private_data

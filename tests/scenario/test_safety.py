@@ -14,7 +14,6 @@ import certificates
 from fastledger.client.endorsement import Endorsement, call, endorse, invocation, transaction
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import commit_everywhere
-from fastledger.client.stream import specified
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.codes import TxValidationCode
@@ -34,6 +33,7 @@ from fastledger.protos.common.common_pb2 import (
 )
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.seek import specified
 from fastledger.tools.osnadmin import OsnAdmin
 from intruders import Claiming, Forger, HighS
 from live_network import Network, answers

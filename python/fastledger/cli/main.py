@@ -20,7 +20,7 @@ DEBUG_VARIABLE = "FASTLEDGER_DEBUG"
 COMMANDS = {
     "up": "fastledger.cli.network.up:up",
     "down": "fastledger.cli.network.up:down",
-    "status": "fastledger.cli.network.up:status",
+    "status": "fastledger.cli.network.status:status",
     "logs": "fastledger.cli.network.up:logs",
     "invoke": "fastledger.cli.network.transact:invoke",
     "query": "fastledger.cli.network.transact:query",

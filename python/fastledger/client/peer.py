@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from fastledger.client.connection import Connection
-from fastledger.client.stream import NEWEST, BlockStream, seek_from, specified
+from fastledger.client.stream import BlockStream
 from fastledger.client.target import Target, rpc_failed
 from fastledger.comm import GrpcChannel
 from fastledger.common.errors import ConnectionFailed, DeliverEnded
@@ -18,6 +18,7 @@ from fastledger.protos.peer.events_pb2_grpc import DeliverStub
 from fastledger.protos.peer.peer_pb2_grpc import EndorserStub
 from fastledger.protos.peer.proposal_pb2 import SignedProposal
 from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
+from fastledger.protoutil.seek import NEWEST, NO_END, seek, specified
 from fastledger.protoutil.signer import Signer
 
 BEGIN_TIMEOUT_S = 10.0
@@ -68,7 +69,7 @@ class Peer(Connection):
             RpcFailed: It is gone.
         """
         call = self._deliver.DeliverFiltered()
-        envelope = seek_from(NEWEST, channel_id, signer, self.target.certificate_hash)
+        envelope = seek(NEWEST, NO_END, channel_id, signer, self.target.certificate_hash)
         try:
             async with asyncio.timeout(BEGIN_TIMEOUT_S):
                 return await _begun(call, envelope)
@@ -84,7 +85,7 @@ class Peer(Connection):
         """Yield whole blocks, as bytes, from a number on."""
         call = self._deliver.Deliver()
         await call.write(
-            seek_from(specified(start), channel_id, signer, self.target.certificate_hash)
+            seek(specified(start), NO_END, channel_id, signer, self.target.certificate_hash)
         )
         try:
             async for response in call:

@@ -8,45 +8,12 @@ import grpc.aio
 from fastledger.client.target import rpc_failed
 from fastledger.common import log
 from fastledger.common.errors import DeliverEnded
-from fastledger.protos.common.common_pb2 import Block, Envelope, HeaderType, Status
-from fastledger.protos.orderer.ab_pb2 import (
-    SeekInfo,
-    SeekNewest,
-    SeekOldest,
-    SeekPosition,
-    SeekSpecified,
-)
-from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protos.common.common_pb2 import Block, Envelope, Status
+from fastledger.protos.orderer.ab_pb2 import SeekPosition
+from fastledger.protoutil.seek import seek
 from fastledger.protoutil.signer import Signer
 
-_LAST = 2**64 - 1
 _logger = log.get("cli.common")
-
-NEWEST = SeekPosition(newest=SeekNewest())
-OLDEST = SeekPosition(oldest=SeekOldest())
-
-
-def specified(number: int) -> SeekPosition:
-    """Return the position of a block."""
-    return SeekPosition(specified=SeekSpecified(number=number))
-
-
-def seek_from(
-    start: SeekPosition, channel_id: str, signer: Signer, certificate_hash: bytes
-) -> Envelope:
-    """Ask for everything from a position on."""
-    info = SeekInfo(start=start, stop=specified(_LAST), behavior=SeekInfo.BLOCK_UNTIL_READY)
-    return _envelope(info, channel_id, signer, certificate_hash)
-
-
-def _envelope(info: SeekInfo, channel_id: str, signer: Signer, certificate_hash: bytes) -> Envelope:
-    return signed_envelope(
-        HeaderType.DELIVER_SEEK_INFO,
-        channel_id,
-        info.SerializeToString(),
-        signer,
-        tls_cert_hash=certificate_hash,
-    )
 
 
 class BlockStream:
@@ -75,10 +42,14 @@ class BlockStream:
             DeliverEnded: The node answered with a status instead.
             RpcFailed: The call failed.
         """
-        info = SeekInfo(start=position, stop=position, behavior=SeekInfo.BLOCK_UNTIL_READY)
-        if self._best_effort:
-            info.error_response = SeekInfo.BEST_EFFORT
-        request = _envelope(info, self._channel_id, self._signer, self._certificate_hash)
+        request = seek(
+            position,
+            position,
+            self._channel_id,
+            self._signer,
+            self._certificate_hash,
+            best_effort=self._best_effort,
+        )
         try:
             await self._call.write(request)
             response = await self._read()

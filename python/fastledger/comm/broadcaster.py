@@ -7,6 +7,7 @@ next one, because a new stream for each would cost either side several times as 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
@@ -29,6 +30,10 @@ MAX_STREAMS = 100
 An orderer answers in a millisecond or two, so that more would only cost more.
 """
 
+DOUBT_S = 10.0
+"""How long an orderer that gave no answer is better left alone while there are others: one that is
+suspended keeps an envelope waiting for as long as its sender lets it."""
+
 Connect = Callable[[str], Awaitable[GrpcChannel]]
 
 
@@ -46,6 +51,13 @@ class Broadcaster:
         self._idle: list[Conversing] = []
         self._streams = asyncio.Semaphore(MAX_STREAMS)
         self._pending = 0
+        self._has_failed = False
+        self._doubted_until = 0.0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another orderer should be asked first: this one gave no answer lately."""
+        return self._has_failed and time.monotonic() < self._doubted_until
 
     async def send(self, envelope: bytes) -> BroadcastResponse:
         """Return the orderer's answer.
@@ -59,11 +71,23 @@ class Broadcaster:
         if self._pending >= MAX_PENDING:
             raise Overloaded(f"{MAX_PENDING} transactions wait for {self._address} already")
         self._pending += 1
+        if self._has_failed:
+            # One envelope finds out whether it is back; others meanwhile go elsewhere.
+            self._doubt()
         try:
             async with self._streams:
-                return await self._exchange(envelope)
+                answer = await self._exchange(envelope)
+        except BaseException:
+            self._has_failed = True
+            self._doubt()
+            raise
         finally:
             self._pending -= 1
+        self._has_failed = False
+        return answer
+
+    def _doubt(self) -> None:
+        self._doubted_until = time.monotonic() + DOUBT_S
 
     async def _exchange(self, envelope: bytes) -> BroadcastResponse:
         stream = await self._take()

@@ -14,10 +14,9 @@ import grpc.aio
 from fastledger.comm import GrpcChannel, in_core
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed, InputError
-from fastledger.protos.common.common_pb2 import HeaderType, Status
-from fastledger.protos.orderer.ab_pb2 import SeekInfo, SeekPosition, SeekSpecified
+from fastledger.protos.common.common_pb2 import Status
 from fastledger.protoutil.blocks import EncodedBlock, block_or_status
-from fastledger.protoutil.envelope import signed_envelope
+from fastledger.protoutil.seek import NO_END, seek, specified
 from fastledger.protoutil.signer import Signer
 
 METHOD = "/orderer.AtomicBroadcast/Deliver"
@@ -33,7 +32,6 @@ seconds of its orderer is worth a connection now and then."""
 MAX_TOLD = 100
 """Different lines that are remembered; an orderer could make up new ones."""
 
-_LAST = 2**64 - 1
 _logger = log.get("peer.blocksprovider")
 
 
@@ -169,17 +167,12 @@ class BlockPuller:
         return response
 
     def _request(self, height: int) -> bytes:
-        info = SeekInfo(
-            start=SeekPosition(specified=SeekSpecified(number=height)),
-            stop=SeekPosition(specified=SeekSpecified(number=_LAST)),
-            behavior=SeekInfo.BLOCK_UNTIL_READY,
-        )
-        envelope = signed_envelope(
-            HeaderType.DELIVER_SEEK_INFO,
+        envelope = seek(
+            specified(height),
+            NO_END,
             self._channel_id,
-            info.SerializeToString(),
             self._signer,
-            tls_cert_hash=self._connector.certificate_hash,
+            self._connector.certificate_hash,
         )
         return envelope.SerializeToString()
 

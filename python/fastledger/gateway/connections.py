@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
 
 import grpc.aio
 
@@ -28,7 +29,8 @@ class Connections:
         self._orderers: dict[str, GrpcChannel] = {}
         self._broadcasters: dict[str, Broadcaster] = {}
         self._peers: dict[str, GrpcChannel] = {}
-        self._dialling = asyncio.Lock()
+        # A node that is suspended must not keep anybody from the others.
+        self._dialling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def broadcaster(self, address: str) -> Broadcaster:
         """The stream to an orderer."""
@@ -38,7 +40,7 @@ class Connections:
         return found
 
     async def _orderer(self, address: str) -> GrpcChannel:
-        async with self._dialling:
+        async with self._dialling.setdefault(address, asyncio.Lock()):
             found = self._orderers.get(address)
             if found is None:
                 found = self._orderers[address] = await self._dial_orderer(address)
@@ -46,7 +48,7 @@ class Connections:
 
     async def peer(self, address: str) -> GrpcChannel:
         """The connection to another peer of the channel."""
-        async with self._dialling:
+        async with self._dialling.setdefault(address, asyncio.Lock()):
             found = self._peers.get(address)
             if found is None:
                 found = self._peers[address] = await self._dial_peer(address, DIAL_TIMEOUT_S)

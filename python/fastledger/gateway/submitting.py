@@ -2,6 +2,8 @@
 """Hands a transaction to an orderer, or to the next one (``internal/pkg/gateway/submit.go``)."""
 
 import asyncio
+import random
+from collections.abc import Sequence
 
 import grpc
 
@@ -9,7 +11,7 @@ from fastledger.common.errors import FastledgerError
 from fastledger.gateway.answers import text_of
 from fastledger.gateway.evaluating import no_config
 from fastledger.gateway.failure import GatewayFailed
-from fastledger.gateway.peer import GatewayPeer
+from fastledger.gateway.peer import GatewayChannel, GatewayPeer
 from fastledger.protos.common import common_pb2
 from fastledger.protos.gateway import gateway_pb2 as pb
 
@@ -34,7 +36,7 @@ async def submit(peer: GatewayPeer, request: pb.SubmitRequest, timeout_s: float)
     channel = peer.channel(request.channel_id)
     if channel is None:
         raise GatewayFailed(Code.FAILED_PRECONDITION, no_config(request.channel_id))
-    orderers = channel.orderers()
+    orderers = in_turn(channel)
     if not orderers:
         raise GatewayFailed(Code.UNAVAILABLE, "no orderer nodes available")
     encoded = request.prepared_transaction.SerializeToString()
@@ -60,3 +62,10 @@ async def submit(peer: GatewayPeer, request: pb.SubmitRequest, timeout_s: float)
     raise GatewayFailed(
         Code.UNAVAILABLE, "no orderers could successfully process transaction", details
     )
+
+
+def in_turn(channel: GatewayChannel) -> Sequence[tuple[str, str]]:
+    """Return the orderers and their organizations in random order, doubtful ones last."""
+    orderers = channel.orderers()
+    shuffled = random.sample(orderers, len(orderers))
+    return sorted(shuffled, key=lambda one: channel.broadcaster(one[0]).is_doubtful)

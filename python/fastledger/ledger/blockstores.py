@@ -5,6 +5,8 @@
 
     <location>/chains/<channel>/blockfile_NNNNNN
     <location>/joined/<channel>                   empty: this orderer has blocks of the channel
+    <location>/pendingops/join/<channel>.join     the later block that it was joined with, while
+                                                  blocks up to that one are missing
     <location>/pendingops/remove/<channel>        being deleted; gone at the next start
 
 A channel that was joined and whose blocks are gone is damage. Only who has removed it, or never
@@ -13,6 +15,7 @@ stored its first block, has it no more.
 ``<location>`` is ``FileLedger.Location``.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from fastledger._core import BlockStore
 from fastledger.common import log
 from fastledger.common.errors import LedgerCorrupted, LedgerIo
 from fastledger.ledger import room
+
+_JOIN = ".join"
 
 _logger = log.get("common.ledger.blockledger.file")
 
@@ -39,14 +44,18 @@ class Ledgers:
         self._location = location
         self._chains = location / "chains"
         self._joined = location / "joined"
+        self._joins = location / "pendingops" / "join"
         self._removed = location / "pendingops" / "remove"
         try:
             self._chains.mkdir(parents=True, exist_ok=True)
             self._removed.mkdir(parents=True, exist_ok=True)
             self._joined.mkdir(exist_ok=True)
+            self._joins.mkdir(exist_ok=True)
             for left in self._removed.iterdir():
-                (self._joined / left.name).unlink(missing_ok=True)
+                self._forget(left.name)
                 shutil.rmtree(left)
+            for partial in self._joins.glob("*.partial"):
+                partial.unlink()
         except OSError as error:
             raise LedgerIo(
                 f"cannot use {location}: {error}; set FileLedger.Location in orderer.yaml, or "
@@ -54,7 +63,7 @@ class Ledgers:
             ) from error
 
     def channel_ids(self) -> list[str]:
-        """Return the channels that have a folder, by name.
+        """Return the channels that have a folder, or are to have one, by name.
 
         Raises:
             LedgerCorrupted: The folder of one that was joined is gone.
@@ -63,6 +72,7 @@ class Ledgers:
         for name in sorted(path.name for path in self._joined.iterdir()):
             if name not in found:
                 raise LedgerCorrupted(self.loss(name))
+        found.update(path.stem for path in self._joins.glob(f"*{_JOIN}"))
         return sorted(found)
 
     def knows(self, channel_id: str) -> bool:
@@ -72,6 +82,34 @@ class Ledgers:
     def know(self, channel_id: str) -> None:
         """Remember that it has."""
         (self._joined / channel_id).touch()
+
+    def begin_join(self, channel_id: str, block: bytes) -> None:
+        """Keep the encoded block that a channel is joined with, durably.
+
+        Raises:
+            LedgerIo: It cannot be written.
+        """
+        path = self._join_file(channel_id)
+        partial = path.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(path)
+            _sync(self._joins)
+        except OSError as error:
+            raise LedgerIo(f"cannot write {path}: {error.strerror}") from error
+
+    def join_block(self, channel_id: str) -> bytes | None:
+        """Return the block that a channel was joined with, while blocks up to it are missing."""
+        path = self._join_file(channel_id)
+        return path.read_bytes() if path.exists() else None
+
+    def end_join(self, channel_id: str) -> None:
+        """Know that this orderer has the blocks of a channel, and need its join block no more."""
+        self.know(channel_id)
+        self._join_file(channel_id).unlink(missing_ok=True)
 
     def loss(self, channel_id: str) -> str:
         """Say what to do about a channel whose blocks are gone."""
@@ -112,10 +150,11 @@ class Ledgers:
         """Take a closed channel out of the list, durably; what to delete is returned."""
         folder = self._chains / channel_id
         if not folder.exists():
+            self._forget(channel_id)
             return None
         target = self._removed / channel_id
         folder.rename(target)
-        (self._joined / channel_id).unlink(missing_ok=True)
+        self._forget(channel_id)
         return target
 
     def remove(self, channel_id: str) -> None:
@@ -123,3 +162,20 @@ class Ledgers:
         folder = self.discard(channel_id)
         if folder is not None:
             shutil.rmtree(folder)
+
+    def _join_file(self, channel_id: str) -> Path:
+        # A channel's name may have dots.
+        return self._joins / f"{channel_id}{_JOIN}"
+
+    def _forget(self, channel_id: str) -> None:
+        (self._joined / channel_id).unlink(missing_ok=True)
+        self._join_file(channel_id).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

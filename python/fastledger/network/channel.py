@@ -5,13 +5,17 @@ from typing import Any
 
 import yaml
 
-from fastledger.network.plan import HOST, ORDERER_MSP, Org, Plan
+from fastledger.network.plan import HOST, ORDERER_MSP, Node, Org, Plan
 
 PROFILE = "ChannelUsingRaft"
 BATCH_TIMEOUT = "5ms"
 """A lone client waits for its block so long; a full network cuts blocks by their size."""
 
 MAX_MESSAGES = 500
+
+TICK = "50ms"
+"""Orderers of one machine hear of each other at once: a leader that is gone is missed, and another
+one chosen, within a second. Fabric's tick for all networks is 500 ms."""
 
 
 def write(plan: Plan) -> None:
@@ -33,14 +37,6 @@ class _NoAliases(yaml.SafeDumper):
 
 
 def _configtx(plan: Plan) -> dict[str, Any]:
-    orderer = plan.orderer
-    tls_cert = str(orderer.identity / "tls" / "server.crt")
-    consenter = {
-        "Host": HOST,
-        "Port": orderer.port,
-        "ClientTLSCert": tls_cert,
-        "ServerTLSCert": tls_cert,
-    }
     return {
         "Profiles": {
             PROFILE: {
@@ -48,8 +44,8 @@ def _configtx(plan: Plan) -> dict[str, Any]:
                 "Capabilities": {"V2_0": True},
                 "Orderer": {
                     "OrdererType": "etcdraft",
-                    "Addresses": [orderer.address],
-                    "EtcdRaft": {"Consenters": [consenter]},
+                    "Addresses": _addresses(plan),
+                    "EtcdRaft": _raft(plan),
                     "BatchTimeout": BATCH_TIMEOUT,
                     "BatchSize": {
                         "MaxMessageCount": MAX_MESSAGES,
@@ -75,18 +71,46 @@ def _configtx(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _raft(plan: Plan) -> dict[str, Any]:
+    consenters = [_consenter(node) for node in plan.all_orderers]
+    if plan.orderers == 1:
+        return {"Consenters": consenters}
+    options = {
+        "TickInterval": TICK,
+        "ElectionTick": 10,
+        "HeartbeatTick": 1,
+        "MaxInflightBlocks": 5,
+        "SnapshotIntervalSize": "16 MB",
+    }
+    return {"Consenters": consenters, "Options": options}
+
+
+def _consenter(node: Node) -> dict[str, Any]:
+    tls_cert = str(node.identity / "tls" / "server.crt")
+    return {
+        "Host": HOST,
+        "Port": node.port,
+        "ClientTLSCert": tls_cert,
+        "ServerTLSCert": tls_cert,
+    }
+
+
+def _addresses(plan: Plan) -> list[str]:
+    return [node.address for node in plan.all_orderers]
+
+
 def _orderer_org(plan: Plan) -> dict[str, Any]:
     member = f"OR('{ORDERER_MSP}.member')"
     return {
         "Name": "OrdererOrg",
         "ID": ORDERER_MSP,
-        "MSPDir": str(plan.orderer.identity.parents[1] / "msp"),
+        "MSPDir": str(plan.orderer_org / "msp"),
         "Policies": {
             "Readers": _signature(member),
             "Writers": _signature(member),
             "Admins": _signature(f"OR('{ORDERER_MSP}.admin')"),
         },
-        "OrdererEndpoints": [plan.orderer.address],
+        "OrdererEndpoints": _addresses(plan),
     }
 
 

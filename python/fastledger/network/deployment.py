@@ -19,7 +19,7 @@ from fastledger.client.progress import while_told
 from fastledger.common.codes import code_name
 from fastledger.common.errors import InputError, NodeFailed, NotFound
 from fastledger.network import words
-from fastledger.network.plan import Node, Org, Plan
+from fastledger.network.plan import HOST, Node, Org, Plan
 from fastledger.network.session import Session, spokesman
 from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.peer.lifecycle import lifecycle_pb2 as lb
@@ -166,15 +166,15 @@ def _keep(plan: Plan, name: str) -> None:
     temporary.replace(plan.state / _DEPLOYED)
 
 
-def join_orderer(plan: Plan) -> None:
-    """Let the orderer have the channel, unless it has.
+def join_orderer(plan: Plan, node: Node) -> None:
+    """Let an orderer have the channel, unless it has.
 
     Raises:
         FastledgerError: It refuses.
     """
-    tls = plan.orderer.identity / "tls"
+    tls = node.identity / "tls"
     admin = OsnAdmin(
-        f"127.0.0.1:{plan.orderer.side_port}",
+        f"{HOST}:{node.side_port}",
         tls / "ca.crt",
         tls / "server.crt",
         tls / "server.key",
@@ -182,7 +182,7 @@ def join_orderer(plan: Plan) -> None:
     answer = admin.join(plan.genesis_block.read_bytes())
     if answer.status not in (_HTTP_CREATED, _HTTP_ALREADY):
         reason = answer.body.decode("utf-8", "replace").strip()
-        raise NodeFailed(f"the orderer does not join {plan.channel}: {reason}")
+        raise NodeFailed(f"{node.name} does not join {plan.channel}: {reason}")
 
 
 async def join_peer(session: Session, org: Org, node: Node) -> None:
@@ -333,9 +333,11 @@ async def deploy(session: Session, content: bytes, say: Say | None = None) -> Pl
 
 
 async def join_all(session: Session) -> None:
-    """Let the orderer and all peers have the channel."""
+    """Let the orderers and all peers have the channel."""
     plan = session.plan
-    await asyncio.to_thread(join_orderer, plan)
+    await asyncio.gather(
+        *(asyncio.to_thread(join_orderer, plan, node) for node in plan.all_orderers)
+    )
     await asyncio.gather(
         *(join_peer(session, org, peer) for org in plan.organizations for peer in org.peers)
     )

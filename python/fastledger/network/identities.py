@@ -3,7 +3,7 @@
 
 from fastledger.common.errors import InputError
 from fastledger.network.inventory import Inventory
-from fastledger.network.plan import ORDERER_DOMAIN, Plan, org_domain
+from fastledger.network.plan import ORDERER_DOMAIN, Plan, orderer_host, org_domain
 from fastledger.tools.cryptogen import generate, spec
 
 _SANS = ("localhost", "127.0.0.1")
@@ -23,12 +23,12 @@ def write(plan: Plan) -> list[str]:
     # What an interrupted command made is made anew.
     inventory.remove()
     domains = {org.folder: org.domain for org in plan.organizations}
-    domains[plan.orderer.identity.parents[1]] = ORDERER_DOMAIN
+    domains[plan.orderer_org] = ORDERER_DOMAIN
     there = {domain for folder, domain in domains.items() if (folder / "msp").exists()}
     missing = {*domains.values()} - there
     made = inventory.workshop()
     peers = (_peer_org(plan, org.number) for org in plan.organizations if org.domain in missing)
-    orderers = (_orderer_org(),) if ORDERER_DOMAIN in missing else ()
+    orderers = (_orderer_org(plan),) if ORDERER_DOMAIN in missing else ()
     generate.generate(spec.Config(tuple(peers), orderers), made, lambda _: None)
     in_the_way = inventory.strangers(made, plan.identities)
     if in_the_way:
@@ -64,12 +64,12 @@ def _peer_org(plan: Plan, number: int) -> spec.OrgSpec:
     )
 
 
-def _orderer_org() -> spec.OrgSpec:
+def _orderer_org(plan: Plan) -> spec.OrgSpec:
     return spec.OrgSpec(
         domain=ORDERER_DOMAIN,
         enable_node_ous=True,
         ca=_host("ca", ORDERER_DOMAIN),
-        nodes=(_host("orderer", ORDERER_DOMAIN),),
+        nodes=tuple(_host(orderer_host(index), ORDERER_DOMAIN) for index in range(plan.orderers)),
     )
 
 

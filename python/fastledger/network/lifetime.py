@@ -156,7 +156,7 @@ def start(plan: Plan) -> list[Node]:
     _check_ports(stopped, "begin anew with fastledger down --clean and up --port-base PORT")
     mode = {"CORE_CHAINCODE_MODE": "dev" if plan.watch else "net"}
     for node in stopped:
-        command = ["orderer", "start"] if node is plan.orderer else ["peer", "node", "start"]
+        command = ["orderer", "start"] if node in plan.all_orderers else ["peer", "node", "start"]
         processes.start(node.folder, command, settings.read_env(node) | mode)
     return stopped
 
@@ -210,7 +210,7 @@ def check_same(old: Plan, new: Plan) -> None:
     Raises:
         InputError: One differs.
     """
-    for name in ("orgs", "peers", "channel", "port_base"):
+    for name in ("orgs", "peers", "orderers", "channel", "port_base"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             option = name.replace("_", "-")

@@ -22,6 +22,12 @@ _NAMES = {
     "--channel": re.compile(r"[a-z][a-z0-9.-]{0,248}"),
     "--name": re.compile(r"[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*"),
 }
+ORDERERS = (1, 3, 5, 7)
+"""An even number of them would bear no more failures than one less."""
+
+_ORDERER_PORT, _ORDERER_PORT_STEP = 6050, 10
+"""Where the orderers after the first are, out of the way of the peers' ports."""
+
 _SAMPLE_PORTS = {"orderer": 7050, "admin": 7053, "operations": 9443, "peer": 7051}
 _PORTS_PER_ORG = 2000
 CA_PORT = 7054
@@ -99,6 +105,11 @@ class Org:
         return self.folder / "users" / f"{user}@{self.domain}" / "msp"
 
 
+def orderer_host(index: int) -> str:
+    """Return an orderer's host name: ``orderer``, ``orderer2``, as in fabric-samples."""
+    return f"orderer{index + 1}" if index else "orderer"
+
+
 def org_domain(number: int) -> str:
     """Return the domain of an organization."""
     return f"org{number}.example.com"
@@ -123,6 +134,7 @@ class Plan:
         policy: Base64 of the chaincode's ``ApplicationPolicy``; empty for the channel's default,
             None for what it has.
         collections: Base64 of its ``CollectionConfigPackage``, likewise.
+        orderers: How many orderers there are; several are a Raft cluster.
     """
 
     folder: Path
@@ -138,6 +150,7 @@ class Plan:
     watch: bool = False
     policy: str | None = None
     collections: str | None = None
+    orderers: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -145,8 +158,11 @@ class Plan:
         _named("--name", self.chaincode)
         _in_range("--orgs", self.orgs, 1, MAX_ORGS)
         _in_range("--peers", self.peers, 1, MAX_PEERS_PER_ORG)
+        if self.orderers not in ORDERERS:
+            allowed = ", ".join(map(str, ORDERERS))
+            raise InputError(f"--orderers is {self.orderers}, it must be one of {allowed}")
         if self.port_base:
-            last = 65_535 - 3 * (1 + self.orgs * self.peers)
+            last = 65_535 - 3 * (self.orderers + self.orgs * self.peers)
             _in_range("--port-base", self.port_base, 1024, last)
 
     @property
@@ -165,21 +181,19 @@ class Plan:
         return self.state / f"{self.channel}.block"
 
     @cached_property
-    def orderer(self) -> Node:
+    def all_orderers(self) -> tuple[Node, ...]:
         """The ordering service."""
-        base = self.port_base
-        ports = _SAMPLE_PORTS
-        name = f"orderer.{ORDERER_DOMAIN}"
-        domain = self.identities / "ordererOrganizations" / ORDERER_DOMAIN
-        return Node(
-            name=name,
-            mspid=ORDERER_MSP,
-            folder=self.state / "nodes" / name,
-            identity=domain / "orderers" / name,
-            port=base or ports["orderer"],
-            side_port=base + 1 if base else ports["admin"],
-            operations_port=base + 2 if base else ports["operations"],
-        )
+        return tuple(self._orderer(index) for index in range(self.orderers))
+
+    @property
+    def orderer(self) -> Node:
+        """The first orderer."""
+        return self.all_orderers[0]
+
+    @property
+    def orderer_org(self) -> Path:
+        """The identities of the orderers' organization."""
+        return self.identities / "ordererOrganizations" / ORDERER_DOMAIN
 
     @cached_property
     def organizations(self) -> tuple[Org, ...]:
@@ -194,7 +208,25 @@ class Plan:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All processes."""
-        return (self.orderer, *self.all_peers)
+        return (*self.all_orderers, *self.all_peers)
+
+    def _orderer(self, index: int) -> Node:
+        name = f"{orderer_host(index)}.{ORDERER_DOMAIN}"
+        ports = _SAMPLE_PORTS["orderer"], _SAMPLE_PORTS["admin"], _SAMPLE_PORTS["operations"]
+        if self.port_base or index:
+            first = _ORDERER_PORT + _ORDERER_PORT_STEP * index
+            if self.port_base:
+                first = self.port_base + 3 * index
+            ports = first, first + 1, first + 2
+        return Node(
+            name=name,
+            mspid=ORDERER_MSP,
+            folder=self.state / "nodes" / name,
+            identity=self.orderer_org / "orderers" / name,
+            port=ports[0],
+            side_port=ports[1],
+            operations_port=ports[2],
+        )
 
     def _org(self, number: int) -> Org:
         folder = self.identities / "peerOrganizations" / org_domain(number)
@@ -205,7 +237,7 @@ class Plan:
         name = f"peer{index}.{org_domain(org)}"
         place = (org - 1) * self.peers + index
         if self.port_base:
-            port = self.port_base + 3 * (1 + place)
+            port = self.port_base + 3 * (self.orderers + place)
             side_port, operations_port = port + 1, port + 2
         else:
             step = _PORTS_PER_ORG // max(2, self.peers) // _MIN_PEER_STEP * _MIN_PEER_STEP

@@ -46,10 +46,10 @@ def _profile(plan: Plan, org: Org) -> dict[str, Any]:
         },
         "peers": peers,
         "certificateAuthorities": {ca: _authority(org, ca)},
-        "orderers": {plan.orderer.name: _node(plan.orderer)},
+        "orderers": {node.name: _node(node) for node in plan.all_orderers},
         "channels": {
             plan.channel: {
-                "orderers": [plan.orderer.name],
+                "orderers": [node.name for node in plan.all_orderers],
                 "peers": {name: dict(everyone) for name in peers},
             }
         },

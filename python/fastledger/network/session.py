@@ -16,6 +16,7 @@ from fastledger.comm import ClientTls
 from fastledger.common.errors import ConnectionFailed, FastledgerError, NodeFailed, NotFound
 from fastledger.msp import SigningIdentity
 from fastledger.network import processes
+from fastledger.network.ordering import Ordering
 from fastledger.network.plan import Node, Org, Plan
 from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.peer.chaincode_pb2 import ChaincodeSpec
@@ -42,7 +43,8 @@ class Session:
         """Connect to nothing yet."""
         self.plan = plan
         self._peers: dict[str, Peer] = {}
-        self._orderer: Orderer | None = None
+        self._orderers: dict[str, Orderer] = {}
+        self._ordering = Ordering(plan.all_orderers)
         self._identities: dict[tuple[int, str], SigningIdentity] = {}
 
     async def __aenter__(self) -> Self:
@@ -56,10 +58,8 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         """Close all connections."""
-        for peer in self._peers.values():
-            await peer.close()
-        if self._orderer:
-            await self._orderer.close()
+        for connection in (*self._peers.values(), *self._orderers.values()):
+            await connection.close()
 
     def signer(self, user: User) -> SigningIdentity:
         """Return a user's identity; raises NotFound."""
@@ -97,12 +97,29 @@ class Session:
         """Return the connections to peers."""
         return list(await asyncio.gather(*(self.peer(node) for node in nodes)))
 
-    async def orderer(self) -> Orderer:
-        """Return the connection to the orderer."""
-        if self._orderer is None:
-            _must_run(self.plan.orderer)
-            self._orderer = await Orderer.connect(_target(self.plan.orderer))
-        return self._orderer
+    async def orderer(self, node: Node | None = None) -> Orderer:
+        """Return the connection to an orderer, without ``node`` to the first one.
+
+        Raises:
+            ConnectionFailed: It does not run, or does not answer.
+        """
+        node = node or self.plan.orderer
+        if node.name not in self._orderers:
+            _must_run(node)
+            self._orderers[node.name] = await Orderer.connect(_target(node))
+        return self._orderers[node.name]
+
+    async def broadcast(self, envelope: Envelope) -> None:
+        """Have an envelope ordered, by whichever orderer takes it.
+
+        Raises:
+            FastledgerError: It is refused, or none of them takes it.
+        """
+
+        async def send(node: Node) -> None:
+            await (await self.orderer(node)).broadcast(envelope)
+
+        await self._ordering.send(send)
 
     async def until_up(self, nodes: Iterable[Node]) -> None:
         """Wait until nodes answer.
@@ -156,11 +173,10 @@ class Session:
         Raises:
             FastledgerError: It was not ordered, or not committed everywhere in time.
         """
-        orderer = await self.orderer()
         peers = await self.peers(wait_at)
         streams = [await peer.filtered_blocks(self.plan.channel, signer) for peer in peers]
         try:
-            await orderer.broadcast(envelope)
+            await self.broadcast(envelope)
             commits = await commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S)
         except TimeoutError:
             names = ", ".join(node.name for node in wait_at)

@@ -11,9 +11,8 @@ from fastledger.common.config import FOLDER
 from fastledger.network.plan import HOST, Node, Plan
 
 
-def orderer_env(plan: Plan) -> dict[str, str]:
-    """Return the orderer's variables."""
-    node = plan.orderer
+def orderer_env(node: Node) -> dict[str, str]:
+    """Return an orderer's variables."""
     tls = node.identity / "tls"
     return _with_prefix(
         "ORDERER",
@@ -69,7 +68,8 @@ def peer_env(node: Node) -> dict[str, str]:
 
 def write(plan: Plan) -> None:
     """Write every node's sample configuration and its variables."""
-    _write(plan.orderer, "orderer", orderer_env(plan))
+    for orderer in plan.all_orderers:
+        _write(orderer, "orderer", orderer_env(orderer))
     for peer in plan.all_peers:
         _write(peer, "core", peer_env(peer))
 

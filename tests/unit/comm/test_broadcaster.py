@@ -182,3 +182,27 @@ def test_only_so_many_wait(monkeypatch) -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(run())
+
+
+def test_one_that_gave_no_answer_is_doubted_until_it_gives_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        async with ordering(Orderer()) as sender:
+            assert not sender.is_doubtful
+            with pytest.raises(StreamLost):
+                await sender.send(b"lost")
+            assert sender.is_doubtful
+            # After a while one envelope finds out, and the others go elsewhere.
+            with monkeypatch.context() as soon:
+                soon.setattr(broadcaster, "DOUBT_S", 0.0)
+                with pytest.raises(StreamLost):
+                    await sender.send(b"lost")
+                assert not sender.is_doubtful
+            asking = asyncio.ensure_future(sender.send(b"e"))
+            await asyncio.sleep(0)
+            assert sender.is_doubtful
+            await asking
+            assert not sender.is_doubtful
+
+    asyncio.run(story())

@@ -9,14 +9,17 @@ from typing import cast
 import grpc.aio
 import pytest
 
+from fastledger.comm import ClientLimits, GrpcChannel, dial
 from fastledger.committer import puller
 from fastledger.committer.notifier import Notifier
 from fastledger.committer.puller import StreamEnded, block_of
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import InputError
-from fastledger.protos.common.common_pb2 import Block, Status
+from fastledger.protos.common.common_pb2 import Block, BlockHeader, Status
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse
 from fastledger.protoutil.blocks import number_of
+from proxies import Proxy
+from tellers import Teller, telling
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 70_000])
@@ -157,3 +160,51 @@ def test_an_orderer_whose_block_does_not_hold_is_asked_less_and_less(
     said = [record.getMessage() for record in caplog.records]
     assert sum("does not hold" in line for line in said) == 1
     assert sum("pulling blocks" in line for line in said) == 2
+
+
+class Dialler:
+    """Dials in plain text, and asks the other end often whether it is there."""
+
+    certificate_hash = b""
+
+    async def connect(self, address: str) -> GrpcChannel:
+        limits = ClientLimits(keepalive_s=0.2, keepalive_timeout_s=0.2)
+        return await dial(address, timeout_s=0.5, limits=limits)
+
+
+def chain(height: int) -> list[bytes]:
+    return [Block(header=BlockHeader(number=n)).SerializeToString() for n in range(height)]
+
+
+def test_an_orderer_that_is_suspended_or_behind_is_left_for_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        behind, ahead = Teller(chain(3), then=503), Teller(chain(6))
+        async with telling([behind, ahead]):
+            proxy = Proxy(ahead.address)
+            async with proxy.serving():
+                height = 0
+
+                async def wanted() -> int:
+                    return height
+
+                addresses = [behind.address, proxy.address]
+                orderers = puller.BlockPuller("channel", lambda: addresses, Signer(), Dialler())
+                blocks = orderers.blocks(wanted)
+                # One has lost its leader, and says so: the other one has more.
+                for number in range(6):
+                    assert number_of(await anext(blocks)) == number
+                    height += 1
+                # That one is suspended, and the first has caught up by then.
+                proxy.suspend()
+                behind.blocks = chain(8)
+                behind.then = 0
+                for number in (6, 7):
+                    assert number_of(await anext(blocks)) == number
+                    height += 1
+                await cast(AsyncGenerator[bytes], blocks).aclose()
+
+    with caplog.at_level(logging.INFO, "peer.blocksprovider"):
+        asyncio.run(asyncio.wait_for(story(), 60))
+    assert "SERVICE_UNAVAILABLE" in caplog.text

@@ -7,7 +7,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from fastledger.comm import GrpcServer, dial
+from fastledger.comm import GrpcChannel, GrpcServer, StreamLost, dial
 from fastledger.gateway.connections import Connections
 
 
@@ -43,6 +43,32 @@ class Dialler:
 
 async def nobody(address: str) -> grpc.aio.Channel:
     raise AssertionError(f"no orderer {address} is needed")
+
+
+def test_one_that_is_suspended_keeps_nobody_from_the_others() -> None:
+    async def run() -> None:
+        server = await start()
+        dialled = asyncio.Event()
+
+        async def dial_orderer(address: str) -> GrpcChannel:
+            if address == "suspended:1":
+                dialled.set()
+                await asyncio.Event().wait()
+            return await dial(address)
+
+        gateway = Connections(dial_orderer, Dialler().connect)
+        stuck = asyncio.ensure_future(gateway.broadcaster("suspended:1").send(b"e"))
+        await dialled.wait()
+        assert not gateway.broadcaster("suspended:1").is_doubtful
+        with pytest.raises(StreamLost):
+            await gateway.broadcaster(server.address).send(b"e")
+        stuck.cancel()
+        await asyncio.wait([stuck])
+        assert gateway.broadcaster("suspended:1").is_doubtful
+        await gateway.close()
+        await server.stop()
+
+    asyncio.run(run())
 
 
 def test_a_refusal_leaves_the_connection_to_the_others_and_a_lost_one_is_forgotten() -> None:

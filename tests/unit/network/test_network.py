@@ -11,11 +11,24 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from fastledger.common.errors import ConnectionFailed, FastledgerError, InputError, NotFound
-from fastledger.network import lifetime, processes, settings
-from fastledger.network.plan import Plan, find
+from fastledger.channelconfig import Bundle
+from fastledger.cli.network.status import raft_line
+from fastledger.common.errors import (
+    BroadcastRefused,
+    ConnectionFailed,
+    FastledgerError,
+    InputError,
+    NodeFailed,
+    NotFound,
+)
+from fastledger.network import channel, identities, lifetime, ordering, processes, settings
+from fastledger.network.consensus import Raft, read
+from fastledger.network.plan import Node, Plan, find
 from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope
+from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata
+from fastledger.tools.configtxgen.artifacts import genesis_block
+from fastledger.tools.configtxgen.load import load_profile
 from waiting import wait_until
 
 
@@ -146,3 +159,107 @@ def test_a_process_is_started_and_ended(tmp_path: Path) -> None:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_several_orderers_have_names_ports_and_identities_of_their_own(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, orderers=3)
+    assert [node.name for node in plan.all_orderers] == [
+        "orderer.example.com",
+        "orderer2.example.com",
+        "orderer3.example.com",
+    ]
+    assert [node.port for node in plan.all_orderers] == [7050, 6060, 6070]
+    plan.save()
+    identities.write(plan)
+    channel.write(plan)
+    profile = load_profile(channel.PROFILE, str(plan.state), {})
+    block = genesis_block(profile, plan.channel).SerializeToString()
+    orderer = Bundle.from_block(block).orderer
+    assert orderer is not None
+    raft = ConfigMetadata.FromString(orderer.consensus_metadata)
+    certificates = [
+        (node.identity / "tls" / "server.crt").read_bytes() for node in plan.all_orderers
+    ]
+    assert [one.server_tls_cert for one in raft.consenters] == certificates
+    assert len(set(certificates)) == 3
+    assert [one.port for one in raft.consenters] == [7050, 6060, 6070]
+    assert (raft.options.tick_interval, raft.options.election_tick) == ("50ms", 10)
+    addresses = tuple(node.address for node in plan.all_orderers)
+    assert Bundle.from_block(block).orderer_addresses == addresses
+
+
+@pytest.mark.parametrize("orderers", [0, 2, 4, 9])
+def test_a_cluster_has_an_odd_number_of_orderers(tmp_path: Path, orderers: int) -> None:
+    with pytest.raises(InputError, match="it must be one of 1, 3, 5, 7"):
+        Plan(tmp_path, orderers=orderers)
+
+
+def test_where_orderers_are_is_read_and_told() -> None:
+    text = """# HELP consensus_etcdraft_term The term of raft.
+# TYPE consensus_etcdraft_term gauge
+consensus_etcdraft_term{channel="mine"} 4.0
+consensus_etcdraft_term{channel="other"} 9.0
+# TYPE consensus_etcdraft_node_id gauge
+consensus_etcdraft_node_id{channel="mine"} 2.0
+# TYPE consensus_etcdraft_leader_id gauge
+consensus_etcdraft_leader_id{channel="mine"} 1.0
+# TYPE consensus_etcdraft_last_index gauge
+consensus_etcdraft_last_index{channel="mine"} 17.0
+"""
+    second = read(text, "mine")
+    assert second == Raft(member=2, leader=1, term=4, last_index=17)
+    assert read(text, "third") is None
+    rafts = {
+        "orderer.example.com": Raft(1, 1, 4, 17),
+        "orderer2.example.com": second,
+        "orderer3.example.com": Raft(3, 0, 5, 16),
+        "orderer4.example.com": Raft(4, 7, 4, 16),
+    }
+    assert [raft_line(name, rafts) for name in rafts] == [
+        "leader, term 4, log 17",
+        "follows orderer, term 4, log 17",
+        "no leader, term 5, log 16",
+        "follows consenter 7, term 4, log 16",
+    ]
+
+
+def test_another_orderer_takes_what_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(tmp_path, orderers=3)
+    monkeypatch.setattr(ordering, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(ordering, "PATIENCE_S", 0.0)
+    first, second, third = plan.all_orderers
+    asked: list[str] = []
+
+    async def send(node: Node) -> None:
+        asked.append(node.name)
+        if node is first:
+            raise BroadcastRefused("SERVICE_UNAVAILABLE", "no Raft leader")
+        if node is second:
+            await asyncio.Event().wait()
+
+    async def fail(node: Node) -> None:
+        raise BroadcastRefused("SERVICE_UNAVAILABLE", f"not {node.name}")
+
+    async def refuse(node: Node) -> None:
+        asked.append(node.name)
+        raise BroadcastRefused("FORBIDDEN", "implicit policy")
+
+    async def told() -> None:
+        service = ordering.Ordering(plan.all_orderers)
+        await service.send(send)
+        assert asked == [first.name, second.name, third.name]
+        asked.clear()
+        # The one that took the last message is asked first.
+        await service.send(send)
+        assert asked == [third.name]
+        asked.clear()
+        with pytest.raises(BroadcastRefused, match="implicit policy"):
+            await service.send(refuse)
+        assert asked == [third.name]
+        with pytest.raises(NodeFailed, match="no orderer takes the transaction") as failure:
+            await service.send(fail)
+        assert all(f"not {node.name}" in str(failure.value) for node in plan.all_orderers)
+
+    asyncio.run(told())

@@ -12,7 +12,6 @@ from fastledger.cli.command import LiveCommand
 from fastledger.cli.network.place import DIRECTORY, running
 from fastledger.cli.network.transact import user_of
 from fastledger.client.peer import Peer
-from fastledger.client.stream import NEWEST, specified
 from fastledger.common.codes import code_name
 from fastledger.common.errors import DeliverEnded, NotFound
 from fastledger.network.deployment import committed
@@ -22,6 +21,7 @@ from fastledger.protos.common.common_pb2 import Block, BlockMetadataIndex
 from fastledger.protoutil import block as blocks_of
 from fastledger.protoutil import transaction as transactions
 from fastledger.protoutil.inspect import block_to_dict
+from fastledger.protoutil.seek import NEWEST, specified
 
 _SHOWN_BLOCKS = 10
 _VALID = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``fastledger up``, ``down``, ``status`` and ``logs``."""
+"""``fastledger up``, ``down`` and ``logs``."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
-from fastledger.network import lifetime, processes, removal
+from fastledger.network import lifetime, removal
 from fastledger.network.deployment import deployed, language_of, source_of
 from fastledger.network.plan import Plan
 
@@ -30,6 +30,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 @DIRECTORY
 @click.option("--orgs", type=int, help="Organizations with peers.  [default: 2]")
 @click.option("--peers", type=int, help="Peers of each.  [default: 1]")
+@click.option("--orderers", type=int, help="Orderers: 1, 3, 5 or 7.  [default: 1]")
 @click.option("--channel", help="Name of the channel.  [default: mychannel]")
 @click.option(
     "--chaincode",
@@ -64,7 +65,7 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
     "--port-base", type=int, help="First of its ports.  [default: the ports of fabric-samples]"
 )
 def up(directory: Path | None, **choices: Any) -> None:
-    """Bring a network up: an orderer, organizations with peers, a channel with a chaincode.
+    """Bring a network up: orderers, organizations with peers, a channel with a chaincode.
 
     It stays until `fastledger down`, and what it knows stays after that. Identities are in the
     folder organizations, as Fabric's samples have them; everything else is in .fastledger.
@@ -136,7 +137,8 @@ def _sample() -> Path:
 
 def _show(plan: Plan, seconds: float) -> None:
     click.echo(f"\nThe network is up after {seconds:.2f} s.\n")
-    click.echo(f"  orderer  {plan.orderer.address}  {plan.orderer.name}")
+    for orderer in plan.all_orderers:
+        click.echo(f"  orderer  {orderer.address}  {orderer.name}")
     for org in plan.organizations:
         for peer in org.peers:
             click.echo(f"  peer     {peer.address}  {peer.name}  {org.mspid}")
@@ -176,28 +178,6 @@ def down(directory: Path | None, clean: bool) -> None:
             click.echo(f"left, since the network did not make it: {path}")
         if len(left) > _SHOWN:
             click.echo(f"left likewise: {len(left) - _SHOWN} more beside these")
-
-
-@click.command(cls=LiveCommand)
-@DIRECTORY
-def status(directory: Path | None) -> None:
-    """Show the nodes, and how many blocks they have. Exit code 1: one does not run, or go on."""
-    plan = network(directory)
-    from fastledger.cli.network.heights import heights
-    from fastledger.network.health import ailments
-
-    known = asyncio.run(heights(plan))
-    reasons = asyncio.run(ailments(plan.nodes))
-    for node in plan.nodes:
-        process = processes.running(node.folder)
-        state = f"running, pid {process.pid}" if process else "stopped"
-        height = known.get(node.name)
-        blocks = f", {height} blocks of {plan.channel}" if height is not None else ""
-        click.echo(f"{node.name:28} {node.address:16} {state}{blocks}")
-        if node.name in reasons:
-            click.echo(f"  cannot go on: {reasons[node.name]}")
-    if reasons or not all(processes.running(node.folder) for node in plan.nodes):
-        raise SystemExit(1)
 
 
 @click.command(cls=LiveCommand)

@@ -15,11 +15,11 @@ from fastledger.cli.peer.settings import OrdererFlags, Settings, load_settings, 
 from fastledger.client.endorsement import call
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer
-from fastledger.client.stream import specified
 from fastledger.common import log
 from fastledger.common.errors import DeliverEnded, InputError, ProposalRefused, RpcFailed
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.common.ledger_pb2 import BlockchainInfo
+from fastledger.protoutil.seek import specified
 
 _POLL_S = 0.2
 _logger = log.get("channelCmd")

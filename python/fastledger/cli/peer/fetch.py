@@ -10,7 +10,7 @@ from fastledger.cli.peer.cobra import CobraCommand, UsageFailed
 from fastledger.cli.peer.settings import OrdererFlags, load_settings, orderer_options
 from fastledger.client.orderer import Orderer
 from fastledger.client.peer import Peer
-from fastledger.client.stream import NEWEST, OLDEST, BlockStream, specified
+from fastledger.client.stream import BlockStream
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
@@ -20,6 +20,7 @@ from fastledger.protos.common.common_pb2 import (
     Metadata,
     OrdererBlockMetadata,
 )
+from fastledger.protoutil.seek import NEWEST, OLDEST, specified
 
 _MAX_NUMBER = 2**64 - 1
 _logger = log.get("channelCmd")

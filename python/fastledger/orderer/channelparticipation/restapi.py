@@ -65,6 +65,7 @@ _UPDATE_FAILURES: dict[type[FastledgerError], tuple[int, str]] = {
     channels.ChannelPendingRemoval: (409, ""),
     channels.ChannelRemovalFailure: (500, ""),
     channels.ChannelNotExist: (405, ""),
+    channels.ChannelNotReady: (403, ""),
 }
 _REMOVE_FAILURES: dict[type[FastledgerError], tuple[int, str]] = {
     channels.SystemChannelExists: (405, _GET),

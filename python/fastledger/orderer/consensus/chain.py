@@ -56,6 +56,11 @@ class Standing:
     relation: Relation
     status: Status
 
+    @property
+    def is_following(self) -> bool:
+        """Whether the channel's blocks come from other orderers, so that it is not served."""
+        return self.relation is Relation.FOLLOWER or self.status is Status.ONBOARDING
+
 
 class BatcherSupport(Protocol):
     """What a batcher needs of the channel.
@@ -109,6 +114,10 @@ class ConsenterSupport(BatcherSupport, Protocol):
     def is_onboarding(self) -> bool:
         """Whether blocks up to the one that the channel was joined with are missing."""
 
+    @property
+    def join_height(self) -> int:
+        """Height at which none of them is missing any more; 0 when none is."""
+
     def create_next(self, envelopes: Sequence[bytes]) -> Block:
         """Make the block after the last one created, with empty metadata; nothing is written.
 
@@ -150,6 +159,9 @@ class ConsenterSupport(BatcherSupport, Protocol):
     def changed(self) -> None:
         """Learn that the chain's `errored` is another."""
 
+    def fail(self, error: Exception) -> None:
+        """Have the channel fail, for good: no more messages are taken, no more blocks written."""
+
     def switch_chain(self) -> None:
         """Have the kind make the channel's chain anew, and put it in this one's place.
 
@@ -176,6 +188,15 @@ class Chain(Protocol):
     @property
     def errored(self) -> bool:
         """Whether no block will follow for now, and who waits for one should ask elsewhere."""
+
+    def check_update(self, following: Bundle) -> None:
+        """Refuse a configuration that the consenters, as they are now, would not survive.
+
+        What a configuration must be by itself, and after the one in force, is for the kind's rules.
+
+        Raises:
+            InputError: The configuration would lose the channel.
+        """
 
     def start(self) -> None:
         """Begin to take messages."""
@@ -224,3 +245,11 @@ class Consenter:
     """Makes a channel's chain, by the configuration in force: of a consenter, or of a follower.
 
     It goes on after what the last block keeps for consensus, empty for nothing."""
+
+    is_member: Callable[[Orderer], bool] = lambda _: True
+    """Whether a configuration makes this orderer a consenter (``IsChannelMember``).
+
+    One that is none follows others; so does one that joins with a later block than the first."""
+
+    forget: Callable[[str], None] = lambda _: None
+    """Deletes what the kind keeps of a channel, by name, that is being removed here."""

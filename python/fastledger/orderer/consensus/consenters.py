@@ -9,6 +9,7 @@ from fastledger.common.errors import Unsupported
 from fastledger.orderer.consensus.chain import Consenter
 from fastledger.orderer.consensus.etcdraft import consenter as etcdraft
 from fastledger.orderer.consensus.solo import chain as solo
+from fastledger.orderer.replication.replication import Replication
 
 
 class Consenters:
@@ -17,15 +18,21 @@ class Consenters:
     def __init__(
         self,
         server_certificate: bytes | None = None,
+        replication: Replication | None = None,
+        raft: etcdraft.RaftParts | None = None,
         others: Mapping[str, Consenter] = MappingProxyType({}),
     ) -> None:
-        """Know this node by its PEM TLS certificate; None where TLS is off.
+        """Know this node.
 
-        ``others`` are kinds besides those of this package.
+        Args:
+            server_certificate: Its PEM TLS certificate; None where TLS is off.
+            replication: How it pulls blocks from others; None where it follows nobody.
+            raft: What it has for raft among several; None where it orders alone.
+            others: Kinds besides those of this package.
         """
         self._kinds = {
             "solo": solo.consenter(),
-            "etcdraft": etcdraft.consenter(server_certificate),
+            "etcdraft": etcdraft.consenter(server_certificate, replication, raft),
             **others,
         }
 
@@ -38,3 +45,8 @@ class Consenters:
                 f"{', '.join(self._kinds)}"
             )
         return kind
+
+    def forget(self, channel_id: str) -> None:
+        """Delete what any kind keeps of a channel; it may take a while."""
+        for kind in self._kinds.values():
+            kind.forget(channel_id)

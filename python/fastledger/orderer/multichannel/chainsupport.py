@@ -22,7 +22,7 @@ from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
-from fastledger.orderer.msgprocessor.system import config_of, created_channel
+from fastledger.orderer.msgprocessor.system import created_channel
 from fastledger.orderer.multichannel.chainslot import ChainSlot
 from fastledger.orderer.multichannel.joinblock import JoinBlock
 from fastledger.orderer.multichannel.writequeue import WriteQueue
@@ -33,6 +33,7 @@ from fastledger.protoutil.blocks import (
     is_config_block,
     last_config_index,
 )
+from fastledger.protoutil.envelope import config_of
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("orderer.common.multichannel")
@@ -56,8 +57,20 @@ class ChainSupport:
         make_channel: ChannelMaker,
         is_full: Callable[[], bool] = lambda: False,
         join_block: bytes | None = None,
+        on_joined: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on with a channel that has blocks, or will have those that lead to a join block.
+
+        Args:
+            blocks: Where they are stored.
+            signer: Signs new ones.
+            consenters: The kinds of consensus.
+            processors: Makes the channel's rules.
+            make_channel: Begins the channels that a system channel makes.
+            is_full: Whether the disk is.
+            join_block: The block that an administrator joined the channel with, encoded; None when
+                all up to it are there.
+            on_joined: Learns that they are.
 
         Raises:
             FastledgerError: Its configuration cannot be read, or this orderer cannot run it.
@@ -66,6 +79,7 @@ class ChainSupport:
         self._consenters = consenters
         self._make_channel = make_channel
         self._joining, self._in_force = _configurations(blocks, join_block)
+        self._on_joined = on_joined
         self.channel_id: str = self.bundle.channel_id
         self.check_supported(self.bundle)
         self._writer = BlockWriter(blocks, signer)
@@ -171,6 +185,11 @@ class ChainSupport:
         return self._joining is not None
 
     @property
+    def join_height(self) -> int:
+        """Height at which none of them is missing any more; 0 when none is."""
+        return self._joining.tip.number + 1 if self._joining else 0
+
+    @property
     def unwritten(self) -> int:
         """Blocks handed over that are not durable."""
         return self._writes.unwritten
@@ -246,6 +265,7 @@ class ChainSupport:
                 await self.drained(MAX_UNWRITTEN_BLOCKS - 1)
             if self._joining and block.header.number == self._joining.tip.number:
                 self._joining = None
+                self._on_joined()
 
     def changed(self) -> None:
         """Tell who waits for blocks whether there will be any."""
@@ -265,6 +285,10 @@ class ChainSupport:
         """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
         values = orderer_of(bundle)
         self._consenters.of(values).check(bundle.channel_id, values)
+
+    def check_update(self, following: Bundle) -> None:
+        """Refuse a configuration that the consenters would not survive; raises InputError."""
+        self._slot.chain.check_update(following)
 
     # What the registrar asks.
 
@@ -308,7 +332,7 @@ class ChainSupport:
         try:
             return self._writer.is_next(block)
         except BlockNotNext as error:
-            self._fail(error)
+            self.fail(error)
             raise
 
     def _effect(self, block: Block) -> Bundle | None:
@@ -330,7 +354,8 @@ class ChainSupport:
         await self.drained(0)
         if following is not None:
             self._in_force = following
-            _logger.info("[channel: %s] configuration %d in effect", self.channel_id, self.sequence)
+            number = following.sequence
+            _logger.info("[channel: %s] configuration %d in effect", self.channel_id, number)
 
     def _check_written(self) -> None:
         if self.failure is not None:
@@ -347,10 +372,10 @@ class ChainSupport:
 
     def _told_of_chain(self, failure: Exception | None) -> None:
         if failure is not None:
-            self._fail(failure)
+            self.fail(failure)
         self.changed()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """Write nothing any more."""
         _logger.critical("[channel: %s] failed: %s", self.channel_id, error)
         self._stopped = error

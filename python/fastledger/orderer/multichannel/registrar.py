@@ -70,6 +70,14 @@ class ChannelRemovalFailure(FastledgerError):
         super().__init__("channel removal failure")
 
 
+class ChannelNotReady(FastledgerError):
+    """The channel is only followed here."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("channel is not ready, he is a follower")
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelInfo:
     """A channel as the participation API shows it."""
@@ -153,9 +161,9 @@ class Registrar:
     # Broadcast and Deliver.
 
     def channel(self, channel_id: str) -> ChainSupport | None:
-        """Find a channel."""
-        channel = self._channels.get(channel_id)
-        return channel.support if channel else None
+        """Find a channel that is served: one that is only followed is for nobody to ask."""
+        support = self._find(channel_id)
+        return None if support is None or support.standing.is_following else support
 
     def broadcast_support(self, message: OrdererMessage) -> tuple[ChainSupport, bool]:
         """Find the channel that judges a message, and say whether it is a configuration update.
@@ -217,7 +225,7 @@ class Registrar:
 
     def info(self, channel_id: str) -> ChannelInfo:
         """Describe a channel; raises ChannelNotExist."""
-        support = self.channel(channel_id)
+        support = self._find(channel_id)
         if support is not None:
             return ChannelInfo(channel_id, support.standing, support.height)
         removal = self._removals.get(channel_id)
@@ -227,7 +235,12 @@ class Registrar:
         return ChannelInfo(channel_id, Standing(removal.relation, status), 0)
 
     def join(self, bundle: Bundle, block: bytes) -> ChannelInfo:
-        """Begin a channel with its genesis block.
+        """Begin a channel: with its genesis block as one of its consenters, else as a follower.
+
+        Args:
+            bundle: The configuration in the block.
+            block: The genesis block, or a later configuration block: then those up to it are
+                pulled from the orderers that it names.
 
         Raises:
             SystemChannelExists: Then nothing is joined.
@@ -242,22 +255,23 @@ class Registrar:
         if bundle.channel_id in self._channels:
             raise ChannelAlreadyExists
         _check_join(bundle)
-        number = Block.FromString(block).header.number
-        if number:
-            # A follower's chain would begin with it: see `join_block` of ChainSupport.
-            raise InputError(
-                f"block {number} is no genesis block; joining with a later one means to follow "
-                "other orderers, which is not supported yet"
-            )
-        self._begin(bundle, block).start()
-        return self.info(bundle.channel_id)
+        values = orderer_of(bundle)
+        is_first = Block.FromString(block).header.number == 0
+        if is_first and self._consenters.of(values).is_member(values):
+            support = self._begin(bundle, block)
+        else:
+            support = self._onboard(bundle.channel_id, block)
+        support.start()
+        info = self.info(bundle.channel_id)
+        _logger.info(
+            "Joining channel: %s as %s, %s", info.name, info.standing.relation, info.standing.status
+        )
+        return info
 
     async def update(self, channel_id: str, message: OrdererMessage) -> ChannelInfo:
-        """Apply a configuration update; raises ChannelNotExist and so on, or Rejected."""
+        """Apply a configuration update; raises ChannelNotExist, ChannelNotReady, or Rejected."""
         self._check_removal(channel_id)
-        support = self.channel(channel_id)
-        if support is None:
-            raise ChannelNotExist
+        support = self._ready(channel_id)
         try:
             await support.configure(message)
         except FastledgerError as error:
@@ -282,14 +296,26 @@ class Registrar:
     def fetch(self, channel_id: str, block_id: str) -> bytes:
         """Return an encoded block: ``newest``, ``oldest``, ``config`` or a number."""
         self._check_removal(channel_id)
-        support = self.channel(channel_id)
-        if support is None:
-            raise ChannelNotExist
+        support = self._ready(channel_id)
         newest = support.height - 1
         if block_id == "config":
             return support.block(last_config_index(Block.FromString(support.block(newest))))
         numbers: Mapping[str, int] = {"oldest": 0, "newest": newest}
         return support.block(numbers[block_id] if block_id in numbers else int(block_id))
+
+    def _find(self, channel_id: str) -> ChainSupport | None:
+        """Find a channel, followed ones too."""
+        channel = self._channels.get(channel_id)
+        return channel.support if channel else None
+
+    def _ready(self, channel_id: str) -> ChainSupport:
+        """Find a channel that is served; raises ChannelNotExist, ChannelNotReady."""
+        support = self._find(channel_id)
+        if support is None:
+            raise ChannelNotExist
+        if support.standing.is_following:
+            raise ChannelNotReady
+        return support
 
     def _check_removal(self, channel_id: str) -> None:
         removal = self._removals.get(channel_id)
@@ -300,8 +326,9 @@ class Registrar:
         try:
             await channel.support.halt()
             channel.store.close()
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._ledgers.remove, channel_id)
+            # First what consensus keeps: without its blocks it would contradict a new channel's.
+            await asyncio.to_thread(self._consenters.forget, channel_id)
+            await asyncio.to_thread(self._ledgers.remove, channel_id)
         except (FastledgerError, OSError) as error:
             self._removals[channel_id].failed = True
             _logger.error("cannot remove ledger '%s': %s", channel_id, error)
@@ -313,18 +340,20 @@ class Registrar:
 
     def _reopen(self, channel_id: str) -> None:
         store = self._ledgers.open(channel_id)
+        join_block = self._ledgers.join_block(channel_id)
         if store.height == 0 and self._ledgers.knows(channel_id):
             store.close()
             raise LedgerCorrupted(self._ledgers.loss(channel_id))
-        if store.height == 0:
+        if store.height == 0 and join_block is None:
             _logger.warning("Channel '%s' has an empty ledger, removing it", channel_id)
             store.close()
             self._ledgers.remove(channel_id)
             return
-        support = self._serve(store)
+        support = self._serve(store, join_block)
         if support.channel_id != channel_id:
             raise LedgerCorrupted(self._ledgers.confusion(channel_id, support.channel_id))
-        self._ledgers.know(channel_id)
+        if not support.is_onboarding:
+            self._ledgers.end_join(channel_id)
 
     def _begin(self, bundle: Bundle, genesis: bytes) -> ChainSupport:
         store = self._ledgers.open(bundle.channel_id)
@@ -339,7 +368,21 @@ class Registrar:
             self._ledgers.remove(bundle.channel_id)
             raise
 
-    def _serve(self, store: BlockStore) -> ChainSupport:
+    def _onboard(self, channel_id: str, join_block: bytes) -> ChainSupport:
+        """Begin a channel without blocks; a restart goes on with it."""
+        try:
+            self._ledgers.begin_join(channel_id, join_block)
+            store = self._ledgers.open(channel_id)
+            try:
+                return self._serve(store, join_block)
+            except FastledgerError:
+                store.close()
+                raise
+        except FastledgerError:
+            self._ledgers.remove(channel_id)
+            raise
+
+    def _serve(self, store: BlockStore, join_block: bytes | None = None) -> ChainSupport:
         support = ChainSupport(
             store,
             self._signer,
@@ -347,6 +390,8 @@ class Registrar:
             self._processor,
             self._make_channel,
             self._ledgers.is_full,
+            join_block,
+            lambda: self._ledgers.end_join(support.channel_id),
         )
         self._channels[support.channel_id] = _Channel(support, store)
         if support.bundle.consortiums is not None:

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.blockcutter import Message
@@ -117,6 +118,9 @@ class KafkaChain:
                 self._running.cancel()
             await asyncio.wait([self._running])
         await self._support.drained(0)
+
+    def check_update(self, following: Bundle) -> None:
+        """Allow: the brokers are not the channel's to lose."""
 
     async def wait_ready(self) -> None:
         """Return when messages are taken; waits for a configuration that is on its way again."""

@@ -8,7 +8,8 @@ Nobody is asked, so a block is written as soon as it is created::
 
 from typing import Protocol
 
-from fastledger.channelconfig import Orderer
+from fastledger.channelconfig import Bundle, Orderer
+from fastledger.common.errors import Unsupported
 from fastledger.orderer.blockcutter import Batch, Message
 from fastledger.orderer.consensus.batcher import Batcher
 from fastledger.orderer.consensus.chain import (
@@ -31,6 +32,9 @@ class Log(Protocol):
     def next(self) -> bytes:
         """Return the consenter metadata of the next block."""
 
+    def next_config(self, envelope: bytes) -> bytes:
+        """Return that of the next block, which holds a configuration."""
+
 
 class NoLog:
     """Nothing is kept."""
@@ -40,6 +44,11 @@ class NoLog:
 
     def next(self) -> bytes:
         """Return nothing."""
+        return b""
+
+    def next_config(self, envelope: bytes) -> bytes:
+        """Return nothing."""
+        del envelope
         return b""
 
 
@@ -81,6 +90,9 @@ class SoloChain:
             await self._batcher.close()
             await self._support.drained(0)
 
+    def check_update(self, following: Bundle) -> None:
+        """Allow: there is nobody who could be lost."""
+
     async def wait_ready(self) -> None:
         """Return when messages are taken."""
         self._batcher.check_open()
@@ -105,12 +117,21 @@ class SoloChain:
 
     async def _write_config(self, envelope: bytes) -> None:
         block = self._support.create_next([envelope])
-        await self._support.write_config(block, self._log.next())
+        await self._support.write_config(block, self._log.next_config(envelope))
 
 
 def consenter() -> Consenter:
     """Return the kind: whoever has the channel orders it."""
-    return Consenter(_allow, lambda support, _: SoloChain(support))
+    return Consenter(_allow, _chain)
+
+
+def _chain(support: ConsenterSupport, _: bytes) -> SoloChain:
+    if support.is_onboarding:
+        raise Unsupported(
+            f"channel {support.channel_id} is ordered by one orderer alone, so there is none to "
+            "pull its blocks from; join it with its genesis block"
+        )
+    return SoloChain(support)
 
 
 def _allow(channel_id: str, values: Orderer) -> None:
