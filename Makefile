@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CARGO ?= cargo
 FUZZ_SECONDS ?= 60
+SEEDS ?= 10000
 # Later releases of clippy know more lints: what this one finds is an error, what others find a warning.
 CLIPPY := 0.1.95
 LINTS = $(if $(findstring clippy $(CLIPPY),$(shell $(CARGO) clippy --version)),-D warnings)
@@ -20,7 +21,7 @@ BUILT := $(VENV)/.built
 # For our own environment alone: chaincodes and other implementations need other versions than ours.
 $(TOOLS) $(TEST_TOOLS) $(CHECK_TOOLS) $(PROTO_TOOLS) $(BUILT): export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help build demo test test-rust test-python bench check protos fuzz interop emulated clean
+.PHONY: help build demo test test-rust test-python bench check protos fuzz simulate interop emulated clean
 
 help:
 	@echo "make build    the fastledger command, in $(BIN)"
@@ -30,6 +31,7 @@ help:
 	@echo "make check    formatting, lints, types, layers, dependencies"
 	@echo "make protos   the Python modules of protos/, generated again"
 	@echo "make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make simulate Raft clusters from SEEDS=$(SEEDS) seeds, under every fault; prints those that fail"
 	@echo "make interop  comparisons with other implementations, which it fetches; says what it skips"
 	@echo "make emulated the core's tests on other processors, played by qemu; says what it skips"
 	@echo "make clean    removes what was built"
@@ -112,6 +114,9 @@ fuzz:
 	for target in $$($(CARGO) +nightly fuzz list --fuzz-dir rust/fuzz); do \
 		$(CARGO) +nightly fuzz run --fuzz-dir rust/fuzz $$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=25 -rss_limit_mb=4096 || exit 1; done
+
+simulate:
+	$(CARGO) run --release --locked --quiet --package fastledger-raftsim --example simulate -- $(SEEDS)
 
 interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop

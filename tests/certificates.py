@@ -45,8 +45,15 @@ def leaf(issuer: Pair, name: str = "localhost") -> Pair:
     return _make(name, issuer)
 
 
-def _make(name: str, issuer: Pair | None) -> Pair:
-    private = ec.generate_private_key(ec.SECP256R1())
+def renewed(issuer: Pair, pair: Pair, name: str = "localhost") -> Pair:
+    """Another certificate of the same key."""
+    return _make(name, issuer, pair.private)
+
+
+def _make(
+    name: str, issuer: Pair | None, private: ec.EllipticCurvePrivateKey | None = None
+) -> Pair:
+    private = private or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
     names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -17,6 +17,7 @@ import struct
 from collections import defaultdict
 from typing import Any
 
+from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.batcher import Batcher
@@ -117,6 +118,9 @@ class Follower:
     def is_in_place(self) -> bool:
         """Whether this is the chain that the configuration asks for."""
         return self.kind.follows(self.support) == (type(self) is Follower)
+
+    def check_update(self, following: Bundle) -> None:
+        """Allow."""
 
     def start(self) -> None:
         self.is_running = True

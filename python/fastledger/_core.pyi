@@ -562,6 +562,209 @@ class Simulation:
         """Lets go of the state, and of what was read and written; harmless when repeated."""
 
 @final
+class RaftMessage:
+    """A message to another member of a Raft cluster."""
+
+    @property
+    def to(self) -> int: ...
+    @property
+    def kind(self) -> str:
+        """The name in raftpb.MessageType, such as MsgApp."""
+
+    @property
+    def payload(self) -> bytes:
+        """Encoded raftpb.Message, as etcd 3.5 writes it."""
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether report_snapshot must follow, however the sending ends."""
+
+@final
+class RaftEntry:
+    """A committed entry of a Raft log."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def term(self) -> int: ...
+    @property
+    def kind(self) -> int:
+        """raftpb.EntryType: 0 is normal, 1 a change of members; Fabric uses no other."""
+
+    @property
+    def data(self) -> bytes:
+        """Empty for a new leader's first entry, else what was proposed, or an encoded raftpb.ConfChange."""
+
+@final
+class RaftSnapshot:
+    """The application's state at an entry, in place of the log up to there."""
+
+    def __new__(
+        cls, index: int, term: int, members: Sequence[int], data: bytes
+    ) -> RaftSnapshot: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def term(self) -> int: ...
+    @property
+    def members(self) -> list[int]:
+        """Ids in ascending order."""
+
+    @property
+    def data(self) -> bytes: ...
+
+@final
+class RaftReady:
+    """What a RaftNode wants done, in the order of the attributes."""
+
+    @property
+    def messages(self) -> list[RaftMessage]:
+        """To be sent at any time from now on, before save() too."""
+
+    @property
+    def replies(self) -> list[RaftMessage]:
+        """To be sent when save() has returned: votes and acknowledgements."""
+
+    @property
+    def snapshot(self) -> RaftSnapshot | None:
+        """The leader's, to be taken over when save() has returned, before what is committed."""
+
+    @property
+    def committed(self) -> list[RaftEntry]:
+        """To be applied when save() has returned."""
+
+    @property
+    def leader(self) -> int:
+        """Id of the leader, 0 when none is known."""
+
+    @property
+    def term(self) -> int: ...
+    @property
+    def state(self) -> str:
+        """One of follower, precandidate, candidate, leader."""
+
+    @property
+    def must_sync(self) -> bool:
+        """Whether save() has to wait for the disk; a commit index alone has not."""
+
+@final
+class RaftNode:
+    """One member of a Raft cluster: etcd's state machine, and its log on disk. No thread, no clock, no network.
+
+    ready(); send its messages; save(); send its replies; take over its snapshot, apply what is committed; advance(); and
+    again. All else may be called at any time, also while save() waits for the disk.
+    """
+
+    def __new__(
+        cls,
+        folder: str,
+        member: int,
+        *,
+        election_tick: int,
+        heartbeat_tick: int,
+        max_message_bytes: int,
+        max_inflight_messages: int,
+        seed: int,
+        members: Sequence[int] = ...,
+        snapshot: RaftSnapshot | None = None,
+    ) -> RaftNode:
+        """Opens the log in a folder, or makes one there; cuts off what a crash left at its end.
+
+        A new log begins with entries that add ``members``, committed in term 1, or with ``snapshot``, or with nothing: who
+        joins a cluster waits for its leader. Where there is a log both are ignored, and what is committed behind its
+        snapshot is handed out again.
+
+        Raises:
+            LedgerCorrupted: The log is damaged, or another member's.
+            LedgerLocked: Another process, or another handle, has it open.
+            LedgerIo: The disk failed or is full.
+            InputError: Settings that contradict each other.
+        """
+
+    @property
+    def member(self) -> int: ...
+    @property
+    def term(self) -> int: ...
+    @property
+    def leader(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def applied(self) -> int: ...
+    @property
+    def committed(self) -> int: ...
+    @property
+    def first_index(self) -> int: ...
+    @property
+    def last_index(self) -> int: ...
+    @property
+    def snapshot_index(self) -> int:
+        """The newest snapshot's, 0 for none."""
+
+    @property
+    def members(self) -> list[int]:
+        """Ids in ascending order, as of the changes that were applied."""
+
+    @property
+    def transferee(self) -> int:
+        """To whom leadership is being handed over, 0 for nobody."""
+
+    @property
+    def conf_change_pending(self) -> bool:
+        """Whether this member leads, and a change of members may be in the log that is not applied."""
+
+    @property
+    def started_empty(self) -> bool:
+        """Whether the folder held no log when it was opened."""
+
+    @property
+    def torn_bytes(self) -> int:
+        """How many bytes opening cut off."""
+
+    def progress(self) -> list[tuple[int, int, bool, str]]:
+        """Member, entry it has, whether it was heard from lately, and probe, replicate or snapshot; the leader's alone."""
+
+    def tick(self) -> None: ...
+    def step(self, message: bytes | CoreBytes) -> None:
+        """Takes another member's encoded raftpb.Message.
+
+        Raises:
+            InputError: It does not decode, is for another member, from no member, or breaks a rule; nothing has changed.
+            LedgerCorrupted: The leader relies on entries that this log has lost: stop, and never vote again under this id.
+        """
+
+    def campaign(self) -> None: ...
+    def propose(self, data: bytes | CoreBytes) -> None:
+        """Appends data, or raises ProposalDropped where this member does not lead."""
+
+    def propose_conf_change(self, kind: int, member: int) -> None:
+        """Proposes raftpb.ConfChangeType 0, AddNode, or 1, RemoveNode; an empty entry while another is pending."""
+
+    def apply_conf_change(self, entry: RaftEntry) -> list[int]:
+        """Applies a committed entry of kind 1, before advance(); the members after it."""
+
+    def transfer_leadership(self, member: int) -> None: ...
+    def report_unreachable(self, member: int) -> None: ...
+    def report_snapshot(self, member: int, arrived: bool) -> None: ...
+    def has_ready(self) -> bool: ...
+    def ready(self) -> RaftReady | None:
+        """What has to be done, if anything; InputError before the advance() of the one before."""
+
+    def save(self) -> None:
+        """Makes durable what the latest ready() wants saved, by one sync; on LedgerIo nothing of it counts, try again."""
+
+    def advance(self) -> None:
+        """Says that what the latest ready() wanted is done; InputError before its save()."""
+
+    def compact(self, index: int, data: bytes | CoreBytes) -> None:
+        """Keeps ``data`` as the snapshot at an applied entry, and of the log behind it four entries.
+
+        What it stands for must be durable in the block files.
+        """
+
+    def close(self) -> None: ...
+
+@final
 class RangeScan:
     """A range of public keys; what was read of it stands in the read-write set."""
 
@@ -783,8 +986,14 @@ class GrpcHub:
         cert: bytes | None = None,
         key: bytes | None = None,
         server_name: str | None = None,
+        server_key: bytes | None = None,
+        time_shift_s: float = 0.0,
     ) -> GrpcChannel:
-        """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed."""
+        """To host:port or unix:path, with TLS if there are roots; raises ConnectionFailed.
+
+        The server must have `server_key` besides, the DER of a `SubjectPublicKeyInfo`, if there is
+        one; its certificate is judged as of `time_shift_s` ago.
+        """
 
 @final
 class GrpcServer:
@@ -803,8 +1012,12 @@ class GrpcServer:
         client_roots: bytes | None = None,
         require_client_cert: bool = False,
         more_client_roots: Callable[[], bytes] | None = None,
+        time_shift_s: float = 0.0,
     ) -> GrpcServer:
-        """Listens at host:port or unix:path; raises ConnectionFailed."""
+        """Listens at host:port or unix:path; raises ConnectionFailed.
+
+        Clients' certificates are judged as of `time_shift_s` ago.
+        """
 
     @property
     def port(self) -> int: ...
@@ -1462,6 +1675,12 @@ def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None
 
     None where anything about it is out of the ordinary: it does not decode, or has no headers.
     """
+
+def raft_route(message: bytes | CoreBytes) -> tuple[int, int, str, int]:
+    """From whom, to whom, of which kind and in which term an encoded raftpb.Message is."""
+
+def remove_raft_log(folder: str) -> None:
+    """Removes a RaftNode's folder, which is closed, or half removed; a crash leaves it whole or gone."""
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

@@ -32,6 +32,7 @@ USES_CORE = (
     "crypto.py",
     "ledger",
     "msp",
+    "orderer/cluster",
     "orderer/consensus",
     "protoutil",
     "shim",

@@ -44,6 +44,8 @@ class GrpcChannel(grpc.aio.Channel):
             cert=tls.cert or None if tls else None,
             key=tls.key or None if tls else None,
             server_name=tls.override if tls else None,
+            server_key=tls.server_key if tls else None,
+            time_shift_s=tls.time_shift_s if tls else 0.0,
         )
         self.route = Route(hub, core)
 

@@ -216,6 +216,7 @@ class GrpcServer:
                 client_roots=tls.client_roots if tls else None,
                 require_client_cert=tls.require_client_cert if tls else False,
                 more_client_roots=self._client_roots,
+                time_shift_s=tls.time_shift_s if tls else 0.0,
             )
         except ListenFailed as error:
             hint = "name another address, or stop the node that has it"

@@ -24,29 +24,39 @@ class TlsConfig:
         client_roots: Certificate authorities of clients.
         require_client_cert: Mutual TLS: a client without a certificate of ``client_roots`` is
             refused. Fabric's ``clientAuthRequired``.
+        more_roots: Whether authorities of clients are asked for at each handshake, too.
+        time_shift_s: Clients' certificates are judged as of so long ago. Fabric's
+            ``TLSHandshakeTimeShift``, for the rescue of a network whose certificates have ended.
     """
 
     cert: bytes
     key: bytes
     client_roots: bytes = b""
     require_client_cert: bool = False
+    more_roots: bool = False
+    time_shift_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no handshake could use."""
         _must_be_pem(self.cert, b"CERTIFICATE", "TLS certificate")
         _must_be_pem(self.key, b"PRIVATE KEY", "TLS private key")
-        if self.require_client_cert:
+        if self.require_client_cert and not self.more_roots:
             _must_be_pem(self.client_roots, b"CERTIFICATE", "client root certificates")
 
     @staticmethod
     def load(
-        cert: Path, key: Path, client_roots: list[Path] | None = None, *, require: bool = False
+        cert: Path,
+        key: Path,
+        client_roots: list[Path] | None = None,
+        *,
+        require: bool = False,
+        more_roots: bool = False,
+        time_shift_s: float = 0.0,
     ) -> "TlsConfig":
         """Read the files."""
         roots = b"".join(read_file(path, "client root certificate") for path in client_roots or [])
-        return TlsConfig(
-            read_file(cert, "TLS certificate"), read_file(key, "TLS private key"), roots, require
-        )
+        pair = read_file(cert, "TLS certificate"), read_file(key, "TLS private key")
+        return TlsConfig(*pair, roots, require, more_roots, time_shift_s)
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the context of an HTTP server.
@@ -86,12 +96,17 @@ class ClientTls:
         key: Its private key.
         override: Host name to look for in the server's certificate instead of the address's;
             Fabric's ``serverhostoverride``.
+        server_key: The key that the server must have besides, DER of a ``SubjectPublicKeyInfo``;
+            any where it is empty.
+        time_shift_s: The server's certificate is judged as of so long ago.
     """
 
     roots: bytes
     cert: bytes = b""
     key: bytes = b""
     override: str = ""
+    server_key: bytes = b""
+    time_shift_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no handshake could use."""

@@ -23,6 +23,7 @@
     ├── NodeFailed           a node of the test network does not do its part
     ├── ProposalRefused      a peer answered a proposal with a bad status
     ├── BroadcastRefused     an orderer did not take a transaction
+    ├── ProposalDropped      a member of a Raft cluster does not lead, so it orders nothing
     ├── DeliverEnded         a node ended a stream of blocks before what was asked for came
     ├── IdentityRefused      an identity is not valid under its MSP, or did not sign this
     ├── PolicyUnsatisfied    who signed is not whom a policy asks for
@@ -142,6 +143,10 @@ class ProposalRefused(FastledgerError):
     def __str__(self) -> str:
         """Say it in one line."""
         return f"status {self.status}: {self.message}"
+
+
+class ProposalDropped(FastledgerError):
+    """A member of a Raft cluster does not lead, or hands leadership over; the leader may be asked."""
 
 
 class BroadcastRefused(FastledgerError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.comm import TlsConfig
-from fastledger.common.settings import files, flag, optional_file
+from fastledger.common.settings import files, flag, optional_file, seconds
 
 _ENABLED = "Serve with TLS."
 _CERT = "The server's certificate chain."
@@ -41,7 +41,18 @@ class ServerTls:
         """
         if not self.enabled or self.cert is None or self.key is None:
             return None
-        return TlsConfig.load(self.cert, self.key, list(self.client_roots), require=self.required)
+        return TlsConfig.load(
+            self.cert,
+            self.key,
+            list(self.client_roots),
+            require=self.required,
+            time_shift_s=self.time_shift_s,
+        )
+
+    @property
+    def time_shift_s(self) -> float:
+        """How long ago it is for who judges clients' certificates."""
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +64,19 @@ class OrdererServerTls(ServerTls):
     key: Path | None = optional_file("PrivateKey", _KEY)
     required: bool = flag("ClientAuthRequired", False, _REQUIRED)
     client_roots: tuple[Path, ...] = files("ClientRootCAs", _ROOTS)
+
+
+@dataclass(frozen=True, slots=True)
+class OrdererGeneralTls(OrdererServerTls):
+    """``General.TLS``."""
+
+    handshake_shift_s: float = seconds(
+        "TLSHandshakeTimeShift",
+        0,
+        "Clients' and other orderers' certificates are judged as of so long ago.",
+    )
+
+    @property
+    def time_shift_s(self) -> float:
+        """How long ago it is for who judges certificates."""
+        return self.handshake_shift_s

@@ -130,3 +130,8 @@ def creator_of_envelope(envelope: Envelope) -> bytes:
         return signed_data(envelope).identity
     except InputError:
         return b""
+
+
+def config_of(envelope: bytes) -> bytes:
+    """Return the encoded ``common.ConfigEnvelope`` of an encoded CONFIG envelope."""
+    return Payload.FromString(Envelope.FromString(envelope).payload).data

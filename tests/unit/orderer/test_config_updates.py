@@ -78,7 +78,7 @@ REFUSED = {
         METADATA + "update of more than one consenter at a time is not supported, requested "
         "changes: add 2 node(s), remove 0 node(s)"
     ),
-    "one more consenter": "this orderer runs channels with one",
+    "one more consenter": "which takes TLS between orderers",
     "another key": "none of its consenters is this orderer",
     "BFT at once": (
         MAINTENANCE + "attempted to change consensus type from etcdraft to BFT, "

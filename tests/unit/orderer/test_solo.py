@@ -16,8 +16,22 @@ from fastledger.orderer.consensus.chain import (
 )
 from fastledger.orderer.consensus.etcdraft.consenter import single_consenter_chain
 from fastledger.orderer.consensus.solo.chain import SoloChain
-from fastledger.protos.common.common_pb2 import Metadata
+from fastledger.protos.common.common_pb2 import Envelope, Metadata
+from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata, Consenter
 from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata
+
+
+class Alone(Support):
+    """A channel with one etcdraft consenter; its configurations change nothing of that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        metadata = ConfigMetadata(consenters=[Consenter(host="orderer")])
+        self.orderer.consensus_metadata = metadata.SerializeToString()
+        self.bundle = self
+
+    def apply(self, config: bytes) -> "Alone":
+        return self
 
 
 def kept(consenter_metadata: bytes) -> BlockMetadata:
@@ -76,7 +90,7 @@ def test_a_halted_chain_writes_what_it_took_and_takes_nothing() -> None:
 
 def test_nobody_speaks_to_a_chain_of_one() -> None:
     async def story() -> None:
-        support = cast("ConsenterSupport", Support())
+        support = cast("ConsenterSupport", Alone())
         for chain in (SoloChain(support), single_consenter_chain(support, b"")):
             chain.start()
             with pytest.raises(
@@ -91,13 +105,13 @@ def test_a_single_consenter_counts_the_log_as_a_real_one() -> None:
     """The first block of a real channel stands at place 3; a restart opens a new term."""
 
     async def story() -> None:
-        support = Support()
+        support = Alone()
         support.orderer.batch_size.max_message_count = 1
         chain = single_consenter_chain(cast("ConsenterSupport", support), b"")
         chain.start()
         assert chain.standing == Standing(Relation.CONSENTER, Status.ACTIVE)
         await chain.order(message(b"a"), 0)
-        await chain.configure(b"config", 0)
+        await chain.configure(Envelope().SerializeToString(), 0)
         assert [kept(metadata) for _, metadata in support.written] == [
             BlockMetadata(consenter_ids=[1], next_consenter_id=2, raft_index=index)
             for index in (3, 4)

@@ -12,7 +12,6 @@ from fastledger.common.config import Config
 from fastledger.common.settings import (
     file,
     flag,
-    optional_file,
     seconds,
     section,
     size,
@@ -22,12 +21,11 @@ from fastledger.common.settings import (
 from fastledger.deliver.handler import TIME_WINDOW_S
 from fastledger.msp.settings import CryptoProvider
 from fastledger.node.operations_config import OrdererOperations
+from fastledger.node.orderer.cluster import MAX_PORT, Cluster, Consensus, Reconnecting
 from fastledger.node.orderer.unheeded import UNHEEDED
-from fastledger.node.tls import OrdererServerTls
+from fastledger.node.tls import OrdererGeneralTls, OrdererServerTls
 from fastledger.orderer.channelparticipation.restapi import MAX_REQUEST_BODY_BYTES
-from fastledger.orderer.replication.settings import ReplicationSettings
 
-MAX_PORT = 65_535
 _METHODS = ("none", "file")
 
 
@@ -69,7 +67,7 @@ class General:
 
     host: str = text("ListenAddress", "127.0.0.1", "Where the orderer serves.")
     port: int = whole("ListenPort", 7050, "Its port; 0 is a free one.", least=0, most=MAX_PORT)
-    tls: OrdererServerTls = section("TLS", OrdererServerTls)
+    tls: OrdererGeneralTls = section("TLS", OrdererGeneralTls)
     keepalive: Keepalive = section("Keepalive", Keepalive)
     max_message_bytes: int = whole(
         "MaxRecvMsgSize",
@@ -81,18 +79,8 @@ class General:
     )
     bootstrap: Bootstrap = section("", Bootstrap)
     throttling: Throttling = section("Throttling", Throttling)
-    replication: ReplicationSettings = section("Cluster", ReplicationSettings)
-    client_certificate: Path | None = optional_file(
-        "Cluster.ClientCertificate", "What other orderers are shown; TLS.Certificate without it."
-    )
-    client_key: Path | None = optional_file(
-        "Cluster.ClientPrivateKey", "Its key; TLS.PrivateKey without it."
-    )
-    cluster_certificate: Path | None = optional_file(
-        "Cluster.ServerCertificate",
-        "Certificate by which etcdraft configurations name the orderer; TLS.Certificate without "
-        "it.",
-    )
+    cluster: Cluster = section("Cluster", Cluster)
+    reconnecting: Reconnecting = section("Backoff", Reconnecting)
     msp_folder: Path = file("LocalMSPDir", "msp", "MSP folder of the orderer's identity.")
     mspid: str = text("LocalMSPID", "SampleOrg", "Its MSP.")
     provider: CryptoProvider = section("", CryptoProvider)
@@ -136,6 +124,7 @@ class OrdererConfig:
     location: Path = file(
         "FileLedger.Location", "/var/hyperledger/production/orderer", "Where blocks are kept."
     )
+    consensus: Consensus = section("Consensus", Consensus)
     operations: OrdererOperations = section("", OrdererOperations)
     admin: Admin = section("", Admin)
 

@@ -4,11 +4,12 @@
 ::
 
     General.ListenAddress:ListenPort   gRPC: orderer.AtomicBroadcast
+    General.Cluster.ListenAddress      gRPC: orderer.Cluster; without it, at the general address
     Admin.ListenAddress                HTTP: channel participation
     Operations.ListenAddress           HTTP: health, version, log levels, metrics
 """
 
-from fastledger.comm import GrpcServer, TlsConfig
+from fastledger.comm import GrpcServer
 from fastledger.comm.http import HttpServer
 from fastledger.comm.tls import read_file
 from fastledger.common import log
@@ -16,13 +17,17 @@ from fastledger.common.config import Config
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity, check_msp_settings
 from fastledger.node.operations import Operations
+from fastledger.node.orderer.clusterparts import ClusterParts, own_server
 from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling, read
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
+from fastledger.orderer.cluster import ClusterService
+from fastledger.orderer.cluster.expiration import ExpirationCheck
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.replication.replication import Replication
 from fastledger.orderer.server import AtomicBroadcast
 from fastledger.orderer.throttle import Throttle
+from fastledger.protoutil.signer import Signer
 
 STOP_GRACE_S = 0.2
 """Streams get so long to end when the node stops."""
@@ -45,11 +50,11 @@ class OrdererNode:
         tls = general.tls.load()
         check_msp_settings(config, "general")
         signer = SigningIdentity.load(general.msp_folder, general.mspid)
-        replication = Replication(signer, general.replication, *_client_pair(general, tls))
+        self._parts = ClusterParts.load(settings, tls) if tls else None
         self.registrar = Registrar(
             Ledgers(settings.location),
             signer,
-            Consenters(_cluster_certificate(general, tls), replication),
+            _consenters(general, signer, self._parts),
             check_expirations=not general.ignores_expirations,
         )
         self._bootstrap = _bootstrap_block(general.bootstrap)
@@ -61,6 +66,7 @@ class OrdererNode:
             client_roots=self.registrar.tls_roots if mutual else None,
         )
         self._server.add(self._service(mutual_tls=mutual).register)
+        self._cluster_server = self._serve_cluster(general)
         self._admin = self._admin_server(settings.admin)
         self._operations = Operations.of(settings.operations)
 
@@ -86,16 +92,23 @@ class OrdererNode:
             await self._operations.start()
         if self._admin:
             await self._admin.start()
+        if self._cluster_server:
+            await self._cluster_server.start()
+            _logger.info("Starting cluster listener on %s", self._cluster_server.address)
         await self._server.start()
         _logger.info("Beginning to serve requests at %s", self._server.address)
 
     async def stop(self) -> None:
         """End streams, write what was taken, close everything."""
         await self._server.stop(STOP_GRACE_S)
+        if self._cluster_server:
+            await self._cluster_server.stop(STOP_GRACE_S)
         for server in (self._admin, self._operations):
             if server:
                 await server.stop()
         await self.registrar.close()
+        if self._parts:
+            await self._parts.comm.close()
 
     async def _check(self) -> None:
         self.registrar.check()
@@ -110,6 +123,20 @@ class OrdererNode:
             # Else anybody could make up clients, among whom the rate is divided.
             throttle=_throttle(general.throttling) if mutual_tls else None,
         )
+
+    def _serve_cluster(self, general: General) -> GrpcServer | None:
+        """Let other orderers in, at a listener of their own, or else at the general one."""
+        if self._parts is None:
+            return None
+        own = own_server(general.cluster, general.server_limits, self.registrar.tls_roots)
+        warning_s = general.cluster.warning_s
+        service = ClusterService(
+            self._parts.comm,
+            self.registrar.channel,
+            lambda address, end: ExpirationCheck(address, end, warning_s),
+        )
+        (own or self._server).add(service.register)
+        return own
 
     def _admin_server(self, admin: Admin) -> HttpServer | None:
         if not admin.address:
@@ -127,25 +154,12 @@ def _throttle(throttling: Throttling) -> Throttle | None:
     return Throttle(throttling.rate, throttling.inactivity_s)
 
 
-def _cluster_certificate(general: General, tls: TlsConfig | None) -> bytes | None:
-    """Return the certificate by which etcdraft configurations name this node."""
-    own = general.cluster_certificate
-    if own is not None:
-        return read_file(own, "certificate General.Cluster.ServerCertificate")
-    return tls.cert if tls else None
-
-
-def _client_pair(general: General, tls: TlsConfig | None) -> tuple[bytes, bytes]:
-    """Return certificate and key that other orderers are shown; empty where there is no TLS."""
-    if tls is None:
-        return b"", b""
-    certificate, key = general.client_certificate, general.client_key
-    if certificate is None or key is None:
-        return tls.cert, tls.key
-    return (
-        read_file(certificate, "certificate General.Cluster.ClientCertificate"),
-        read_file(key, "private key General.Cluster.ClientPrivateKey"),
-    )
+def _consenters(general: General, signer: Signer, parts: ClusterParts | None) -> Consenters:
+    """Make the kinds of consensus; without TLS there are no other orderers."""
+    settings = general.cluster.replication
+    if parts is None:
+        return Consenters(None, Replication(signer, settings))
+    return Consenters(parts.certificate, Replication(signer, settings, *parts.pair), parts.raft)
 
 
 def _bootstrap_block(bootstrap: Bootstrap) -> bytes | None:

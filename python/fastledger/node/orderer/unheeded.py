@@ -3,7 +3,6 @@
 
 from fastledger.common.catalogue import Unheeded
 
-_ALONE = "an orderer is the only one of its channels, and connects to no other"
 _HSM = "keys are read from files, never from a security module"
 _PROFILER = "it is a setting of Go's profiler"
 _TRACES = "requests are not written to files"
@@ -14,19 +13,11 @@ _TIME = "certificates are judged by the time that it is"
 _ROOTS = "what clients' certificates have to come from is ClientRootCAs"
 
 _CURRENT = {
-    "General.TLS.RootCAs": Unheeded(_ALONE),
-    "General.TLS.TLSHandshakeTimeShift": Unheeded(_TIME),
+    "General.TLS.RootCAs": Unheeded("other orderers are trusted by General.Cluster.RootCAs"),
     "General.Keepalive.ServerMinInterval": Unheeded("a client may ping as often as it likes"),
     "General.ConnectionTimeout": Unheeded("a TLS handshake may take 10 s"),
-    "General.Backoff.BaseDelay": Unheeded(_ALONE),
-    "General.Backoff.Multiplier": Unheeded(_ALONE),
-    "General.Backoff.MaxDelay": Unheeded(_ALONE),
+    "General.Backoff.Multiplier": Unheeded("pauses grow by 1.6 with each attempt"),
     "General.MaxSendMsgSize": Unheeded("what is sent is bounded by MaxRecvMsgSize, too"),
-    "General.Cluster.ListenAddress": Unheeded(_ALONE),
-    "General.Cluster.ListenPort": Unheeded(_ALONE),
-    "General.Cluster.ServerPrivateKey": Unheeded(_ALONE),
-    "General.Cluster.RootCAs": Unheeded(_ALONE),
-    "General.Cluster.RPCTimeout": Unheeded(_ALONE, idle=("7s",)),
     "General.Cluster.ReplicationBufferSize": Unheeded(
         "a block that is pulled is stored before the next one is read", idle=(20_971_520,)
     ),
@@ -36,9 +27,6 @@ _CURRENT = {
     "General.Cluster.ReplicationPolicy": Unheeded(
         "a block is pulled from one orderer, and its signatures decide", idle=("consensus",)
     ),
-    "General.Cluster.SendBufferSize": Unheeded(_ALONE, idle=(10, 100)),
-    "General.Cluster.CertExpirationWarningThreshold": Unheeded(_ALONE, idle=("168h",)),
-    "General.Cluster.TLSHandshakeTimeShift": Unheeded(_ALONE),
     "General.Profile.Enabled": Unheeded(_PROFILER),
     "General.Profile.Address": Unheeded(_PROFILER),
     "General.BCCSP.SW.FileKeyStore.KeyStore": Unheeded("keys are those of LocalMSPDir"),
@@ -57,7 +45,10 @@ _CURRENT = {
     "Metrics.Statsd.Address": Unheeded(_STATSD),
     "Metrics.Statsd.WriteInterval": Unheeded(_STATSD),
     "Metrics.Statsd.Prefix": Unheeded(_STATSD),
-    "Consensus.*": Unheeded("the block files are the only log of an orderer that is alone"),
+    "Consensus.SnapDir": Unheeded(
+        "a raft log keeps its snapshots with its entries, in WALDir",
+        idle=("/var/hyperledger/production/orderer/etcdraft/snapshot",),
+    ),
 }
 
 _FORMER = {

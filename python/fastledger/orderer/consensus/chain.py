@@ -159,6 +159,9 @@ class ConsenterSupport(BatcherSupport, Protocol):
     def changed(self) -> None:
         """Learn that the chain's `errored` is another."""
 
+    def fail(self, error: Exception) -> None:
+        """Have the channel fail, for good: no more messages are taken, no more blocks written."""
+
     def switch_chain(self) -> None:
         """Have the kind make the channel's chain anew, and put it in this one's place.
 
@@ -185,6 +188,15 @@ class Chain(Protocol):
     @property
     def errored(self) -> bool:
         """Whether no block will follow for now, and who waits for one should ask elsewhere."""
+
+    def check_update(self, following: Bundle) -> None:
+        """Refuse a configuration that the consenters, as they are now, would not survive.
+
+        What a configuration must be by itself, and after the one in force, is for the kind's rules.
+
+        Raises:
+            InputError: The configuration would lose the channel.
+        """
 
     def start(self) -> None:
         """Begin to take messages."""
@@ -238,3 +250,6 @@ class Consenter:
     """Whether a configuration makes this orderer a consenter (``IsChannelMember``).
 
     One that is none follows others; so does one that joins with a later block than the first."""
+
+    forget: Callable[[str], None] = lambda _: None
+    """Deletes what the kind keeps of a channel, by name, that is being removed here."""

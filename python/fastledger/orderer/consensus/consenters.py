@@ -19,6 +19,7 @@ class Consenters:
         self,
         server_certificate: bytes | None = None,
         replication: Replication | None = None,
+        raft: etcdraft.RaftParts | None = None,
         others: Mapping[str, Consenter] = MappingProxyType({}),
     ) -> None:
         """Know this node.
@@ -26,11 +27,12 @@ class Consenters:
         Args:
             server_certificate: Its PEM TLS certificate; None where TLS is off.
             replication: How it pulls blocks from others; None where it follows nobody.
+            raft: What it has for raft among several; None where it orders alone.
             others: Kinds besides those of this package.
         """
         self._kinds = {
             "solo": solo.consenter(),
-            "etcdraft": etcdraft.consenter(server_certificate, replication),
+            "etcdraft": etcdraft.consenter(server_certificate, replication, raft),
             **others,
         }
 
@@ -43,3 +45,8 @@ class Consenters:
                 f"{', '.join(self._kinds)}"
             )
         return kind
+
+    def forget(self, channel_id: str) -> None:
+        """Delete what any kind keeps of a channel; it may take a while."""
+        for kind in self._kinds.values():
+            kind.forget(channel_id)

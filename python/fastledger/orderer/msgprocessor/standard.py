@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges the messages of one channel (Fabric: ``msgprocessor.StandardChannel``)."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
@@ -38,6 +39,9 @@ class Channel(Protocol):
 
     def check_supported(self, bundle: Bundle) -> None:
         """Refuse a configuration that this orderer cannot run; raises a FastledgerError."""
+
+    def check_update(self, following: Bundle) -> None:
+        """Refuse one that the channel's consenters would not survive; raises InputError."""
 
 
 class StandardChannel:
@@ -86,7 +90,7 @@ class StandardChannel:
         try:
             encoded = bundle.propose_update(message.encoded)
             following = bundle.apply(encoded)
-            check_successor(bundle, following)
+            check_successor(bundle, following, self._channel.check_update)
         except FastledgerError as error:
             raise Rejected(f"{with_context}: {error}") from error
         config = signed_envelope(
@@ -147,10 +151,13 @@ class StandardChannel:
             ) from error
 
 
-def check_successor(current: Bundle, following: Bundle) -> None:
+def check_successor(
+    current: Bundle, following: Bundle, check_update: Callable[[Bundle], None]
+) -> None:
     """Refuse a configuration that other orderers could not go on with, or its own consensus.
 
-    Fabric: ``ChainSupport.ProposeConfigUpdate``.
+    ``check_update`` asks the consenters as they are now. Fabric:
+    ``ChainSupport.ProposeConfigUpdate``.
 
     Raises:
         InputError: It may not follow the current one.
@@ -162,6 +169,7 @@ def check_successor(current: Bundle, following: Bundle) -> None:
         raise InputError(f"config update is not compatible: {error}") from error
     try:
         rules_of(current).check_update(current, following)
+        check_update(following)
     except InputError as error:
         raise InputError(
             f"consensus metadata update for channel config update is invalid: {error}"

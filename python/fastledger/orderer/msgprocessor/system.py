@@ -15,7 +15,7 @@ from fastledger.orderer.errors import ChannelDoesNotExist, MaintenanceMode, Reje
 from fastledger.orderer.msgprocessor.maintenance import NORMAL
 from fastledger.orderer.msgprocessor.message import OrdererMessage, decode, open_envelope
 from fastledger.orderer.msgprocessor.standard import Channel, StandardChannel
-from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Payload
+from fastledger.protos.common.common_pb2 import Envelope, HeaderType
 from fastledger.protos.common.configtx_pb2 import ConfigEnvelope
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.protoutil.signer import Signer
@@ -120,8 +120,3 @@ def created_channel(config: bytes) -> bytes | None:
     if message.type != HeaderType.ORDERER_TRANSACTION:
         return None
     return decode(Envelope, message.data, "Envelope").SerializeToString()
-
-
-def config_of(envelope: bytes) -> bytes:
-    """Return the encoded ConfigEnvelope of a CONFIG envelope."""
-    return Payload.FromString(Envelope.FromString(envelope).payload).data

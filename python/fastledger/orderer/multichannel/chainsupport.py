@@ -22,12 +22,13 @@ from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
-from fastledger.orderer.msgprocessor.system import config_of, created_channel
+from fastledger.orderer.msgprocessor.system import created_channel
 from fastledger.orderer.multichannel.chainslot import ChainSlot
 from fastledger.orderer.multichannel.joinblock import JoinBlock
 from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
+from fastledger.protoutil.envelope import config_of
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("orderer.common.multichannel")
@@ -267,6 +268,10 @@ class ChainSupport:
         values = orderer_of(bundle)
         self._consenters.of(values).check(bundle.channel_id, values)
 
+    def check_update(self, following: Bundle) -> None:
+        """Refuse a configuration that the consenters would not survive; raises InputError."""
+        self._slot.chain.check_update(following)
+
     # What the registrar asks.
 
     @property
@@ -309,7 +314,7 @@ class ChainSupport:
         try:
             return self._writer.is_next(block)
         except BlockNotNext as error:
-            self._fail(error)
+            self.fail(error)
             raise
 
     def _effect(self, block: Block) -> Bundle | None:
@@ -349,10 +354,10 @@ class ChainSupport:
 
     def _told_of_chain(self, failure: Exception | None) -> None:
         if failure is not None:
-            self._fail(failure)
+            self.fail(failure)
         self.changed()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """Write nothing any more."""
         _logger.critical("[channel: %s] failed: %s", self.channel_id, error)
         self._stopped = error

@@ -327,8 +327,9 @@ class Registrar:
         try:
             await channel.support.halt()
             channel.store.close()
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._ledgers.remove, channel_id)
+            # First what consensus keeps: without its blocks it would contradict a new channel's.
+            await asyncio.to_thread(self._consenters.forget, channel_id)
+            await asyncio.to_thread(self._ledgers.remove, channel_id)
         except (FastledgerError, OSError) as error:
             self._removals[channel_id].failed = True
             _logger.error("cannot remove ledger '%s': %s", channel_id, error)

@@ -33,8 +33,13 @@ def endpoints_of(bundle: Bundle) -> tuple[Endpoint, ...]:
     )
     if own:
         return own
-    roots = _roots(bundle, orgs)
+    roots = orderer_roots(bundle)
     return tuple(Endpoint(address, roots) for address in bundle.orderer_addresses)
+
+
+def orderer_roots(bundle: Bundle) -> bytes:
+    """Return the PEM of the TLS CAs of all orderers' organizations."""
+    return _roots(bundle, bundle.orderer.orgs if bundle.orderer is not None else ())
 
 
 def _roots(bundle: Bundle, mspids: Iterable[str]) -> bytes:

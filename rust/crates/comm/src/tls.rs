@@ -3,6 +3,7 @@
 //! requests may be bound; whether they must show one, and of whom, is the server's choice.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -19,12 +20,13 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::CommError;
 use crate::told;
-use crate::trust::Trust;
+use crate::trust::{Trust, earlier};
 
 /// Gives the PEM of clients' authorities beside those that were configured; asked at each handshake.
 pub type ClientRoots = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// What a server shows, and whom it lets in; certificates and keys in PEM.
+#[derive(Default)]
 pub struct ServerTls {
     /// The certificate chain, the server's own first.
     pub cert: Vec<u8>,
@@ -36,6 +38,8 @@ pub struct ServerTls {
     pub require_client_cert: bool,
     /// More authorities of clients.
     pub more_client_roots: Option<ClientRoots>,
+    /// Clients' certificates are judged as of so long ago, to let in those that have ended since.
+    pub time_shift: Duration,
 }
 
 /// Makes acceptors, a new one when the authorities have changed.
@@ -85,9 +89,10 @@ fn acceptor(tls: &ServerTls, roots: &[u8], strict: bool) -> Result<TlsAcceptor, 
         if added == 0 && strict && tls.more_client_roots.is_none() {
             return Err(CommError::Tls("there is no usable authority of clients".to_owned()));
         }
-        WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
+        let authorities = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider)
             .build()
-            .map_err(|error| wrong("the authorities of clients", &error))?
+            .map_err(|error| wrong("the authorities of clients", &error))?;
+        Arc::new(ClientsEarlier { authorities, time_shift: tls.time_shift })
     } else {
         Arc::new(AnyClient(provider))
     };
@@ -145,7 +150,56 @@ impl ClientCertVerifier for AnyClient {
     }
 }
 
+/// Judges clients' certificates as of an earlier time.
+#[derive(Debug)]
+struct ClientsEarlier {
+    authorities: Arc<dyn ClientCertVerifier>,
+    time_shift: Duration,
+}
+
+impl ClientCertVerifier for ClientsEarlier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.authorities.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.authorities.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.authorities.verify_client_cert(shown, intermediates, earlier(now, self.time_shift))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls12_signature(message, cert, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls13_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
+
 /// What a client trusts, and what it shows; in PEM.
+#[derive(Default)]
 pub struct ClientTls {
     /// Authorities of servers.
     pub roots: Vec<u8>,
@@ -153,6 +207,10 @@ pub struct ClientTls {
     pub pair: Option<(Vec<u8>, Vec<u8>)>,
     /// Name to look for in the server's certificate; the address's where it is empty.
     pub server_name: String,
+    /// The key that the server must have besides, as the DER of a `SubjectPublicKeyInfo`; any where it is empty.
+    pub server_key: Vec<u8>,
+    /// The server's certificate is judged as of so long ago.
+    pub time_shift: Duration,
 }
 
 /// What makes connections to a server, and the name to look for in its certificate.
@@ -163,9 +221,8 @@ pub(crate) fn connector(tls: &ClientTls, address: &str) -> Result<(TlsConnector,
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(|error| wrong("the server's name", &error))?;
     let provider = Arc::new(default_provider());
-    let roots = CertificateDer::pem_slice_iter(&tls.roots).filter_map(Result::ok).collect();
-    let trust =
-        Trust::new(roots, Arc::clone(&provider)).map_err(|error| wrong("the authorities of servers", &error))?;
+    let trust = Trust::new(&tls.roots, tls.server_key.clone(), tls.time_shift, Arc::clone(&provider))
+        .map_err(|error| wrong("the authorities of servers", &error))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(DEFAULT_VERSIONS)
         .map_err(|error| wrong("the protocol", &error))?

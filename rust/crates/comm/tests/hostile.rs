@@ -262,9 +262,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
     let tls = ServerTls {
         cert: std::fs::read(pair.with_extension("crt")).unwrap(),
         key: std::fs::read(&pair).unwrap(),
-        client_roots: Vec::new(),
-        require_client_cert: false,
-        more_client_roots: None,
+        ..Default::default()
     };
     let server = Server::start("127.0.0.1:0", Some(tls), Limits::default()).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
@@ -280,7 +278,7 @@ fn handshakes_that_lead_nowhere_do_not_keep_others_out() {
         open.push(stream);
     }
     let roots = std::fs::read(pair.with_extension("crt")).unwrap();
-    let tls = fastledger_comm::ClientTls { roots, pair: None, server_name: String::new() };
+    let tls = fastledger_comm::ClientTls { roots, ..Default::default() };
     let hub = fastledger_comm::Hub::new().unwrap();
     let address = format!("localhost:{}", server.port());
     let channel = hub.channel(&address, Some(&tls), fastledger_comm::ClientLimits::default()).unwrap();

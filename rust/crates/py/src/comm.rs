@@ -33,7 +33,7 @@ pub(crate) struct GrpcServer(Server);
 #[pymethods]
 impl GrpcServer {
     #[staticmethod]
-    #[pyo3(signature = (address, *, max_message_bytes, max_calls, keepalive_s, keepalive_timeout_s, cert=None, key=None, client_roots=None, require_client_cert=false, more_client_roots=None))]
+    #[pyo3(signature = (address, *, max_message_bytes, max_calls, keepalive_s, keepalive_timeout_s, cert=None, key=None, client_roots=None, require_client_cert=false, more_client_roots=None, time_shift_s=0.0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn start(
         py: Python<'_>,
@@ -47,7 +47,9 @@ impl GrpcServer {
         client_roots: Option<Vec<u8>>,
         require_client_cert: bool,
         more_client_roots: Option<Py<PyAny>>,
+        time_shift_s: f64,
     ) -> PyResult<Self> {
+        let time_shift = seconds(py, "time_shift_s", time_shift_s)?;
         let limits = Limits {
             max_message_bytes,
             max_calls,
@@ -61,6 +63,7 @@ impl GrpcServer {
             client_roots: client_roots.unwrap_or_default(),
             require_client_cert,
             more_client_roots: more_client_roots.map(ask),
+            time_shift,
         });
         door::work(py, || Server::start(&address, tls, limits), error::comm).map(Self)
     }
@@ -169,7 +172,7 @@ impl GrpcHub {
         events
     }
 
-    #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None))]
+    #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None, server_key=None, time_shift_s=0.0))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn channel(
         &self,
@@ -183,6 +186,8 @@ impl GrpcHub {
         cert: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
         server_name: Option<String>,
+        server_key: Option<Vec<u8>>,
+        time_shift_s: f64,
     ) -> PyResult<GrpcChannel> {
         let limits = ClientLimits {
             max_message_bytes,
@@ -190,8 +195,14 @@ impl GrpcHub {
             keepalive_timeout: seconds(py, "keepalive_timeout_s", keepalive_timeout_s)?,
             max_backoff: seconds(py, "max_backoff_s", max_backoff_s)?,
         };
-        let tls =
-            roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: server_name.unwrap_or_default() });
+        let time_shift = seconds(py, "time_shift_s", time_shift_s)?;
+        let tls = roots.map(|roots| ClientTls {
+            roots,
+            pair: cert.zip(key),
+            server_name: server_name.unwrap_or_default(),
+            server_key: server_key.unwrap_or_default(),
+            time_shift,
+        });
         let channel = door::work(py, || self.hub.channel(address, tls.as_ref(), limits), error::comm)?;
         Ok(GrpcChannel { channel, held: Arc::clone(&self.held) })
     }

@@ -3,9 +3,11 @@
 
 use fastledger_comm::CommError;
 use fastledger_committer::CommitError;
+use fastledger_consensus::StepError;
 use fastledger_defect::Defect;
 use fastledger_identity::IdentityError;
 use fastledger_ledger::LedgerError;
+use fastledger_raftlog::LogError;
 use fastledger_simulator::Failure;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
@@ -140,4 +142,29 @@ pub(crate) fn identity(py: Python<'_>, error: IdentityError) -> PyErr {
             raise(py, "BlockRefused", (block, reason))
         }
     }
+}
+
+/// A message or a proposal that a member of a Raft cluster does not take.
+pub(crate) fn raft(py: Python<'_>, error: &StepError) -> PyErr {
+    let class = match error {
+        StepError::Dropped(_) => "ProposalDropped",
+        StepError::LostEntries { .. } => "LedgerCorrupted",
+        StepError::Undecodable(_)
+        | StepError::Local { .. }
+        | StepError::Misdirected { .. }
+        | StepError::Stranger { .. }
+        | StepError::Malformed { .. } => "InputError",
+    };
+    raise(py, class, (error.to_string(),))
+}
+
+/// An error of a Raft log.
+pub(crate) fn raft_log(py: Python<'_>, error: LogError) -> PyErr {
+    let class = match error {
+        LogError::Io { .. } => "LedgerIo",
+        LogError::InUse { .. } => "LedgerLocked",
+        LogError::Damaged { .. } | LogError::OtherMember { .. } => "LedgerCorrupted",
+        LogError::TooLarge { .. } => "InputError",
+    };
+    raise(py, class, (error.to_string(),))
 }

@@ -23,6 +23,7 @@ mod identity;
 mod ledger;
 mod private;
 mod proposal;
+mod raft;
 mod result;
 mod sections;
 mod shim;
@@ -76,6 +77,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<identity::SigningKey>()?;
     module.add_class::<proposal::EndorsedResponse>()?;
     module.add_class::<proposal::Proposal>()?;
+    module.add_class::<raft::RaftEntry>()?;
+    module.add_class::<raft::RaftMessage>()?;
+    module.add_class::<raft::RaftNode>()?;
+    module.add_class::<raft::RaftReady>()?;
+    module.add_class::<raft::RaftSnapshot>()?;
     module.add_class::<sections::AnchorPeer>()?;
     module.add_class::<sections::Application>()?;
     module.add_class::<sections::BatchSize>()?;
@@ -113,6 +119,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
+    module.add_function(wrap_pyfunction!(raft::raft_route, module)?)?;
+    module.add_function(wrap_pyfunction!(raft::remove_raft_log, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;
     module.add_function(wrap_pyfunction!(events::emitted_events, module)?)?;
     module.add_function(wrap_pyfunction!(events::filtered_block, module)?)?;

@@ -30,7 +30,7 @@ impl ShimPeers {
         cert: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
     ) -> PyResult<Self> {
-        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key), server_name: String::new() });
+        let tls = roots.map(|roots| ClientTls { roots, pair: cert.zip(key), ..ClientTls::default() });
         door::work(py, || Peers::dial(ccid, address, tls.as_ref(), workers), not_connected).map(Self)
     }
 
@@ -50,7 +50,7 @@ impl ShimPeers {
             key,
             require_client_cert: client_roots.is_some(),
             client_roots: client_roots.unwrap_or_default(),
-            more_client_roots: None,
+            ..ServerTls::default()
         });
         door::work(py, || Peers::serve(ccid, address, tls, workers), not_connected).map(Self)
     }

@@ -21,6 +21,7 @@ pub mod peer;
 pub mod policies;
 pub mod proposal;
 pub mod protobuf;
+pub mod raftpb;
 pub mod rwset;
 pub mod shim;
 

@@ -351,6 +351,23 @@ macro_rules! repeated_scalars {
 }
 repeated_scalars!(&'a [u8], &'a str);
 
+impl<'a> Field<'a> for Vec<u64> {
+    /// Takes numbers one by one and packed, whichever of the two the definition says.
+    fn merge_value(&mut self, value: Value<'a>, _depth: u32) -> Result<bool, DecodeError> {
+        match value {
+            Value::Varint(number) => self.push(number),
+            Value::Bytes(packed) => {
+                let mut reader = Reader::new(packed);
+                while !reader.rest().is_empty() {
+                    self.push(reader.varint()?);
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// A `map<string, V>`; Go's iteration order is random, ours is the keys' order.
 pub type Map<'a, V> = BTreeMap<&'a str, V>;
 

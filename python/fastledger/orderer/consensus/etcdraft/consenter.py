@@ -1,23 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kind etcdraft, as far as it runs here: one consenter, and whoever follows others."""
+"""The kind etcdraft: which chain a channel has on this orderer (Fabric: ``etcdraft/consenter.go``).
 
-from collections.abc import Callable, Sequence
+=====================================  ============================================================
+the configuration                      the chain
+=====================================  ============================================================
+does not name this orderer, or blocks  a follower's
+up to a join block are missing
+names this orderer alone, and there    one that asks nobody: its block files are the log
+never was a log
+names this orderer                     raft's
+=====================================  ============================================================
+"""
 
-from google.protobuf.message import DecodeError
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
 
-from fastledger._core import Certificate
+from fastledger._core import RaftNode, remove_raft_log
 from fastledger.channelconfig import Orderer
-from fastledger.common.errors import IdentityRefused, InputError, Unsupported
-from fastledger.orderer.consensus.chain import Chain, Consenter, ConsenterSupport, Relation
-from fastledger.orderer.consensus.etcdraft.single import SingleConsenterLog
+from fastledger.common import log
+from fastledger.common.errors import InputError, LedgerCorrupted, Unsupported
+from fastledger.orderer.cluster import ClusterComm
+from fastledger.orderer.consensus.chain import Chain, Consenter, ConsenterSupport
+from fastledger.orderer.consensus.clock import LOOP, Clock
+from fastledger.orderer.consensus.etcdraft.beginning import (
+    Beginning,
+    beginning_of,
+    campaigns_first,
+    last_kept,
+)
+from fastledger.orderer.consensus.etcdraft.chain import RaftChain
+from fastledger.orderer.consensus.etcdraft.lognotes import LogNotes
+from fastledger.orderer.consensus.etcdraft.membership import (
+    Membership,
+    consenters_of,
+    has_key,
+    key_of,
+)
+from fastledger.orderer.consensus.etcdraft.options import RaftOptions, RaftSettings
+from fastledger.orderer.consensus.etcdraft.single import SingleConsenterChain, SingleConsenterLog
 from fastledger.orderer.consensus.follower.chain import FollowerChain
-from fastledger.orderer.consensus.solo.chain import SoloChain
 from fastledger.orderer.replication.replication import Replication
-from fastledger.protos.orderer.etcdraft import configuration_pb2 as raft
-from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata
+from fastledger.protos.common.common_pb2 import Metadata
+from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata
+
+_logger = log.get("orderer.consensus.etcdraft")
 
 
-def consenter(server_certificate: bytes | None, replication: Replication | None) -> Consenter:
+@dataclass(frozen=True, slots=True)
+class RaftParts:
+    """What a node has for all of its raft channels.
+
+    Attributes:
+        comm: Its streams to other orderers.
+        settings: ``Consensus`` of orderer.yaml.
+        notes: Which logs it has begun.
+        clock: Ticks, and times batches.
+    """
+
+    comm: ClusterComm
+    settings: RaftSettings
+    notes: LogNotes
+    clock: Clock = LOOP
+
+
+def consenter(
+    server_certificate: bytes | None, replication: Replication | None, raft: RaftParts | None
+) -> Consenter:
     """Return the kind.
 
     Args:
@@ -25,65 +74,158 @@ def consenter(server_certificate: bytes | None, replication: Replication | None)
             (``crypto.CertificatesWithSamePublicKey``); None where TLS is off, and the one
             consenter must be us.
         replication: How blocks of others are pulled; None where nobody is followed.
+        raft: None where there can be no other consenters, as without TLS.
     """
-    ours = _key(server_certificate) if server_certificate is not None else None
+    return _Kind(server_certificate, replication, raft).consenter()
 
-    def is_member(values: Orderer) -> bool:
-        consenters = _consenters(values)
-        if ours is None:
+
+class _Kind:
+    def __init__(
+        self,
+        server_certificate: bytes | None,
+        replication: Replication | None,
+        raft: RaftParts | None,
+    ) -> None:
+        self._ours = key_of(server_certificate) if server_certificate is not None else None
+        self._replication = replication
+        self._raft = raft
+
+    def consenter(self) -> Consenter:
+        return Consenter(self._check, self._chain, self._is_member, self._forget)
+
+    def _is_member(self, values: Orderer) -> bool:
+        consenters = consenters_of(values)
+        if self._ours is None:
             return len(consenters) == 1
-        return any(
-            ours in (_key(one.server_tls_cert), _key(one.client_tls_cert)) for one in consenters
-        )
+        return any(has_key(one, self._ours) for one in consenters)
 
-    def check(channel_id: str, values: Orderer) -> None:
-        _check_consenters(channel_id, values, is_member, replication)
-
-    def chain(support: ConsenterSupport, last_metadata: bytes) -> Chain:
-        if not support.is_onboarding and is_member(support.orderer):
-            return single_consenter_chain(support, last_metadata)
-        if replication is None:
+    def _check(self, channel_id: str, values: Orderer) -> None:
+        """Refuse a channel that is neither ours to order nor one to follow."""
+        try:
+            consenters = consenters_of(values)
+        except InputError as error:
+            raise Unsupported(f"channel {channel_id}: its etcdraft metadata: {error}") from error
+        if not self._is_member(values):
+            if self._replication is None:
+                raise Unsupported(f"channel {channel_id}: none of its consenters is this orderer")
+        elif len(consenters) != 1 and (self._raft is None or self._ours is None):
             raise Unsupported(
-                f"channel {support.channel_id}: this orderer has no TLS identity for other "
-                "orderers, and cannot follow them"
+                f"channel {channel_id} names {len(consenters)} etcdraft consenters, which takes "
+                "TLS between orderers: set General.TLS.Enabled"
             )
-        return FollowerChain(support, replication.puller(support), is_member)
 
-    return Consenter(check, chain, is_member)
+    def _chain(self, support: ConsenterSupport, _: bytes) -> Chain:
+        if support.is_onboarding or not self._is_member(support.orderer):
+            if self._replication is None:
+                raise Unsupported(
+                    f"channel {support.channel_id}: this orderer has no TLS identity for other "
+                    "orderers, and cannot follow them"
+                )
+            return FollowerChain(support, self._replication.puller(support), self._is_member)
+        kept = last_kept(support)
+        membership = Membership.of(kept, support.orderer)
+        raft, ours = self._raft, self._ours
+        if raft is None or ours is None:
+            return _single(support, membership, kept)
+        return _raft_chain(support, raft, self._replication, membership, kept, ours)
+
+    def _forget(self, channel_id: str) -> None:
+        """Delete a removed channel's log."""
+        if self._raft is not None:
+            remove_raft_log(str(self._raft.settings.wal_folder / channel_id))
+            self._raft.notes.forget(channel_id)
 
 
-def single_consenter_chain(support: ConsenterSupport, last_metadata: bytes) -> Chain:
-    """Return the chain of one orderer, whose blocks count the places of a raft log."""
-    return SoloChain(support, SingleConsenterLog(last_metadata), relation=Relation.CONSENTER)
+def single_consenter_chain(support: ConsenterSupport, last_metadata: bytes) -> SingleConsenterChain:
+    """Return the chain of one orderer, whose blocks count the places of a raft log.
+
+    It goes on after what the last block keeps, empty for nothing.
+    """
+    kept = BlockMetadata.FromString(Metadata.FromString(last_metadata).value)
+    known = kept if kept.consenter_ids else None
+    return _single(support, Membership.of(known, support.orderer), known)
 
 
-def _check_consenters(
-    channel_id: str,
-    values: Orderer,
-    is_member: Callable[[Orderer], bool],
+def _single(
+    support: ConsenterSupport,
+    membership: Membership,
+    kept: BlockMetadata | None,
+    clock: Clock = LOOP,
+) -> SingleConsenterChain:
+    places = SingleConsenterLog(support, membership, kept.raft_index if kept else 0)
+    return SingleConsenterChain(support, places, clock=clock)
+
+
+def _raft_chain(
+    support: ConsenterSupport,
+    raft: RaftParts,
     replication: Replication | None,
-) -> None:
-    """Refuse a channel that is neither ours alone nor one to follow; raises Unsupported."""
-    try:
-        consenters = _consenters(values)
-    except DecodeError as error:
-        raise Unsupported(f"channel {channel_id}: its etcdraft metadata: {error}") from error
-    if not is_member(values):
-        if replication is None:
-            raise Unsupported(f"channel {channel_id}: none of its consenters is this orderer")
-    elif len(consenters) != 1:
-        raise Unsupported(
-            f"channel {channel_id} names {len(consenters)} etcdraft consenters; this orderer runs "
-            "channels with one: give the configuration a single consenter"
+    membership: Membership,
+    kept: BlockMetadata | None,
+    ours: bytes,
+) -> Chain:
+    """Return the chain of a consenter, with the log that it has, or as its log begins."""
+    channel_id, member = support.channel_id, membership.member(ours)
+    folder = raft.settings.wal_folder / channel_id
+    noted = raft.notes.member(channel_id)
+    if noted is not None and noted != member:
+        _logger.info(
+            "[channel: %s] was consenter %d, and is now %d; the former log is removed",
+            channel_id,
+            noted,
+            member,
         )
+        remove_raft_log(str(folder))
+        raft.notes.forget(channel_id)
+        noted = None
+    has_log = _has_log(folder)
+    if len(membership.consenters) == 1 and noted is None and not has_log:
+        return _single(support, membership, kept, raft.clock)
+    if replication is None:
+        raise Unsupported(f"channel {channel_id}: this orderer cannot pull blocks from others")
+    options = RaftOptions.read(support.orderer, raft.settings)
+    beginning = Beginning() if has_log else beginning_of(support, kept, membership, member)
+
+    def open_log() -> RaftNode:
+        if noted is not None and not has_log:
+            raise LedgerCorrupted(_amnesia(channel_id, folder, member))
+        node = RaftNode(
+            str(folder),
+            member,
+            election_tick=options.election_tick,
+            heartbeat_tick=options.heartbeat_tick,
+            max_message_bytes=options.max_message_bytes,
+            max_inflight_messages=options.max_inflight_blocks,
+            seed=secrets.randbits(64),
+            members=list(beginning.members),
+            snapshot=beginning.snapshot,
+        )
+        raft.notes.write(channel_id, member)
+        return node
+
+    first = bool(beginning.members) and campaigns_first(channel_id, member, len(membership.ids))
+    return RaftChain(
+        support,
+        open_log,
+        member,
+        membership,
+        kept.raft_index if kept else 0,
+        options,
+        raft.comm,
+        replication.puller(support),
+        raft.settings.eviction_suspicion_s,
+        campaigns=first or beginning.snapshot is not None,
+        clock=raft.clock,
+    )
 
 
-def _consenters(values: Orderer) -> Sequence[raft.Consenter]:
-    return ConfigMetadata.FromString(values.consensus_metadata).consenters
+def _has_log(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
-def _key(pem: bytes) -> bytes | None:
-    try:
-        return Certificate(pem).public_key
-    except (IdentityRefused, InputError):
-        return None
+def _amnesia(channel_id: str, folder: Path, member: int) -> str:
+    return (
+        f"{folder}: the raft log of channel {channel_id} is gone, in which this orderer may have "
+        f"voted as consenter {member}; it must not vote again under this number: copy the log "
+        "back, or have the consenter removed from the channel's configuration and added again"
+    )

@@ -7,21 +7,20 @@ its places are counted as in Fabric: one entry adds the consenter, one opens eac
 block (``orderer/consensus/etcdraft``).
 """
 
-from fastledger.protos.common.common_pb2 import Metadata
-from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata
-
-_CONSENTER_ID = 1
+from fastledger.orderer.consensus.chain import ConsenterSupport, Relation
+from fastledger.orderer.consensus.clock import LOOP, Clock
+from fastledger.orderer.consensus.etcdraft.membership import Membership, following_membership
+from fastledger.orderer.consensus.solo.chain import SoloChain
 
 
 class SingleConsenterLog:
     """Counts the places of a log that is not kept."""
 
-    def __init__(self, last_metadata: bytes) -> None:
-        """Go on after the last block's consenter metadata, empty for none."""
-        last = BlockMetadata.FromString(Metadata.FromString(last_metadata).value)
-        self._index = last.raft_index or 1
-        self._id = last.consenter_ids[0] if last.consenter_ids else _CONSENTER_ID
-        self._next_id = last.next_consenter_id or _CONSENTER_ID + 1
+    def __init__(self, support: ConsenterSupport, membership: Membership, index: int) -> None:
+        """Go on after the last block's place, 0 for none."""
+        self._support = support
+        self._index = index or 1
+        self.membership = membership
 
     def begin(self) -> None:
         """Open a term."""
@@ -30,7 +29,26 @@ class SingleConsenterLog:
     def next(self) -> bytes:
         """Return the next block's ``etcdraft.BlockMetadata`` in a ``common.Metadata``."""
         self._index += 1
-        kept = BlockMetadata(
-            consenter_ids=[self._id], next_consenter_id=self._next_id, raft_index=self._index
-        )
-        return Metadata(value=kept.SerializeToString()).SerializeToString()
+        return self.membership.kept(self._index)
+
+    def next_config(self, envelope: bytes) -> bytes:
+        """Return a configuration's, which may name more consenters."""
+        transition = following_membership(self._support, self.membership, envelope)
+        self.membership = transition.membership
+        return self.next()
+
+
+class SingleConsenterChain(SoloChain):
+    """The chain of a consenter that is alone, until a configuration gives it company."""
+
+    def __init__(
+        self, support: ConsenterSupport, log: SingleConsenterLog, *, clock: Clock = LOOP
+    ) -> None:
+        """Prepare the chain of a channel; `start` begins to take messages."""
+        super().__init__(support, log, relation=Relation.CONSENTER, clock=clock)
+        self._places = log
+
+    async def _write_config(self, envelope: bytes) -> None:
+        await super()._write_config(envelope)
+        if len(self._places.membership.consenters) > 1:
+            self._support.switch_chain()

@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, Protocol
 
-from fastledger.channelconfig import Orderer
+from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common import log
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.chain import (
@@ -99,6 +99,9 @@ class FollowerChain:
             following.cancel()
             await asyncio.wait([following])
         await self._support.drained(0)
+
+    def check_update(self, following: Bundle) -> None:
+        """Allow: who orders will judge."""
 
     async def wait_ready(self) -> None:
         """Refuse: nothing is taken."""

@@ -8,7 +8,7 @@ Nobody is asked, so a block is written as soon as it is created::
 
 from typing import Protocol
 
-from fastledger.channelconfig import Orderer
+from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common.errors import Unsupported
 from fastledger.orderer.blockcutter import Batch, Message
 from fastledger.orderer.consensus.batcher import Batcher
@@ -32,6 +32,9 @@ class Log(Protocol):
     def next(self) -> bytes:
         """Return the consenter metadata of the next block."""
 
+    def next_config(self, envelope: bytes) -> bytes:
+        """Return that of the next block, which holds a configuration."""
+
 
 class NoLog:
     """Nothing is kept."""
@@ -41,6 +44,11 @@ class NoLog:
 
     def next(self) -> bytes:
         """Return nothing."""
+        return b""
+
+    def next_config(self, envelope: bytes) -> bytes:
+        """Return nothing."""
+        del envelope
         return b""
 
 
@@ -82,6 +90,9 @@ class SoloChain:
             await self._batcher.close()
             await self._support.drained(0)
 
+    def check_update(self, following: Bundle) -> None:
+        """Allow: there is nobody who could be lost."""
+
     async def wait_ready(self) -> None:
         """Return when messages are taken."""
         self._batcher.check_open()
@@ -106,7 +117,7 @@ class SoloChain:
 
     async def _write_config(self, envelope: bytes) -> None:
         block = self._support.create_next([envelope])
-        await self._support.write_config(block, self._log.next())
+        await self._support.write_config(block, self._log.next_config(envelope))
 
 
 def consenter() -> Consenter:

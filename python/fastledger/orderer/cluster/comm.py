@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who among the orderers of each channel, and the streams to them.
+
+Fabric: ``cluster.Comm`` and ``cluster.RPC``.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+
+from fastledger.comm import ClientLimits
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError
+from fastledger.orderer.cluster.connections import Backoff, ClusterIdentity, Connections
+from fastledger.orderer.cluster.node import RemoteNode
+from fastledger.orderer.cluster.stream import NotDelivered, Route, Stream, StreamEnded
+from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest, SubmitRequest
+
+CONSENSUS, TRANSACTION = "consensus", "transaction"
+
+__all__ = ["ClusterComm", "ClusterSettings", "NotAuthorized", "NotDelivered"]
+
+_logger = log.get("orderer.common.cluster")
+
+
+class NotAuthorized(FastledgerError):
+    """Who sends a request is no consenter of its channel; the texts are Fabric's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """``General.Cluster``, as far as streams go by it.
+
+    Attributes:
+        send_buffer: Requests that wait on a stream: more of consensus are lost, of clients wait.
+        rpc_timeout_s: How long sending one may take.
+        dial_timeout_s: How long another orderer may take to answer a call.
+    """
+
+    send_buffer: int = 100
+    rpc_timeout_s: float = 7.0
+    dial_timeout_s: float = 5.0
+
+
+@dataclass(slots=True)
+class _Channel:
+    nodes: dict[int, RemoteNode]
+    roots: bytes
+    on_unreachable: Callable[[int], None]
+    by_client_key: dict[bytes, int] = field(default_factory=dict)
+    streams: dict[tuple[int, str], Stream] = field(default_factory=dict)
+    unreachable: set[int] = field(default_factory=set)
+
+
+class ClusterComm:
+    """The streams of one orderer to the others."""
+
+    def __init__(
+        self,
+        identity: ClusterIdentity,
+        settings: ClusterSettings | None = None,
+        *,
+        backoff: Backoff | None = None,
+        limits: ClientLimits | None = None,
+    ) -> None:
+        """Know no channel yet."""
+        self._settings = settings or ClusterSettings()
+        self._connections = Connections(
+            identity,
+            self._roots,
+            timeout_s=self._settings.dial_timeout_s,
+            backoff=backoff,
+            limits=limits,
+        )
+        self._channels: dict[str, _Channel] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def configure(
+        self,
+        channel_id: str,
+        nodes: Iterable[RemoteNode],
+        roots: bytes,
+        on_unreachable: Callable[[int], None],
+    ) -> None:
+        """Know the other consenters of a channel; streams to those that have changed end.
+
+        Args:
+            channel_id: The channel.
+            nodes: All consenters but this one.
+            roots: PEM of the TLS CAs of the channel's orderers.
+            on_unreachable: Learns the number of a consenter to which a message of consensus did not
+                get.
+        """
+        following = {node.number: node for node in nodes}
+        known = self._channels.setdefault(channel_id, _Channel({}, roots, on_unreachable))
+        for number in [
+            number for number, node in known.nodes.items() if following.get(number) != node
+        ]:
+            _logger.info("[channel: %s] node %d has changed, or gone", channel_id, number)
+            self._end_streams(known, number)
+        known.nodes = following
+        known.roots = roots
+        known.on_unreachable = on_unreachable
+        known.by_client_key = {node.client_key: number for number, node in following.items()}
+        known.unreachable.clear()
+        self._close_unused()
+
+    def forget(self, channel_id: str) -> None:
+        """Know a channel no more."""
+        known = self._channels.pop(channel_id, None)
+        if known is not None:
+            for number in known.nodes:
+                self._end_streams(known, number)
+            self._close_unused()
+
+    def sender(self, channel_id: str, client_key: bytes | None) -> int:
+        """Return the number of the consenter that a key belongs to.
+
+        Raises:
+            NotAuthorized: The channel is not here, or the key is not of one of its consenters.
+        """
+        known = self._channels.get(channel_id)
+        if known is None:
+            raise NotAuthorized(f"channel {channel_id} doesn't exist")
+        if client_key is None:
+            raise NotAuthorized("no TLS certificate sent")
+        number = known.by_client_key.get(client_key)
+        if number is None:
+            raise NotAuthorized("certificate extracted from TLS connection isn't authorized")
+        return number
+
+    def send_consensus(self, to: int, request: ConsensusRequest) -> bool:
+        """Send a message that may be lost; False when it is lost already."""
+        step = StepRequest(consensus_request=request).SerializeToString()
+        try:
+            self._stream(request.channel, to, CONSENSUS).offer(step)
+        except NotDelivered as error:
+            self._told_of_failure(request.channel, to, error)
+            return False
+        return True
+
+    async def send_submit(self, to: int, request: SubmitRequest) -> None:
+        """Hand a client's message to another consenter; return when it is written to its stream.
+
+        Raises:
+            NotDelivered: It was not, as far as can be said.
+        """
+        step = StepRequest(submit_request=request).SerializeToString()
+        await self._stream(request.channel, to, TRANSACTION).send(step)
+
+    async def close(self) -> None:
+        """End all streams and connections."""
+        for channel_id in list(self._channels):
+            self.forget(channel_id)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _stream(self, channel_id: str, to: int, kind: str) -> Stream:
+        known = self._channels.get(channel_id)
+        if known is None:
+            raise NotDelivered(f"channel {channel_id} doesn't exist", is_certain=True)
+        node = known.nodes.get(to)
+        if node is None:
+            reason = f"node {to} doesn't exist in channel {channel_id}'s membership"
+            raise NotDelivered(reason, is_certain=True)
+        stream = known.streams.get((to, kind))
+        if stream is None or stream.is_over:
+            stream = known.streams[to, kind] = Stream(
+                Route(channel_id, node.address, kind, lambda: self._connect(channel_id, node)),
+                capacity=self._settings.send_buffer,
+                timeout_s=self._settings.rpc_timeout_s,
+                on_end=lambda stream, reason: self._ended(channel_id, to, stream, reason),
+            )
+        return stream
+
+    async def _connect(self, channel_id: str, node: RemoteNode):  # type: ignore[no-untyped-def]
+        channel = await self._connections.to(node)
+        known = self._channels.get(channel_id)
+        if known is not None and node.number in known.unreachable:
+            known.unreachable.discard(node.number)
+            _logger.info(
+                "[channel: %s] Successfully connected to %d (%s) after failed attempt(s)",
+                channel_id,
+                node.number,
+                node.address,
+            )
+        return channel
+
+    def _ended(self, channel_id: str, to: int, stream: Stream, reason: Exception) -> None:
+        if isinstance(reason, StreamEnded) and reason.is_lost and stream.connection is not None:
+            self._later(self._connections.lost(stream.connection))
+        known = self._channels.get(channel_id)
+        if known is not None and known.streams.get((to, stream.route.kind)) is stream:
+            del known.streams[to, stream.route.kind]
+            if stream.route.kind == CONSENSUS:
+                self._told_of_failure(channel_id, to, reason)
+
+    def _told_of_failure(self, channel_id: str, to: int, reason: Exception) -> None:
+        known = self._channels.get(channel_id)
+        if known is None:
+            return
+        if to in known.unreachable:
+            _logger.debug(
+                "[channel: %s] Failed to send StepRequest to %d, because: %s",
+                channel_id,
+                to,
+                reason,
+            )
+        else:
+            known.unreachable.add(to)
+            _logger.error(
+                "[channel: %s] Failed to send StepRequest to %d, because: %s",
+                channel_id,
+                to,
+                reason,
+            )
+        known.on_unreachable(to)
+
+    def _roots(self) -> bytes:
+        """Return the CAs of all channels, as Fabric trusts them for any."""
+        return b"".join(dict.fromkeys(known.roots for known in self._channels.values()))
+
+    def _end_streams(self, known: _Channel, number: int) -> None:
+        for key in [key for key in known.streams if key[0] == number]:
+            known.streams.pop(key).end(NotDelivered("aborted", is_certain=True))
+
+    def _close_unused(self) -> None:
+        used = {node for known in self._channels.values() for node in known.nodes.values()}
+        self._later(self._connections.keep(used))
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

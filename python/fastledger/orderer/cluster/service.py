@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service ``orderer.Cluster``: requests of other consenters (Fabric: ``cluster.Service``).
+
+The sender of every request is the consenter that the TLS certificate of its connection belongs to.
+What is refused ends the stream; a stream without end has no answers.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from fastledger._core import Certificate
+from fastledger.comm import client_certificate
+from fastledger.common import log
+from fastledger.common.errors import FastledgerError, said_to_others
+from fastledger.orderer.cluster.comm import ClusterComm, NotAuthorized
+from fastledger.orderer.cluster.expiration import ExpirationCheck
+from fastledger.orderer.cluster.metrics import INGRESS_STREAM_COUNT
+from fastledger.protos.orderer.cluster_pb2 import StepRequest
+
+SERVICE = "orderer.Cluster"
+
+_Context = grpc.aio.ServicerContext
+
+_logger = log.get("orderer.common.cluster")
+
+
+class Stepped(Protocol):
+    """A channel, as far as requests of others go to it."""
+
+    async def step(self, sender: int, message: bytes) -> None:
+        """Take a request of another consenter."""
+
+
+class ClusterService:
+    """Takes in what other orderers say."""
+
+    def __init__(
+        self,
+        comm: ClusterComm,
+        channel: Callable[[str], Stepped | None],
+        expiration: Callable[[str, int], ExpirationCheck],
+    ) -> None:
+        """Hand requests to the channels of this orderer.
+
+        Args:
+            comm: Knows who the consenters are.
+            channel: Finds a channel by its name.
+            expiration: Makes what warns of a certificate that ends soon, of whom and when.
+        """
+        self._comm = comm
+        self._channel = channel
+        self._expiration = expiration
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the service to a server."""
+        handlers: dict[str, Any] = {"Step": grpc.stream_stream_rpc_method_handler(self._step)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+    async def _step(
+        self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
+    ) -> None:
+        peer = context.peer()
+        INGRESS_STREAM_COUNT.inc()
+        try:
+            shown = _certificate(context)
+            check = self._expiration(peer, shown.not_after) if shown else None
+            key = shown.public_key if shown else None
+            async for encoded in requests:
+                await self._take(encoded, key, check)
+        except FastledgerError as error:
+            _logger.warning("Handling of a request from %s failed: %s", peer, error)
+            await context.abort(grpc.StatusCode.UNKNOWN, said_to_others(error))
+        finally:
+            INGRESS_STREAM_COUNT.dec()
+
+    async def _take(self, encoded: bytes, key: bytes | None, check: ExpirationCheck | None) -> None:
+        channel_id = _target(encoded)
+        sender = self._comm.sender(channel_id, key)
+        if check is not None:
+            check.warn(channel_id)
+        channel = self._channel(channel_id)
+        if channel is None:
+            raise NotAuthorized(f"channel {channel_id} doesn't exist")
+        await channel.step(sender, encoded)
+
+
+def _certificate(context: "_Context[bytes, bytes]") -> Certificate | None:
+    shown = client_certificate(context)
+    return Certificate(ssl.DER_cert_to_PEM_cert(shown).encode("ascii")) if shown else None
+
+
+def _target(encoded: bytes) -> str:
+    """Return the channel that a request is for."""
+    try:
+        request = StepRequest.FromString(encoded)
+    except DecodeError as error:
+        raise NotAuthorized(f"grpc: failed to unmarshal the received message: {error}") from error
+    kind = request.WhichOneof("payload")
+    if kind is None:
+        raise NotAuthorized("message is neither a Submit nor a Consensus request")
+    channel_id: str = getattr(request, kind).channel
+    if not channel_id:
+        raise NotAuthorized("badly formatted message, cannot extract channel")
+    return channel_id

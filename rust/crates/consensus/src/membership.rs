@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who is a member: one is added or removed at a time (thesis, 4.1), when the entry that says so is applied.
+
+use crate::message::{ConfChange, ConfChangeKind, ConfState};
+use crate::progress::Progress;
+use crate::raft::{NONE, Raft, Role};
+
+impl Raft {
+    pub(crate) fn member_ids(&self) -> Vec<u64> {
+        self.members.keys().copied().collect()
+    }
+
+    /// Begins with these members, of whose logs nothing is known.
+    pub(crate) fn set_members(&mut self, members: &ConfState) {
+        for member in &members.voters {
+            self.add_member(*member);
+        }
+    }
+
+    fn add_member(&mut self, member: u64) {
+        // From the last entry on: who is new mostly gets a snapshot, and who is not has nearly all. It counts as heard from,
+        // so that a leader does not step down before it could be.
+        let next = self.log.last_index().max(1);
+        let max_inflight = self.config.max_inflight_messages;
+        self.members.entry(member).or_insert_with(|| {
+            let mut progress = Progress::new(0, next, max_inflight);
+            progress.recently_active = true;
+            progress
+        });
+    }
+
+    /// Applies the change in the entry at `index`.
+    pub(crate) fn apply_conf_change(&mut self, index: u64, change: ConfChange) -> ConfState {
+        match change.kind {
+            ConfChangeKind::AddNode if change.member != NONE => self.add_member(change.member),
+            // The last one stays: a cluster of none could never be changed again.
+            ConfChangeKind::RemoveNode if self.members.len() > 1 => drop(self.members.remove(&change.member)),
+            _ => {}
+        }
+        let members = ConfState { voters: self.member_ids() };
+        self.membership.push((index, members.clone()));
+        if self.role == Role::Leader {
+            self.lead_new_members();
+        }
+        members
+    }
+
+    fn lead_new_members(&mut self) {
+        if !self.members.contains_key(&self.config.id) {
+            if self.config.step_down_on_removal {
+                self.become_follower(self.term, NONE);
+            }
+            return;
+        }
+        if self.maybe_commit() {
+            self.broadcast_append();
+        } else {
+            for member in self.other_members() {
+                self.send_append_unless_empty(member);
+            }
+        }
+        if !self.members.contains_key(&self.transferee) {
+            self.transferee = NONE;
+        }
+    }
+
+    /// The members as of an entry that the log has.
+    pub(crate) fn members_at(&self, index: u64) -> ConfState {
+        let known = self.membership.iter().rev().find(|(changed, _)| *changed <= index);
+        known.or(self.membership.first()).map(|(_, members)| members.clone()).unwrap_or_default()
+    }
+
+    /// Forgets who the members were before an entry.
+    pub(crate) fn forget_members_before(&mut self, index: u64) {
+        let keep = self.membership.iter().rposition(|(changed, _)| *changed <= index).unwrap_or(0);
+        self.membership.drain(..keep);
+    }
+}
