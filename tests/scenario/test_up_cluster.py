@@ -26,9 +26,11 @@ _LINE = re.compile(
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A network of three orderers and one organization."""
     found = Network(tmp_path_factory.mktemp("cluster"))
-    found.up("--orderers", "3", "--orgs", "1")
-    yield found
-    found.run("down", "--clean")
+    try:
+        found.up("--orderers", "3", "--orgs", "1")
+        yield found
+    finally:
+        found.run("down", "--clean")
 
 
 def orderers(network: Network) -> dict[str, dict[str, str]]:
