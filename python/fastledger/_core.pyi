@@ -593,7 +593,7 @@ class RaftEntry:
 
     @property
     def data(self) -> bytes:
-        """Empty for a new leader's first entry, else what was proposed, or an encoded raftpb.ConfChange."""
+        """Empty for a new leader's first entry, else what was proposed, or a raftpb.ConfChange."""
 
 @final
 class RaftSnapshot:
@@ -649,10 +649,11 @@ class RaftReady:
 
 @final
 class RaftNode:
-    """One member of a Raft cluster: etcd's state machine, and its log on disk. No thread, no clock, no network.
+    """One member of a Raft cluster: etcd's state machine and a log. No thread, clock or network.
 
-    ready(); send its messages; save(); send its replies; take over its snapshot, apply what is committed; advance(); and
-    again. All else may be called at any time, also while save() waits for the disk.
+    ready(); send its messages; save(); send its replies; take over its snapshot, apply what is
+    committed; advance(); and again. All else may be called at any time, also while save() waits
+    for the disk.
     """
 
     def __new__(
@@ -670,9 +671,9 @@ class RaftNode:
     ) -> RaftNode:
         """Opens the log in a folder, or makes one there; cuts off what a crash left at its end.
 
-        A new log begins with entries that add ``members``, committed in term 1, or with ``snapshot``, or with nothing: who
-        joins a cluster waits for its leader. Where there is a log both are ignored, and what is committed behind its
-        snapshot is handed out again.
+        A new log begins with entries that add ``members``, committed in term 1, or with
+        ``snapshot``, or with nothing: who joins a cluster waits for its leader. Where there is a
+        log both are ignored, and what is committed behind its snapshot is handed out again.
 
         Raises:
             LedgerCorrupted: The log is damaged, or another member's.
@@ -711,7 +712,7 @@ class RaftNode:
 
     @property
     def conf_change_pending(self) -> bool:
-        """Whether this member leads, and a change of members may be in the log that is not applied."""
+        """Whether this member leads, and a change of members may not be applied yet."""
 
     @property
     def started_empty(self) -> bool:
@@ -722,15 +723,20 @@ class RaftNode:
         """How many bytes opening cut off."""
 
     def progress(self) -> list[tuple[int, int, bool, str]]:
-        """Member, entry it has, whether it was heard from lately, and probe, replicate or snapshot; the leader's alone."""
+        """Each member, the entry it has, whether it was heard from, and how it is sent to.
+
+        The last is one of probe, replicate and snapshot. Empty where this member does not lead.
+        """
 
     def tick(self) -> None: ...
     def step(self, message: bytes | CoreBytes) -> None:
         """Takes another member's encoded raftpb.Message.
 
         Raises:
-            InputError: It does not decode, is for another member, from no member, or breaks a rule; nothing has changed.
-            LedgerCorrupted: The leader relies on entries that this log has lost: stop, and never vote again under this id.
+            InputError: It does not decode, is for another member, from no member, or breaks a
+                rule; nothing has changed.
+            LedgerCorrupted: The leader relies on entries that this log has lost: stop, and never
+                vote again under this id.
         """
 
     def campaign(self) -> None: ...
@@ -738,7 +744,10 @@ class RaftNode:
         """Appends data, or raises ProposalDropped where this member does not lead."""
 
     def propose_conf_change(self, kind: int, member: int) -> None:
-        """Proposes raftpb.ConfChangeType 0, AddNode, or 1, RemoveNode; an empty entry while another is pending."""
+        """Proposes raftpb.ConfChangeType 0, AddNode, or 1, RemoveNode.
+
+        While another change is pending, the entry is empty, as etcd's.
+        """
 
     def apply_conf_change(self, entry: RaftEntry) -> list[int]:
         """Applies a committed entry of kind 1, before advance(); the members after it."""
@@ -751,13 +760,16 @@ class RaftNode:
         """What has to be done, if anything; InputError before the advance() of the one before."""
 
     def save(self) -> None:
-        """Makes durable what the latest ready() wants saved, by one sync; on LedgerIo nothing of it counts, try again."""
+        """Makes durable what the latest ready() wants saved, by one sync.
+
+        On LedgerIo nothing of it counts, and it may be tried again.
+        """
 
     def advance(self) -> None:
         """Says that what the latest ready() wanted is done; InputError before its save()."""
 
     def compact(self, index: int, data: bytes | CoreBytes) -> None:
-        """Keeps ``data`` as the snapshot at an applied entry, and of the log behind it four entries.
+        """Keeps ``data`` as the snapshot at an applied entry, and four entries of the log behind it.
 
         What it stands for must be durable in the block files.
         """
@@ -1680,7 +1692,10 @@ def raft_route(message: bytes | CoreBytes) -> tuple[int, int, str, int]:
     """From whom, to whom, of which kind and in which term an encoded raftpb.Message is."""
 
 def remove_raft_log(folder: str) -> None:
-    """Removes a RaftNode's folder, which is closed, or half removed; a crash leaves it whole or gone."""
+    """Removes the folder of a RaftNode that is closed, or half removed.
+
+    A crash leaves it whole or gone.
+    """
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:
     """The id of a transaction: hexadecimal SHA-256 of nonce and creator.

@@ -146,7 +146,7 @@ class ProposalRefused(FastledgerError):
 
 
 class ProposalDropped(FastledgerError):
-    """A member of a Raft cluster does not lead, or hands leadership over; the leader may be asked."""
+    """A member of a Raft cluster does not lead, or hands leadership over; ask the leader."""
 
 
 class BroadcastRefused(FastledgerError):

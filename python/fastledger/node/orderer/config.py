@@ -25,6 +25,7 @@ from fastledger.node.orderer.cluster import MAX_PORT, Cluster, Consensus, Reconn
 from fastledger.node.orderer.unheeded import UNHEEDED
 from fastledger.node.tls import OrdererGeneralTls, OrdererServerTls
 from fastledger.orderer.channelparticipation.restapi import MAX_REQUEST_BODY_BYTES
+from fastledger.orderer.consensus.kafka.settings import KafkaSettings
 
 _METHODS = ("none", "file")
 
@@ -127,6 +128,7 @@ class OrdererConfig:
     consensus: Consensus = section("Consensus", Consensus)
     operations: OrdererOperations = section("", OrdererOperations)
     admin: Admin = section("", Admin)
+    kafka: KafkaSettings = section("Kafka", KafkaSettings)
 
 
 def read(config: Config) -> OrdererConfig:

@@ -18,11 +18,19 @@ from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity, check_msp_settings
 from fastledger.node.operations import Operations
 from fastledger.node.orderer.clusterparts import ClusterParts, own_server
-from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling, read
+from fastledger.node.orderer.config import (
+    Admin,
+    Bootstrap,
+    General,
+    OrdererConfig,
+    Throttling,
+    read,
+)
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
 from fastledger.orderer.cluster import ClusterService
 from fastledger.orderer.cluster.expiration import ExpirationCheck
 from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.consensus.kafka import chain as kafka
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.replication.replication import Replication
 from fastledger.orderer.server import AtomicBroadcast
@@ -54,7 +62,7 @@ class OrdererNode:
         self.registrar = Registrar(
             Ledgers(settings.location),
             signer,
-            _consenters(general, signer, self._parts),
+            _consenters(settings, signer, self._parts),
             check_expirations=not general.ignores_expirations,
         )
         self._bootstrap = _bootstrap_block(general.bootstrap)
@@ -154,12 +162,14 @@ def _throttle(throttling: Throttling) -> Throttle | None:
     return Throttle(throttling.rate, throttling.inactivity_s)
 
 
-def _consenters(general: General, signer: Signer, parts: ClusterParts | None) -> Consenters:
+def _consenters(settings: OrdererConfig, signer: Signer, parts: ClusterParts | None) -> Consenters:
     """Make the kinds of consensus; without TLS there are no other orderers."""
-    settings = general.cluster.replication
+    pulling = settings.general.cluster.replication
+    others = {kafka.KIND: kafka.consenter(settings.kafka)}
     if parts is None:
-        return Consenters(None, Replication(signer, settings))
-    return Consenters(parts.certificate, Replication(signer, settings, *parts.pair), parts.raft)
+        return Consenters(None, Replication(signer, pulling), others=others)
+    replication = Replication(signer, pulling, *parts.pair)
+    return Consenters(parts.certificate, replication, parts.raft, others)
 
 
 def _bootstrap_block(bootstrap: Bootstrap) -> bytes | None:

@@ -15,7 +15,7 @@ from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupte
 from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
-from fastledger.orderer.capabilities import orderer_of
+from fastledger.orderer.capabilities import knows_orderer_slot, orderer_of
 from fastledger.orderer.consensus.batcher import MAX_UNWRITTEN_BLOCKS
 from fastledger.orderer.consensus.chain import Chain, ChainHalted, Standing, Status
 from fastledger.orderer.consensus.consenters import Consenters
@@ -208,7 +208,11 @@ class ChainSupport:
     def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
         """Sign a block, and hand it to the disk."""
         if self._is_next(block):
-            self._writes.put(self._writer.seal(block, consenter_metadata))
+            self._writes.put(
+                self._writer.seal(
+                    block, consenter_metadata, in_orderer_slot=knows_orderer_slot(self.bundle)
+                )
+            )
 
     async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
         """Write a block that changes this channel, or makes another."""
@@ -222,7 +226,12 @@ class ChainSupport:
         if following and orderer_of(following).consensus_type != self.orderer.consensus_type:
             # What one kind keeps means nothing to another.
             consenter_metadata = b""
-        seal = self._writer.seal(block, consenter_metadata, is_config=following is not None)
+        seal = self._writer.seal(
+            block,
+            consenter_metadata,
+            is_config=following is not None,
+            in_orderer_slot=knows_orderer_slot(self.bundle),
+        )
         self._writes.put(seal)
         await self._in_effect(following)
 

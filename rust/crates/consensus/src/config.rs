@@ -30,7 +30,7 @@ pub struct Config {
 
 impl Config {
     /// Refuses settings under which no cluster works, naming the relation that is broken.
-    pub(crate) fn check(&self) -> Result<(), ConfigInvalid> {
+    pub fn check(&self) -> Result<(), ConfigInvalid> {
         let refuse = |broken: &'static str| Err(ConfigInvalid(broken));
         match self {
             Self { id: 0, .. } => refuse("id must not be 0"),

@@ -214,6 +214,7 @@ impl RaftNode {
             step_down_on_removal: false,
             seed,
         };
+        config.check().map_err(|invalid| error::input(py, invalid.to_string()))?;
         let first = match snapshot {
             Some(snapshot) => Some(Recovered::from_snapshot(Arc::clone(&snapshot.get().0))),
             None if members.is_empty() => None,

@@ -161,17 +161,18 @@ impl Member {
                     done.messages = std::mem::take(&mut ready.messages);
                     running.task = Some(Task::Save(ready));
                 } else {
-                    self.look_after_disk(random, &mut done)?;
+                    self.look_after_disk(random, &mut done);
                 }
             }
-            Some(Task::Save(ready)) => match running.log.save(&Batch::from(&ready)) {
-                Ok(()) => running.task = Some(Task::Reply(ready)),
-                Err(_) => {
+            Some(Task::Save(ready)) => {
+                if running.log.save(&Batch::from(&ready)).is_ok() {
+                    running.task = Some(Task::Reply(ready));
+                } else {
                     done.down = self.disk.is_down();
                     done.stuck = true;
                     running.task = Some(Task::Save(ready));
                 }
-            },
+            }
             Some(Task::Reply(mut ready)) => {
                 done.messages = std::mem::take(&mut ready.replies);
                 if let Some(hard) = ready.hard.filter(|hard| hard.vote != 0) {
@@ -230,25 +231,24 @@ impl Member {
     }
 
     /// Syncs its blocks, and takes a snapshot when the log has become long.
-    fn look_after_disk(&mut self, random: &mut Random, done: &mut Done) -> Held {
+    fn look_after_disk(&mut self, random: &mut Random, done: &mut Done) {
         if random.below(4) == 0 {
             self.chain.sync();
         }
-        let Some(running) = &mut self.running else { return Ok(()) };
-        let Some((block, index)) = self.chain.durable_tip() else { return Ok(()) };
+        let Some(running) = &mut self.running else { return };
+        let Some((block, index)) = self.chain.durable_tip() else { return };
         let taken = running.node.snapshot().map_or(0, |snapshot| snapshot.index);
         if index < taken + self.compact_after {
-            return Ok(());
+            return;
         }
-        let Some(snapshot) = running.node.snapshot_at(index, block.encode(0)).map(Arc::new) else { return Ok(()) };
+        let Some(snapshot) = running.node.snapshot_at(index, block.encode(0)).map(Arc::new) else { return };
         if running.log.compact(&snapshot).is_err() {
             done.down = self.disk.is_down();
-            return Ok(());
+            return;
         }
         self.snapshots_taken += 1;
         running.node.keep_snapshot(snapshot);
         running.node.compact(index.saturating_sub(CATCH_UP_ENTRIES));
-        Ok(())
     }
 
     /// Takes a message; what cannot come from a member that keeps the rules is a broken law.

@@ -409,7 +409,7 @@ impl World {
             return;
         }
         let choice = self.random.draw();
-        let add = self.members.len() < MOST_MEMBERS * 3 && choice % 2 == 0;
+        let add = self.members.len() < MOST_MEMBERS * 3 && choice.is_multiple_of(2);
         let fresh = self.members.last_key_value().map_or(1, |(id, _)| id + 1);
         let Some(leader) = self.members.values_mut().find(leads) else { return };
         let id = leader.id;

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !etcd36
+
+package main
+
+import pb "go.etcd.io/etcd/raft/v3/raftpb"
+
+const release = "3.5.9"
+
+type (
+	Message          = pb.Message
+	Entry            = pb.Entry
+	Snapshot         = pb.Snapshot
+	SnapshotMetadata = pb.SnapshotMetadata
+	ConfState        = pb.ConfState
+	ConfChange       = pb.ConfChange
+)
+
+const (
+	MsgHeartbeat         = pb.MsgHeartbeat
+	MsgHeartbeatResp     = pb.MsgHeartbeatResp
+	MsgVote              = pb.MsgVote
+	MsgPreVoteResp       = pb.MsgPreVoteResp
+	MsgApp               = pb.MsgApp
+	MsgAppResp           = pb.MsgAppResp
+	MsgSnap              = pb.MsgSnap
+	MsgTimeoutNow        = pb.MsgTimeoutNow
+	EntryConfChange      = pb.EntryConfChange
+	ConfChangeRemoveNode = pb.ConfChangeRemoveNode
+)
+
+func withSnapshot(m Message, s Snapshot) Message {
+	m.Snapshot = s
+	return m
+}
+
+func snapshot(m Message) Snapshot { return m.Snapshot }
