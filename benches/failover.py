@@ -5,9 +5,9 @@
 
     python benches/failover.py [--orderers 3] [--times 10]
 
-A network of its own is brought up in a temporary folder. Each time a transaction is endorsed, the leader
-is ended or suspended, and the transaction is sent: what is told are the milliseconds until a
-peer has committed it. Then the leader comes back.
+A network of its own is brought up in a temporary folder. Each time the leader is ended, or
+suspended, and a transaction is sent every 20 ms: what is told are the milliseconds until a peer has
+committed one of them. Then the leader comes back.
 """
 
 import argparse
@@ -19,14 +19,18 @@ import tempfile
 import time
 from pathlib import Path
 
+from fastledger.client.endorsement import transaction
+from fastledger.client.peer import FilteredBlocks
 from fastledger.network import lifetime, processes
 from fastledger.network.consensus import raft_of
 from fastledger.network.deployment import language_of
 from fastledger.network.plan import Node, Plan
 from fastledger.network.session import Session, User
+from fastledger.protos.common.common_pb2 import Envelope
 
 SAMPLE = Path(__file__).resolve().parents[1] / "examples" / "chaincode" / "asset_transfer"
 PORT_BASE = 29_000
+TRANSACTIONS, EVERY_S = 100, 0.02
 COME_BACK_S = 60.0
 _POLL_S = 0.05
 
@@ -46,19 +50,26 @@ async def leader_of(plan: Plan, running: int) -> Node:
 
 
 async def outage(plan: Plan, key: str, number: signal.Signals) -> float:
-    """Return the seconds from the leader's end to the commit of a transaction sent after it."""
+    """Return the seconds from the leader's end to the first commit of what was sent after it."""
     leader = await leader_of(plan, plan.orderers)
     process = processes.running(leader.folder)
     assert process is not None
     user = User(plan.organizations[0], "User1")
     async with Session(plan) as session:
         signer, peers = session.signer(user), plan.organizations[0].peers
-        args = [b"CreateAsset", key.encode(), b"red", b"1", b"Ann", b"2"]
-        endorsement = await session.endorse(signer, peers, plan.chaincode, args)
+        made = []
+        for place in range(TRANSACTIONS):
+            args = [b"CreateAsset", f"{key}-{place}".encode(), b"red", b"1", b"Ann", b"2"]
+            made.append(await session.endorse(signer, peers, plan.chaincode, args))
+        envelopes = [transaction(endorsement, signer) for endorsement in made]
+        stream = await (await session.peer(peers[0])).filtered_blocks(plan.channel, signer)
+        sending = asyncio.create_task(send(session, envelopes))
         os.kill(process.pid, number)
         began = time.perf_counter()
-        await session.submit(signer, endorsement, peers)
+        await committed(stream, {endorsement.tx_id for endorsement in made})
         took = time.perf_counter() - began
+        sending.cancel()
+        stream.cancel()
         if number is signal.SIGSTOP:
             os.kill(process.pid, signal.SIGCONT)
         else:
@@ -66,6 +77,21 @@ async def outage(plan: Plan, key: str, number: signal.Signals) -> float:
                 await asyncio.sleep(_POLL_S)
             await session.until_up(lifetime.start(plan))
     return took
+
+
+async def send(session: Session, envelopes: list[Envelope]) -> None:
+    """Send one envelope after the other, whatever becomes of them."""
+    async with asyncio.TaskGroup() as group:
+        for envelope in envelopes:
+            group.create_task(session.broadcast(envelope))
+            await asyncio.sleep(EVERY_S)
+
+
+async def committed(stream: FilteredBlocks, tx_ids: set[str]) -> None:
+    """Return when one of some transactions is in a block."""
+    async for block in stream:
+        if any(one.txid in tx_ids for one in block.filtered_transactions):
+            return
 
 
 async def run(orderers: int, times: int) -> None:
