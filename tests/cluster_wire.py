@@ -54,7 +54,7 @@ class Peer:
         return RemoteNode.of(self.number, "127.0.0.1", self.server.port, shown, shown)
 
     def meet(self, *others: RemoteNode) -> None:
-        self.comm.configure(CHANNEL, others, CA.cert, self.unreachable.append)
+        self.comm.configure(CHANNEL, others, CA.cert, lambda to, _: self.unreachable.append(to))
 
 
 @asynccontextmanager

@@ -51,6 +51,15 @@ def with_consenters(config: Config, consenters: Sequence[raft.Consenter]) -> Non
     value.value = kind.SerializeToString()
 
 
+def with_snapshots(config: Config, interval_bytes: int) -> None:
+    value = config.channel_group.groups["Orderer"].values["ConsensusType"]
+    kind = ConsensusType.FromString(value.value)
+    metadata = raft.ConfigMetadata.FromString(kind.metadata)
+    metadata.options.snapshot_interval_size = interval_bytes
+    kind.metadata = metadata.SerializeToString()
+    value.value = kind.SerializeToString()
+
+
 def with_addresses(config: Config, addresses: list[str]) -> None:
     org = config.channel_group.groups["Orderer"].groups["OrdererOrg"]
     value = org.values["Endpoints"]

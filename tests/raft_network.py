@@ -11,9 +11,11 @@ from fastledger.channelconfig import Bundle
 from fastledger.common.config import load
 from fastledger.msp import SigningIdentity
 from fastledger.network import channel, identities, settings
-from fastledger.network.plan import Plan
+from fastledger.network.plan import Node, Plan
 from fastledger.node.orderer.node import OrdererNode
 from fastledger.orderer.broadcast import BroadcastHandler
+from fastledger.orderer.consensus.chain import Standing
+from fastledger.orderer.consensus.etcdraft.chain import RaftChain
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.multichannel.chainsupport import ChainSupport
 from fastledger.protos.common.common_pb2 import Block, HeaderType, Status
@@ -44,14 +46,21 @@ class RaftNetwork:
         self.nodes: dict[int, OrdererNode] = {}
 
     def environment(self, number: int) -> dict[str, str]:
-        return settings.read_env(self.plan.all_orderers[number - 1])
+        return settings.read_env(self.node(number))
+
+    def node(self, number: int) -> Node:
+        return self.plan.all_orderers[number - 1]
+
+    async def start_without_joining(self, number: int) -> OrdererNode:
+        node = OrdererNode(load("orderer", environ=self.environment(number)))
+        await node.start()
+        self.nodes[number] = node
+        return node
 
     async def start(self, *numbers: int) -> None:
         """Start orderers, and have them join the channel if they have not."""
         for number in numbers or range(1, self.plan.orderers + 1):
-            node = OrdererNode(load("orderer", environ=self.environment(number)))
-            await node.start()
-            self.nodes[number] = node
+            node = await self.start_without_joining(number)
             if self.channel_id not in node.registrar.channel_ids():
                 node.registrar.join(Bundle.from_block(self.genesis), self.genesis)
 
@@ -60,9 +69,26 @@ class RaftNetwork:
             await self.nodes.pop(number).stop()
 
     def __getitem__(self, number: int) -> ChainSupport:
-        support = self.nodes[number].registrar.channel(self.channel_id)
+        support = self.nodes[number].registrar._find(self.channel_id)
         assert support is not None
         return support
+
+    def chain(self, number: int):  # type: ignore[no-untyped-def]
+        """The chain that an orderer has now."""
+        return chain_of(self[number])
+
+    def channels(self, number: int) -> list[str]:
+        return self.nodes[number].registrar.channel_ids()
+
+    def standing(self, number: int) -> Standing:
+        return self[number].standing
+
+    def height(self, number: int) -> int:
+        return self[number].height
+
+    def member(self, number: int) -> int:
+        """An orderer's raft id; 0 for one that is no consenter."""
+        return getattr(self.chain(number), "_member", 0)
 
     def envelope(self, data: bytes) -> bytes:
         return signed_envelope(
@@ -83,7 +109,8 @@ class RaftNetwork:
         """Wait until all that run agree on a leader, who serves; return its number."""
 
         def leads() -> int:
-            found = {chain_of(self[number])._watch.leader for number in self.nodes}
+            chains = [self.chain(number) for number in self.nodes]
+            found = {chain._watch.leader for chain in chains if isinstance(chain, RaftChain)}
             return found.pop() if len(found) == 1 else 0
 
         def serves() -> bool:
@@ -143,9 +170,9 @@ def contents_of(blocks: Sequence[Block]) -> list[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def running(network: RaftNetwork) -> AsyncIterator[RaftNetwork]:
+async def running(network: RaftNetwork, *numbers: int) -> AsyncIterator[RaftNetwork]:
     try:
-        await network.start()
+        await network.start(*numbers)
         yield network
     finally:
         await asyncio.shield(network.stop())

@@ -45,7 +45,12 @@ from fastledger.protos.common.common_pb2 import (
     MetadataSignature,
     OrdererBlockMetadata,
 )
-from fastledger.protoutil.blocks import METADATA_SLOTS, last_config_index, new_block
+from fastledger.protoutil.blocks import (
+    METADATA_SLOTS,
+    EncodedBlock,
+    last_config_index,
+    new_block,
+)
 from fastledger.protoutil.envelope import signature_header
 from fastledger.protoutil.hashes import header_bytes, header_hash
 from fastledger.protoutil.signer import Signer
@@ -66,6 +71,9 @@ class Blocks(Protocol):
 
     def block(self, number: int) -> bytes:
         """Return an encoded block."""
+
+    def block_in_core(self, number: int) -> EncodedBlock:
+        """Return an encoded block that is only handed on."""
 
 
 @dataclass(frozen=True, slots=True)

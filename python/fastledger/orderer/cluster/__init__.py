@@ -9,7 +9,7 @@
     Connections      one connection to a node, for all channels that it is in
 """
 
-from fastledger.orderer.cluster.comm import ClusterComm, ClusterSettings, NotDelivered
+from fastledger.orderer.cluster.comm import ClusterComm, ClusterSettings, NotDelivered, OnFailure
 from fastledger.orderer.cluster.connections import Backoff, ClusterIdentity
 from fastledger.orderer.cluster.node import RemoteNode
 from fastledger.orderer.cluster.service import ClusterService
@@ -21,5 +21,6 @@ __all__ = [
     "ClusterService",
     "ClusterSettings",
     "NotDelivered",
+    "OnFailure",
     "RemoteNode",
 ]

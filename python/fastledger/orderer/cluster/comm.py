@@ -5,6 +5,7 @@ Fabric: ``cluster.Comm`` and ``cluster.RPC``.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest,
 
 CONSENSUS, TRANSACTION = "consensus", "transaction"
 
-__all__ = ["ClusterComm", "ClusterSettings", "NotAuthorized", "NotDelivered"]
+__all__ = ["ClusterComm", "ClusterSettings", "NotAuthorized", "NotDelivered", "OnFailure"]
 
 _logger = log.get("orderer.common.cluster")
 
@@ -42,14 +43,21 @@ class ClusterSettings:
     dial_timeout_s: float = 5.0
 
 
+OnFailure = Callable[[int, bool], None]
+"""Learns the number of a consenter that a message did not get to, and whether it has refused it."""
+
+
 @dataclass(slots=True)
 class _Channel:
     nodes: dict[int, RemoteNode]
     roots: bytes
-    on_unreachable: Callable[[int], None]
+    on_failure: OnFailure
     by_client_key: dict[bytes, int] = field(default_factory=dict)
     streams: dict[tuple[int, str], Stream] = field(default_factory=dict)
-    unreachable: set[int] = field(default_factory=set)
+    failures: dict[int, str] = field(default_factory=dict)
+    """What was told of the consenters that are not reached, by number."""
+    refusals: dict[int, str] = field(default_factory=dict)
+    """What was told of those that are, and refuse what they are sent."""
 
 
 class ClusterComm:
@@ -80,7 +88,7 @@ class ClusterComm:
         channel_id: str,
         nodes: Iterable[RemoteNode],
         roots: bytes,
-        on_unreachable: Callable[[int], None],
+        on_failure: OnFailure,
     ) -> None:
         """Know the other consenters of a channel; streams to those that have changed end.
 
@@ -88,11 +96,10 @@ class ClusterComm:
             channel_id: The channel.
             nodes: All consenters but this one.
             roots: PEM of the TLS CAs of the channel's orderers.
-            on_unreachable: Learns the number of a consenter to which a message of consensus did not
-                get.
+            on_failure: Learns to whom a message of consensus did not get.
         """
         following = {node.number: node for node in nodes}
-        known = self._channels.setdefault(channel_id, _Channel({}, roots, on_unreachable))
+        known = self._channels.setdefault(channel_id, _Channel({}, roots, on_failure))
         for number in [
             number for number, node in known.nodes.items() if following.get(number) != node
         ]:
@@ -100,9 +107,10 @@ class ClusterComm:
             self._end_streams(known, number)
         known.nodes = following
         known.roots = roots
-        known.on_unreachable = on_unreachable
+        known.on_failure = on_failure
         known.by_client_key = {node.client_key: number for number, node in following.items()}
-        known.unreachable.clear()
+        known.failures.clear()
+        known.refusals.clear()
         self._close_unused()
 
     def forget(self, channel_id: str) -> None:
@@ -176,8 +184,7 @@ class ClusterComm:
     async def _connect(self, channel_id: str, node: RemoteNode):  # type: ignore[no-untyped-def]
         channel = await self._connections.to(node)
         known = self._channels.get(channel_id)
-        if known is not None and node.number in known.unreachable:
-            known.unreachable.discard(node.number)
+        if known is not None and known.failures.pop(node.number, None) is not None:
             _logger.info(
                 "[channel: %s] Successfully connected to %d (%s) after failed attempt(s)",
                 channel_id,
@@ -199,22 +206,19 @@ class ClusterComm:
         known = self._channels.get(channel_id)
         if known is None:
             return
-        if to in known.unreachable:
-            _logger.debug(
-                "[channel: %s] Failed to send StepRequest to %d, because: %s",
-                channel_id,
-                to,
-                reason,
-            )
-        else:
-            known.unreachable.add(to)
-            _logger.error(
-                "[channel: %s] Failed to send StepRequest to %d, because: %s",
-                channel_id,
-                to,
-                reason,
-            )
-        known.on_unreachable(to)
+        text, is_refusal = str(reason), isinstance(reason, StreamEnded) and not reason.is_lost
+        told = known.refusals if is_refusal else known.failures
+        # Why one is not reached changes all the time; what one refuses does not.
+        is_news = told.get(to) != text if is_refusal else to not in told
+        told[to] = text
+        _logger.log(
+            logging.ERROR if is_news else logging.DEBUG,
+            "[channel: %s] Failed to send StepRequest to %d, because: %s",
+            channel_id,
+            to,
+            text,
+        )
+        known.on_failure(to, is_refusal)
 
     def _roots(self) -> bytes:
         """Return the CAs of all channels, as Fabric trusts them for any."""

@@ -212,6 +212,7 @@ class Stream:
     def _heard(self, told: "asyncio.Future[object]") -> None:
         """Learn that the other end has ended the stream; it has nothing else to say."""
         if told.cancelled():
+            self.end(StreamEnded("the connection was closed", is_lost=True))
             return
         error = told.exception()
         self.end(_ended(error) if isinstance(error, grpc.aio.AioRpcError) else StreamEnded("EOF"))

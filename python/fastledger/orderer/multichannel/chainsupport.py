@@ -27,7 +27,12 @@ from fastledger.orderer.multichannel.chainslot import ChainSlot
 from fastledger.orderer.multichannel.joinblock import JoinBlock
 from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
-from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
+from fastledger.protoutil.blocks import (
+    EncodedBlock,
+    checked_block,
+    is_config_block,
+    last_config_index,
+)
 from fastledger.protoutil.envelope import config_of
 from fastledger.protoutil.signer import Signer
 
@@ -91,7 +96,7 @@ class ChainSupport:
         self.errored = asyncio.Event()
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self.blocks = PreparedBlocks(self.block, lambda: self.height)
+        self.blocks = PreparedBlocks(self.encoded_block, lambda: self.height)
         """As Deliver gives them to clients."""
         self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.changed()
@@ -141,8 +146,12 @@ class ChainSupport:
 
     def block(self, number: int) -> bytes:
         """Read a block, in any thread."""
+        return bytes(self.encoded_block(number))
+
+    def encoded_block(self, number: int) -> EncodedBlock:
+        """Read a block that is only handed on, in any thread."""
         try:
-            return self._blocks.block(number)
+            return self._blocks.block_in_core(number)
         except LedgerCorrupted as error:
             self.damage = error
             raise

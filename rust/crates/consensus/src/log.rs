@@ -51,10 +51,15 @@ impl Log {
     pub(crate) fn new(snapshot: Option<Arc<Snapshot>>, entries: Vec<Entry>, max_committed_bytes: u64) -> Self {
         let start = snapshot.as_ref().map_or_else(EntryId::default, |snapshot| id_of(snapshot));
         let (mut base, mut entries) = (start, VecDeque::from(entries));
-        // Entries before the snapshot's are kept for members that are a little behind; of the first only the term is of use.
-        if let Some(first) = entries.front().filter(|first| first.index <= start.index) {
-            base = EntryId { term: first.term, index: first.index };
-            entries.pop_front();
+        // Entries before the snapshot's are kept for members that are a little behind. Of the first only the term is of use, to
+        // say what precedes the second; but nothing precedes the first of all.
+        match entries.front() {
+            Some(first) if first.index == 1 => base = EntryId::default(),
+            Some(first) if first.index <= start.index => {
+                base = EntryId { term: first.term, index: first.index };
+                entries.pop_front();
+            }
+            _ => {}
         }
         let mut log = Self {
             base,

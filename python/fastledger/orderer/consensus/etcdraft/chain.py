@@ -105,9 +105,11 @@ class RaftChain:
         self._campaigns = campaigns
         self._ticks = 0
         self._metrics = RaftMetrics(support.channel_id)
-        self._roster = Roster(support, member, comm, self._unreachable, self._metrics)
+        self._roster = Roster(support, member, comm, self._not_reached, self._metrics)
         self._applier = Applier(support, membership, applied, puller.pull, self, self._metrics)
-        self._rejoining = Rejoining(support, puller, self._retire, pause_s=CHECK_S, clock=clock)
+        self._rejoining = Rejoining(
+            support, puller, self._retire, self._is_named, pause_s=CHECK_S, clock=clock
+        )
         self._node: RaftNode | None = None
         self._is_running = False
         self._ending: asyncio.Task[None] | None = None
@@ -426,10 +428,17 @@ class RaftChain:
         else:
             self._driver.wake()
 
-    def _unreachable(self, member: int) -> None:
-        if self._node is not None and self._is_running:
-            self._node.report_unreachable(member)
-            self._driver.wake()
+    def _is_named(self) -> bool:
+        return self._member in self._applier.membership.consenters
+
+    def _not_reached(self, member: int, is_refusal: bool) -> None:
+        if not self._is_running:
+            return
+        self._own().report_unreachable(member)
+        self._driver.wake()
+        if is_refusal and not self._watch.leader:
+            # As who was evicted is refused, of whom nobody speaks to it any more.
+            self._rejoining.doubt()
 
     def _check_running(self) -> None:
         if not self._is_running:

@@ -38,6 +38,7 @@ class Rejoining:
         support: ConsenterSupport,
         puller: Puller,
         stop: Callable[[], Awaitable[None]],
+        is_named: Callable[[], bool],
         *,
         pause_s: float,
         clock: Clock,
@@ -48,12 +49,14 @@ class Rejoining:
             support: The channel.
             puller: Asks the others.
             stop: Ends this consenter's part in raft, so that nobody else writes blocks.
+            is_named: Whether the configuration in force names this consenter.
             pause_s: Between two times of asking.
             clock: Tells the time.
         """
         self._support = support
         self._puller = puller
         self._stop = stop
+        self._is_named = is_named
         self._pause_s = pause_s
         self._clock = clock
         self._asked_at = float("-inf")
@@ -77,6 +80,11 @@ class Rejoining:
         channel_id = self._support.channel_id
         try:
             _logger.info("[channel: %s] Suspecting our own eviction from the channel", channel_id)
+            if not self._is_named():
+                _logger.warning("[channel: %s] Detected our own eviction", channel_id)
+                await self._stop()
+                self._support.switch_chain()
+                return
             number = number_of(await self._puller.newest_config())
             if number < self._support.height:
                 _logger.info(

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whom a consenter speaks with, and whether raft counts those whom the configuration names."""
 
-from collections.abc import Callable
-
 from fastledger._core import RaftNode
-from fastledger.orderer.cluster import ClusterComm, RemoteNode
+from fastledger.orderer.cluster import ClusterComm, OnFailure, RemoteNode
 from fastledger.orderer.consensus.chain import ConsenterSupport
 from fastledger.orderer.consensus.etcdraft.membership import (
     ConfChange,
@@ -23,14 +21,14 @@ class Roster:
         support: ConsenterSupport,
         member: int,
         comm: ClusterComm,
-        on_unreachable: Callable[[int], None],
+        on_failure: OnFailure,
         metrics: RaftMetrics,
     ) -> None:
-        """Know nobody yet; ``on_unreachable`` learns to whom a message did not get."""
+        """Know nobody yet; ``on_failure`` learns to whom a message did not get."""
         self._support = support
         self._member = member
         self._comm = comm
-        self._on_unreachable = on_unreachable
+        self._on_failure = on_failure
         self._metrics = metrics
 
     def meet(self, membership: Membership) -> None:
@@ -42,7 +40,7 @@ class Roster:
             if number != self._member
         ]
         roots = orderer_roots(self._support.bundle)
-        self._comm.configure(self._support.channel_id, others, roots, self._on_unreachable)
+        self._comm.configure(self._support.channel_id, others, roots, self._on_failure)
 
     def part(self) -> None:
         """Neither hear nor speak to anybody."""

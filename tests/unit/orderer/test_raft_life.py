@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raft clusters whose consenters come, go, fall behind, forget, and get other certificates."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from config_updates import update_of
+from consenters import consenter_of, genesis_with, with_consenters, with_snapshots
+from consenting import run
+from fastledger.channelconfig import Bundle
+from fastledger.orderer.consensus.chain import Relation, Standing, Status
+from fastledger.orderer.consensus.etcdraft.beginning import kept_by
+from fastledger.orderer.consensus.etcdraft.chain import RaftChain
+from fastledger.orderer.consensus.etcdraft.single import SingleConsenterChain
+from fastledger.orderer.consensus.follower.chain import FollowerChain
+from fastledger.protos.common.common_pb2 import Status as BroadcastStatus
+from fastledger.protos.common.configtx_pb2 import Config
+from raft_network import RaftNetwork, chain_of, running
+from waiting import until
+
+CONSENTER = Standing(Relation.CONSENTER, Status.ACTIVE)
+
+
+def network_of(
+    folder: Path, port_base: int, members: Sequence[int], interval: int = 0
+) -> RaftNetwork:
+    """Three orderers, of which some are consenters of the channel."""
+    network = RaftNetwork(folder, port_base)
+
+    def write(config: Config) -> None:
+        with_consenters(config, [consenter_of(network.node(number)) for number in members])
+        if interval:
+            with_snapshots(config, interval)
+
+    network.genesis = genesis_with(network.plan, write)
+    return network
+
+
+async def reconfigure(network: RaftNetwork, number: int, *members: int) -> str:
+    """Have an orderer take a configuration with these consenters; return what it says."""
+    bundle = network[number].bundle
+    current, following = (Config.FromString(bundle.config) for _ in range(2))
+    with_consenters(following, [consenter_of(network.node(member)) for member in members])
+    update = update_of(network.channel_id, current, following, network.admins)
+    response = await network.broadcast(number, update.SerializeToString())
+    return response.info or BroadcastStatus.Name(response.status)
+
+
+async def accepted(network: RaftNetwork, number: int, *members: int) -> None:
+    """Reconfigure, once the leader knows who is there."""
+
+    async def is_taken() -> bool:
+        return await reconfigure(network, number, *members) == "SUCCESS"
+
+    await until(is_taken)
+
+
+def join_later(network: RaftNetwork, number: int, source: int) -> None:
+    """Join with the newest configuration block of another."""
+    block = network.nodes[source].registrar.fetch(network.channel_id, "config")
+    network.nodes[number].registrar.join(Bundle.from_block(block), block)
+
+
+def test_a_channel_of_one_grows_to_three_and_shrinks(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7500, [1])
+        async with running(network, 1):
+            await network.order(1, b"alone")
+            assert isinstance(chain_of(network[1]), SingleConsenterChain)
+            for comer in (2, 3):
+                await accepted(network, 1, *range(1, comer + 1))
+                await network.start_without_joining(comer)
+                join_later(network, comer, 1)
+                await until(lambda comer=comer: network.standing(comer) == CONSENTER)
+                await network.leader()
+                await network.order(comer, b"of %d" % comer)
+                await until(lambda comer=comer: b"of %d" % comer in network.contents(1))
+            assert isinstance(chain_of(network[1]), RaftChain)
+            await network.level()
+            network.check_equal()
+            kept = kept_by(network.blocks(1)[-1])
+            assert kept is not None
+            assert (list(kept.consenter_ids), kept.next_consenter_id) == ([1, 2, 3], 4)
+            # One goes: it follows from now on.
+            leader = await network.leader()
+            gone = next(number for number in (2, 3) if number != leader)
+            stay = sorted({1, 2, 3} - {gone})
+            await accepted(network, stay[0], *stay)
+            await until(lambda: isinstance(network.chain(gone), FollowerChain), 120)
+            await network.order(stay[0], b"without it")
+            await until(lambda: network.height(gone) == network[stay[0]].height)
+
+    run(story())
+
+
+def test_a_leader_that_is_taken_out_hands_over_first(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7520, [1, 2, 3])
+        async with running(network):
+            leader = await network.leader()
+            stay = sorted({1, 2, 3} - {leader})
+            await accepted(network, leader, *stay)
+            await until(lambda: isinstance(network.chain(leader), FollowerChain))
+            await network.order(stay[0], b"after")
+            await until(lambda: network.contents(stay[1]) == [b"after"])
+
+    run(story())
+
+
+def test_too_few_would_be_left(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7540, [1, 2, 3])
+        async with running(network):
+            leader = await network.leader()
+            others = sorted({1, 2, 3} - {leader})
+            await until(lambda: len(network.chain(leader)._tracker.active) == 3)
+            await network.stop(others[0])
+            await until(lambda: len(network.chain(leader)._tracker.active) == 2)
+            # Who is there may not go while the other is away.
+            said = await reconfigure(network, leader, leader, others[0])
+            assert "2 out of 3 nodes are alive, configuration will result in quorum loss" in said
+            await accepted(network, leader, leader, others[1])
+
+    run(story())
+
+
+def test_one_that_was_away_for_long_catches_up_by_a_snapshot(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7560, [1, 2, 3], interval=20_000)
+        async with running(network):
+            leader = await network.leader()
+            await network.order(leader, b"before")
+            await network.level(2)
+            away = sorted({1, 2, 3} - {leader})[0]
+            await network.stop(away)
+            for number in range(40):
+                await network.order(leader, b"%d" % number * 2000)
+                await until(lambda number=number: network[leader].height > number + 2)
+            node = network.chain(leader)._node
+            await until(lambda: node.first_index > 10)
+            await network.start(away)
+            await network.leader()
+            await network.level()
+            network.check_equal()
+            await network.order(away, b"after")
+            await until(lambda: b"after" in network.contents(away))
+
+    run(story())
+
+
+def test_a_lost_log_is_not_begun_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7580, [1, 2, 3])
+        async with running(network):
+            leader = await network.leader()
+            await network.order(leader, b"before")
+            await network.level(2)
+            lost = sorted({1, 2, 3} - {leader})[0]
+            await network.stop(lost)
+            shutil.rmtree(network.node(lost).folder / "data" / "etcdraft" / "wal")
+            await network.start(lost)
+            assert network[lost].standing == Standing(Relation.CONSENTER, Status.FAILED)
+            assert "it must not vote again under this number" in str(network[lost].failure)
+            response = await network.broadcast(lost, network.envelope(b"for it"))
+            assert response.status == BroadcastStatus.SERVICE_UNAVAILABLE
+            await network.order(leader, b"by the others")
+            await until(lambda: b"by the others" in network.contents(leader))
+            # Removed here and from the configuration, and added again, it has another number.
+            await network.nodes[lost].registrar.remove(network.channel_id)
+            stay = sorted({1, 2, 3} - {lost})
+            await accepted(network, leader, *stay)
+            await accepted(network, leader, *stay, lost)
+            await until(lambda: network.channel_id not in network.channels(lost))
+            join_later(network, lost, leader)
+            await until(lambda: network.standing(lost) == CONSENTER)
+            await until(lambda: network.height(lost) == network[leader].height)
+            kept = kept_by(network.blocks(leader)[-1])
+            assert kept is not None
+            assert list(kept.consenter_ids) == [*stay, 4]
+
+    run(story())
+
+
+def test_one_that_left_and_came_back_while_it_was_away(tmp_path: Path) -> None:
+    """It has another number now, and learns that from the others."""
+
+    async def story() -> None:
+        network = network_of(tmp_path, 7600, [1, 2, 3])
+        async with running(network):
+            leader = await network.leader()
+            await network.level()
+            away = sorted({1, 2, 3} - {leader})[0]
+            stay = sorted({1, 2, 3} - {away})
+            await network.stop(away)
+            await accepted(network, leader, *stay)
+            await accepted(network, leader, *stay, away)
+            await network.order(leader, b"meanwhile")
+            await network.start(away)
+            await until(lambda: network.member(away) == 4)
+            await network.order(away, b"of the fourth")
+            await until(lambda: b"of the fourth" in network.contents(away))
+            await network.level()
+            network.check_equal()
+
+    run(story())
+
+
+@pytest.mark.parametrize("kills", [4])
+def test_it_is_the_same_chain_whoever_comes_and_goes(tmp_path: Path, kills: int) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7620, [1, 2, 3])
+        async with running(network):
+            for number in range(kills):
+                leader = await network.leader()
+                await network.order(leader, b"%d" % number)
+                await network.stop(leader)
+                others = sorted(network.nodes)
+                await network.order(others[0], b"without %d" % number)
+                await network.start(leader)
+                await network.leader()
+            await network.level()
+            network.check_equal()
+            contents = network.contents(1)
+            assert len(contents) == len(set(contents))
+            assert {b"without %d" % number for number in range(kills)} <= set(contents)
+
+    run(story())
