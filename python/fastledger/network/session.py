@@ -191,7 +191,6 @@ class Session:
                 stream.cancel()
         return commits[0]
 
-
     async def _until_committed(
         self, envelope: Envelope, streams: list[FilteredBlocks], tx_id: str
     ) -> list[tuple[int, int]]:
