@@ -10,7 +10,7 @@ from typing import Self
 
 from fastledger.client.endorsement import Endorsement, endorse, invocation, transaction
 from fastledger.client.orderer import Orderer
-from fastledger.client.peer import Peer, commit_everywhere
+from fastledger.client.peer import FilteredBlocks, Peer, commit_everywhere
 from fastledger.client.target import Target
 from fastledger.comm import ClientTls
 from fastledger.common.errors import ConnectionFailed, FastledgerError, NodeFailed, NotFound
@@ -24,6 +24,9 @@ from fastledger.protos.peer.proposal_response_pb2 import ProposalResponse
 from fastledger.protoutil.proposal import Proposed, signed_proposal
 
 COMMIT_TIMEOUT_S = 30.0
+RESEND_S = 3.0
+"""A transaction of several orderers that is not committed by then is sent once more."""
+
 START_TIMEOUT_S = 30.0
 _POLL_S = 0.02
 
@@ -176,8 +179,7 @@ class Session:
         peers = await self.peers(wait_at)
         streams = [await peer.filtered_blocks(self.plan.channel, signer) for peer in peers]
         try:
-            await self.broadcast(envelope)
-            commits = await commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S)
+            commits = await self._until_committed(envelope, streams, tx_id)
         except TimeoutError:
             names = ", ".join(node.name for node in wait_at)
             raise NodeFailed(
@@ -188,6 +190,24 @@ class Session:
             for stream in streams:
                 stream.cancel()
         return commits[0]
+
+    async def _until_committed(
+        self, envelope: Envelope, streams: list[FilteredBlocks], tx_id: str
+    ) -> list[tuple[int, int]]:
+        """Send an envelope, and again where orderers may lose it, until all peers have it.
+
+        A leader that dies takes with it what it has not agreed on, and what others have handed to
+        it. An envelope that comes twice is valid once.
+        """
+        committed = asyncio.ensure_future(commit_everywhere(streams, tx_id, COMMIT_TIMEOUT_S))
+        again_s = RESEND_S if self.plan.orderers > 1 else COMMIT_TIMEOUT_S
+        try:
+            while not committed.done():
+                await self.broadcast(envelope)
+                await asyncio.wait([committed], timeout=again_s)
+            return committed.result()
+        finally:
+            committed.cancel()
 
 
 def spokesman(org: Org) -> Node:

@@ -10,6 +10,13 @@ from pathlib import Path
 from fastledger.common.config import FOLDER
 from fastledger.network.plan import HOST, Node, Plan
 
+_KEEPALIVE = {
+    "PEER_KEEPALIVE_DELIVERYCLIENT_INTERVAL": "1s",
+    "PEER_KEEPALIVE_DELIVERYCLIENT_TIMEOUT": "2s",
+}
+"""Where there are several orderers, a peer leaves one that is suspended within seconds; by Fabric's
+values, which spare a wide network, it waits for up to 80 s."""
+
 
 def orderer_env(node: Node) -> dict[str, str]:
     """Return an orderer's variables."""
@@ -68,10 +75,11 @@ def peer_env(node: Node) -> dict[str, str]:
 
 def write(plan: Plan) -> None:
     """Write every node's sample configuration and its variables."""
+    keepalive = _with_prefix("CORE", _KEEPALIVE) if plan.orderers > 1 else {}
     for orderer in plan.all_orderers:
         _write(orderer, "orderer", orderer_env(orderer))
     for peer in plan.all_peers:
-        _write(peer, "core", peer_env(peer))
+        _write(peer, "core", peer_env(peer) | keepalive)
 
 
 def follow(plan: Plan) -> bool:

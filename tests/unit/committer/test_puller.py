@@ -189,11 +189,13 @@ def test_an_orderer_that_is_suspended_or_behind_is_left_for_another(
                 async def wanted() -> int:
                     return height
 
-                addresses = [behind.address, proxy.address]
+                addresses = [behind.address]
                 orderers = puller.BlockPuller("channel", lambda: addresses, Signer(), Dialler())
                 blocks = orderers.blocks(wanted)
                 # One has lost its leader, and says so: the other one has more.
                 for number in range(6):
+                    if number == 3:
+                        addresses.append(proxy.address)
                     assert number_of(await anext(blocks)) == number
                     height += 1
                 # That one is suspended, and the first has caught up by then.

@@ -301,9 +301,10 @@ def test_orderers_that_are_elsewhere(tmp_path: Path) -> None:
         peer.read(load("core", tmp_path, {}))
 
 
-def test_a_network_of_our_own_sets_nothing_in_vain(tmp_path: Path) -> None:
-    plan = Plan(tmp_path)
+@pytest.mark.parametrize("orderers", [1, 3])
+def test_a_network_of_our_own_sets_nothing_in_vain(tmp_path: Path, orderers: int) -> None:
+    plan = Plan(tmp_path, orderers=orderers)
     network.write(plan)
     for node in plan.nodes:
-        name = "orderer" if node == plan.orderer else "core"
+        name = "orderer" if node in plan.all_orderers else "core"
         assert REMARKS[name](load(name, node.folder, network.read_env(node))) == []

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import config_changes as changes
 from config_updates import update_of
@@ -18,6 +19,7 @@ from consenters import (
     with_timeout,
 )
 from fastledger.channelconfig import Bundle, Orderer
+from fastledger.common.metrics import exposition
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.msp import SigningIdentity
 from fastledger.network import channel, identities
@@ -209,6 +211,7 @@ def test_from_a_later_block_to_consenter(world: World, tmp_path: Path) -> None:
         teller.blocks = net.blocks[:4]
         net.join(join_block)
         assert net.standing() == ("follower", "onboarding", 0)
+        assert told(net) == (2, 2)
         await elapse(0.1, "the join block does not come, so it goes on onboarding")
         assert net.standing()[:2] == ("follower", "onboarding")
         assert net.follower.channel(world.channel_id) is None
@@ -228,10 +231,22 @@ def test_from_a_later_block_to_consenter(world: World, tmp_path: Path) -> None:
         net.tell()
         await until(lambda: net.follower.channel(world.channel_id) is not None)
         assert net.standing() == ("consenter", "active", 9)
+        assert told(net) == (1, 1)
         assert net.followed == net.blocks
         check_chain(net.followed)
 
     story(world, tmp_path, tell)
+
+
+def told(net: Net) -> tuple[int, int]:
+    """Status and relation as /metrics has them."""
+    found = {
+        sample.name: int(sample.value)
+        for family in text_string_to_metric_families(exposition().decode())
+        for sample in family.samples
+        if sample.labels.get("channel") == net.world.channel_id
+    }
+    return found["participation_status"], found["participation_consensus_relation"]
 
 
 def test_a_consenter_that_is_not_there_yet(world: World, tmp_path: Path) -> None:

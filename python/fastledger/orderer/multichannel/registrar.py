@@ -17,6 +17,7 @@ from fastledger.orderer.errors import ChannelDoesNotExist, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.msgprocessor.standard import StandardChannel
 from fastledger.orderer.msgprocessor.system import SystemChannel
+from fastledger.orderer.multichannel import metrics
 from fastledger.orderer.multichannel.chainsupport import ChainSupport
 from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protoutil.blocks import last_config_index, new_block
@@ -334,6 +335,7 @@ class Registrar:
             _logger.error("cannot remove ledger '%s': %s", channel_id, error)
         else:
             del self._removals[channel_id]
+            metrics.forget(channel_id)
             _logger.info("Removed channel: %s", channel_id)
 
     # Making channels.
@@ -394,6 +396,7 @@ class Registrar:
             lambda: self._ledgers.end_join(support.channel_id),
         )
         self._channels[support.channel_id] = _Channel(support, store)
+        metrics.follow(support.channel_id, lambda: support.standing)
         if support.bundle.consortiums is not None:
             self._system = support
         return support
