@@ -28,8 +28,14 @@ pub fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
 
 /// Appends a bytes, string or message field even when it is empty.
 pub fn present_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+    message_head(out, number, value.len());
+    out.extend_from_slice(value);
+}
+
+/// Appends what stands before a field of so many bytes, for who writes these himself.
+pub fn message_head(out: &mut Vec<u8>, number: u32, bytes: usize) {
     varint(out, u64::from(number) << 3 | 2);
-    length_prefixed(out, value);
+    varint(out, bytes as u64);
 }
 
 /// Appends a bytes or string field, nothing for an empty one as proto3 has it.
