@@ -9,10 +9,12 @@ pipeline full, until it was durable, bytes that the process wrote to the disk fo
 blocks, page faults that had to read, and the sizes of the files.
 
     python benches/large.py [--keys N] [--transactions N] [--memory-mb N] [--chunk N]
-                            [--endorsements N] [--folder FOLDER]
+                            [--endorsements N] [--folder FOLDER] [--keep]
 
-The defaults are 20,000,000 keys, 10,000,000 transactions with one endorsement each and 4,096 MB;
-they need some 50 GB of disk.
+Block files that are full are deleted behind the run, and counted as if they were there: nothing
+reads them any more. `--keep` leaves them.
+
+The defaults are 20,000,000 keys, 10,000,000 transactions with one endorsement each and 4,096 MB.
 """
 
 import argparse
@@ -51,13 +53,14 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=1000, help="blocks that are timed together")
     parser.add_argument("--endorsements", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the ledger is made, and kept")
+    parser.add_argument("--keep", action="store_true", help="do not delete full block files")
     parser.add_argument("--role", choices=("make", "commit"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     match arguments.role:
         case "make":
             make(json.loads(sys.stdin.readline()))
         case "commit":
-            commit(Path(sys.stdin.readline().strip()))
+            commit(**json.loads(sys.stdin.readline()))
         case _:
             measure(arguments)
 
@@ -78,7 +81,7 @@ def measure(arguments: argparse.Namespace) -> None:
         maker, committer = child("make"), child("commit")
         (cgroup / "cgroup.procs").write_text(str(committer.pid))
         tell(maker, json.dumps({"spec": spec, "chunk": arguments.chunk, "folder": chunks}))
-        tell(committer, str(folder / "ledger"))
+        tell(committer, json.dumps({"folder": str(folder / "ledger"), "keep": arguments.keep}))
         try:
             for made in iter(lambda: answer(maker), None):
                 tell(committer, json.dumps(made))
@@ -162,13 +165,18 @@ def make(order: dict[str, Any]) -> None:
     print("null", flush=True)
 
 
-def commit(folder: Path) -> None:
+def commit(folder: str, keep: bool) -> None:
     """Commit the chunks that are named, and say what each came to."""
+    deleted = 0
     with fastledger.open(folder) as ledger:
         for line in sys.stdin:
             with sources.open(Path(json.loads(line)["file"])) as source:
                 told = commit_chunk(ledger, source)
-            print(json.dumps(told | {"files": sizes(folder)}), flush=True)
+            files = sizes(Path(folder))
+            files["chains"] += deleted
+            if not keep:
+                deleted += delete_full(Path(folder) / "chains")
+            print(json.dumps(told | {"files": files}), flush=True)
 
 
 def commit_chunk(ledger: Ledger, source: Iterable[bytes]) -> dict[str, Any]:
@@ -219,6 +227,15 @@ def sizes(folder: Path) -> dict[str, int]:
             part = file.relative_to(folder).parts[0]
             found[part] = found.get(part, 0) + file.stat().st_blocks * 512
     return found
+
+
+def delete_full(chains: Path) -> int:
+    """Delete all block files but the last; how many bytes they had on disk."""
+    deleted = 0
+    for file in sorted(chains.glob("blockfile_*"))[:-1]:
+        deleted += file.stat().st_blocks * 512
+        file.unlink()
+    return deleted
 
 
 def row(chunk: dict[str, Any], measured: bool) -> str:

@@ -12,7 +12,7 @@ use fastledger_mvcc::{self as mvcc, Conflict, MvccError, StateKey, StateReader, 
 use fastledger_wire::common::metadata_slot;
 use fastledger_wire::{Hash, Height, TxValidationCode};
 
-use crate::checked::{Checked, Chunk};
+use crate::checked::Chunk;
 use crate::era::Era;
 use crate::error::Refusal;
 use crate::incoming::{self, Incoming};
@@ -80,7 +80,7 @@ pub(crate) fn check_block(
     if incoming.metadata_slots() == 0 {
         return Err(Refusal::Incomplete("metadata"));
     }
-    let found = incoming.data().first().copied().and_then(incoming::channel_id);
+    let found = incoming.data().next().and_then(incoming::channel_id);
     if !rules.allow_malformed || found.is_some() {
         let found = found.unwrap_or_default();
         if found != config.channel_id() {
@@ -236,11 +236,11 @@ pub(crate) fn judge<'a, S: StateReader, I: TxIdIndex<Error = S::Error>>(
     timings: &mut Timings,
 ) -> Result<Judged<'a>, S::Error> {
     let watch = Stopwatch::start();
-    let checked: Vec<&'a Checked<'a>> = chunks.iter().flat_map(Chunk::borrow_dependent).collect();
-    let mut verdicts = Verdicts::new(checked.len());
+    let transactions = chunks.iter().map(|chunk| chunk.borrow_dependent().len()).sum();
+    let mut verdicts = Verdicts::new(transactions);
     let mut judge = Judge::new(world.config, rules, world.state);
-    let mut accepted = Vec::with_capacity(checked.len());
-    for (index, checked) in (0u32..).zip(checked) {
+    let mut accepted = Vec::with_capacity(transactions);
+    for (index, checked) in (0u32..).zip(chunks.iter().flat_map(Chunk::borrow_dependent)) {
         match judge.judge(checked, world.tx_ids) {
             Ok(outcome) => accepted.push((index, outcome)),
             Err(Stop::Invalid(invalid)) => verdicts.next_invalid(index, invalid),

@@ -119,7 +119,7 @@ impl Committer {
         let Genesis { config, judged, tx_id } = genesis::judge(incoming)
             .map_err(|refusal| CommitError::Refused { number: incoming.number, refusal: Box::new(refusal) })?;
         let view = self.ledger.view()?;
-        let tx_ids = vec![(Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
+        let tx_ids = vec![(0, Cow::Owned(tx_id), TxValidationCode::Valid as u8)];
         let block = JudgedBlock { judged, tx_ids, commit_hash: None, notes: Vec::new() };
         let result = self.conclude(incoming, checks, block, &view, intent, checks.timings)?;
         if intent != Intent::Judge {
@@ -234,7 +234,7 @@ impl Committer {
             header_hash,
             data_hash: checks.data_hash,
             commit_hash: block.commit_hash,
-            private_effects: private::of_checked(checked, &incoming.data(), &block.judged.codes),
+            private_effects: private::of_checked(checked, incoming.data(), &block.judged.codes),
             codes: block.judged.codes,
             notes: block.notes,
             stored_codes: metadata[metadata_slot::TRANSACTIONS_FILTER].to_vec(),
@@ -301,8 +301,8 @@ impl Committer {
 /// A block as it will be remembered.
 struct JudgedBlock<'a> {
     judged: Judged<'a>,
-    /// Indexed id and code of every transaction.
-    tx_ids: Vec<(Cow<'a, str>, u8)>,
+    /// See [`CommittedBlock::tx_ids`].
+    tx_ids: Vec<(u32, Cow<'a, str>, u8)>,
     commit_hash: Option<Hash>,
     /// See [`CommitResult::notes`].
     notes: Vec<String>,
@@ -324,7 +324,7 @@ impl JudgedBlock<'_> {
         metadata[metadata_slot::TRANSACTIONS_FILTER] = &codes;
         metadata[metadata_slot::COMMIT_HASH] = &commit_hash;
         record.clear();
-        block::write_record(record, &incoming.header(), &incoming.data(), &metadata);
+        block::write_record(record, &incoming.header(), incoming.data(), &metadata);
     }
 }
 
@@ -384,9 +384,16 @@ pub(crate) fn stored_commit_hash<'a>(metadata: &[&'a [u8]]) -> &'a [u8] {
     Metadata::decode(metadata[metadata_slot::COMMIT_HASH]).map_or(&[], |stored| stored.value)
 }
 
-fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(Cow<'a, str>, u8)> {
+/// What is found by its id. The first of an id counts; a block may consist of nothing but entries without one.
+fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(u32, Cow<'a, str>, u8)> {
     let entries = checks.chunks.iter().flat_map(Chunk::borrow_dependent);
-    entries.zip(codes).map(|(checked, code)| (Cow::Borrowed(checked.entry.indexed_tx_id()), *code)).collect()
+    let mut is_first_without = true;
+    let indexed = (0..).zip(entries).zip(codes).filter_map(|((tx, checked), code)| {
+        let id = checked.entry.indexed_tx_id();
+        let counts = !id.is_empty() || std::mem::take(&mut is_first_without);
+        counts.then(|| (tx, Cow::Borrowed(id), *code))
+    });
+    indexed.collect()
 }
 
 struct LedgerTxIds<'v>(&'v View);

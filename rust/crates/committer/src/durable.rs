@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use fastledger_ledger::Ledger;
+use fastledger_ledger::LedgerError;
 
 use crate::error::CommitError;
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
@@ -17,6 +17,9 @@ use crate::threads::thread;
 /// Most bytes of a block that the committer's thread syncs itself when no other waits: syncing more takes long enough
 /// for the next block to be judged meanwhile.
 const OWN_SYNC_BYTES: usize = 256 << 10;
+
+/// Brings to stable storage every block that was appended before it was called.
+pub(crate) type SyncAll = Box<dyn Fn() -> Result<(), LedgerError> + Send + Sync>;
 
 /// A block's outcome on its way out, and the room that it holds in the pipeline.
 pub(crate) struct Leaving {
@@ -37,8 +40,8 @@ pub(crate) struct Exit {
 
 /// Lets outcomes out, of which the blocks are on stable storage.
 struct Door {
-    ledger: Arc<Ledger>,
-    durable: bool,
+    /// None where outcomes do not wait for the disk.
+    sync: Option<SyncAll>,
     gate: Arc<Gate>,
     outcomes: Sender<Outcome>,
 }
@@ -46,12 +49,11 @@ struct Door {
 impl Exit {
     /// Starts the syncing thread, which ends when the exit is dropped.
     pub(crate) fn start(
-        ledger: Arc<Ledger>,
-        durable: bool,
+        sync: Option<SyncAll>,
         gate: Arc<Gate>,
         outcomes: Sender<Outcome>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let door = Arc::new(Door { ledger, durable, gate, outcomes });
+        let door = Arc::new(Door { sync, gate, outcomes });
         let held = Arc::<AtomicUsize>::default();
         let (waiting, leaving) = bounded(MAX_BLOCKS_AHEAD);
         let run = {
@@ -84,11 +86,8 @@ fn sync_all(door: &Door, waiting: &Receiver<Leaving>, held: &AtomicUsize) {
 
 impl Door {
     fn let_out(&self, group: Vec<Leaving>) {
-        let synced = if self.durable && group.iter().any(|leaving| leaving.outcome.is_ok()) {
-            self.ledger.sync().map_err(|error| error.to_string())
-        } else {
-            Ok(())
-        };
+        let sync = self.sync.as_ref().filter(|_| group.iter().any(|leaving| leaving.outcome.is_ok()));
+        let synced = sync.map_or(Ok(()), |sync| sync().map_err(|error| error.to_string()));
         for Leaving { outcome, size } in group {
             let outcome = match (&synced, outcome) {
                 (Err(text), Ok(_)) => {
@@ -99,6 +98,136 @@ impl Door {
             };
             self.gate.leave(size);
             drop(self.outcomes.send(outcome));
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::mpsc;
+
+    use crossbeam_channel::unbounded;
+    use fastledger_wire::TxValidationCode;
+
+    use crate::outcome::CommitResult;
+    use crate::timings::Timings;
+
+    const SMALL: usize = 100;
+
+    /// A pipeline behind the judge: blocks that were appended, the disk, and who waits for outcomes.
+    struct Pipeline {
+        exit: Option<Exit>,
+        thread: Option<JoinHandle<()>>,
+        gate: Arc<Gate>,
+        appended: Arc<AtomicU64>,
+        outcomes: Receiver<Outcome>,
+    }
+
+    impl Pipeline {
+        /// `sync` gets the number of blocks that were appended before it was called.
+        fn new(sync: impl Fn(u64) -> Result<(), LedgerError> + Send + Sync + 'static) -> Self {
+            let (gate, appended) = (Arc::new(Gate::new(MAX_BLOCKS_AHEAD)), Arc::<AtomicU64>::default());
+            let sync: SyncAll = {
+                let appended = Arc::clone(&appended);
+                Box::new(move || sync(appended.load(Ordering::Acquire)))
+            };
+            let (sender, outcomes) = unbounded();
+            let (exit, thread) = Exit::start(Some(sync), Arc::clone(&gate), sender).unwrap();
+            Self { exit: Some(exit), thread: Some(thread), gate, appended, outcomes }
+        }
+
+        /// Appends the next block and sends its outcome out.
+        fn judge(&self, bytes: usize, is_last: bool) {
+            let size = Size { bytes, is_config: false };
+            assert!(self.gate.enter(size));
+            self.gate.judged(size);
+            let number = self.appended.fetch_add(1, Ordering::AcqRel);
+            assert!(self.exit.as_ref().unwrap().leave(Leaving { outcome: Ok(result(number)), size }, is_last));
+        }
+    }
+
+    impl Drop for Pipeline {
+        fn drop(&mut self) {
+            self.exit = None;
+            self.thread.take().unwrap().join().unwrap();
+        }
+    }
+
+    fn result(number: u64) -> CommitResult {
+        CommitResult {
+            number,
+            header_hash: [0; 32],
+            data_hash: [0; 32],
+            commit_hash: None,
+            notes: Vec::new(),
+            codes: vec![TxValidationCode::Valid],
+            private_effects: Vec::new(),
+            stored_codes: Vec::new(),
+            stored_commit_hash: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    fn failure() -> LedgerError {
+        LedgerError::WriterFailed { reason: "the disk is gone".to_owned() }
+    }
+
+    #[test]
+    fn an_outcome_leaves_in_its_turn_and_after_its_block_is_on_the_disk() {
+        let on_disk = Arc::<AtomicU64>::default();
+        let pipeline = {
+            let on_disk = Arc::clone(&on_disk);
+            Pipeline::new(move |appended| {
+                on_disk.fetch_max(appended, Ordering::AcqRel);
+                Ok(())
+            })
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..1_000 {
+                    let bytes = if number % 5 == 0 { OWN_SYNC_BYTES + 1 } else { SMALL };
+                    pipeline.judge(bytes, number % 3 == 0);
+                }
+            });
+            for number in 0..1_000 {
+                assert_eq!(pipeline.outcomes.recv().unwrap().unwrap().number, number);
+                assert!(on_disk.load(Ordering::Acquire) > number);
+            }
+        });
+    }
+
+    #[test]
+    fn one_sync_takes_along_what_gathers_behind_a_slow_one_and_a_small_block_does_not_overtake() {
+        let ((begun, begins), (release, released)) = (mpsc::channel(), bounded(0));
+        let pipeline = Pipeline::new(move |appended| {
+            begun.send(appended).unwrap();
+            released.recv().unwrap()
+        });
+        pipeline.judge(SMALL, false);
+        assert_eq!(begins.recv().unwrap(), 1);
+        // While the first one is on its way to the disk.
+        pipeline.judge(SMALL, false);
+        pipeline.judge(SMALL, false);
+        pipeline.judge(SMALL, true);
+        assert!(pipeline.outcomes.is_empty());
+        release.send(Ok(())).unwrap();
+        assert_eq!(begins.recv().unwrap(), 4);
+        release.send(Ok(())).unwrap();
+        let left: Vec<u64> = (0..4).map(|_| pipeline.outcomes.recv().unwrap().unwrap().number).collect();
+        assert_eq!(left, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_block_that_does_not_reach_the_disk_is_not_committed_and_none_follows() {
+        for is_last in [true, false] {
+            let pipeline = Pipeline::new(|_| Err(failure()));
+            pipeline.judge(SMALL, is_last);
+            let error = pipeline.outcomes.recv().unwrap().unwrap_err();
+            assert!(matches!(&error, CommitError::NotDurable(text) if *text == failure().to_string()), "{error}");
+            assert!(!pipeline.gate.enter(Size { bytes: SMALL, is_config: false }), "the pipeline has stopped");
         }
     }
 }

@@ -131,12 +131,12 @@ impl Excerpt {
         let header = incoming.header();
         let tip =
             self.tip.unwrap_or(Tip { height: header.number, header_hash: Hash::try_from(header.previous_hash).ok() });
-        let data_hash = data_hash(&incoming.data());
+        let data_hash = data_hash(&incoming.data().collect::<Vec<_>>());
         check_block(incoming, &tip, &data_hash, self.config.as_ref(), self.rules, &self.verifier)?;
         if let Some((index, text)) = &incoming.malformed {
             return Err(Refusal::Malformed { index: *index, text: text.clone() });
         }
-        let found = incoming.data().first().copied().and_then(incoming::channel_id).unwrap_or_default();
+        let found = incoming.data().next().and_then(incoming::channel_id).unwrap_or_default();
         match &self.channel {
             Some(expected) if *expected != found => Err(Refusal::Channel { found, expected: expected.clone() }),
             Some(_) => Ok(()),
@@ -153,8 +153,8 @@ impl Excerpt {
             return Ok(None);
         }
         let refused = |text: String| Refusal::Config { index: 0, text };
-        let (channel, envelope) =
-            genesis::config_of(incoming.data()[0]).ok_or_else(|| refused("it cannot be decoded".to_owned()))?;
+        let found = incoming.data().next().and_then(genesis::config_of);
+        let (channel, envelope) = found.ok_or_else(|| refused("it cannot be decoded".to_owned()))?;
         if let Some(config) = &self.config {
             let mut next = config.apply(envelope);
             if next.is_err() && Era::older(config).any(|era| era == Era::V1_0) {
@@ -178,7 +178,7 @@ impl Excerpt {
     fn transactions(&mut self, incoming: &Incoming, examined: &mut Examined) {
         let metadata = incoming.metadata();
         let stored = metadata[metadata_slot::TRANSACTIONS_FILTER];
-        let entries = incoming.data();
+        let entries: Vec<_> = incoming.data().collect();
         let share = Share::all(incoming);
         let chunk =
             self.config.as_ref().map(|config| Chunk::check(share, config, &self.verifier, &mut Timings::default()));

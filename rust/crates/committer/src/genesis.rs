@@ -24,8 +24,8 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
     if !incoming.is_config {
         return Err(refuse("a channel begins with a block that holds one configuration and nothing else".to_owned()));
     }
-    let data = incoming.data();
-    let (channel_id, envelope) = config_of(data[0]).ok_or_else(|| refuse("it cannot be decoded".to_owned()))?;
+    let entry = incoming.data().next().unwrap_or_default();
+    let (channel_id, envelope) = config_of(entry).ok_or_else(|| refuse("it cannot be decoded".to_owned()))?;
     let config = ChannelConfig::from_envelope(channel_id, envelope)
         .and_then(ChannelConfig::supported_by_peers)
         .map_err(|error| refuse(error.to_string()))?;
@@ -39,7 +39,7 @@ pub(crate) fn judge(incoming: &Incoming) -> Result<Genesis<'_>, Refusal> {
         config: Some((0, envelope)),
         creations: Vec::new(),
     };
-    Ok(Genesis { config, judged, tx_id: Entry::parse(data[0]).indexed_tx_id().to_owned() })
+    Ok(Genesis { config, judged, tx_id: Entry::parse(entry).indexed_tx_id().to_owned() })
 }
 
 /// Channel and `ConfigEnvelope` of a configuration transaction; neither creator nor signature is needed here.

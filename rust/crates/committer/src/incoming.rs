@@ -86,8 +86,8 @@ impl Incoming {
         hash::header_hash(&self.header())
     }
 
-    pub(crate) fn data(&self) -> Vec<&[u8]> {
-        self.entries.iter().map(|span| span.of(&self.bytes)).collect()
+    pub(crate) fn data(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
+        self.entries.iter().map(|span| span.of(&self.bytes))
     }
 
     /// The metadata slots that Fabric gives every block, those that are missing empty (`InitBlockMetadata`).

@@ -20,7 +20,7 @@ use crate::committer::Committer;
 use crate::counts::REBUILDS;
 use crate::current_config::CurrentConfig;
 use crate::definitions::Definition;
-use crate::durable::{Exit, Leaving};
+use crate::durable::{Exit, Leaving, SyncAll};
 use crate::error::{CommitError, Refusal};
 use crate::gate::{Gate, MAX_BLOCKS_AHEAD};
 use crate::incoming::Incoming;
@@ -134,7 +134,11 @@ impl PeerLedger {
         let (blocks, queue) = bounded(MAX_BLOCKS_AHEAD);
         let (outcomes, results) = unbounded();
         let threads = (|| {
-            let (exit, sync) = Exit::start(Arc::clone(&ledger), options.durable, Arc::clone(&gate), outcomes)?;
+            let sync_all = options.durable.then(|| {
+                let ledger = Arc::clone(&ledger);
+                Box::new(move || ledger.sync()) as SyncAll
+            });
+            let (exit, sync) = Exit::start(sync_all, Arc::clone(&gate), outcomes)?;
             let stopping = Arc::clone(&gate);
             let commit = thread("commit", move || commit_all(committer, &queue, &stopping, &exit))?;
             std::io::Result::Ok((vec![commit, sync], Workers::start(workers, verifier)?))

@@ -139,7 +139,7 @@ impl Unhashed {
 }
 
 fn data_hashes<'a>(blocks: impl Iterator<Item = &'a Incoming>) -> Vec<Hash> {
-    let data: Vec<_> = blocks.map(Incoming::data).collect();
+    let data: Vec<_> = blocks.map(|block| block.data().collect::<Vec<_>>()).collect();
     let messages: Vec<_> = data.iter().map(Vec::as_slice).collect();
     let mut hashes = vec![[0; 32]; messages.len()];
     sha256_many(&messages, &mut hashes);

@@ -54,7 +54,7 @@ pub struct HashedWrite {
 /// The effects of a block in the pipeline, by the entries as they were checked and as they came.
 pub(crate) fn of_checked<'a>(
     checked: impl Iterator<Item = &'a Checked<'a>>,
-    data: &[&'a [u8]],
+    data: impl Iterator<Item = &'a [u8]>,
     codes: &[TxValidationCode],
 ) -> Vec<PrivateEffects> {
     let mut effects = Vec::new();

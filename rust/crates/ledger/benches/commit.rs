@@ -83,7 +83,7 @@ fn step(ledger: &Ledger, txs: usize, keys: u64, tx_bytes: usize) -> (Duration, D
             tip: appended.tip,
             location: appended.location,
             updates: &updates,
-            tx_ids: made.tx_ids.iter().map(|id| (Cow::Borrowed(id.as_str()), 0)).collect(),
+            tx_ids: (0..).zip(&made.tx_ids).map(|(tx, id)| (tx, Cow::Borrowed(id.as_str()), 0)).collect(),
             history,
             commit_hash: None,
             collection_configs: vec![],

@@ -48,6 +48,19 @@ pub fn path(dir: &Path, file: u32) -> PathBuf {
     dir.join(format!("{PREFIX}{file:06}"))
 }
 
+/// Tells the operating system that a full file need not stay in memory. Blocks are many times what is derived from them,
+/// and hardly one is read again: where memory is short, it is the state's.
+#[cfg(target_os = "linux")]
+pub(crate) fn leave_cache(dir: &Path, file: u32) {
+    use rustix::fs::{Advice, fadvise};
+    // Nothing depends on it.
+    let _refused = File::open(path(dir, file)).map(|file| fadvise(&file, 0, None, Advice::DontNeed));
+}
+
+/// See above; elsewhere memory is left to the operating system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn leave_cache(_: &Path, _: u32) {}
+
 /// How many block files there are; they are numbered from 0 and none may be missing.
 pub(crate) fn count(dir: &Path) -> Result<u32> {
     let mut numbers = Vec::new();

@@ -27,8 +27,9 @@ pub struct CommittedBlock<'a> {
     pub location: Location,
     /// What the valid transactions change.
     pub updates: &'a UpdateBatch<'a>,
-    /// Id and validation code of every transaction, in block order. An id that Fabric cannot find is empty.
-    pub tx_ids: Vec<(Cow<'a, str>, u8)>,
+    /// Index, id and validation code of the transactions, in block order. An id that Fabric cannot find is empty; the
+    /// first of several alike counts.
+    pub tx_ids: Vec<(u32, Cow<'a, str>, u8)>,
     /// Every public write of the valid endorser transactions, in block order.
     pub history: Vec<HistoryWrite<'a>>,
     /// The commit hash; none for block 0 and on channels without.
@@ -136,16 +137,11 @@ fn history_changes(block: u64, writes: &[HistoryWrite<'_>]) -> Changes {
     changes
 }
 
-fn tx_id_changes(block: u64, tx_ids: &[(Cow<'_, str>, u8)]) -> (Changes, Changes) {
+fn tx_id_changes(block: u64, tx_ids: &[(u32, Cow<'_, str>, u8)]) -> (Changes, Changes) {
     let mut digests = Changes::with_capacity(tx_ids.len(), tx_ids.len() * 44);
     let mut texts = Changes::default();
-    // The first of an id counts; a block may consist of nothing but entries without one.
-    let mut is_first_without = true;
-    for (tx, (text, code)) in (0..).zip(tx_ids) {
-        if text.is_empty() && !std::mem::take(&mut is_first_without) {
-            continue;
-        }
-        let location = TxLocation::Block { height: Height { block, tx }, code: *code };
+    for (tx, text, code) in tx_ids {
+        let location = TxLocation::Block { height: Height { block, tx: u64::from(*tx) }, code: *code };
         put_tx_id(&mut digests, &mut texts, text, location);
     }
     (digests, texts)

@@ -36,6 +36,10 @@ pub(crate) const METADATA_NAMESPACES: &[u8] = b"metadata_namespaces";
 /// Changes that a flush merges at least while a layer is being merged.
 const MIN_SLICE: usize = 256;
 
+/// Changes that one transaction merges at most. In a large store each of them changes a page of its own, which LMDB
+/// keeps in memory until the transaction is committed: 64 MiB.
+const MAX_SLICE: usize = 1 << 14;
+
 /// Key of the offset at which a block file's last indexed block ends.
 pub(crate) fn file_end(file: u32) -> Vec<u8> {
     [b"file_end".as_slice(), &file.to_be_bytes()].concat()
@@ -63,6 +67,17 @@ impl Merge {
         self.at.0 == Kind::ALL.len()
     }
 
+    /// Merges so many changes more.
+    fn advance(&mut self, lmdb: &Lmdb, budget: usize) -> Result<()> {
+        let mut at = self.at;
+        lmdb.write(|txn, stores| {
+            at = self.write_slice(txn, stores, budget)?;
+            Ok(())
+        })?;
+        self.at = at;
+        Ok(())
+    }
+
     /// Puts the next changes into the stores, and returns where to go on.
     fn write_slice(&self, txn: &mut RwTxn<'_>, stores: &Stores, mut budget: usize) -> heed::Result<(usize, usize)> {
         let (mut index, mut position) = self.at;
@@ -83,17 +98,25 @@ impl Merge {
     }
 }
 
-/// Writes consecutive blocks, and a slice of the merge that is under way.
+/// Writes consecutive blocks, and a slice of the merge that is under way: in one transaction, or what of the slice is
+/// too much for one before, so that after an error the blocks may be written again.
 pub(crate) fn write(
     lmdb: &Lmdb,
     blocks: &[(Arc<StagedBlock>, BlockEntry)],
     namespaces: &FxHashSet<String>,
-    merge: Option<&mut Merge>,
+    mut merge: Option<&mut Merge>,
 ) -> Result<()> {
     let seal = |(block, _): &(Arc<StagedBlock>, BlockEntry)| sealed(&key_of(block), block.layer.encode());
     let journal: Vec<_> = blocks.iter().map(seal).collect();
     // Twice what comes in goes out, so that a merge ends before the next one must begin.
-    let budget = MIN_SLICE + 2 * blocks.iter().map(|(block, _)| block.layer.changes()).sum::<usize>();
+    let mut budget = MIN_SLICE + 2 * blocks.iter().map(|(block, _)| block.layer.changes()).sum::<usize>();
+    while budget > MAX_SLICE
+        && let Some(merge) = merge.as_mut().filter(|merge| !merge.is_done())
+    {
+        merge.advance(lmdb, MAX_SLICE)?;
+        budget -= MAX_SLICE;
+    }
+    let merge = merge.filter(|merge| !merge.is_done());
     let mut merged_to = None;
     lmdb.write(|txn, stores| {
         for ((block, entry), changes) in blocks.iter().zip(&journal) {
@@ -105,7 +128,7 @@ pub(crate) fn write(
         if let Some((last, _)) = blocks.last() {
             put_savepoint(txn, stores, &last.savepoint)?;
         }
-        merged_to = merge.as_ref().map(|merge| merge.write_slice(txn, stores, budget)).transpose()?;
+        merged_to = merge.as_ref().map(|merge| merge.write_slice(txn, stores, budget.min(MAX_SLICE))).transpose()?;
         Ok(())
     })?;
     if let (Some(merge), Some(at)) = (merge, merged_to) {
@@ -174,4 +197,94 @@ pub(crate) fn put_savepoint(txn: &mut RwTxn<'_>, stores: &Stores, savepoint: &Sa
     let mut encoded = Vec::new();
     savepoint.encode(&mut encoded);
     stores.meta.put(txn, SAVEPOINT, &encoded)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::borrow::Cow;
+
+    use fastledger_mvcc::state::{StateKey, Update, UpdateBatch};
+    use fastledger_wire::Height;
+    use fastledger_wire::block::encode_record;
+    use fastledger_wire::common::BlockHeader;
+    use fastledger_wire::hash::data_hash;
+
+    use super::*;
+    use crate::commit::CommittedBlock;
+    use crate::error::LedgerError;
+    use crate::ledger::{Ledger, Options};
+    use crate::synced;
+    use crate::writer::Durability;
+
+    /// Appends and stages a block that puts so many keys with values of so many bytes.
+    fn stage(ledger: &Ledger, keys: usize, value_bytes: usize) {
+        let block = ledger.height();
+        let previous = ledger.tip().map_or(Vec::new(), |tip| tip.header_hash.to_vec());
+        let data_hash = data_hash(&[b"entry"]);
+        let header = BlockHeader { number: block, previous_hash: &previous, data_hash: &data_hash };
+        let appended = ledger.append(&encode_record(&header, &[b"entry"], &[b"", b"", b"\0"])).unwrap();
+        let names: Vec<String> = (0..keys).map(|key| format!("{block:04}{key:08}")).collect();
+        let value = vec![7; value_bytes];
+        let updates = names.iter().map(|name| Update {
+            key: StateKey { namespace: "cc", collection: "", key: name.as_bytes() },
+            version: Height { block, tx: 0 },
+            state: Some((Cow::Borrowed(value.as_slice()), Cow::default())),
+        });
+        let updates = &UpdateBatch { updates: updates.collect() };
+        let committed = CommittedBlock {
+            tip: appended.tip,
+            location: appended.location,
+            updates,
+            tx_ids: Vec::new(),
+            history: Vec::new(),
+            commit_hash: None,
+            collection_configs: Vec::new(),
+            expiries: Vec::new(),
+            explanations: Cow::default(),
+        };
+        ledger.stage(&committed).unwrap();
+    }
+
+    #[test]
+    fn a_large_merge_takes_several_transactions() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ledger, _) = Ledger::open(dir.path(), Options { layer_bytes: 0, ..Options::default() }).unwrap();
+        let keys = MAX_SLICE * 5 / 2;
+        stage(&ledger, keys, 1);
+        ledger.flush().unwrap();
+        let before = ledger.lmdb.commits();
+        stage(&ledger, keys, 1);
+        ledger.flush().unwrap();
+        // Three for the first block's keys, and one for the second block.
+        assert_eq!(ledger.lmdb.commits() - before, 4);
+        assert_eq!(ledger.lmdb.stores.state.len(&ledger.lmdb.read().unwrap()).unwrap(), keys as u64);
+        stage(&ledger, 1, 1);
+        ledger.flush().unwrap();
+        assert_eq!(ledger.lmdb.commits() - before, 5, "a small one goes with its blocks");
+    }
+
+    #[test]
+    fn blocks_are_on_the_disk_before_a_savepoint_tells_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { durability: Durability::EachFlush, map_bytes: 1 << 20, ..Options::default() };
+        let (ledger, _) = Ledger::open(dir.path(), options).unwrap();
+        let on_disk = || synced::height(&dir.path().join(crate::recovery::CHAINS)).unwrap().unwrap();
+        // The map cannot grow while it is open, so that a flush ends between the two.
+        let view = ledger.view().unwrap();
+        let error = loop {
+            stage(&ledger, 10, 5_000);
+            assert_eq!(on_disk() + 1, ledger.height(), "nothing is synced before it must be");
+            match ledger.flush() {
+                Ok(()) => assert_eq!(on_disk(), ledger.height()),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, LedgerError::GrowthBlocked { .. }), "{error}");
+        let height = ledger.height();
+        assert_eq!(on_disk(), height);
+        drop((view, ledger));
+        let (ledger, recovery) = Ledger::open(dir.path(), options).unwrap();
+        assert_eq!((ledger.height(), recovery.replay), (height, height - 1..height));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use fastledger_wire::Hash;
 use rustc_hash::FxHashSet;
 
-use crate::blockfile::Location;
+use crate::blockfile::{self, Location};
 use crate::commit::CommittedBlock;
 use crate::error::{LedgerError, Result};
 use crate::flush::{self, Merge};
@@ -19,7 +19,7 @@ use crate::lmdb::Lmdb;
 use crate::lock::LedgerLock;
 use crate::recent::Recent;
 use crate::record::{self, ChainTip};
-use crate::recovery::{self, Recovery};
+use crate::recovery::{self, CHAINS, Recovery};
 use crate::staged::StagedBlock;
 use crate::store;
 use crate::tail::BlockEntry;
@@ -331,6 +331,11 @@ impl Ledger {
         let indexed = self.with_entries(&blocks)?;
         flush::write(&self.lmdb, &indexed, &namespaces, merge.as_mut())?;
         self.chain_mut().indexed(last.tip().number);
+        for (_, entry) in &indexed {
+            if let Some(full) = entry.location.file.checked_sub(1).filter(|_| entry.location.offset == 0) {
+                blockfile::leave_cache(&self.dir.join(CHAINS), full);
+            }
+        }
         let merged;
         {
             let mut derived = self.derived_mut();

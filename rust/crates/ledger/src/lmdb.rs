@@ -198,6 +198,12 @@ impl Lmdb {
         Ok(())
     }
 
+    /// How often it was written.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> usize {
+        self.env.info().last_txn_id
+    }
+
     pub(crate) fn damaged(&self, what: impl Into<String>) -> LedgerError {
         damaged(&self.path, what)
     }

@@ -29,8 +29,15 @@ use crate::staged::StagedBlock;
 use crate::stored;
 use crate::values::{Savepoint, StateValue, TxLocation};
 
-/// Rows, and the key to go on from.
-type Chunk<T> = (Vec<(Vec<u8>, T)>, Option<Vec<u8>>);
+/// Rows that were read together.
+struct Chunk<T> {
+    /// Their keys, one behind the other.
+    keys: Vec<u8>,
+    /// Where each key ends, and what was read.
+    rows: Vec<(usize, T)>,
+    /// The key to go on from.
+    next: Option<Vec<u8>>,
+}
 
 /// Rows that a range reads first: most end early.
 const FIRST_CHUNK_ROWS: usize = 4;
@@ -299,14 +306,16 @@ impl View {
         let mut next = Some(from.to_vec());
         let mut most = FIRST_CHUNK_ROWS;
         while let Some(start) = next {
-            let (rows, resume) = self.chunk(&start, to, most, &read)?;
+            let chunk = self.chunk(&start, to, most, &read)?;
             most = (most * CHUNK_GROWTH).min(MAX_CHUNK_ROWS);
-            for (key, value) in rows {
-                if visit(&key, value).is_break() {
+            let mut begin = 0;
+            for (end, value) in chunk.rows {
+                if visit(&chunk.keys[begin..end], value).is_break() {
                     return Ok(());
                 }
+                begin = end;
             }
-            next = resume;
+            next = chunk.next;
         }
         Ok(())
     }
@@ -321,18 +330,20 @@ impl View {
     ) -> Result<Chunk<T>> {
         let lane = self.lane();
         let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, from)?;
-        let mut rows = Vec::new();
+        let mut chunk = Chunk { keys: Vec::new(), rows: Vec::new(), next: None };
         while let Some(row) = merged.next()? {
             if to.is_some_and(|to| row.key >= to) {
                 break;
             }
-            if rows.len() == most {
-                return Ok((rows, Some(row.key.to_vec())));
+            if chunk.rows.len() == most {
+                chunk.next = Some(row.key.to_vec());
+                break;
             }
             let value = StateValue::decode(row.value).ok_or_else(|| self.lmdb.damaged("a state"))?;
-            rows.push((row.key.to_vec(), read(value)));
+            chunk.keys.extend_from_slice(row.key);
+            chunk.rows.push((chunk.keys.len(), read(value)));
         }
-        Ok((rows, None))
+        Ok(chunk)
     }
 
     /// A lane that is free, the thread's own if possible.

@@ -26,11 +26,8 @@ pub(crate) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    /// Notes a write or a deletion.
+    /// Notes a write or a deletion of a public key.
     pub(crate) fn note(&mut self, key: StateKey<'a>, version: Option<Height>) {
-        if !key.collection.is_empty() {
-            return;
-        }
         if version.is_some() {
             self.voids.split(key.namespace, key.key);
         }

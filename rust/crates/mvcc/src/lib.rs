@@ -31,6 +31,7 @@ pub mod parallel;
 mod phantom;
 pub mod sequential;
 pub mod state;
+mod summaries;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod voids;

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 /// The least degree that Fabric accepts (`newMerkleTree`).
 pub(crate) const MIN_DEGREE: u32 = 2;
 
+/// Encoded results that are hashed together, in bytes.
+const HASHED_AT_ONCE: usize = 4096;
+
 /// The top of a finished tree.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -31,6 +34,7 @@ pub struct MerkleTree {
     leaf_results: u32,
     /// Nodes without a parent, level 1 first.
     levels: Vec<Vec<Hash>>,
+    /// The leaf's last results, not hashed yet.
     encoded: Vec<u8>,
 }
 
@@ -49,16 +53,23 @@ impl MerkleTree {
 
     /// Counts one result in.
     pub fn add(&mut self, key: &str, version: Height) {
-        self.encoded.clear();
         encode_result(&mut self.encoded, key, version);
-        self.leaf.update(&self.encoded);
+        if self.encoded.len() >= HASHED_AT_ONCE {
+            self.hash_encoded();
+        }
         self.leaf_results += 1;
         if self.leaf_results > self.degree {
             self.close_leaf();
         }
     }
 
+    fn hash_encoded(&mut self) {
+        self.leaf.update(&self.encoded);
+        self.encoded.clear();
+    }
+
     fn close_leaf(&mut self) {
+        self.hash_encoded();
         let mut node: Hash = self.leaf.finalize_reset().into();
         self.leaf_results = 0;
         for level in 0.. {
@@ -108,13 +119,15 @@ fn parent(nodes: &[Hash]) -> Option<Hash> {
 
 /// Appends one `KVRead` of an encoded `QueryReads`.
 pub fn encode_result(out: &mut Vec<u8>, key: &str, version: Height) {
-    let mut height = Vec::with_capacity(20);
-    encode::varint_field(&mut height, 1, version.block);
-    encode::varint_field(&mut height, 2, version.tx);
-    let mut read = Vec::with_capacity(key.len() + 24);
-    encode::bytes_field(&mut read, 1, key.as_bytes());
-    encode::present_field(&mut read, 2, &height);
-    encode::present_field(out, 1, &read);
+    // Lengths first: to put each message together on its own takes longer than to hash it.
+    let number = |value: u64| if value == 0 { 0 } else { 1 + encode::varint_len(value) };
+    let height = number(version.block) + number(version.tx);
+    let named = if key.is_empty() { 0 } else { 1 + encode::varint_len(key.len() as u64) + key.len() };
+    encode::field_head(out, 1, named + 1 + encode::varint_len(height as u64) + height);
+    encode::bytes_field(out, 1, key.as_bytes());
+    encode::field_head(out, 2, height);
+    encode::varint_field(out, 1, version.block);
+    encode::varint_field(out, 2, version.tx);
 }
 
 #[cfg(test)]

@@ -23,9 +23,10 @@
 //!   the judge's answer from committed state, and that is the speculation.
 //! - A range query that the overlay does not touch sees committed state only, and that is the speculation. One that
 //!   it does touch is run again over both.
-//! - Speculation stops at a read that contradicts committed state, because nothing redeems it: in the overlay it is a
-//!   conflict, too. Settling needs no check behind it. A range query it does not stop at, because earlier writes
-//!   may bring about just the results that a (strange) read-write set claims.
+//! - Speculation stops at the first check that contradicts committed state: hardly anything behind it is ever asked
+//!   for, and a transaction that names many large ranges must not have each of them walked. Nothing redeems a read: in
+//!   the overlay it is a conflict, too. A range query may be redeemed, because earlier writes may bring about just the
+//!   results that a (strange) read-write set claims; then settling does what is left.
 //!
 //! So both find the same first conflict, hence the same valid transactions, and by induction over the block the
 //! same overlay. An update takes the value or metadata that it keeps from the overlay where that has the key and from
@@ -43,7 +44,6 @@ mod overlay;
 mod settlement;
 mod speculation;
 
-use std::hash::RandomState;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -52,7 +52,7 @@ use fastledger_defect::{Defect, catch};
 use crate::state::StateReader;
 use crate::{MvccError, Transaction, Validated};
 use settlement::Settlement;
-use speculation::{Speculation, Speculator};
+use speculation::{Committed, Speculation, Speculator};
 
 /// Transactions that a worker takes at a time: enough to make taking cheap, few enough to share a block evenly.
 const SHARE: usize = 32;
@@ -69,17 +69,16 @@ pub fn validate<'a, R: StateReader>(
     state: &R,
     workers: usize,
 ) -> Result<Validated<'a>, MvccError<R::Error>> {
-    // Random keys keep transactions from choosing keys that collide.
-    let hasher = RandomState::new();
-    let mut settlement = Settlement::new(block_number, txs, state);
+    let committed = Committed::new(state);
+    let mut settlement = Settlement::new(block_number, txs, &committed);
     let helpers = workers.min(txs.len() / WORTH_A_THREAD).saturating_sub(1);
     if helpers == 0 {
-        let mut speculator = Speculator::new(state, &hasher);
+        let mut speculator = Speculator::new(&committed);
         for tx in txs {
             settlement.settle(tx, speculator.speculate(tx)?)?;
         }
     } else {
-        let speculations = speculate_side_by_side(txs, state, &hasher, helpers)?;
+        let speculations = speculate_side_by_side(txs, &committed, helpers)?;
         for (tx, speculation) in txs.iter().zip(speculations) {
             settlement.settle(tx, speculation)?;
         }
@@ -90,13 +89,12 @@ pub fn validate<'a, R: StateReader>(
 /// Speculates on all transactions, in this thread and `helpers` more.
 fn speculate_side_by_side<'a, R: StateReader>(
     txs: &[Transaction<'a>],
-    state: &R,
-    hasher: &RandomState,
+    committed: &Committed<'_, 'a, R>,
     helpers: usize,
 ) -> Result<Vec<Speculation<'a>>, R::Error> {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut speculator = Speculator::new(state, hasher);
+        let mut speculator = Speculator::new(committed);
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

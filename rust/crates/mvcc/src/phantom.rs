@@ -5,24 +5,41 @@
 use std::ops::ControlFlow;
 
 use fastledger_wire::Height;
-use fastledger_wire::rwset::{KvRead, QueryReadsMerkleSummary, RangeQueryInfo, ReadsInfo};
+use fastledger_wire::rwset::{KvRead, RangeQueryInfo, ReadsInfo};
 
 use crate::changes::Changes;
 use crate::conflict::{Conflict, Difference};
-use crate::merkle::MerkleTree;
+use crate::merkle::{MerkleTree, Summary};
 use crate::state::{StateKey, StateReader};
+use crate::summaries::Summaries;
 use crate::voids::{End, LEAST_RUN, Void};
 
-/// Compares the results of `query` with those that committed state and `changes` give now.
+/// Compares the results of `query` with those that committed state and `changes` give now; `summaries` are of the same
+/// state.
 pub(crate) fn check<'a, R: StateReader>(
     namespace: &'a str,
     query: &'a RangeQueryInfo<'a>,
     state: &R,
     changes: &mut Changes<'a>,
+    summaries: &Summaries<'a>,
 ) -> Result<Option<Conflict<'a>>, R::Error> {
-    let difference = match Expected::of(query) {
-        Some(expected) => compare(namespace, query, state, changes, expected)?.break_value(),
-        None => Some(Difference::Summary),
+    let mut meet_all = |seen| meet_all(namespace, query, state, changes, seen);
+    let difference = match &query.reads_info {
+        // No results are those of a query that says nothing about them.
+        ReadsInfo::Unset => meet_all(Seen::Results([].iter()))?.break_value(),
+        ReadsInfo::RawReads(reads) => meet_all(Seen::Results(reads.kv_reads.iter()))?.break_value(),
+        ReadsInfo::ReadsMerkleHashes(expected) => {
+            let make = || match MerkleTree::new(expected.max_degree) {
+                Some(tree) => Ok(meet_all(Seen::Tree(tree))?.continue_value().flatten()),
+                None => Ok(None),
+            };
+            let is_expected = |found: Option<&Summary>| {
+                found
+                    .is_some_and(|found| found.level == expected.max_level && found.hashes == expected.max_level_hashes)
+            };
+            let holds = summaries.hold(namespace, query, expected.max_degree, is_expected, make)?;
+            (!holds).then_some(Difference::Summary)
+        }
     };
     Ok(difference.map(|difference| conflict(namespace, query, difference)))
 }
@@ -31,26 +48,27 @@ pub(crate) fn conflict<'a>(namespace: &'a str, query: &RangeQueryInfo<'a>, diffe
     Conflict::Phantom { namespace, start_key: query.start_key, end_key: query.end_key, difference }
 }
 
-/// Meets everything from the start to the end, and then the end key.
-fn compare<'a, R: StateReader>(
+/// Meets everything from the start to the end, and then the end key; the summary of it if one is made.
+fn meet_all<'a, R: StateReader>(
     namespace: &'a str,
     query: &'a RangeQueryInfo<'a>,
     state: &R,
     changes: &mut Changes<'a>,
-    expected: Expected<'a>,
-) -> Result<ControlFlow<Difference<'a>>, R::Error> {
-    let mut walk =
-        Walk { namespace, query, state, changes, expected, dead: 0, dead_from: Vec::new(), learned: Vec::new() };
-    let flow = walk.go()?;
-    let Walk { mut expected, learned, .. } = walk;
+    seen: Seen<'a>,
+) -> Result<ControlFlow<Difference<'a>, Option<Summary>>, R::Error> {
+    let mut walk = Walk { namespace, query, state, changes, seen, dead: 0, dead_from: Vec::new(), learned: Vec::new() };
+    let mut flow = walk.go()?;
+    let Walk { mut seen, learned, .. } = walk;
     for void in learned {
         changes.voids.add(namespace, void);
     }
-    if flow.is_break() {
-        return Ok(flow);
+    if flow.is_continue() {
+        flow = seen.meet(query.end_key.as_bytes(), end_key_version(namespace, query, state, changes)?);
     }
-    let flow = expected.meet(query.end_key.as_bytes(), end_key_version(namespace, query, state, changes)?);
-    if flow.is_break() { Ok(flow) } else { Ok(expected.finish()) }
+    Ok(match flow {
+        ControlFlow::Continue(()) => seen.finish(),
+        ControlFlow::Break(difference) => ControlFlow::Break(difference),
+    })
 }
 
 /// A way through a range, over committed state with the block's changes before it.
@@ -59,7 +77,7 @@ struct Walk<'w, 'a, R> {
     query: &'a RangeQueryInfo<'a>,
     state: &'w R,
     changes: &'w Changes<'a>,
-    expected: Expected<'a>,
+    seen: Seen<'a>,
     /// Deleted keys since the last one that is there.
     dead: usize,
     /// The first key that could be among them.
@@ -138,7 +156,7 @@ impl<'a, R: StateReader> Walk<'_, 'a, R> {
         self.dead_from.clear();
         self.dead_from.extend_from_slice(key);
         self.dead_from.push(0);
-        match self.expected.meet(key, version) {
+        match self.seen.meet(key, version) {
             ControlFlow::Continue(()) => ControlFlow::Continue(()),
             ControlFlow::Break(difference) => ControlFlow::Break(Stop::Difference(difference)),
         }
@@ -169,23 +187,14 @@ fn end_key_version<R: StateReader>(
 }
 
 /// What the simulation saw, met by what is there now.
-enum Expected<'a> {
+enum Seen<'a> {
+    /// Results, of which the next one is met.
     Results(std::slice::Iter<'a, KvRead<'a>>),
-    Summary { tree: MerkleTree, summary: &'a QueryReadsMerkleSummary<'a> },
+    /// A summary, which what is met makes again.
+    Tree(MerkleTree),
 }
 
-impl<'a> Expected<'a> {
-    /// `None` when nothing can match. No results are those of a query that says nothing about them.
-    fn of(query: &'a RangeQueryInfo<'a>) -> Option<Self> {
-        match &query.reads_info {
-            ReadsInfo::Unset => Some(Self::Results([].iter())),
-            ReadsInfo::RawReads(reads) => Some(Self::Results(reads.kv_reads.iter())),
-            ReadsInfo::ReadsMerkleHashes(summary) => {
-                Some(Self::Summary { tree: MerkleTree::new(summary.max_degree)?, summary })
-            }
-        }
-    }
-
+impl<'a> Seen<'a> {
     /// The next key; one without a version is no result.
     fn meet(&mut self, key: &[u8], version: Option<Height>) -> ControlFlow<Difference<'a>> {
         let Some(version) = version else { return ControlFlow::Continue(()) };
@@ -197,7 +206,7 @@ impl<'a> Expected<'a> {
                 }
                 ControlFlow::Break(Difference::Result { expected, found: Some((Box::from(key), version)) })
             }
-            Self::Summary { tree, .. } => match std::str::from_utf8(key) {
+            Self::Tree(tree) => match std::str::from_utf8(key) {
                 Ok(key) => {
                     tree.add(key, version);
                     ControlFlow::Continue(())
@@ -208,21 +217,16 @@ impl<'a> Expected<'a> {
     }
 
     /// No more keys.
-    fn finish(self) -> ControlFlow<Difference<'a>> {
+    fn finish(self) -> ControlFlow<Difference<'a>, Option<Summary>> {
         match self {
             Self::Results(mut reads) => match reads.next() {
                 Some(read) => ControlFlow::Break(Difference::Result {
                     expected: Some((read.key, read.version.as_ref().map(Height::from))),
                     found: None,
                 }),
-                None => ControlFlow::Continue(()),
+                None => ControlFlow::Continue(None),
             },
-            Self::Summary { tree, summary } => match tree.finish() {
-                Some(found) if found.level == summary.max_level && found.hashes == summary.max_level_hashes => {
-                    ControlFlow::Continue(())
-                }
-                _ => ControlFlow::Break(Difference::Summary),
-            },
+            Self::Tree(tree) => ControlFlow::Continue(tree.finish()),
         }
     }
 }

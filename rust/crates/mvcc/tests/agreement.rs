@@ -6,10 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
 
-use fastledger_mvcc::testing::{MemoryState, Scenario, transactions};
+use fastledger_mvcc::testing::{Counting, MemoryState, Scenario, transactions};
 use fastledger_mvcc::{
     Conflict, Difference, MvccError, StateKey, StateReader, Transaction, Validated, VersionedValue, parallel,
     sequential, update_bytes,
@@ -275,51 +273,6 @@ proptest! {
     }
 }
 
-/// Committed state that counts the rows that ranges visit, and the bytes that are read of it.
-struct Counting<'m> {
-    inner: &'m MemoryState,
-    rows: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl<'m> Counting<'m> {
-    fn new(inner: &'m MemoryState) -> Self {
-        Self { inner, rows: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
-    }
-}
-
-impl StateReader for Counting<'_> {
-    type Error = std::convert::Infallible;
-
-    fn version(&self, key: StateKey<'_>) -> Result<Option<Height>, Self::Error> {
-        self.inner.version(key)
-    }
-
-    fn get(&self, key: StateKey<'_>) -> Result<Option<VersionedValue<'static>>, Self::Error> {
-        let found = self.inner.get(key)?;
-        self.bytes.fetch_add(found.as_ref().map_or(0, |found| found.value.len() + found.metadata.len()), Relaxed);
-        Ok(found)
-    }
-
-    fn metadata_up_to(&self, most: usize, key: StateKey<'_>) -> Result<Option<Cow<'static, [u8]>>, Self::Error> {
-        let found = self.inner.metadata(key)?;
-        Ok((found.len() <= most).then_some(found))
-    }
-
-    fn range(
-        &self,
-        namespace: &str,
-        start: &[u8],
-        end: &str,
-        visit: &mut dyn FnMut(&[u8], Height) -> ControlFlow<()>,
-    ) -> Result<(), Self::Error> {
-        self.inner.range(namespace, start, end, &mut |key, version| {
-            self.rows.fetch_add(1, Relaxed);
-            visit(key, version)
-        })
-    }
-}
-
 #[test]
 fn what_a_block_deletes_is_stepped_over_once_and_not_by_each_query() {
     let names: Vec<String> = (0..1_000).map(|number| format!("k{number:03}")).collect();
@@ -332,7 +285,7 @@ fn what_a_block_deletes_is_stepped_over_once_and_not_by_each_query() {
     let outcome = parallel::validate(Scenario::BLOCK, &transactions(&rwsets), &counting, 1).unwrap();
     assert!(outcome.conflicts.is_empty(), "{:?}", outcome.conflicts);
     // Each query meets one row before it knows of the deletions, and one of them all of the others.
-    let rows = counting.rows.load(Relaxed);
+    let rows = counting.rows();
     assert!(rows <= names.len() / 2 + steps.len(), "{rows} rows for {} queries", steps.len());
 }
 
@@ -361,7 +314,7 @@ fn what_a_write_keeps_is_read_once_for_a_block() {
         let counting = Counting::new(&state);
         let outcome = parallel::validate(Scenario::BLOCK, &txs, &counting, 1).unwrap();
         assert_eq!(outcome, sequential::validate(Scenario::BLOCK, &txs, &state).unwrap());
-        let bytes = counting.bytes.load(Relaxed);
+        let bytes = counting.bytes();
         assert!((LARGE..=2 * LARGE).contains(&bytes), "{bytes} bytes read for writes of values: {values}");
     }
 }

@@ -12,23 +12,30 @@ use crate::protobuf::{DecodeError, Reader};
 #[must_use]
 pub fn encode_record(header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]) -> Vec<u8> {
     let mut record = Vec::new();
-    write_record(&mut record, header, data, metadata);
+    write_record(&mut record, header, data.iter().copied(), metadata);
     record
 }
 
 /// [`encode_record`] behind what `record` holds already.
-pub fn write_record(record: &mut Vec<u8>, header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]) {
-    let payload: usize = data.iter().chain(metadata).map(|entry| entry.len() + 5).sum();
+pub fn write_record<'a>(
+    record: &mut Vec<u8>,
+    header: &BlockHeader<'_>,
+    data: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    metadata: &[&'a [u8]],
+) {
+    let metadata = metadata.iter().copied();
+    let payload: usize = data.clone().chain(metadata.clone()).map(|entry| entry.len() + 5).sum();
     record.reserve(payload + 128);
     encode::varint(record, header.number);
     encode::length_prefixed(record, header.data_hash);
     encode::length_prefixed(record, header.previous_hash);
-    for entries in [data, metadata] {
-        encode::varint(record, entries.len() as u64);
-        for entry in entries {
-            encode::length_prefixed(record, entry);
-        }
-    }
+    write_entries(record, data);
+    write_entries(record, metadata);
+}
+
+fn write_entries<'a>(record: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'a [u8]>) {
+    encode::varint(record, entries.len() as u64);
+    entries.for_each(|entry| encode::length_prefixed(record, entry));
 }
 
 /// Decodes a block file's record (`deserializeBlock`).

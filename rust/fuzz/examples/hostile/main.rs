@@ -40,7 +40,9 @@ fn main() {
 }
 
 fn all() {
-    println!("{:32} {:>9} {:>10} {:>10} {:>9}  outcome", "case", "MB", "ms", "ms per MB", "peak MB");
+    let columns = ["case", "MB", "earlier", "ms", "ms per MB", "peak MB"];
+    let [case, size, earlier, time, per_megabyte, peak] = columns;
+    println!("{case:32} {size:>9} {earlier:>9} {time:>10} {per_megabyte:>10} {peak:>9}  outcome");
     for case in cases::ALL {
         println!("{:32} {}", case.name, process::output(&[case.name]).unwrap_or_else(|end| end));
     }
@@ -52,7 +54,8 @@ impl Measured {
         let milliseconds = self.time.as_secs_f64() * 1e3;
         let outcome: String = self.outcome.chars().take(100).collect();
         format!(
-            "{megabytes:9.3} {milliseconds:10.1} {:10.1} {:9.3}  {outcome}",
+            "{megabytes:9.3} {:9.3} {milliseconds:10.1} {:10.1} {:9.3}  {outcome}",
+            self.earlier as f64 / 1e6,
             milliseconds / megabytes,
             self.peak as f64 / 1e6
         )

@@ -26,11 +26,22 @@ pub fn output(arguments: &[&str]) -> Result<String, String> {
     Err(format!("hangs: stopped after {} s", PATIENCE.as_secs()))
 }
 
-/// Bytes, seconds of processors and bytes of memory of what [`output`] measures.
-pub fn measure(arguments: &[&str]) -> Option<(f64, f64, f64)> {
+/// What [`output`] measured.
+pub struct Spent {
+    pub bytes: f64,
+    /// Bytes of the blocks before.
+    pub earlier: f64,
+    /// Of processors.
+    pub seconds: f64,
+    /// In bytes.
+    pub memory: f64,
+}
+
+/// Runs this program with these arguments; none if it does not end well.
+pub fn measure(arguments: &[&str]) -> Option<Spent> {
     let text = output(arguments).ok()?;
     let mut numbers = text.split_whitespace().map(str::parse::<f64>);
     let mut next = || numbers.next()?.ok();
-    let (megabytes, milliseconds, _, memory) = (next()?, next()?, next()?, next()?);
-    Some((megabytes * 1e6, milliseconds / 1e3, memory * 1e6))
+    let (megabytes, earlier, milliseconds, _, memory) = (next()?, next()?, next()?, next()?, next()?);
+    Some(Spent { bytes: megabytes * 1e6, earlier: earlier * 1e6, seconds: milliseconds / 1e3, memory: memory * 1e6 })
 }

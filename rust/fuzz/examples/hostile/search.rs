@@ -20,7 +20,7 @@ const LEAST_BYTES: f64 = 100_000.0;
 /// How many times the time of an ordinary block, for each byte, a block may take.
 pub const MOST_TIMES: f64 = 50.0;
 
-/// How many times its size a block may take in memory.
+/// How many times its size, and that of the blocks which it builds on, a block may take in memory.
 pub const MOST_MEMORY: f64 = 40.0;
 
 /// What a block came to.
@@ -30,7 +30,7 @@ pub struct Cost {
     pub bytes: f64,
     /// Beside the time for each byte of an ordinary block.
     pub times: f64,
-    /// Beside its size.
+    /// Beside its size and that of the blocks before.
     pub memory: f64,
 }
 
@@ -90,15 +90,16 @@ pub fn search(seed: u64, duration: Duration) {
 /// Seconds that an ordinary block takes for each byte.
 fn ordinary() -> f64 {
     let times: Vec<f64> =
-        (0..3).filter_map(|_| process::measure(&["good"])).map(|(bytes, seconds, _)| seconds / bytes).collect();
+        (0..3).filter_map(|_| process::measure(&["good"])).map(|spent| spent.seconds / spent.bytes).collect();
     times.into_iter().fold(f64::INFINITY, f64::min)
 }
 
 /// What a recipe costs; none if it does not end.
 fn measure(recipe: &Recipe, ordinary: f64) -> Option<Cost> {
-    let (bytes, seconds, memory) = process::measure(&["recipe", &recipe.to_string()])?;
-    let counted = bytes.max(LEAST_BYTES);
-    Some(Cost { recipe: recipe.clone(), bytes, times: seconds / counted / ordinary, memory: memory / counted })
+    let spent = process::measure(&["recipe", &recipe.to_string()])?;
+    let counted = spent.bytes.max(LEAST_BYTES);
+    let (times, memory) = (spent.seconds / counted / ordinary, spent.memory / (counted + spent.earlier));
+    Some(Cost { recipe: recipe.clone(), bytes: spent.bytes, times, memory })
 }
 
 /// Makes recipes, of which the seed and what the others cost decide all.

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 pub struct Measured {
     /// Size of the block.
     pub bytes: usize,
+    /// Size of the blocks that it builds on, which were paid for when they came.
+    pub earlier: usize,
     /// Of all processors, from handing it in to its outcome.
     pub time: Duration,
     /// Most memory that the process had while it was judged, beyond what it had before, in bytes.
@@ -32,6 +34,7 @@ pub struct World {
     height: u64,
     tip: Option<Hash>,
     nonce: u64,
+    earlier: usize,
     _folder: TempDir,
 }
 
@@ -41,7 +44,7 @@ impl World {
         let folder = folder();
         let channel = PeerLedger::open(folder.path(), &Options { workers: 2, ..options }).expect("a new ledger");
         let network = Network::get();
-        let mut world = Self { network, channel, rules, height: 0, tip: None, nonce: 0, _folder: folder };
+        let mut world = Self { network, channel, rules, height: 0, tip: None, nonce: 0, earlier: 0, _folder: folder };
         for block in setup(network, rules) {
             let result = world.commit(&block).expect("a good block");
             assert!(result.codes.iter().all(|code| *code == TxValidationCode::Valid), "{:?}", result.codes);
@@ -97,6 +100,7 @@ impl World {
     /// Commits transactions that must be valid.
     pub fn prepare(&mut self, entries: &[Vec<u8>]) {
         let block = self.block(entries);
+        self.earlier += block.len();
         let result = self.commit(&block).expect("a good block");
         let bad: Vec<_> = result.codes.iter().filter(|code| **code != TxValidationCode::Valid).collect();
         assert!(bad.is_empty(), "{bad:?}: {:?}", self.channel.explain(result.number, 0));
@@ -106,6 +110,7 @@ impl World {
     pub fn earlier(&mut self, entries: &[Vec<u8>]) {
         let first = self.tx(&results("cc", &write("earlier", b"v")));
         let block = self.block(&[vec![first], entries.to_vec()].concat());
+        self.earlier += block.len();
         drop(self.commit(&block));
     }
 
@@ -122,7 +127,7 @@ impl World {
         let result = self.commit(block);
         let time = processor_time() - start;
         let peak = memory("VmHWM:").saturating_sub(before);
-        Measured { bytes: block.len(), time, peak, outcome: outcome(&result) }
+        Measured { bytes: block.len(), earlier: self.earlier, time, peak, outcome: outcome(&result) }
     }
 }
 

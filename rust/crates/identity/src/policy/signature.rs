@@ -24,6 +24,7 @@ const RENDERED_DEPTH: usize = 16;
 /// A compiled `SignaturePolicyEnvelope`.
 #[derive(Debug)]
 pub struct SignaturePolicy {
+    /// Those that the rules refer to, in the envelope's order.
     principals: Vec<Principal>,
     /// The root comes first; the rules of an `NOutOf` stand side by side.
     nodes: Vec<Node>,
@@ -39,15 +40,10 @@ impl SignaturePolicy {
     /// Compiles a policy for the identities of `msps`. The envelope's version is left to the caller.
     pub fn compile(envelope: &SignaturePolicyEnvelope<'_>, msps: &MspManager) -> Result<Self> {
         let root = envelope.rule.as_ref().ok_or_else(|| IdentityError::Policy("Empty policy element".into()))?;
-        let nodes = flatten(root, envelope.identities.len())?;
-        let principals = envelope.identities.iter().map(|principal| Principal::compile(principal, msps)).collect();
+        let mut nodes = flatten(root, envelope.identities.len())?;
+        let compile = |index| Principal::compile(&envelope.identities[index], msps);
+        let principals = number_anew(&mut nodes).into_iter().map(compile).collect();
         Ok(Self { principals, nodes })
-    }
-
-    /// The principals that the rules refer to.
-    #[must_use]
-    pub fn principals(&self) -> &[Principal] {
-        &self.principals
     }
 
     pub(super) fn is_satisfied_by(&self, identities: &[Arc<Identity>]) -> bool {
@@ -96,13 +92,8 @@ impl SignaturePolicy {
 
     /// The principals in use that none of the identities satisfies.
     pub(super) fn unmet(&self, identities: &[Arc<Identity>]) -> Vec<String> {
-        let mut referenced: Vec<usize> = self.nodes.iter().filter_map(Node::principal).collect();
-        referenced.sort_unstable();
-        referenced.dedup();
-        let principals = referenced.into_iter().map(|index| &self.principals[index]);
-        let unmet =
-            principals.filter(|principal| !identities.iter().any(|identity| principal.is_satisfied_by(identity)));
-        unmet.map(ToString::to_string).collect()
+        let is_met = |principal: &&Principal| identities.iter().any(|identity| principal.is_satisfied_by(identity));
+        self.principals.iter().filter(|principal| !is_met(principal)).map(ToString::to_string).collect()
     }
 
     fn render(&self, node: usize, depth: usize, out: &mut Excerpt) -> fmt::Result {
@@ -180,6 +171,20 @@ fn flatten(root: &Rule, principals: usize) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
+/// Has the rules refer to the principals by their places in the list that is returned, of those alone: an envelope may
+/// name many more.
+fn number_anew(nodes: &mut [Node]) -> Vec<usize> {
+    let mut referred: Vec<usize> = nodes.iter().filter_map(Node::principal).collect();
+    referred.sort_unstable();
+    referred.dedup();
+    for node in nodes {
+        if let Node::SignedBy(principal) = node {
+            *principal = referred.partition_point(|other| other < principal);
+        }
+    }
+    referred
+}
+
 /// An `NOutOf` under evaluation.
 struct Gate<U> {
     rules: Range<usize>,
@@ -220,6 +225,20 @@ mod tests {
     use crate::msp::MspVersion;
     use fastledger_wire::msp::MspPrincipal;
     use fastledger_wire::policies::NOutOf;
+
+    #[test]
+    fn what_no_rule_refers_to_is_not_compiled() {
+        let principal = |principal| MspPrincipal { principal_classification: 0, principal };
+        let members: Vec<_> = (b'A'..=b'Z').map(|letter| [0x0a, 1, letter]).collect();
+        let identities = members.iter().map(|member| principal(member)).collect();
+        let rules = [25, 3, 25, 0].map(Rule::SignedBy).to_vec();
+        let rule = Rule::NOutOf(NOutOf { n: 4, rules });
+        let envelope = SignaturePolicyEnvelope { version: 0, rule: Some(rule), identities };
+        let policy = SignaturePolicy::compile(&envelope, &MspManager::from_msps(MspVersion::V1_4_3, []));
+        let policy = policy.expect("compiles");
+        assert_eq!(policy.principals.len(), 3);
+        assert_eq!(policy.to_string(), "OutOf(4, 'Z.member', 'D.member', 'Z.member', 'A.member')");
+    }
 
     #[test]
     fn the_text_of_a_policy_is_short_whatever_is_in_it() {

@@ -106,7 +106,7 @@ impl Effects {
             tip: appended.tip,
             location: appended.location,
             updates: &batch,
-            tx_ids: self.tx_ids.iter().map(|id| (Cow::Borrowed(id.as_str()), 0)).collect(),
+            tx_ids: (0..).zip(&self.tx_ids).map(|(tx, id)| (tx, Cow::Borrowed(id.as_str()), 0)).collect(),
             history: self
                 .history
                 .iter()

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the valid transactions of a block have changed so far.
 
+use fastledger_wire::rwset::RangeQueryInfo;
 use hashbrown::HashTable;
 
 use crate::changes::Changes;
 use crate::state::{StateKey, Update, UpdateBatch};
+use crate::summaries::Summaries;
 
 /// The updates of a block, found by hash, and by range where the block has range queries.
 pub(super) struct Overlay<'a> {
@@ -12,7 +14,11 @@ pub(super) struct Overlay<'a> {
     /// Of each update's key.
     hashes: Vec<u64>,
     by_hash: HashTable<usize>,
-    changes: Option<Changes<'a>>,
+    /// In the order of keys; empty where the block has no range queries.
+    changes: Changes<'a>,
+    /// Of ranges that the changes touch.
+    summaries: Summaries<'a>,
+    with_ranges: bool,
 }
 
 /// What an update takes over from the earlier update of its key: moved rather than copied, because a block can write a
@@ -30,7 +36,9 @@ impl<'a> Overlay<'a> {
             updates: Vec::with_capacity(capacity),
             hashes: Vec::with_capacity(capacity),
             by_hash: HashTable::with_capacity(capacity),
-            changes: with_ranges.then(Changes::default),
+            changes: Changes::default(),
+            summaries: Summaries::default(),
+            with_ranges,
         }
     }
 
@@ -42,8 +50,9 @@ impl<'a> Overlay<'a> {
     /// Puts an update in the place of an earlier one, if there is any, which leaves it what it keeps.
     pub(super) fn put(&mut self, hash: u64, mut update: Update<'a>, keeps: Keeps) {
         let key = update.key;
-        if let Some(changes) = &mut self.changes {
-            changes.note(key, update.state.is_some().then_some(update.version));
+        if self.with_ranges && key.collection.is_empty() {
+            self.changes.note(key, update.state.is_some().then_some(update.version));
+            self.summaries.forget(key.namespace);
         }
         if let Some(index) = self.by_hash.find(hash, |index| self.updates[*index].key == key) {
             let earlier = &mut self.updates[*index];
@@ -64,9 +73,14 @@ impl<'a> Overlay<'a> {
         self.by_hash.insert_unique(hash, index, |index| self.hashes[*index]);
     }
 
-    /// The changes in the order of keys, if the block has range queries.
-    pub(super) fn changes(&mut self) -> Option<&mut Changes<'a>> {
-        self.changes.as_mut()
+    /// Whether any key was changed that a query looks at.
+    pub(super) fn touches(&self, namespace: &str, query: &RangeQueryInfo<'_>) -> bool {
+        self.changes.touch(namespace, query)
+    }
+
+    /// The changes in the order of keys, and the summaries that were asked for since.
+    pub(super) fn changes(&mut self) -> (&mut Changes<'a>, &Summaries<'a>) {
+        (&mut self.changes, &self.summaries)
     }
 
     pub(super) fn into_batch(self) -> UpdateBatch<'a> {

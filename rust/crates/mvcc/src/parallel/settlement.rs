@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use fastledger_wire::Height;
 
 use super::overlay::{Keeps, Overlay};
-use super::speculation::{Speculation, Write};
+use super::speculation::{Committed, Speculation, Speculator, Write};
 use crate::checks::{Check, checks};
 use crate::conflict::Conflict;
 use crate::phantom;
@@ -15,25 +15,28 @@ use crate::writes::Effect;
 use crate::{Transaction, Validated};
 
 /// The block in order: its state so far, and its conflicts.
-pub(super) struct Settlement<'s, 'a, R> {
+pub(super) struct Settlement<'c, 's, 'a, R> {
     block_number: u64,
-    state: &'s R,
+    committed: &'c Committed<'s, 'a, R>,
     overlay: Overlay<'a>,
     conflicts: Vec<(u32, Conflict<'a>)>,
 }
 
-impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
-    pub(super) fn new(block_number: u64, txs: &[Transaction<'a>], state: &'s R) -> Self {
+impl<'c, 's, 'a, R: StateReader> Settlement<'c, 's, 'a, R> {
+    pub(super) fn new(block_number: u64, txs: &[Transaction<'a>], committed: &'c Committed<'s, 'a, R>) -> Self {
         let overlay = Overlay::new(txs.len(), txs.iter().any(has_range_queries));
-        Self { block_number, state, overlay, conflicts: Vec::new() }
+        Self { block_number, committed, overlay, conflicts: Vec::new() }
     }
 
     /// Notes a transaction's conflict, or lets its writes take effect.
     pub(super) fn settle(&mut self, tx: &Transaction<'a>, speculation: Speculation<'a>) -> Result<(), R::Error> {
-        let Speculation { hashes, failures, writes } = speculation;
-        let conflict = match self.conflict(tx, hashes, failures)? {
+        let Speculation { hashes, failure, writes } = speculation;
+        let conflict = match self.conflict(tx, &hashes, failure)? {
             Some(conflict) => Some(conflict),
-            None => self.apply(writes, Height { block: self.block_number, tx: u64::from(tx.index) })?,
+            None => {
+                let writes = writes.map_or_else(|| Speculator::new(self.committed).writes(tx), Ok)?;
+                self.apply(writes, Height { block: self.block_number, tx: u64::from(tx.index) })?
+            }
         };
         self.conflicts.extend(conflict.map(|conflict| (tx.index, conflict)));
         Ok(())
@@ -43,34 +46,43 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
         Validated { conflicts: self.conflicts, batch: self.overlay.into_batch() }
     }
 
-    /// The first check that fails, now that the block's earlier writes are known.
+    /// The first check that fails, now that the block's earlier writes are known. What stands behind a range query that
+    /// failed and was redeemed by them is checked here.
     fn conflict(
         &mut self,
         tx: &Transaction<'a>,
-        hashes: Vec<u64>,
-        failures: Vec<(usize, Conflict<'a>)>,
+        hashes: &[u64],
+        mut failure: Option<Conflict<'a>>,
     ) -> Result<Option<Conflict<'a>>, R::Error> {
-        let mut failures = failures.into_iter().peekable();
-        for ((number, check), hash) in checks(tx.rwset).enumerate().zip(hashes) {
-            let speculated = failures.next_if(|(failed, _)| *failed == number).map(|(_, conflict)| conflict);
-            let conflict = match check {
-                Check::Read { key, expected } => match self.overlay.get(hash, key) {
-                    Some(update) => Some(overwritten(update, expected)),
-                    None => speculated,
-                },
-                Check::ReadOfNowhere { .. } => speculated,
-                Check::Range { namespace, query } => match self.overlay.changes() {
-                    Some(changes) if changes.touch(namespace, query) => {
-                        phantom::check(namespace, query, self.state, changes)?
-                    }
-                    _ => speculated,
-                },
+        let last = hashes.len().checked_sub(1);
+        for (number, check) in checks(tx.rwset).enumerate() {
+            let conflict = match (hashes.get(number), check) {
+                (_, Check::Range { namespace, query }) if self.overlay.touches(namespace, query) => {
+                    let (changes, summaries) = self.overlay.changes();
+                    phantom::check(namespace, query, self.committed.state, changes, summaries)?
+                }
+                (Some(hash), check) => self.settled(*hash, check, failure.take_if(|_| Some(number) == last)),
+                (None, check) => {
+                    let (hash, failure) = self.committed.check(check)?;
+                    self.settled(hash, check, failure)
+                }
             };
             if conflict.is_some() {
                 return Ok(conflict);
             }
         }
         Ok(None)
+    }
+
+    /// What becomes of a check that had this outcome in committed state.
+    fn settled(&self, hash: u64, check: Check<'a>, failure: Option<Conflict<'a>>) -> Option<Conflict<'a>> {
+        match check {
+            Check::Read { key, expected } => match self.overlay.get(hash, key) {
+                Some(update) => Some(overwritten(update, expected)),
+                None => failure,
+            },
+            Check::ReadOfNowhere { .. } | Check::Range { .. } => failure,
+        }
     }
 
     /// Puts all updates that the writes make, or none if one of them cannot be.
@@ -110,11 +122,11 @@ impl<'s, 'a, R: StateReader> Settlement<'s, 'a, R> {
             Effect::PutValue(value) => match (self.overlay.get(hash, key), speculated) {
                 (Some(_), _) => put(Cow::Borrowed(value), Cow::default(), Keeps::Metadata),
                 (None, Some(metadata)) => put(Cow::Borrowed(value), metadata, Keeps::Nothing),
-                (None, None) => put(Cow::Borrowed(value), self.state.metadata(key)?, Keeps::Nothing),
+                (None, None) => put(Cow::Borrowed(value), self.committed.state.metadata(key)?, Keeps::Nothing),
             },
             Effect::PutMetadata(metadata) => match self.overlay.get(hash, key) {
                 Some(_) => put(Cow::default(), metadata, Keeps::Value),
-                None => match self.state.get(key)? {
+                None => match self.committed.state.get(key)? {
                     Some(found) => put(found.value, metadata, Keeps::Nothing),
                     None => Ok(None),
                 },

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! State in memory and blocks made from arbitrary bytes, for tests, fuzzing and benches.
 
+mod counting;
 pub mod encode;
 mod memory;
 mod scenario;
 
+pub use counting::Counting;
 pub use memory::MemoryState;
 pub use scenario::Scenario;
 
