@@ -135,7 +135,9 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Gathered<C> {
             gathering.unflushed = true;
             return Pin::new(&mut gathering.connection).poll_write_vectored(context, from);
         }
-        from.iter().for_each(|part| gathering.bytes.extend_from_slice(part));
+        for part in from {
+            gathering.bytes.extend_from_slice(part);
+        }
         Poll::Ready(Ok(length))
     }
 
