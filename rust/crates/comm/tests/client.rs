@@ -134,8 +134,8 @@ fn large_messages_go_both_ways_up_to_the_limit() {
     let events = until(|| server.drain(), |event| matches!(event.happened, Happened::Message(_)));
     assert!(matches!(&events.last().unwrap().happened, Happened::Message(message) if message == &large[..]));
     let id = events[0].call;
-    let _ = server.send(id, large.clone().into());
-    let _ = server.send(id, vec![4; (9 << 20) + 1].into());
+    let _ = server.send(id, Bytes::from(large.clone()));
+    let _ = server.send(id, Bytes::from(vec![4; (9 << 20) + 1]));
     let (messages, status) = client.end_of(&call);
     assert_eq!((messages, status.code()), (vec![large.into()], Code::ResourceExhausted));
 
