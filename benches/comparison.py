@@ -198,7 +198,7 @@ def _rates_of_ledgers(ledgers: list[Ledger]) -> Any:
     figure = figures.empty("Validating and committing blocks", "", "Throughput (tx/s)")
     names = [ledger.name for ledger in ledgers]
     kinds = list(ledgers[0].deliver)
-    ways = [(f"{kind}, catching up by Deliver", kind) for kind in kinds]
+    ways = [(f"{kind}, Deliver", kind) for kind in kinds]
     for name, kind in ways:
         taken = [ledger.deliver[kind].tx_per_s for ledger in ledgers]
         _bars(figure, name, names, taken, COLORS[kind])
@@ -227,7 +227,7 @@ def _bars(figure: Any, name: str, names: list[str], taken: list[list[float]], co
         x=names,
         y=middle,
         marker={"color": color},
-        texttemplate="%{y:,.3s}",
+        text=[_short(value) for value in middle],
         error_y={
             "type": "data",
             "array": [max(values) - at for values, at in zip(taken, middle, strict=True)],
@@ -236,6 +236,11 @@ def _bars(figure: Any, name: str, names: list[str], taken: list[list[float]], co
         },
         **figures.LABELS,
     )
+
+
+def _short(value: float) -> str:
+    """Write a value with three digits, or with all digits before its point if those are more."""
+    return f"{value:,.{max(0, 3 - len(str(int(value))))}f}"
 
 
 def _values(rounds: list[list[Figures]], at: int, pick: Pick) -> list[float]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
 
+import uvloop
 from network import Clients, Load, under_load
 
 from deployed import Definition, define, install, join, service, service_package
 from fastledger.chaincode import package as packages
 from fastledger.network.plan import Plan
 from fastledger.network.session import Session
+from fastledger.node.process import collect_seldom
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 from real_nodes import free_ports, plan_of, running
@@ -79,7 +81,7 @@ def measure(kind: str, folder: Path, counts: list[int], seconds: float) -> list[
     with running(plan, real):
         if real:
             time.sleep(FABRIC_WARMS_UP_S)
-        return asyncio.run(_loads(plan, counts, seconds))
+        return uvloop.run(_loads(plan, counts, seconds))
 
 
 async def _loads(plan: Plan, counts: list[int], seconds: float) -> list[Figures]:
@@ -97,6 +99,8 @@ async def _loads(plan: Plan, counts: list[int], seconds: float) -> list[Figures]
                 waiting = group.create_task(clients.watch_commits())
                 await clients.following()
                 await clients.submit([b"InitLedger"])
+                # It is the nodes that are measured, not pauses of the clients' own.
+                collect_seldom()
                 for act in ACTS:
                     do = clients.query if act == "query" else clients.invoke
                     for count in counts:

@@ -5,11 +5,12 @@ Every run is a process of its own that replays a whole ledger durably, the block
 block. The parallel and the sequential way of finding conflicts alternate, so that both see the
 same machine.
 
-    python benches/replay.py [CORPUS.tar.zst or folder ...] [--runs N] [--workers N]
+    python benches/replay.py [CORPUS.tar.zst or folder ...] [--runs N] [--workers N] [--scaling]
 
 Without arguments it takes the ledgers whose names begin with perf-, from the folder
 FASTLEDGER_CORPUS (../shared/corpus if it is not set); where there are none, a channel that it
-makes, as `fastledger bench` does. It says which.
+makes, as `fastledger bench` does. It says which. With --scaling it holds one core and all of them
+against each other instead, in alternating pairs.
 """
 
 import argparse
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--transactions", type=int, default=50_000, help="of a generated channel (default 50000)"
     )
+    parser.add_argument("--scaling", action="store_true", help="one core, and all of them, in turn")
     parser.add_argument("--one", choices=ENGINES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -58,7 +60,10 @@ def main() -> None:
     )
     with scratch() as folder:
         for corpus in named or [generated(arguments.transactions, folder)]:
-            compare(corpus, arguments.runs, arguments.workers)
+            if arguments.scaling:
+                scale(corpus, arguments.runs)
+            else:
+                compare(corpus, arguments.runs, arguments.workers)
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -87,6 +92,28 @@ def compare(corpus: Path, runs: int, workers: int) -> None:
     print(f"\n{corpus.name}: {found[ENGINES[0]][0]['transactions']:,} transactions")
     for engine in ENGINES:
         show(engine, found[engine])
+
+
+def scale(corpus: Path, pairs: int) -> None:
+    """Replay on one core and on all of them, in turn."""
+    every = os.sched_getaffinity(0)
+    ratios = []
+    for _ in range(pairs):
+        rates = []
+        for cores in ({min(every)}, every):
+            # Whom this process starts inherits it.
+            os.sched_setaffinity(0, cores)
+            run = in_a_process(corpus, "parallel", 0)
+            rates.append(run["transactions"] / run["seconds"])
+        ratios.append(rates[1] / rates[0])
+        print(
+            f"  {corpus.name}: 1 core {rates[0]:,.0f} tx/s, "
+            f"{len(every)} cores {rates[1]:,.0f} tx/s: {ratios[-1]:.2f} times",
+            flush=True,
+        )
+    print(
+        f"{corpus.name}: {len(every)} cores {median(ratios):.2f} times one, median of {pairs} pairs"
+    )
 
 
 def in_a_process(corpus: Path, engine: str, workers: int) -> dict[str, Any]:

@@ -17,9 +17,9 @@ CATALOGUES = {"core": peer.CATALOGUE, "orderer": orderer.CATALOGUE}
 
 OWN = {
     "core": {"chaincode.process.sandbox", "chaincode.python.runtime", "chaincode.runtime"},
-    "orderer": set[str](),
+    "orderer": {f"Kafka.TLS.{key}.File" for key in ("PrivateKey", "Certificate", "RootCAs")},
 }
-"""Keys that Fabric does not have."""
+"""Keys that Fabric does not have, or names in comments of its sample only."""
 
 
 def written(page: str) -> str:

@@ -5,7 +5,13 @@ import asyncio
 import time
 
 from fastledger.deliver import PreparedBlocks
-from fastledger.protos.common.common_pb2 import ChannelHeader, Envelope, HeaderType, Payload
+from fastledger.protos.common.common_pb2 import (
+    Block,
+    ChannelHeader,
+    Envelope,
+    HeaderType,
+    Payload,
+)
 from fastledger.protos.orderer.ab_pb2 import SeekInfo
 from fastledger.protoutil.blocks import new_block
 
@@ -29,6 +35,9 @@ class Chain:
     @property
     def height(self) -> int:
         return len(self.encoded)
+
+    def block(self, number: int) -> Block:
+        return Block.FromString(self.encoded[number])
 
     async def wait(self, height: int) -> None:
         async with self._grown:

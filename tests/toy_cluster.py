@@ -84,6 +84,7 @@ class Disk:
     def __init__(self, store: BlockStore) -> None:
         self.is_full = False
         self.block = store.block
+        self.block_in_core = store.block_in_core
         self.close = store.close
         self._store = store
 

@@ -106,6 +106,19 @@ GRPC_THREAD: Final[str]
 """Name of the thread that carries gRPC, as the system shows it."""
 
 @final
+class BlockResponse:
+    """An encoded DeliverResponse with a block, whose bytes stay where they lie.
+
+    ``orderer.DeliverResponse`` and ``protos.DeliverResponse`` number the field alike.
+    """
+
+    def __new__(cls, block: bytes | CoreBytes) -> BlockResponse:
+        """Takes an encoded common.Block."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+@final
 class BlockStore:
     """One channel's block files, with nothing derived from them: what an orderer keeps."""
 
@@ -130,6 +143,9 @@ class BlockStore:
 
     def block(self, number: int) -> bytes:
         """Encoded common.Block, which has the data hash that its header states."""
+
+    def block_in_core(self, number: int) -> CoreBytes:
+        """The same, for whoever only hands it on."""
 
 @final
 class Certificate:
@@ -585,6 +601,13 @@ class StateView:
     def height(self) -> int:
         """Blocks whose effects the view shows."""
 
+    @property
+    def definitions_height(self) -> int:
+        """A height since which no block has changed definitions, nor what organizations approved.
+
+        Views of one channel with the same number show the same.
+        """
+
     def get(self, namespace: str, key: str) -> VersionedValue | None: ...
     def get_hash(
         self, namespace: str, collection: str, key_hash: bytes
@@ -683,6 +706,9 @@ class Ledger:
 
     def block(self, number: int) -> bytes:
         """Encoded common.Block."""
+
+    def block_in_core(self, number: int) -> CoreBytes:
+        """The same, for whoever only hands it on."""
 
     def block_by_hash(self, header_hash: bytes) -> bytes | None: ...
     def find(self, tx_id: str) -> Location | None: ...
@@ -817,7 +843,7 @@ class GrpcServer:
     def drain(self) -> list[tuple[int, int, Any]]:
         """What has happened: call, kind such as ``CALL_BEGUN``, and what comes with it."""
 
-    def send(self, call: int, message: bytes) -> bool:
+    def send(self, call: int, message: bytes | BlockResponse) -> bool:
         """False asks to wait until the call is writable."""
 
     def answer_with(self, call: int, conversation: ChaincodeConversation) -> None:
@@ -826,7 +852,7 @@ class GrpcServer:
     def answer(self, call: int, message: bytes | EndorsedResponse) -> None:
         """Sends the one answer and ends the call well; nothing more is told of it."""
 
-    def send_all(self, calls: Sequence[int], message: bytes) -> list[int]:
+    def send_all(self, calls: Sequence[int], message: bytes | BlockResponse) -> list[int]:
         """Sends one message of many calls; returns those that ask to wait."""
 
     def finish(
@@ -1367,7 +1393,7 @@ def duration_ns(text: str) -> int:
     Raises InputError, whose text is Go's.
     """
 
-def emitted_events(block: bytes) -> list[tuple[str, int, tuple[str, bytes] | None]]:
+def emitted_events(block: bytes | CoreBytes) -> list[tuple[str, int, tuple[str, bytes] | None]]:
     """What the transactions of an encoded common.Block that was committed have emitted.
 
     For each that can be read its id, its code, and the chaincode and encoding of its event.
@@ -1412,7 +1438,7 @@ def expiring_block(committing_block: int, block_to_live: int) -> int | None:
     A ``block_to_live`` of 0 means for ever.
     """
 
-def filtered_block(block: bytes) -> bytes:
+def filtered_block(block: bytes | CoreBytes) -> bytes:
     """Turns an encoded common.Block that was committed into an encoded protos.FilteredBlock."""
 
 def proposal_parts(

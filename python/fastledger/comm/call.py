@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger._core import ChaincodeConversation
+from fastledger._core import BlockResponse, ChaincodeConversation
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
 
@@ -123,7 +123,7 @@ class ServerCall(MessageStream):
     def _consumed(self, size: int) -> None:
         self.core.consumed(self.number, size)
 
-    def _transmit(self, message: bytes) -> bool:
+    def _transmit(self, message: bytes | BlockResponse) -> bool:
         return self.core.send(self.number, message)
 
     # What servicers use.
@@ -231,7 +231,7 @@ class ServerCall(MessageStream):
         self.answered = self.ended = True
 
 
-def send_all(calls: Sequence[ServerCall], message: bytes) -> Sequence[ServerCall]:
+def send_all(calls: Sequence[ServerCall], message: bytes | BlockResponse) -> Sequence[ServerCall]:
     """Send one message of several calls that have room; return those that have none any more."""
     by_server: dict[CoreServer, dict[int, ServerCall]] = {}
     for call in calls:

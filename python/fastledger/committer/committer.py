@@ -7,6 +7,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from fastledger.common import log, metrics
 from fastledger.common.codes import TxValidationCode
@@ -31,6 +32,10 @@ for it, where a short queue uses the same memory again.
 LOOK_S = 0.002
 """While blocks are in work, it is looked so often whether another one has come."""
 
+SMALL_BYTES = 256 << 10
+"""Most bytes of a block that the event loop itself hands to the ledger, where no other is on its
+way: to wake the thread takes longer. Taking a larger one apart would hold up the loop."""
+
 _logger = log.get("kvledger")
 
 Committed = Callable[[EncodedBlock, Commit], None]
@@ -39,6 +44,13 @@ Committed = Callable[[EncodedBlock, Commit], None]
 Follow = Callable[[int, EncodedBlock], None]
 """Called on the committing thread with every block's number, and the block, before anybody is told.
 """
+
+
+class _Handed(NamedTuple):
+    """A block that was handed in, and whether the ledger has it already."""
+
+    block: EncodedBlock
+    is_submitted: bool = False
 
 
 class Committer:
@@ -80,7 +92,10 @@ class Committer:
         self._private = private
         self._on_commit = on_commit
         self._on_refusal = on_refusal
-        self._queue: queue.SimpleQueue[EncodedBlock] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Handed] = queue.SimpleQueue()
+        self._takes_blocks = False
+        """Whether the thread commits what comes: with nothing outstanding it waits for more."""
+
         self._room = asyncio.Event()
         self._outstanding = self._bytes = 0
         self._idle = asyncio.Event()
@@ -132,14 +147,26 @@ class Committer:
 
     def submit(self, block: EncodedBlock) -> None:
         """Hand in the next block, for which there is `room`."""
+        is_alone = not self._outstanding
         self._outstanding += 1
         self._bytes += len(block)
         self._idle.clear()
-        self._queue.put(block)
+        self._queue.put(_Handed(block, is_alone and self._submitted(block)))
 
     async def idle(self) -> None:
         """Return when every block that was handed in is committed, or dropped."""
         await self._idle.wait()
+
+    def _submitted(self, block: EncodedBlock) -> bool:
+        """Hand a small block to the ledger at once, if that can be done without waiting."""
+        if not self._takes_blocks or len(block) > SMALL_BYTES:
+            return False
+        try:
+            self._ledger.submit(block)
+        except FastledgerError:
+            # The thread meets it again, and ends the channel.
+            return False
+        return True
 
     # The thread.
 
@@ -152,6 +179,8 @@ class Committer:
                 _logger.critical("[%s] the channel cannot go on: %s", self._channel_id, error)
             else:
                 return
+            finally:
+                self._takes_blocks = False
             if not self._wait_for_room():
                 return
             self._failure = None
@@ -159,15 +188,17 @@ class Committer:
     def _commit(self) -> None:
         pending = self._pending
         self._catch_up()
+        self._takes_blocks = True
         while True:
-            block = self._take(wait=not pending)
-            if block == _STOP:
+            handed = self._take(wait=not pending)
+            if handed is _STOP:
                 return self._finish(pending)
-            if block is not None:
-                self._ledger.submit(block)
-                pending.append(block)
+            if handed is not None:
+                if not handed.is_submitted:
+                    self._ledger.submit(handed.block)
+                pending.append(handed.block)
             # Whoever waited for an outcome alone would keep the next block from being worked at.
-            if pending and self._ledger.ready(LOOK_S if block is None else 0.0):
+            if pending and self._ledger.ready(LOOK_S if handed is None else 0.0):
                 self._next(pending)
 
     def _wait_for_room(self) -> bool:
@@ -208,7 +239,7 @@ class Committer:
         while pending:
             self._next(pending)
 
-    def _take(self, *, wait: bool) -> EncodedBlock | None:
+    def _take(self, *, wait: bool) -> _Handed | None:
         """The next block, none if there is none now, or the word to stop."""
         try:
             return self._queue.get(block=wait)
@@ -231,9 +262,9 @@ class Committer:
         """Drop what was handed in, and what waits; return the blocks' sizes."""
         dropped = [len(block) for block in self._pending]
         self._pending.clear()
-        while block := self._take(wait=False):
-            dropped.append(len(block))
-        if block == _STOP:
+        while (handed := self._take(wait=False)) is not None and handed is not _STOP:
+            dropped.append(len(handed.block))
+        if handed is _STOP:
             self._queue.put(_STOP)
         return dropped
 
@@ -272,8 +303,11 @@ class Committer:
 
     def _tell(self, block: EncodedBlock, commit: Commit) -> None:
         self._settle([len(block)])
-        # Whoever waits comes first.
         self._announce(block, commit)
+        # Whoever waits comes first.
+        self._loop.call_soon(self._account, commit)
+
+    def _account(self, commit: Commit) -> None:
         self._height.set(commit.number + 1)
         self._seconds.observe(sum(commit.stage_ms.values()) / 1000)
         for code in set(commit.filter):
@@ -314,5 +348,5 @@ class Committer:
             self._idle.set()
 
 
-_STOP = b""
+_STOP = _Handed(b"")
 """No block is empty."""

@@ -14,7 +14,7 @@ A client that closed its side still gets everything that its last request names.
                                                                         SERVICE_UNAVAILABLE
 """
 
-from fastledger.deliver.forms import BLOCKS, FILTERED_BLOCKS, ResponseForm
+from fastledger.deliver.forms import BLOCKS, FILTERED_BLOCKS, Response, ResponseForm
 from fastledger.deliver.handler import DeliverHandler
 from fastledger.deliver.prepared import PreparedBlocks
 from fastledger.deliver.source import BlockSource, Sources
@@ -25,6 +25,7 @@ __all__ = [
     "BlockSource",
     "DeliverHandler",
     "PreparedBlocks",
+    "Response",
     "ResponseForm",
     "Sources",
 ]

@@ -18,7 +18,7 @@ from prometheus_client import Counter
 
 from fastledger.comm import ServerCall, send_all
 from fastledger.deliver.access import SessionAccess
-from fastledger.deliver.forms import SharedForm
+from fastledger.deliver.forms import Response, SharedForm
 from fastledger.deliver.source import BlockSource
 
 
@@ -134,7 +134,7 @@ class _Following:
                 self._leave(call, max(number, wanted.first))
             self._stop()
 
-    def _give(self, number: int, response: bytes) -> None:
+    def _give(self, number: int, response: Response) -> None:
         ready = []
         for call, wanted in tuple(self._wanted.items()):
             if wanted.first > number:

@@ -2,22 +2,27 @@
 """Encoded answers: whole blocks, filtered blocks, statuses.
 
 ``orderer.DeliverResponse`` and ``protos.DeliverResponse`` number status and block alike, so both
-services share these. A block is sent as it was stored: only its frame is written here.
+services share these. A block is sent as it was stored, from the memory that it was read into: only
+its frame is written for it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastledger._core import BlockResponse
 from fastledger.deliver.request import DeliverRequest
 from fastledger.deliver.source import BlockSource
 from fastledger.ledger.results import filtered_block
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil import varint
-from fastledger.protoutil.blocks import is_config_block
+from fastledger.protoutil.blocks import EncodedBlock, is_config_block
 
-_STATUS, _BLOCK, _FILTERED_BLOCK = 0x08, 0x12, 0x1A
-"""Tags of the fields of a DeliverResponse."""
+_STATUS, _FILTERED_BLOCK = 0x08, 0x1A
+"""Tags of the fields of a DeliverResponse that are written here."""
+
+Response = bytes | BlockResponse
+"""An encoded answer."""
 
 
 class ResponseForm(Protocol):
@@ -29,7 +34,7 @@ class ResponseForm(Protocol):
 
     async def response(
         self, source: BlockSource, number: int, request: DeliverRequest, *, header_only: bool
-    ) -> bytes:
+    ) -> Response:
         """Return the encoded response that carries a block.
 
         Args:
@@ -55,8 +60,8 @@ class SharedForm:
     """
 
     data_type: str
-    whole: Callable[[bytes], bytes]
-    header_only: Callable[[bytes], bytes]
+    whole: Callable[[EncodedBlock], Response]
+    header_only: Callable[[EncodedBlock], Response]
 
     async def response(
         self,
@@ -65,11 +70,11 @@ class SharedForm:
         request: DeliverRequest,  # noqa: ARG002
         *,
         header_only: bool,
-    ) -> bytes:
+    ) -> Response:
         """Return the response that all clients share."""
         return await self.encoded(source, number, header_only=header_only)
 
-    async def encoded(self, source: BlockSource, number: int, *, header_only: bool) -> bytes:
+    async def encoded(self, source: BlockSource, number: int, *, header_only: bool) -> Response:
         """Return the response, whoever asks; see :meth:`ResponseForm.response`."""
         return await source.blocks.get(number, self.header_only if header_only else self.whole)
 
@@ -79,22 +84,17 @@ def status_response(status: int) -> bytes:
     return bytes([_STATUS]) + varint.encode(status)
 
 
-def block_response(encoded: bytes) -> bytes:
-    """Encode a DeliverResponse with a block."""
-    return field(_BLOCK, encoded)
-
-
-def filtered_response(encoded: bytes) -> bytes:
+def filtered_response(encoded: EncodedBlock) -> bytes:
     """Encode a ``protos.DeliverResponse`` with what waiting clients need of a committed block."""
     return field(_FILTERED_BLOCK, filtered_block(encoded))
 
 
-def without_data(encoded: bytes) -> bytes:
+def without_data(encoded: EncodedBlock) -> EncodedBlock:
     """Strip a block's transactions, unless it is a configuration block.
 
     Fabric: ``SeekInfo.HEADER_WITH_SIG``.
     """
-    block = Block.FromString(encoded)
+    block = Block.FromString(bytes(encoded))
     if is_config_block(block):
         return encoded
     block.ClearField("data")
@@ -106,7 +106,7 @@ def field(tag: int, *content: bytes) -> bytes:
     return b"".join((bytes([tag]), varint.encode(sum(map(len, content))), *content))
 
 
-BLOCKS = SharedForm("block", block_response, lambda encoded: block_response(without_data(encoded)))
+BLOCKS = SharedForm("block", BlockResponse, lambda encoded: BlockResponse(without_data(encoded)))
 """Whole blocks."""
 
 FILTERED_BLOCKS = SharedForm(

@@ -13,7 +13,7 @@ from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.deliver.access import PolicyCheck, SessionAccess
 from fastledger.deliver.following import Followings, Wanted, Way
-from fastledger.deliver.forms import ResponseForm, SharedForm, status_response
+from fastledger.deliver.forms import Response, ResponseForm, SharedForm, status_response
 from fastledger.deliver.request import BadRequest, DeliverRequest, first_block, last_block
 from fastledger.deliver.source import BlockSource, Sources, grown
 from fastledger.msp import expires_at
@@ -65,7 +65,7 @@ class DeliverHandler:
         context: "grpc.aio.ServicerContext[bytes, bytes]",
         check: PolicyCheck,
         form: ResponseForm,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[Response]:
         """Yield the encoded responses of one stream of encoded envelopes.
 
         The end of the requests is looked for between ranges only: a half-closed stream is served.
@@ -119,7 +119,7 @@ class _Delivery:
         self._form = form
         self.status: int = Status.SUCCESS
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncIterator[Response]:
         try:
             request = self._handler.parse(self._encoded, self._context)
             source = self._handler.source(request.channel_id)
@@ -151,7 +151,7 @@ class _Delivery:
 
     async def _range(
         self, request: DeliverRequest, source: BlockSource, sent: Counter
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[Response]:
         seek = request.seek()
         errored = None if seek.error_response == SeekInfo.BEST_EFFORT else source.errored
         if errored is not None and errored.is_set():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from fastledger.common.sharing import shared
+from fastledger.protoutil.blocks import EncodedBlock
 
 MAX_BYTES = 16 << 20
 """Most bytes of blocks whose forms are kept for one channel: eight blocks of the usual largest
@@ -19,7 +20,7 @@ loop hears of several blocks at a time. Older blocks are not kept: who reads the
 and finds the next one's memory warm if the last one's was let go."""
 
 _T = TypeVar("_T")
-_Form = Callable[[bytes], Any]
+_Form = Callable[[EncodedBlock], Any]
 _Key = tuple[int, _Form]
 
 
@@ -37,7 +38,7 @@ class PreparedBlocks:
                               thread ─────┴─── read ◄─────┘ once for all who ask
     """
 
-    def __init__(self, read: Callable[[int], bytes], height: Callable[[], int]) -> None:
+    def __init__(self, read: Callable[[int], EncodedBlock], height: Callable[[], int]) -> None:
         """Keep nothing yet.
 
         Args:
@@ -53,7 +54,7 @@ class PreparedBlocks:
         self._lock = threading.Lock()
         """Held while what is kept changes."""
 
-    async def get(self, number: int, form: Callable[[bytes], _T]) -> _T:
+    async def get(self, number: int, form: Callable[[EncodedBlock], _T]) -> _T:
         """Return a block in a form.
 
         Raises:
@@ -70,7 +71,7 @@ class PreparedBlocks:
             return cast(_T, await shared(self._preparing, key, lambda: self._fetch(key)))
         return cast(_T, kept[0])
 
-    def prepare(self, number: int, block: bytes | None = None) -> None:
+    def prepare(self, number: int, block: EncodedBlock | None = None) -> None:
         """Prepare the newest block for those who follow, beside the loop, before they hear of it.
 
         Otherwise each of them would begin to wait for it a second time.

@@ -3,7 +3,7 @@
 
 A channel with the lifecycle of 2.0 asks it first and lscc's table after it. What is read through a
 simulation stands in its read set, as in Fabric's: only the sequence there; the definition itself is
-read beside it, once for each height.
+read beside it, again when a block has changed any.
 """
 
 from collections.abc import Iterator
@@ -114,13 +114,14 @@ class Definitions:
             view.close()
 
     def _approved(self, channel: Channel, name: str, simulator: TxSimulator) -> Definition:
+        defined = simulator.view.definitions_height
         cached = self._cache.get((channel.id, name))
-        if cached is not None and cached[0] == simulator.height:
+        if cached is not None and cached[0] == defined:
             return cached[1]
         found = self._find(channel.id, name, simulator.view)
         if len(self._cache) >= _MAX_CACHED:
             self._cache.clear()
-        self._cache[channel.id, name] = (simulator.height, found)
+        self._cache[channel.id, name] = (defined, found)
         return found
 
     def _find(self, channel_id: str, name: str, view: StateView) -> Definition:

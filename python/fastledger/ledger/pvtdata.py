@@ -340,6 +340,12 @@ class PrivateDataStore:
                 while self._include(ns, coll):
                     pass
 
+    @property
+    def knows_others(self) -> bool:
+        """Whether anything is noted of collections that the peer was not in."""
+        with self._env.begin() as txn:
+            return self._missing.knows_others(txn)
+
     def _others(self) -> list[tuple[str, str]]:
         with self._env.begin() as txn:
             return [self._write_sets.named(txn, one) for one in self._missing.ineligible(txn)]

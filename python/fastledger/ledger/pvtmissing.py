@@ -96,6 +96,10 @@ class Missing:
         if txn.delete(_key(_PRIORITIZED, version, one.collection), db=self._missing):
             txn.put(_key(_LATER, version, one.collection), b"", db=self._missing)
 
+    def knows_others(self, txn: Any) -> bool:
+        """Whether anything is noted of collections that the peer is not in."""
+        return int(txn.stat(self._ineligible)["entries"]) > 0
+
     def ineligible(self, txn: Any) -> list[bytes]:
         """List the collections of others of which anything is noted."""
         found: list[bytes] = []

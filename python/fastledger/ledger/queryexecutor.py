@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator
 
 from fastledger import _core
+from fastledger._core import CoreBytes
 from fastledger.common.codes import TxValidationCode
 from fastledger.common.errors import NotFound
 from fastledger.ledger import explanation
@@ -182,6 +183,14 @@ class QueryExecutor:
         if number < 0:
             raise NotFound(f"there is no block {number}")
         return self._core.block(number)
+
+    def block_in_core(self, number: int) -> CoreBytes:
+        """Read an encoded block that Python only hands on.
+
+        Raises:
+            NotFound: The ledger has no such block.
+        """
+        return self._core.block_in_core(number)
 
     def block(self, number: int) -> Block:
         """Read a block by its number.

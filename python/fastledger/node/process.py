@@ -5,25 +5,16 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
-import os
 import resource
 import signal
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import uvloop
 
 from fastledger.comm import GRPC_THREAD
 from fastledger.node import eventloop
-
-BUSY = 1 / 3
-"""Share of a processor from which on a node is busy."""
-
-PERIOD_S = 0.5
-"""How often a node looks whether it is."""
-
+from fastledger.shim.patience import PERIOD_S, Patience
 
 YOUNG_OBJECTS = 20_000
 """New objects at which Python looks for circles among them: a few megabytes. With Python's own 700,
@@ -92,27 +83,9 @@ def take_descriptors() -> None:
 
 
 async def _share() -> None:
-    """While the node is busy, let its transport not interrupt what it transports for.
-
-    Each message wakes the transport. On an idle processor it should run at once; on one that the
-    node keeps busy it takes the place of the event loop, which has to come back afterwards.
-    """
-    if not hasattr(os, "SCHED_BATCH") or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        # Whoever starts the node differently means it.
-        return
-    patient = False
-    while True:
-        began, used = time.monotonic(), time.process_time()
-        await asyncio.sleep(PERIOD_S)
-        busy = time.process_time() - used > BUSY * (time.monotonic() - began)
-        if busy is not patient:
-            patient = busy
-            _schedule(os.SCHED_BATCH if patient else os.SCHED_OTHER)
-
-
-def _schedule(policy: int) -> None:
-    # A thread may end meanwhile; where it is not allowed, it only costs time.
-    with contextlib.suppress(OSError):
-        for thread in Path("/proc/self/task").iterdir():
-            if (thread / "comm").read_text().strip() == GRPC_THREAD:
-                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+    """While the node is busy, let its transport not interrupt what it transports for."""
+    if Patience.is_possible():
+        patience = Patience(lambda name: name == GRPC_THREAD)
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            patience.look()

@@ -22,7 +22,9 @@ slot  name              content
                         configuration block, what the consenter adds}, with the
                         signature over value, signature header and block header
 1     LAST_CONFIG       ``Metadata`` with ``LastConfig``, not signed
-2-4                     empty
+3     ORDERER           what the consenter adds once more, where orderers of Fabric 1 may
+                        be among the readers
+2, 4                    empty
 ====  ================  =============================================================
 """
 
@@ -35,6 +37,7 @@ from fastledger.common.errors import BlockRefused
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.protos.common.common_pb2 import (
     LAST_CONFIG,
+    ORDERER,
     SIGNATURES,
     Block,
     LastConfig,
@@ -42,7 +45,12 @@ from fastledger.protos.common.common_pb2 import (
     MetadataSignature,
     OrdererBlockMetadata,
 )
-from fastledger.protoutil.blocks import METADATA_SLOTS, last_config_index, new_block
+from fastledger.protoutil.blocks import (
+    METADATA_SLOTS,
+    EncodedBlock,
+    last_config_index,
+    new_block,
+)
 from fastledger.protoutil.envelope import signature_header
 from fastledger.protoutil.hashes import header_bytes, header_hash
 from fastledger.protoutil.signer import Signer
@@ -63,6 +71,9 @@ class Blocks(Protocol):
 
     def block(self, number: int) -> bytes:
         """Return an encoded block."""
+
+    def block_in_core(self, number: int) -> EncodedBlock:
+        """Return an encoded block that is only handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,14 @@ class BlockWriter:
             )
         return True
 
-    def seal(self, block: Block, consenter_metadata: bytes, *, is_config: bool = False) -> Seal:
+    def seal(
+        self,
+        block: Block,
+        consenter_metadata: bytes,
+        *,
+        is_config: bool = False,
+        in_orderer_slot: bool = False,
+    ) -> Seal:
         """Make a block the last one. It is the writing thread's from here on.
 
         Args:
@@ -140,9 +158,12 @@ class BlockWriter:
             consenter_metadata: What the consenter keeps with the block, as it stands in
                 ``OrdererBlockMetadata.consenter_metadata``.
             is_config: Whether it is the channel's configuration, to which later blocks point.
+            in_orderer_slot: Whether Fabric 1's orderers must find what the consenter keeps.
         """
         if is_config:
             self._last_config = block.header.number
+        if in_orderer_slot:
+            _fill(block, ORDERER, consenter_metadata)
         self._follow(block)
         return partial(_signed, self._signer, block, self._last_config, consenter_metadata)
 
@@ -184,17 +205,24 @@ def _signed(signer: Signer, block: Block, last_config_number: int, kept: bytes) 
     creator = signature_header(signer.serialized).SerializeToString()
     signed = value + creator + header_bytes(block.header)
     signature = MetadataSignature(signature_header=creator, signature=signer.sign(signed))
-    slots = block.metadata.metadata
-    slots.extend([b""] * (METADATA_SLOTS - len(slots)))
-    slots[SIGNATURES] = Metadata(value=value, signatures=[signature]).SerializeToString()
-    slots[LAST_CONFIG] = Metadata(value=last_config.SerializeToString()).SerializeToString()
+    _fill(block, SIGNATURES, Metadata(value=value, signatures=[signature]).SerializeToString())
+    _fill(block, LAST_CONFIG, Metadata(value=last_config.SerializeToString()).SerializeToString())
     return block.SerializeToString()
 
 
+def _fill(block: Block, slot: int, content: bytes) -> None:
+    slots = block.metadata.metadata
+    slots.extend([b""] * (METADATA_SLOTS - len(slots)))
+    slots[slot] = content
+
+
 def consenter_metadata(block: Block) -> bytes:
-    """Return what the consenter kept with a block, as it stands there; empty for nothing."""
+    """Return what the consenter kept with a block, as it stands there; empty for nothing.
+
+    Fabric before 1.4.2 keeps it in the slot ORDERER only (``GetConsenterMetadataFromBlock``).
+    """
     slots = block.metadata.metadata
     if block.header.number == 0 or len(slots) <= SIGNATURES:
         return b""
-    signed = Metadata.FromString(slots[SIGNATURES]).value
-    return OrdererBlockMetadata.FromString(signed).consenter_metadata
+    signed = OrdererBlockMetadata.FromString(Metadata.FromString(slots[SIGNATURES]).value)
+    return signed.consenter_metadata or (slots[ORDERER] if len(slots) > ORDERER else b"")

@@ -10,12 +10,20 @@ from fastledger.common.errors import InputError, Unsupported
 BLOCK_VALIDATION = "/Channel/Orderer/BlockValidation"
 """The policy that a block's signatures must satisfy."""
 
+_SINCE_2_0 = frozenset(("V2_0", "V3_0"))
+"""Capabilities that keep orderers of Fabric 1 out."""
+
 
 def orderer_of(bundle: Bundle) -> Orderer:
     """Return the orderer section, without which nothing is ordered; raises InputError."""
     if bundle.orderer is None:
         raise InputError("config does not contain orderer config")
     return bundle.orderer
+
+
+def knows_orderer_slot(bundle: Bundle) -> bool:
+    """Whether orderers of Fabric 1 may be among a channel's: 2.0 reads another metadata slot."""
+    return orderer_of(bundle).capabilities.names.isdisjoint(_SINCE_2_0)
 
 
 def check_capabilities(bundle: Bundle) -> None:

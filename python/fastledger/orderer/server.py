@@ -14,7 +14,7 @@ import grpc.aio
 from fastledger.comm import client_certificate
 from fastledger.common.errors import NotFound
 from fastledger.common.shorten import shortened
-from fastledger.deliver import BLOCKS, DeliverHandler
+from fastledger.deliver import BLOCKS, DeliverHandler, Response
 from fastledger.deliver.request import DeliverRequest
 from fastledger.orderer.broadcast import BroadcastHandler
 from fastledger.orderer.msgprocessor.filters import READERS, check_signature
@@ -69,7 +69,7 @@ class AtomicBroadcast:
 
     async def _serve_deliver(
         self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[Response]:
         async for response in self._deliver.serve(requests, context, self._may_read, BLOCKS):
             yield response
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threads that run transactions."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable
 
 from fastledger._core import ShimPeers, ShimTransaction
+from fastledger.shim.patience import PERIOD_S, Patience
 
 WORKERS_VARIABLE = "FASTLEDGER_SHIM_WORKERS"
 DEFAULT_WORKERS = 64
@@ -45,10 +47,18 @@ class Workers:
         Raises:
             BaseException: A chaincode has raised what is no Exception, such as SystemExit.
         """
+        # What is there by now stays: to look through it for garbage would stop all threads at once.
+        gc.collect()
+        gc.freeze()
+        over = threading.Event()
+        sharing = threading.Thread(target=_share, args=[over], daemon=True)
+        sharing.start()
         self._add()
         for thread in self._threads:
             # The list grows meanwhile, and is walked to its end.
             thread.join()
+        over.set()
+        sharing.join()
         if self._failure:
             raise self._failure
 
@@ -72,3 +82,12 @@ class Workers:
                 self._peers.close()
             finally:
                 transaction.done()
+
+
+def _share(over: threading.Event) -> None:
+    """While the chaincode is busy, let its threads not interrupt its peers'."""
+    if Patience.is_possible():
+        patience = Patience()
+        while not over.wait(PERIOD_S):
+            patience.look()
+        patience.end()

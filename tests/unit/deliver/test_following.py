@@ -10,7 +10,7 @@ import grpc.aio
 from deliver_chain import DEADLINE_S, Chain, allow, request, seek
 from fastledger.comm import ClientLimits, GrpcChannel, GrpcServer, dial
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
-from fastledger.deliver import BLOCKS, DeliverHandler
+from fastledger.deliver import BLOCKS, DeliverHandler, Response
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import DeliverResponse, SeekInfo
 from waiting import settle
@@ -27,7 +27,7 @@ def run(chain: Chain, story: Story, check: Callable[[object], None] = allow) -> 
 
         async def serve(
             requests: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]"
-        ) -> AsyncIterator[bytes]:
+        ) -> AsyncIterator[Response]:
             async for response in handler.serve(requests, context, check, BLOCKS):
                 yield response
 
@@ -58,8 +58,11 @@ class Client:
     async def ask(self, info: SeekInfo) -> None:
         await self._call.write(request(info))
 
+    async def read(self) -> bytes:
+        return await self._call.read()
+
     async def next(self) -> int | str:
-        response = DeliverResponse.FromString(await self._call.read())
+        response = DeliverResponse.FromString(await self.read())
         if response.WhichOneof("Type") == "block":
             return response.block.header.number
         return Status.Name(response.status)
@@ -92,6 +95,26 @@ def test_a_block_goes_to_all_who_wait_for_it() -> None:
             assert [await client.next() for client in clients] == [number] * CLIENTS
         assert [await client.next() for client in clients] == ["SUCCESS"] * CLIENTS
         assert handler.followings.count == 0
+
+    run(chain, story)
+
+
+def test_blocks_of_every_size_arrive_as_they_are() -> None:
+    sizes = (0, 100, (16 << 10) - 40, 16 << 10, (64 << 10) + 1, 3 << 20)
+    chain = Chain(1)
+
+    async def story(handler: DeliverHandler, channel: GrpcChannel) -> None:
+        clients = await asked(channel, *[seek(0, len(sizes))] * 2)
+        for number, size in enumerate(sizes):
+            read = [await client.read() for client in clients]
+            assert read == [DeliverResponse(block=chain.block(number)).SerializeToString()] * 2
+            # So that the next one goes to both in one call; who catches up later has it alone.
+            await all_follow(handler, 2)
+            await chain.grow(bytes(size))
+        (late,) = await asked(channel, seek(1, len(sizes)))
+        for number in range(1, 1 + len(sizes)):
+            expected = DeliverResponse(block=chain.block(number)).SerializeToString()
+            assert await late.read() == expected
 
     run(chain, story)
 

@@ -4,7 +4,8 @@
 import pytest
 
 from corpora import Corpus, OpenCorpus
-from fastledger.deliver.forms import block_response, filtered_response, status_response
+from fastledger._core import BlockResponse
+from fastledger.deliver.forms import filtered_response, status_response
 from fastledger.protos.common.common_pb2 import Block
 from fastledger.protos.orderer import ab_pb2
 from fastledger.protos.peer import events_pb2
@@ -32,6 +33,14 @@ def test_filtered_blocks_are_those_of_a_real_peer(v14: Corpus) -> None:
     assert compared > 3
 
 
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 1 << 21])
+def test_a_response_has_its_frame_before_the_block(length: int) -> None:
+    block = Block(data={"data": [bytes(length)]})
+    response = BlockResponse(block.SerializeToString())
+    assert bytes(response) == ab_pb2.DeliverResponse(block=block).SerializeToString()
+    assert len(response) == len(bytes(response))
+
+
 def test_responses_are_framed_as_those_of_a_real_orderer(v14: Corpus) -> None:
     compared = set()
     for encoded in recorded(v14, "orderer.AtomicBroadcast.Deliver"):
@@ -41,5 +50,5 @@ def test_responses_are_framed_as_those_of_a_real_orderer(v14: Corpus) -> None:
         if kind == "status":
             assert status_response(response.status) == encoded
         else:
-            assert block_response(response.block.SerializeToString()) == encoded
+            assert bytes(BlockResponse(response.block.SerializeToString())) == encoded
     assert compared == {"status", "block"}

@@ -48,7 +48,7 @@ async def answers(responses: AsyncIterator[bytes]) -> list[int | str]:
     """Block numbers, and statuses by name."""
     found: list[int | str] = []
     async for encoded in responses:
-        response = DeliverResponse.FromString(encoded)
+        response = DeliverResponse.FromString(bytes(encoded))
         if response.WhichOneof("Type") == "block":
             found.append(response.block.header.number)
         else:
@@ -157,12 +157,12 @@ def test_waits_for_blocks_also_after_the_client_closed_its_side() -> None:
     async def story() -> None:
         chain = Chain(2)
         responses = serve(chain, request(seek(1, 3)))
-        assert DeliverResponse.FromString(await anext(responses)).block.header.number == 1
+        assert DeliverResponse.FromString(bytes(await anext(responses))).block.header.number == 1
         following = asyncio.ensure_future(anext(responses))
         await settle()
         assert not following.done()
         await chain.grow()
-        assert DeliverResponse.FromString(await following).block.header.number == 2
+        assert DeliverResponse.FromString(bytes(await following)).block.header.number == 2
         await chain.grow()
         assert await answers(responses) == [3, "SUCCESS"]
 
@@ -289,7 +289,7 @@ def test_mutual_tls_binds_the_request_to_the_connection() -> None:
 def test_headers_with_signatures_carry_no_transactions() -> None:
     async def story() -> None:
         info = seek(0, 0, content_type=SeekInfo.HEADER_WITH_SIG)
-        response = DeliverResponse.FromString(await anext(serve(Chain(1), request(info))))
+        response = DeliverResponse.FromString(bytes(await anext(serve(Chain(1), request(info)))))
         assert not response.block.HasField("data")
         assert response.block.header == Block.FromString(Chain(1).encoded[0]).header
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastledger.common.errors import LedgerCorrupted
+from fastledger.common.errors import LedgerCorrupted, NotFound
 from fastledger.ledger.blockstores import Ledgers
 from fastledger.protoutil.blocks import new_block
 from fastledger.protoutil.hashes import header_hash
@@ -21,6 +21,15 @@ def chain(count: int) -> list[bytes]:
         previous = header_hash(block.header)
         blocks.append(block.SerializeToString())
     return blocks
+
+
+def test_a_block_is_the_same_in_the_core(location: Path) -> None:
+    store = Ledgers(location).open(CHANNEL)
+    assert [bytes(store.block_in_core(number)) for number in range(3)] == chain(3)
+    assert [store.block(number) for number in range(3)] == chain(3)
+    with pytest.raises(NotFound):
+        store.block_in_core(3)
+    store.close()
 
 
 @pytest.fixture

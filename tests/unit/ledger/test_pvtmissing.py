@@ -88,12 +88,14 @@ def test_a_new_member_misses_what_was_there_before(
     assert {one.coll for one in store.missing(10)} == {"own"}
     store.reconsider()
     assert store.missing_count == 4
+    assert store.knows_others
     rules.joins_at = 3
     store.reconsider()
     found = store.missing(10)
     assert [one.block for one in found] == [3, 3, 2, 1, 1, 0, 0, 0, 0]
     assert {one.coll for one in found} == {"own", "other", "third"}
     assert store.missing_count == len(found)
+    assert not store.knows_others
     store.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fastledger.comm import GrpcServer
 from fastledger.node import process
+from fastledger.shim import patience
 from waiting import until
 
 DEADLINE_S = 30
@@ -27,7 +28,7 @@ def policies(name: str) -> set[int]:
 def test_the_transport_of_a_busy_node_interrupts_nobody(monkeypatch) -> None:
     monkeypatch.setattr(process, "PERIOD_S", 0.05)
     # So much is to be had beside other tests, too.
-    monkeypatch.setattr(process, "BUSY", 0.1)
+    monkeypatch.setattr(patience, "BUSY", 0.1)
 
     class Node:
         async def start(self) -> None:

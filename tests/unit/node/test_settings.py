@@ -136,8 +136,8 @@ def test_every_variable_of_ours_is_on_the_page() -> None:
         ("core", "elsewhere: {a: 1}", "unknown setting elsewhere is ignored"),
         (
             "orderer",
-            "Kafka: {Verbose: true}",
-            "Kafka.verbose has no effect: no channel is ordered by Kafka",
+            "Kafka: {Retry: {LongTotal: 1h}}",
+            "Kafka.Retry.LongTotal has no effect: it is tried until it succeeds",
         ),
         (
             "orderer",

@@ -25,6 +25,7 @@ from fastledger.node.operations_config import OrdererOperations
 from fastledger.node.orderer.unheeded import UNHEEDED
 from fastledger.node.tls import OrdererServerTls
 from fastledger.orderer.channelparticipation.restapi import MAX_REQUEST_BODY_BYTES
+from fastledger.orderer.consensus.kafka.settings import KafkaSettings
 
 MAX_PORT = 65_535
 _METHODS = ("none", "file")
@@ -130,6 +131,7 @@ class OrdererConfig:
     )
     operations: OrdererOperations = section("", OrdererOperations)
     admin: Admin = section("", Admin)
+    kafka: KafkaSettings = section("Kafka", KafkaSettings)
 
 
 def read(config: Config) -> OrdererConfig:

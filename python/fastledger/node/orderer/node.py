@@ -19,6 +19,7 @@ from fastledger.node.operations import Operations
 from fastledger.node.orderer.config import Admin, Bootstrap, General, Throttling, read
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
 from fastledger.orderer.consensus.consenters import Consenters
+from fastledger.orderer.consensus.kafka import chain as kafka
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.server import AtomicBroadcast
 from fastledger.orderer.throttle import Throttle
@@ -46,7 +47,9 @@ class OrdererNode:
         self.registrar = Registrar(
             Ledgers(settings.location),
             SigningIdentity.load(general.msp_folder, general.mspid),
-            Consenters(_cluster_certificate(general, tls)),
+            Consenters(
+                _cluster_certificate(general, tls), {kafka.KIND: kafka.consenter(settings.kafka)}
+            ),
             check_expirations=not general.ignores_expirations,
         )
         self._bootstrap = _bootstrap_block(general.bootstrap)

@@ -61,10 +61,14 @@ _CURRENT = {
 }
 
 _FORMER = {
-    "Kafka.*": Unheeded(
-        "no channel is ordered by Kafka",
-        idle=("5s", "10m", "5m", "12h", "10s", "250ms", "100ms", "2s", 3, False),
+    "Kafka.TLS.ClientAuthRequired": Unheeded("the orderer is the client", idle=(False,)),
+    "Kafka.TLS.ClientRootCAs": Unheeded("the orderer is the client"),
+    "Kafka.TLS.TLSHandshakeTimeShift": Unheeded(_TIME),
+    "Kafka.Retry.LongTotal": Unheeded("it is tried until it succeeds", idle=("12h",)),
+    "Kafka.Retry.NetworkTimeouts.WriteTimeout": Unheeded(
+        "what is written is answered within ReadTimeout", idle=("10s",)
     ),
+    "Kafka.Retry.Metadata.RetryMax": Unheeded("it is tried until it succeeds", idle=(3,)),
     "General.LedgerType": Unheeded("blocks are kept in files", idle=("file",)),
     "General.LogLevel": Unheeded(_LOGGING, idle=("info",)),
     "General.LogFormat": Unheeded(_LOGGING),

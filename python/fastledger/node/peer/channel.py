@@ -113,10 +113,10 @@ class PeerChannel(Channel):
         """Return when there are so many blocks."""
         await self.notifier.wait(height)
 
-    def block(self, number: int) -> bytes:
-        """Read a block, in any thread."""
+    def block(self, number: int) -> EncodedBlock:
+        """Read a block that is only handed on, in any thread."""
         try:
-            return self.ledger.encoded_block(number)
+            return self.ledger.block_in_core(number)
         except LedgerCorrupted as error:
             self._damage = error
             raise
@@ -151,7 +151,7 @@ class PeerChannel(Channel):
 
     def _follow(self, number: int, block: EncodedBlock) -> None:
         """Let what depends on definitions follow a block, on the committing thread."""
-        if calls_lifecycle(self, block):
+        if self.private.knows_others and calls_lifecycle(self, block):
             self.private.reconsider()
         if self._index_files.may_change(self, block):
             self.query_indexes.deploy()

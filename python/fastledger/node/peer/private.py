@@ -13,6 +13,7 @@ from fastledger.endorser.collectionconfigs import may_read
 from fastledger.ledger.pvteffects import PrivateEffects
 from fastledger.protos.ledger.rwset import rwset_pb2 as rwset
 from fastledger.protos.peer import events_pb2
+from fastledger.protoutil.blocks import EncodedBlock
 from fastledger.protoutil.signed_data import SignedData
 
 _BLOCK, _BLOCK_AND_PRIVATE_DATA = 0x0A, 0x22
@@ -56,13 +57,13 @@ class PrivateDataForm:
         return field(_BLOCK_AND_PRIVATE_DATA, public, private.SerializeToString())
 
 
-def _whole(encoded: bytes) -> bytes:
+def _whole(encoded: EncodedBlock) -> bytes:
     """Encode the part of ``protos.BlockAndPrivateData`` that is the block."""
-    return field(_BLOCK, encoded)
+    return field(_BLOCK, bytes(encoded))
 
 
-def _header(encoded: bytes) -> bytes:
-    return field(_BLOCK, without_data(encoded))
+def _header(encoded: EncodedBlock) -> bytes:
+    return _whole(without_data(encoded))
 
 
 def _check(

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, InputError
-from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, ResponseForm
+from fastledger.deliver import BLOCKS, FILTERED_BLOCKS, DeliverHandler, Response, ResponseForm
 from fastledger.deliver.access import PolicyCheck
 from fastledger.deliver.request import DeliverRequest
 from fastledger.endorser.acl import AclProvider
@@ -51,7 +51,9 @@ class PeerDeliver:
     def _method(self, resource: str, form: ResponseForm) -> "grpc.RpcMethodHandler[bytes, bytes]":
         check = self._check(resource)
 
-        async def serve(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+        async def serve(
+            requests: AsyncIterator[bytes], context: _Context
+        ) -> AsyncIterator[Response]:
             try:
                 async for response in self._handler.serve(requests, context, check, form):
                     yield response

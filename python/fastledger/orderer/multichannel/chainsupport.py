@@ -15,7 +15,7 @@ from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupte
 from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
-from fastledger.orderer.capabilities import orderer_of
+from fastledger.orderer.capabilities import knows_orderer_slot, orderer_of
 from fastledger.orderer.consensus.batcher import MAX_UNWRITTEN_BLOCKS
 from fastledger.orderer.consensus.chain import Chain, ChainHalted, Standing, Status
 from fastledger.orderer.consensus.consenters import Consenters
@@ -27,7 +27,12 @@ from fastledger.orderer.multichannel.chainslot import ChainSlot
 from fastledger.orderer.multichannel.joinblock import JoinBlock
 from fastledger.orderer.multichannel.writequeue import WriteQueue
 from fastledger.protos.common.common_pb2 import Block
-from fastledger.protoutil.blocks import checked_block, is_config_block, last_config_index
+from fastledger.protoutil.blocks import (
+    EncodedBlock,
+    checked_block,
+    is_config_block,
+    last_config_index,
+)
 from fastledger.protoutil.signer import Signer
 
 _logger = log.get("orderer.common.multichannel")
@@ -77,7 +82,7 @@ class ChainSupport:
         self.errored = asyncio.Event()
         """Set while no block will follow; one for the life of the channel, whichever its chain."""
         self.processor = processors(self)
-        self.blocks = PreparedBlocks(self.block, lambda: self.height)
+        self.blocks = PreparedBlocks(self.encoded_block, lambda: self.height)
         """As Deliver gives them to clients."""
         self._slot = ChainSlot(self.channel_id, self._new_chain, self.drained, self._told_of_chain)
         self.changed()
@@ -127,8 +132,12 @@ class ChainSupport:
 
     def block(self, number: int) -> bytes:
         """Read a block, in any thread."""
+        return bytes(self.encoded_block(number))
+
+    def encoded_block(self, number: int) -> EncodedBlock:
+        """Read a block that is only handed on, in any thread."""
         try:
-            return self._blocks.block(number)
+            return self._blocks.block_in_core(number)
         except LedgerCorrupted as error:
             self.damage = error
             raise
@@ -189,7 +198,11 @@ class ChainSupport:
     def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
         """Sign a block, and hand it to the disk."""
         if self._is_next(block):
-            self._writes.put(self._writer.seal(block, consenter_metadata))
+            self._writes.put(
+                self._writer.seal(
+                    block, consenter_metadata, in_orderer_slot=knows_orderer_slot(self.bundle)
+                )
+            )
 
     async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
         """Write a block that changes this channel, or makes another."""
@@ -203,7 +216,12 @@ class ChainSupport:
         if following and orderer_of(following).consensus_type != self.orderer.consensus_type:
             # What one kind keeps means nothing to another.
             consenter_metadata = b""
-        seal = self._writer.seal(block, consenter_metadata, is_config=following is not None)
+        seal = self._writer.seal(
+            block,
+            consenter_metadata,
+            is_config=following is not None,
+            in_orderer_slot=knows_orderer_slot(self.bundle),
+        )
         self._writes.put(seal)
         await self._in_effect(following)
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::answer;
+use crate::gathered::{Gathered, Turns};
 use crate::guests::Stay;
 use crate::heard::{Heard, Hearing};
 use crate::host::{Host, Visit};
@@ -38,6 +39,9 @@ const SEND_BUFFER_BYTES: usize = 64 << 10;
 
 /// How long a client that is sent away has to take that.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a client is served over.
+type Served = Lingering<Heard>;
 
 /// How far a server is with ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +95,10 @@ async fn serve(
         let since = std::time::Instant::now();
         let begun = tokio::time::timeout(host.limits.handshake_timeout, begin(&host, connection)).await;
         match begun.unwrap_or(Err(NotBegun::Late)) {
-            Ok((connection, hearing, certificates)) => {
+            Ok((connection, turns, hearing, certificates)) => {
                 let (host, peer) = (Arc::clone(&host), Arc::clone(&peer));
                 let visit = Visit { host, guest: Arc::clone(&guest), peer, certificates };
-                visit_calls(visit, connection, hearing, phase).await;
+                visit_calls(visit, connection, turns, hearing, phase).await;
             }
             Err(why) => told::not_begun(&peer, since, &why, host.acceptors.is_some()),
         }
@@ -109,7 +113,7 @@ async fn serve(
 async fn begin(
     host: &Arc<Host>,
     connection: Box<dyn Connection>,
-) -> Result<(Http2<Lingering<Heard>, Bytes>, Hearing, Arc<[Vec<u8>]>), NotBegun> {
+) -> Result<(Http2<Gathered<Served>, Bytes>, Turns<Served>, Hearing, Arc<[Vec<u8>]>), NotBegun> {
     let mut certificates = Arc::default();
     let mut connection = connection;
     if host.acceptors.is_some() {
@@ -123,6 +127,7 @@ async fn begin(
     }
     let begun = preface::read(connection).await.ok_or(NotBegun::Http2)?;
     let (heard, hearing) = Heard::client(Box::new(begun));
+    let (gathered, turns) = Gathered::new(Lingering::new(heard));
     let http2 = Builder::new()
         .initial_window_size(WINDOW_BYTES.0)
         .initial_connection_window_size(WINDOW_BYTES.1)
@@ -130,10 +135,10 @@ async fn begin(
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_send_buffer_size(SEND_BUFFER_BYTES)
-        .handshake(Lingering::new(heard))
+        .handshake(gathered)
         .await
         .map_err(|_| NotBegun::Http2)?;
-    Ok((http2, hearing, certificates))
+    Ok((http2, turns, hearing, certificates))
 }
 
 /// The other half is for files, for connections to others, and for their answers.
@@ -145,7 +150,8 @@ fn half_of_descriptors() -> usize {
 /// Has the calls of a connection answered until it ends.
 async fn visit_calls(
     visit: Visit,
-    mut connection: Http2<Lingering<Heard>, Bytes>,
+    mut connection: Http2<Gathered<Served>, Bytes>,
+    turns: Turns<Served>,
     hearing: Hearing,
     mut phase: watch::Receiver<Phase>,
 ) {
@@ -169,7 +175,7 @@ async fn visit_calls(
         // What ends a connection is the client's matter; its calls end with it.
         tokio::select! {
             biased;
-            call = connection.accept() => match call {
+            call = turns.take(|context| connection.poll_accept(context)) => match call {
                 Some(Ok((request, respond))) => drop(tokio::spawn(answer(visit.clone(), request, respond))),
                 Some(Err(error)) => {
                     if !error.is_io() && !error.is_remote() {
@@ -203,5 +209,5 @@ async fn visit_calls(
             }
         }
     }
-    drop(tokio::time::timeout(LAST_WORDS, std::future::poll_fn(|context| connection.poll_closed(context))).await);
+    drop(tokio::time::timeout(LAST_WORDS, turns.take(|context| connection.poll_closed(context))).await);
 }

@@ -24,7 +24,7 @@ use tonic::Status;
 use crate::asking::Asking;
 use crate::call::{Call, Outgoing, Sending};
 use crate::events::Happened;
-use crate::exchange::{parts, room};
+use crate::exchange::room;
 use crate::host::{Host, Visit};
 use crate::incoming::Incoming;
 use crate::memory::Held;
@@ -185,11 +185,10 @@ async fn send(
         });
         match outgoing.await? {
             Some(Outgoing::Message(message)) => {
-                for part in parts(message) {
+                for part in message.into_parts() {
                     send_part(reply, part, call, visit, place).await?;
                 }
             }
-            Some(Outgoing::Framed(message)) => send_part(reply, message, call, visit, place).await?,
             Some(Outgoing::End(Some(status))) => return Err(Ended::With(status)),
             Some(Outgoing::End(None)) => return Err(Ended::With(Status::ok(""))),
             None => return Err(Ended::Gone),

@@ -15,6 +15,7 @@ use tonic::Status;
 
 use crate::events::{Events, Happened};
 use crate::memory::{Held, Memory, PREFIX_BYTES};
+use crate::message::Message;
 use crate::responder::{Answer, Responder};
 
 /// Bytes of unread messages at which no more are read from the other end, unless a single one is larger.
@@ -36,9 +37,7 @@ const ANSWERS_A_TURN: usize = 16;
 
 /// What goes to the other end.
 pub(crate) enum Outgoing {
-    Message(Bytes),
-    /// A message that is framed already, for many calls.
-    Framed(Bytes),
+    Message(Message),
     /// A server's status; a client has none, and no more messages.
     End(Option<Status>),
 }
@@ -98,34 +97,20 @@ impl Call {
     }
 
     /// Queues a message; false asks the sender to wait until the call is writable.
-    pub(crate) fn send(&self, message: Bytes) -> bool {
+    pub(crate) fn send(&self, message: Message) -> bool {
         self.queue(message);
-        self.has_room()
-    }
-
-    /// Does so with one that is framed already.
-    pub(crate) fn send_framed(&self, message: Bytes) -> bool {
-        self.put(message.len(), Outgoing::Framed(message));
-        self.has_room()
-    }
-
-    /// Queues a message for whoever does not wait until the call is writable.
-    pub(crate) fn queue(&self, message: Bytes) {
-        self.put(message.len(), Outgoing::Message(message));
-    }
-
-    fn put(&self, bytes: usize, outgoing: Outgoing) {
-        self.unsent.add(bytes);
-        // The other end may be gone, which an event tells.
-        drop(self.outgoing.send(Queued::Ready(outgoing)));
-    }
-
-    fn has_room(&self) -> bool {
         let writable = self.writable();
         if !writable {
             self.sender_waits.store(true, Ordering::Release);
         }
         writable
+    }
+
+    /// Queues a message for whoever does not wait until the call is writable.
+    pub(crate) fn queue(&self, message: Message) {
+        self.unsent.add(message.bytes());
+        // The other end may be gone, which an event tells.
+        drop(self.outgoing.send(Queued::Ready(Outgoing::Message(message))));
     }
 
     /// Has the other end's messages answered where they come in, from the next one on.
@@ -140,7 +125,7 @@ impl Call {
     }
 
     /// Sends the one message of a call that asked once, and ends it well; whoever answers has forgotten it by then.
-    pub(crate) fn answer(&self, message: Bytes) {
+    pub(crate) fn answer(&self, message: Message) {
         self.answered.store(true, Ordering::Release);
         self.queue(message);
         self.finish(None);
@@ -194,7 +179,7 @@ impl Call {
                     continue;
                 }
                 Answer::Nothing => {}
-                Answer::Send(answer) => self.queue(answer),
+                Answer::Send(answer) => self.queue(answer.into()),
             }
             self.received.release(message.len() + PREFIX_BYTES);
             answered += 1;
@@ -246,9 +231,9 @@ impl Sending {
     /// Takes the next; whoever waits for room is told when there is some.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         let outgoing = ready!(self.outgoing.poll_recv(context)).map(|queued| self.made(queued));
-        if let Some(Outgoing::Message(message) | Outgoing::Framed(message)) = &outgoing {
+        if let Some(Outgoing::Message(message)) = &outgoing {
             let call = &self.call;
-            call.unsent.release(message.len());
+            call.unsent.release(message.bytes());
             if call.writable() {
                 if call.sender_waits.swap(false, Ordering::AcqRel) {
                     call.tell([Happened::Writable]);
@@ -271,7 +256,8 @@ impl Sending {
                 self.call.unsent.release(bytes);
                 match answer {
                     Ok(message) => {
-                        self.call.unsent.add(message.len());
+                        let message = Message::from(message);
+                        self.call.unsent.add(message.bytes());
                         Outgoing::Message(message)
                     }
                     Err(status) => Outgoing::End(Some(status)),

@@ -15,10 +15,11 @@ use crate::call::{Call, Messages, Sending};
 use crate::dial::{ClientLimits, Target};
 use crate::error::CommError;
 use crate::events::{Event, Events, Following, Happened};
-use crate::exchange::{Answer, begin, converse, framed};
+use crate::exchange::{Answer, begin, converse};
 use crate::line::Line;
 use crate::link::Link;
 use crate::memory::{Held, Memory};
+use crate::message::Message;
 use crate::responder::Responder;
 use crate::runtime::runtime;
 use crate::tls::ClientTls;
@@ -108,10 +109,10 @@ impl GrpcChannel {
     /// Calls a method with one message and awaits one: it is told together with the end.
     pub fn ask(&self, path: &str, message: &[u8], timeout: Option<Duration>) -> Result<OutgoingCall, CommError> {
         let (call, _) = self.hub.begin();
-        let message = self.link.limits.fitting(message).map(framed);
+        let message = self.link.limits.fitting(message).map(|message| Message::new(message, Bytes::new()));
         let (link, path, mine) = (Arc::clone(&self.link), path.to_owned(), Arc::clone(&call));
         self.start(call, timeout, async move {
-            let message = message?;
+            let [message, _] = message?.into_parts();
             let mut server = link.ready().await?;
             let (response, mut stream) = begin(&mut server, link.target.uri(&path)?, timeout)?;
             // Where it fails, the answer does, too.
@@ -193,7 +194,7 @@ impl OutgoingCall {
     #[must_use]
     pub fn send(&self, message: Bytes) -> bool {
         match self.limits.fitting(&message).map(drop) {
-            Ok(()) => self.call.send(message),
+            Ok(()) => self.call.send(message.into()),
             Err(status) => {
                 self.call.tell([Happened::Finished(status)]);
                 self.cancel();

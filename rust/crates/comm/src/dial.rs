@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! HTTP/2 connections to a server.
 
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
+use tokio::io::BufReader;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::Status;
 
 use crate::error::CommError;
+use crate::gathered::Gathered;
 use crate::heard::{Heard, Hearing};
 use crate::listener::Connection;
 use crate::tls::{ClientTls, connector};
@@ -25,6 +28,12 @@ const MAX_HEADER_BYTES: u32 = 16 << 20;
 /// What a server may have on the way that was not read yet: of a call, of all calls of a connection. Whoever reads one
 /// call slowly must not hold up the others.
 const WINDOW_BYTES: (u32, u32) = (1 << 20, 32 << 20);
+
+/// Longest frame that a server may send: blocks come in fewer reads than in frames of 16 KiB, which are usual.
+const FRAME_BYTES: u32 = 64 << 10;
+
+/// What of an encrypted connection is read from the system at a time: TLS itself would ask for 4 KiB.
+const READ_BYTES: usize = 64 << 10;
 
 /// What a client allows; the defaults are Fabric's.
 #[derive(Debug, Clone, Copy)]
@@ -110,10 +119,12 @@ impl Target {
         limits: &ClientLimits,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<SendRequest<Bytes>, String> {
-        let (stream, Hearing { speaks_http2, last, patience }) = Heard::server(self.open().await?);
+        let (heard, Hearing { speaks_http2, last, patience }) = Heard::server(self.open().await?);
+        let (stream, turns) = Gathered::new(heard);
         let handshake = Builder::new()
             .initial_window_size(WINDOW_BYTES.0)
             .initial_connection_window_size(WINDOW_BYTES.1)
+            .max_frame_size(FRAME_BYTES)
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_push(false)
             .handshake(stream);
@@ -131,9 +142,10 @@ impl Target {
                     None => std::future::pending().await,
                 }
             };
+            let talk = turns.take(|context| Pin::new(&mut connection).poll(context));
             // What ends it, the calls on it are told by HTTP/2.
             tokio::select! {
-                _ = connection => {}
+                _ = talk => {}
                 () = watch => {}
                 () = patience.lost() => {}
                 () = until => {}
@@ -154,6 +166,7 @@ impl Target {
         match &self.tls {
             None => Ok(stream),
             Some((connector, name)) => {
+                let stream = BufReader::with_capacity(READ_BYTES, stream);
                 let secured = connector.connect(name.clone(), stream).await.map_err(|error| error.to_string())?;
                 let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
                 *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown.map(|first| first.to_vec());

@@ -18,39 +18,18 @@ use tonic::{Code, Status};
 use crate::call::{Messages, Outgoing, Sending};
 use crate::error::lost;
 use crate::incoming::Incoming;
-use crate::memory::{Held, PREFIX_BYTES};
+use crate::memory::Held;
+use crate::message::Message;
 
 /// Trailer with an encoded `google.rpc.Status`.
 const DETAILS: &str = "grpc-status-details-bin";
 
+/// For so many bytes of a message there is room as soon as they are announced. Servers, and what is asked of them, are
+/// this process's choice, and memory that was never written to costs nothing.
+const ROOM_BYTES: usize = 4 << 20;
+
 /// Digits of a timeout that gRPC allows.
 const MAX_TIMEOUT: u128 = 99_999_999;
-
-/// A message behind its prefix.
-pub(crate) fn framed(message: &[u8]) -> Bytes {
-    let mut framed = Vec::with_capacity(PREFIX_BYTES + message.len());
-    framed.extend_from_slice(&prefix(message.len()));
-    framed.extend_from_slice(message);
-    framed.into()
-}
-
-/// From so many bytes on a message goes out as it lies, behind its prefix; a shorter one is copied to share its frame.
-const LARGE_BYTES: usize = 16 << 10;
-
-/// A message behind its prefix, in one part or in two.
-pub(crate) fn parts(message: Bytes) -> [Bytes; 2] {
-    if message.len() < LARGE_BYTES {
-        return [framed(&message), Bytes::new()];
-    }
-    [Bytes::copy_from_slice(&prefix(message.len())), message]
-}
-
-/// What gRPC wants before a message: that it is not compressed, and its length.
-fn prefix(length: usize) -> [u8; PREFIX_BYTES] {
-    // No limit of messages is as large.
-    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    [0, a, b, c, d]
-}
 
 /// Calls a method.
 pub(crate) fn begin(
@@ -81,7 +60,7 @@ fn written(timeout: Duration) -> String {
 pub(crate) async fn converse(
     receiving: impl Future<Output = Result<(), Status>>,
     to: SendStream<Bytes>,
-    messages: impl Stream<Item = Bytes>,
+    messages: impl Stream<Item = Message>,
 ) -> Result<(), Status> {
     let sending = async {
         // Where it fails, receiving does, too, and knows why.
@@ -95,13 +74,14 @@ pub(crate) async fn converse(
 }
 
 /// Sends messages as fast as the server takes them.
-async fn send(mut to: SendStream<Bytes>, messages: impl Stream<Item = Bytes>) -> Result<(), h2::Error> {
+async fn send(mut to: SendStream<Bytes>, messages: impl Stream<Item = Message>) -> Result<(), h2::Error> {
     let mut messages = pin!(messages);
     while let Some(message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
-        let mut message = framed(&message);
-        while !message.is_empty() {
-            let Some(room) = room(&mut to, message.len()).await else { return Ok(()) };
-            to.send_data(message.split_to(room?.min(message.len())), false)?;
+        for mut part in message.into_parts() {
+            while !part.is_empty() {
+                let Some(room) = room(&mut to, part.len()).await else { return Ok(()) };
+                to.send_data(part.split_to(room?.min(part.len())), false)?;
+            }
         }
     }
     to.send_data(Bytes::new(), true)
@@ -115,11 +95,11 @@ pub(crate) async fn room(to: &mut SendStream<Bytes>, bytes: usize) -> Option<Res
 
 /// A client has sent all when its messages end.
 impl Stream for Sending {
-    type Item = Bytes;
+    type Item = Message;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
         Poll::Ready(match ready!(self.poll(context)) {
-            Some(Outgoing::Message(message) | Outgoing::Framed(message)) => Some(message),
+            Some(Outgoing::Message(message)) => Some(message),
             Some(Outgoing::End(_)) | None => None,
         })
     }
@@ -143,7 +123,8 @@ impl Answer {
         if head.status != StatusCode::OK || !kind.starts_with(b"application/grpc") {
             return Err(no_grpc(head.status));
         }
-        Ok(Some(Self(Incoming::new(stream, received, max_message_bytes))))
+        let incoming = Incoming::new(stream, received, max_message_bytes).with_room(ROOM_BYTES);
+        Ok(Some(Self(incoming)))
     }
 }
 
@@ -201,17 +182,6 @@ fn no_grpc(http: StatusCode) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_large_message_is_not_copied() {
-        for length in [0, 1, LARGE_BYTES - 1, LARGE_BYTES, 3 * LARGE_BYTES] {
-            let message = Bytes::from(vec![7; length]);
-            let [head, rest] = parts(message.clone());
-            assert_eq!([&head[..], &rest[..]].concat(), framed(&message));
-            assert!(rest.is_empty() || rest.as_ptr() == message.as_ptr());
-            assert_eq!(rest.is_empty(), length < LARGE_BYTES);
-        }
-    }
 
     #[test]
     fn timeouts_fit_in_eight_digits() {

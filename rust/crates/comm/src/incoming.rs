@@ -36,11 +36,19 @@ pub(crate) struct Incoming {
     ended: bool,
     received: Arc<Held>,
     max_message_bytes: usize,
+    /// For so much of a large message room is made as soon as it is announced.
+    room_bytes: usize,
 }
 
 impl Incoming {
     pub(crate) fn new(stream: RecvStream, received: Arc<Held>, max_message_bytes: usize) -> Self {
-        Self { stream, part: BytesMut::new(), owed: 0, came: 0, ended: false, received, max_message_bytes }
+        let part = BytesMut::new();
+        Self { stream, part, owed: 0, came: 0, ended: false, received, max_message_bytes, room_bytes: 0 }
+    }
+
+    /// Makes room for so many bytes of a large message as soon as they are announced.
+    pub(crate) fn with_room(self, room_bytes: usize) -> Self {
+        Self { room_bytes, ..self }
     }
 
     /// Cuts a message off what has come.
@@ -131,7 +139,8 @@ impl Incoming {
         let announced = self.part.first_chunk().map_or(0, |[_, length @ ..]: &[u8; PREFIX_BYTES]| {
             (u32::from_be_bytes(*length) as usize).min(self.max_message_bytes)
         });
-        let ahead = (announced + ROOM_BEHIND).min(ROOM_AHEAD * have);
+        let at_once = if announced > ROOM_BEHIND { self.room_bytes } else { 0 };
+        let ahead = (announced + ROOM_BEHIND).min(at_once.max(ROOM_AHEAD * have));
         self.part.reserve(ahead.saturating_sub(have).max(bytes));
     }
 }

@@ -18,7 +18,7 @@ impl Line {
     /// Sends a message; of a call that is over, nothing is sent.
     pub fn send(&self, message: Bytes) {
         if let Some(call) = self.0.upgrade() {
-            call.queue(message);
+            call.queue(message.into());
         }
     }
 }

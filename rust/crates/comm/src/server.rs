@@ -12,11 +12,11 @@ use crate::accept::{Phase, accept};
 use crate::call::Make;
 use crate::error::CommError;
 use crate::events::{Event, Following, Happened};
-use crate::exchange::framed;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::listener::Listener;
+use crate::message::Message;
 use crate::responder::Responder;
 use crate::runtime::runtime;
 use crate::tls::{Acceptors, ServerTls};
@@ -86,14 +86,14 @@ impl Server {
 
     /// Sends a message of a call; false asks to wait until the call is writable. Of a call that is over, nothing is sent.
     #[must_use]
-    pub fn send(&self, call: u64, message: Bytes) -> bool {
-        self.host.calls.get(call).is_none_or(|call| call.send(message))
+    pub fn send(&self, call: u64, message: impl Into<Message>) -> bool {
+        self.host.calls.get(call).is_none_or(|call| call.send(message.into()))
     }
 
     /// Answers a call that asked once, and ends it; nothing more is told of it.
     pub fn answer(&self, call: u64, message: Bytes) {
         if let Some(call) = self.host.calls.get(call) {
-            call.answer(message);
+            call.answer(message.into());
         }
     }
 
@@ -106,9 +106,9 @@ impl Server {
 
     /// Sends one message of many calls, framed once for all; returns those that ask to wait until they are writable.
     #[must_use]
-    pub fn send_all(&self, calls: &[u64], message: &[u8]) -> Vec<u64> {
-        let framed = framed(message);
-        let is_full = |id: &u64| self.host.calls.get(*id).is_some_and(|call| !call.send_framed(framed.clone()));
+    pub fn send_all(&self, calls: &[u64], message: impl Into<Message>) -> Vec<u64> {
+        let message = message.into();
+        let is_full = |id: &u64| self.host.calls.get(*id).is_some_and(|call| !call.send(message.clone()));
         calls.iter().copied().filter(is_full).collect()
     }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use fastledger_wire::encode::varint_len;
 use fastledger_wire::protobuf::Reader;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 
 use crate::error::{IoContext, LedgerError, Result};
 use crate::record::{HEAD_BYTES, MIN_RECORD_BYTES};
@@ -121,8 +123,16 @@ impl BlockFile {
             return Err(self.damage(location.offset, "the file ends within the record"));
         }
         let length = usize::try_from(location.length).map_err(|_| self.damage(location.offset, "record too long"))?;
-        let mut record = vec![0; length];
-        self.read_at(&mut record, location.record_offset())?;
+        let mut record = Vec::with_capacity(length);
+        while record.len() < length {
+            let offset = location.record_offset() + record.len() as u64;
+            match pread(&self.file, spare_capacity(&mut record), offset) {
+                Ok(0) => return Err(self.damage(location.offset, "the file ends within the record")),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(io::Error::from(error)).context("read", &self.path),
+            }
+        }
+        record.truncate(length);
         Ok(record)
     }
 

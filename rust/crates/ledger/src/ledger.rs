@@ -33,6 +33,9 @@ const MAX_STAGED_BLOCKS: usize = 64;
 /// Memory that staged blocks may take, in bytes, before staging one more flushes them.
 const MAX_STAGED_BYTES: usize = 64 << 20;
 
+/// Namespaces that say which chaincodes there are: of the lifecycle of 2.x, and of that of 1.x.
+const DEFINING_NAMESPACES: [&str; 2] = ["_lifecycle", "lscc"];
+
 /// How a ledger is kept. Peers of one channel may differ in all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -135,6 +138,9 @@ pub(crate) struct Derived {
     pub(crate) recent: Arc<Recent>,
     /// Namespaces that have ever had key metadata.
     pub(crate) metadata_namespaces: Arc<FxHashSet<String>>,
+    /// Height since which no block has changed definitions of chaincodes, nor approvals; the one at which the ledger was
+    /// opened, if none has since then.
+    pub(crate) definitions: u64,
 }
 
 impl Derived {
@@ -300,6 +306,9 @@ impl Ledger {
         let namespaces = &staged.metadata_namespaces;
         if !namespaces.iter().all(|namespace| derived.metadata_namespaces.contains(namespace)) {
             Arc::make_mut(&mut derived.metadata_namespaces).extend(namespaces.iter().cloned());
+        }
+        if block.updates.updates.iter().any(|update| DEFINING_NAMESPACES.contains(&update.key.namespace)) {
+            derived.definitions = staged.tip().number + 1;
         }
         derived.staged.push(Arc::new(staged));
         Ok(())

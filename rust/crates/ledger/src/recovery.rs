@@ -88,7 +88,8 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let metadata_namespaces = Arc::new(read_metadata_namespaces(&lmdb)?);
     let recent = Arc::new(Recent::default());
     journaled.iter().for_each(|layer| recent.learn(layer));
-    let derived = Derived { flushed, journaled, recent, staged: Vec::new(), metadata_namespaces };
+    let derived =
+        Derived { flushed, journaled, recent, staged: Vec::new(), metadata_namespaces, definitions: height(tip) };
     let chain = Chain { origin, tip: tail.tip, unindexed: tail.blocks.into() };
     let end = last_file(&chains)?;
     Ok(Opened { lock, lmdb, chains, chain, derived, end, recovery })

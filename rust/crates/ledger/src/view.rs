@@ -62,6 +62,7 @@ pub struct View {
     staged: Vec<Arc<StagedBlock>>,
     pub(crate) savepoint: Option<Savepoint>,
     metadata_namespaces: Arc<FxHashSet<String>>,
+    definitions: u64,
     pub(crate) long_keys: LongKeys,
 }
 
@@ -77,6 +78,7 @@ impl View {
             staged: derived.staged.clone(),
             savepoint: derived.savepoint(),
             metadata_namespaces: Arc::clone(&derived.metadata_namespaces),
+            definitions: derived.definitions,
             long_keys: LongKeys::default(),
         })
     }
@@ -85,6 +87,13 @@ impl View {
     #[must_use]
     pub fn height(&self) -> u64 {
         self.savepoint.map_or(0, |savepoint| savepoint.tip.number + 1)
+    }
+
+    /// A height at which chaincodes were defined as they are now, by public and private state: views of one channel with
+    /// the same number here show the same definitions.
+    #[must_use]
+    pub fn definitions_height(&self) -> u64 {
+        self.definitions
     }
 
     /// The commit hash after the view's last block, if there is any.

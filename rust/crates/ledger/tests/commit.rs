@@ -78,6 +78,29 @@ fn values_versions_and_metadata_come_back() {
 }
 
 #[test]
+fn a_view_knows_since_when_definitions_are_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(dir.path());
+    let since = |ledger: &Ledger| ledger.view().unwrap().definitions_height();
+    let ordinary = || Effects::default().put(key("cc", "", b"a"), 0, "one");
+    ordinary().stage(&ledger);
+    assert_eq!(since(&ledger), 0);
+    let before = ledger.view().unwrap();
+    for (place, height) in [(("_lifecycle", ""), 2), (("_lifecycle", "_implicit_org_A"), 3), (("lscc", ""), 4)] {
+        Effects::default().put(key(place.0, place.1, b"a"), 0, "one").stage(&ledger);
+        assert_eq!(since(&ledger), height);
+    }
+    Effects { deletes: vec![(key("_lifecycle", "", b"a"), 0)], ..Effects::default() }.stage(&ledger);
+    ordinary().stage(&ledger);
+    assert_eq!((before.definitions_height(), since(&ledger)), (0, 5));
+    ledger.flush().unwrap();
+    drop((before, ledger));
+    let (ledger, _) = open(dir.path());
+    ordinary().stage(&ledger);
+    assert_eq!(since(&ledger), 6);
+}
+
+#[test]
 fn ranges_stay_in_their_namespace_and_see_staged_blocks() {
     let ns = |name: &str| key("cc", "", name.as_bytes());
     in_every_stage(

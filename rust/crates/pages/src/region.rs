@@ -22,26 +22,10 @@ impl Region {
     /// Takes at least this many bytes, more than zero. Ends the program where there is no memory, as any allocation does.
     pub(crate) fn new(bytes: usize) -> Self {
         let bytes = bytes.next_multiple_of(HUGE_PAGE);
-        // One page more than wanted has an aligned part that is large enough.
-        let mapped = bytes + HUGE_PAGE;
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: the system chooses a place where nothing is mapped.
-        let mapping = unsafe { mmap_anonymous(null_mut(), mapped, protection, flags) };
-        let Some(start) = mapping.ok().and_then(|start| NonNull::new(start.cast::<u8>())) else {
+        let Some(start) = map(bytes) else {
             handle_alloc_error(Layout::from_size_align(bytes, HUGE_PAGE).expect("a power of two"))
         };
-        let before = start.align_offset(HUGE_PAGE);
-        // SAFETY: both are inside the mapping, or at its end.
-        let (aligned, end) = unsafe { (start.add(before), start.add(before + bytes)) };
-        unmap(start, before);
-        unmap(end, mapped - before - bytes);
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::mm::{Advice, madvise};
-            // SAFETY: advice about huge pages changes no byte. Where it is refused, the pages are small ones.
-            let _refused = unsafe { madvise(aligned.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
-        }
-        Self { start: aligned, bytes }
+        Self { start, bytes }
     }
 
     pub(crate) fn start(&self) -> NonNull<u8> {
@@ -55,8 +39,30 @@ impl Drop for Region {
     }
 }
 
+/// Takes whole pages, of zeros, that begin with a huge one; none where there is no memory.
+pub(crate) fn map(bytes: usize) -> Option<NonNull<u8>> {
+    // One page more than wanted has an aligned part that is large enough.
+    let mapped = bytes + HUGE_PAGE;
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+    // SAFETY: the system chooses a place where nothing is mapped.
+    let mapping = unsafe { mmap_anonymous(null_mut(), mapped, protection, flags) };
+    let start = NonNull::new(mapping.ok()?.cast::<u8>())?;
+    let before = start.align_offset(HUGE_PAGE);
+    // SAFETY: both are inside the mapping, or at its end.
+    let (aligned, end) = unsafe { (start.add(before), start.add(before + bytes)) };
+    unmap(start, before);
+    unmap(end, mapped - before - bytes);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::mm::{Advice, madvise};
+        // SAFETY: advice about huge pages changes no byte. Where it is refused, the pages are small ones.
+        let _refused = unsafe { madvise(aligned.as_ptr().cast(), bytes, Advice::LinuxHugepage) };
+    }
+    Some(aligned)
+}
+
 /// Gives back whole pages that nothing refers to.
-fn unmap(start: NonNull<u8>, bytes: usize) {
+pub(crate) fn unmap(start: NonNull<u8>, bytes: usize) {
     if bytes > 0 {
         // SAFETY: the callers own these pages. If the system cannot split its mapping, they stay until the program ends.
         let _kept = unsafe { munmap(start.as_ptr().cast(), bytes) };

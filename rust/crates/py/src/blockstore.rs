@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::delivered::CoreBytes;
 use crate::result::encode;
 use crate::{door, error};
 
@@ -29,6 +30,17 @@ impl BlockStore {
     fn store(&self, py: Python<'_>) -> PyResult<Arc<ledger::BlockStore>> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner).clone();
         store.ok_or_else(|| error::input(py, format!("the block files in {} are closed", self.path.display())))
+    }
+
+    /// Reads an encoded `common.Block`.
+    fn read(&self, py: Python<'_>, number: u64) -> PyResult<Vec<u8>> {
+        let store = self.store(py)?;
+        let read = || {
+            let record = store.record(number)?;
+            let block = block::decode_record(&record).map_err(not_a_record)?;
+            Ok(encode(&block))
+        };
+        door::work(py, read, error::ledger)
     }
 }
 
@@ -73,13 +85,11 @@ impl BlockStore {
     }
 
     fn block<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyBytes>> {
-        let store = self.store(py)?;
-        let read = || {
-            let record = store.record(number)?;
-            let block = block::decode_record(&record).map_err(not_a_record)?;
-            Ok(encode(&block))
-        };
-        Ok(PyBytes::new(py, &door::work(py, read, error::ledger)?))
+        Ok(PyBytes::new(py, &self.read(py, number)?))
+    }
+
+    fn block_in_core(&self, py: Python<'_>, number: u64) -> PyResult<CoreBytes> {
+        self.read(py, number).map(|block| CoreBytes(block.into()))
     }
 }
 

@@ -15,7 +15,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::conversation::ChaincodeConversation;
-use crate::delivered::CoreBytes;
+use crate::delivered::{CoreBytes, Sent};
 use crate::proposal::EndorsedResponse;
 use crate::{door, error};
 
@@ -84,8 +84,8 @@ impl GrpcServer {
         listed(py, self.0.drain(), |_| false)
     }
 
-    fn send(&self, call: u64, message: PyBackedBytes) -> bool {
-        self.0.send(call, Bytes::from_owner(message))
+    fn send(&self, call: u64, message: Sent) -> bool {
+        self.0.send(call, message)
     }
 
     fn answer(&self, call: u64, message: Answer<'_>) {
@@ -104,7 +104,7 @@ impl GrpcServer {
         }
     }
 
-    fn send_all(&self, calls: Vec<u64>, message: &[u8]) -> Vec<u64> {
+    fn send_all(&self, calls: Vec<u64>, message: Sent) -> Vec<u64> {
         self.0.send_all(&calls, message)
     }
 

@@ -4,9 +4,9 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use fastledger_wire::Message;
 use fastledger_wire::common::Block;
 use fastledger_wire::protobuf::Reader;
+use fastledger_wire::{Message, encode};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -69,6 +69,53 @@ impl Deref for Encoded {
         match self {
             Self::Core(bytes) => &bytes.get().0,
             Self::Python(bytes) => bytes,
+        }
+    }
+}
+
+/// An encoded `DeliverResponse` with a block, which stays where it lies; orderers and peers number the field alike.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct BlockResponse {
+    head: Vec<u8>,
+    block: Bytes,
+}
+
+#[pymethods]
+impl BlockResponse {
+    #[new]
+    fn new(block: Encoded) -> Self {
+        let block = block.into_bytes();
+        let mut head = vec![BLOCK];
+        encode::varint(&mut head, block.len() as u64);
+        Self { head, block }
+    }
+
+    fn __len__(&self) -> usize {
+        self.head.len() + self.block.len()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        PyBytes::new_with(py, self.__len__(), |bytes| {
+            let (head, block) = bytes.split_at_mut(self.head.len());
+            head.copy_from_slice(&self.head);
+            block.copy_from_slice(&self.block);
+            Ok(())
+        })
+    }
+}
+
+/// A message as Python hands it in.
+#[derive(FromPyObject)]
+pub(crate) enum Sent {
+    Block(Py<BlockResponse>),
+    Encoded(PyBackedBytes),
+}
+
+impl From<Sent> for fastledger_comm::Message {
+    fn from(message: Sent) -> Self {
+        match message {
+            Sent::Block(response) => Self::new(&response.get().head, response.get().block.clone()),
+            Sent::Encoded(message) => Bytes::from_owner(message).into(),
         }
     }
 }

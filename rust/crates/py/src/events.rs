@@ -5,7 +5,6 @@ use fastledger_wire::common::Block;
 use fastledger_wire::events::{self, EmittedEvent};
 use fastledger_wire::{DecodeError, Message};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::delivered::Encoded;
@@ -24,14 +23,16 @@ pub(crate) fn transaction_ids(py: Python<'_>, block: Encoded) -> PyResult<Vec<St
 
 /// Turns an encoded `common.Block` that was committed into an encoded `protos.FilteredBlock`.
 #[pyfunction]
-pub(crate) fn filtered_block(py: Python<'_>, block: PyBackedBytes) -> PyResult<Bound<'_, PyBytes>> {
+pub(crate) fn filtered_block(py: Python<'_>, block: Encoded) -> PyResult<Bound<'_, PyBytes>> {
+    let block = block.into_bytes();
     let filter = || Block::decode(&block).map(|block| events::filtered_block(&block));
     Ok(PyBytes::new(py, &door::work(py, filter, not_a_block)?))
 }
 
 /// What the transactions of an encoded `common.Block` that was committed have emitted.
 #[pyfunction]
-pub(crate) fn emitted_events(py: Python<'_>, block: PyBackedBytes) -> PyResult<Vec<Emitted<'_>>> {
+pub(crate) fn emitted_events(py: Python<'_>, block: Encoded) -> PyResult<Vec<Emitted<'_>>> {
+    let block = block.into_bytes();
     let emitted = door::work(py, || Block::decode(&block).map(|block| events::emitted_events(&block)), not_a_block)?;
     let listed = |EmittedEvent { tx_id, code, event }: EmittedEvent<'_>| {
         (tx_id.to_owned(), code, event.map(|(chaincode, encoded)| (chaincode.to_owned(), PyBytes::new(py, encoded))))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastledger_committer::{CommitError, Options, PeerLedger};
-use fastledger_ledger::{Ledger as Storage, StoredBlock, TxLocation, View};
+use fastledger_ledger::{Ledger as Storage, LedgerError, StoredBlock, TxLocation, View};
 use fastledger_mvcc::{StateKey, StateReader};
 use fastledger_wire::{Height, block};
 use pyo3::IntoPyObjectExt;
@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::delivered::Encoded;
+use crate::delivered::{CoreBytes, Encoded};
 use crate::result::{CommitResult, Location, encode};
 use crate::state::{Scope, StateIterator, VersionedValue};
 use crate::view::StateView;
@@ -224,6 +224,12 @@ impl Ledger {
         block_bytes(py, &stored)
     }
 
+    fn block_in_core(&self, py: Python<'_>, number: u64) -> PyResult<CoreBytes> {
+        let channel = self.channel(py)?;
+        let read = || encoded(&channel.ledger().block(number)?);
+        door::work(py, read, error::ledger).map(|block| CoreBytes(block.into()))
+    }
+
     fn block_by_hash<'py>(&self, py: Python<'py>, header_hash: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let hash = header_hash
             .try_into()
@@ -302,7 +308,12 @@ impl Ledger {
 }
 
 fn block_bytes<'py>(py: Python<'py>, stored: &StoredBlock) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(py, &encoded(stored).map_err(|failure| error::ledger(py, failure))?))
+}
+
+/// The encoded `common.Block` of a record.
+fn encoded(stored: &StoredBlock) -> fastledger_ledger::Result<Vec<u8>> {
     let decoded = block::decode_record(&stored.record)
-        .map_err(|failure| error::input(py, format!("block {} cannot be decoded: {failure}", stored.number)))?;
-    Ok(PyBytes::new(py, &encode(&decoded)))
+        .map_err(|failure| LedgerError::NotARecord { reason: failure.to_string() })?;
+    Ok(encode(&decoded))
 }

@@ -39,14 +39,15 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use fastledger_pages::HugePages;
 use fastledger_wire::{Message, block, common, hash};
 
 /// Blocks come and go in megabytes; the system's allocator would map and unmap each of them.
 ///
 /// It asks for no huge pages (`no_thp`): its size classes touch a little of many, and the system clears each as a whole,
-/// which cost a third of a replay. What is large and lasts asks for them itself.
+/// which cost a third of a replay. What is as large as a huge page gets one.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: HugePages<mimalloc::MiMalloc> = HugePages::over(mimalloc::MiMalloc);
 
 /// The Rust core of fastledger.
 #[pymodule]
@@ -62,6 +63,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shim::ShimPeers>()?;
     module.add_class::<shim::ShimTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
+    module.add_class::<delivered::BlockResponse>()?;
     module.add_class::<delivered::CoreBytes>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;

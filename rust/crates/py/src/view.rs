@@ -43,6 +43,11 @@ impl StateView {
         Ok(self.view(py)?.height())
     }
 
+    #[getter]
+    fn definitions_height(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.view(py)?.definitions_height())
+    }
+
     fn get(&self, py: Python<'_>, namespace: &str, key: &str) -> PyResult<Option<VersionedValue>> {
         self.get_hash(py, namespace, "", key.as_bytes())
     }

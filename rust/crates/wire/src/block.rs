@@ -69,14 +69,15 @@ pub fn encode_block(header: &BlockHeader<'_>, data: &[&[u8]], metadata: &[&[u8]]
     encode::varint_field(&mut head, 1, header.number);
     encode::bytes_field(&mut head, 2, header.previous_hash);
     encode::bytes_field(&mut head, 3, header.data_hash);
-    let mut block = Vec::new();
+    let lengths = [data, metadata].map(|entries| entries.iter().map(|entry| encode::field_len(entry.len())).sum());
+    let length = [head.len(), lengths[0], lengths[1]].into_iter().map(encode::field_len).sum();
+    let mut block = Vec::with_capacity(length);
     encode::present_field(&mut block, 1, &head);
-    for (number, entries) in [(2, data), (3, metadata)] {
-        let mut body = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 6).sum());
+    for (number, entries, length) in [(2, data, lengths[0]), (3, metadata, lengths[1])] {
+        encode::field_head(&mut block, number, length);
         for entry in entries {
-            encode::present_field(&mut body, 1, entry);
+            encode::present_field(&mut block, 1, entry);
         }
-        encode::present_field(&mut block, number, &body);
     }
     block
 }

@@ -28,14 +28,20 @@ pub fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
 
 /// Appends a bytes, string or message field even when it is empty.
 pub fn present_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
-    message_head(out, number, value.len());
+    field_head(out, number, value.len());
     out.extend_from_slice(value);
 }
 
-/// Appends what stands before a field of so many bytes, for who writes these himself.
-pub fn message_head(out: &mut Vec<u8>, number: u32, bytes: usize) {
+/// Appends what comes before the content of such a field: its tag, and its content's length.
+pub fn field_head(out: &mut Vec<u8>, number: u32, length: usize) {
     varint(out, u64::from(number) << 3 | 2);
-    varint(out, bytes as u64);
+    varint(out, length as u64);
+}
+
+/// Bytes that [`present_field`] writes for a content of this length, in a field with a number below 16.
+#[must_use]
+pub fn field_len(length: usize) -> usize {
+    1 + varint_len(length as u64) + length
 }
 
 /// Appends a bytes or string field, nothing for an empty one as proto3 has it.

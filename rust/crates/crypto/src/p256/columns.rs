@@ -50,6 +50,16 @@ const OF_PRODUCT: [u64; 9] = [1, 2, 3, 4, 5, 4, 3, 2, 1];
 /// Products in each column, where those that are equal have been put together.
 const OF_SQUARE: [u64; 9] = [1, 1, 2, 2, 3, 2, 2, 1, 1];
 
+/// Products in each column, of two kinds together.
+const fn sum(mut one: [u64; 9], other: [u64; 9]) -> [u64; 9] {
+    let mut i = 0;
+    while i < 9 {
+        one[i] += other[i];
+        i += 1;
+    }
+    one
+}
+
 /// What columns start from, so that all that comes with numbers, but is none of them, has vanished in the end:
 ///
 /// - the exponents of halves, of `products` and of the reduction's one product a step;
@@ -112,30 +122,54 @@ fn splat<W: Doubles>(columns: [u64; 10]) -> Columns<W> {
     ]
 }
 
-/// The columns of a·b, ready to have `MORE` numbers added to the upper five.
+/// Adds a·b.
 #[inline(always)]
-fn product<W: Doubles, const MORE: u64>(a: &[W; 5], b: &[W; 5]) -> Columns<W> {
-    let mut t = splat::<W>(const { start(OF_PRODUCT, MORE) });
+fn product<W: Doubles>(mut t: Columns<W>, a: &Number<W>, b: &Number<W>) -> Columns<W> {
     accumulate!(t, a, b: 0 0, 0 1, 1 0, 0 2, 1 1, 2 0, 0 3, 1 2, 2 1, 3 0, 0 4, 1 3, 2 2, 3 1, 4 0);
     accumulate!(t, a, b: 1 4, 2 3, 3 2, 4 1, 2 4, 3 3, 4 2, 3 4, 4 3, 4 4);
     t
 }
 
-/// The columns of a², ready to have `MORE` numbers added to the upper five.
+/// Adds a·b, for two numbers of which one is the other or its negative: b = ±a.
 #[inline(always)]
-fn squared<W: Doubles, const MORE: u64>(a: &[W; 5]) -> Columns<W> {
-    let mut t = splat::<W>(const { start(OF_SQUARE, MORE) });
-    let b = &[a[0].plus(a[0]), a[1].plus(a[1]), a[2].plus(a[2]), a[3].plus(a[3])];
-    accumulate!(t, a, a: 0 0);
-    accumulate!(t, b, a: 0 1, 0 2);
-    accumulate!(t, a, a: 1 1);
-    accumulate!(t, b, a: 0 3, 1 2, 0 4, 1 3);
-    accumulate!(t, a, a: 2 2);
-    accumulate!(t, b, a: 1 4, 2 3, 2 4);
-    accumulate!(t, a, a: 3 3);
-    accumulate!(t, b, a: 3 4);
-    accumulate!(t, a, a: 4 4);
+fn square_of<W: Doubles>(mut t: Columns<W>, a: &Number<W>, b: &Number<W>) -> Columns<W> {
+    let c = &[a[0].plus(a[0]), a[1].plus(a[1]), a[2].plus(a[2]), a[3].plus(a[3])];
+    accumulate!(t, a, b: 0 0);
+    accumulate!(t, c, b: 0 1, 0 2);
+    accumulate!(t, a, b: 1 1);
+    accumulate!(t, c, b: 0 3, 1 2, 0 4, 1 3);
+    accumulate!(t, a, b: 2 2);
+    accumulate!(t, c, b: 1 4, 2 3, 2 4);
+    accumulate!(t, a, b: 3 3);
+    accumulate!(t, c, b: 3 4);
+    accumulate!(t, a, b: 4 4);
     t
+}
+
+/// The number with the other sign.
+#[inline(always)]
+fn negative<W: Doubles>(a: &Number<W>) -> Number<W> {
+    let zero = W::splat(0);
+    [zero.minus(a[0]), zero.minus(a[1]), zero.minus(a[2]), zero.minus(a[3]), zero.minus(a[4])]
+}
+
+/// Twice what is in the columns, and what others start from.
+#[inline(always)]
+fn twice<W: Doubles>(t: Columns<W>, start: Columns<W>) -> Columns<W> {
+    let [a, b, c, d, e, f, g, h, i, j] = t;
+    let [k, l, m, n, o, p, q, r, s, u] = start;
+    [
+        a.add(a).add(k),
+        b.add(b).add(l),
+        c.add(c).add(m),
+        d.add(d).add(n),
+        e.add(e).add(o),
+        f.add(f).add(p),
+        g.add(g).add(q),
+        h.add(h).add(r),
+        i.add(i).add(s),
+        j.add(j).add(u),
+    ]
 }
 
 /// Subtracts a tight number from the outcome of a product.
@@ -203,22 +237,39 @@ pub(crate) fn limb<W: Doubles>(column: W) -> W {
     column.keep(W::splat(LIMB_MASK), W::splat(UNSIGNED)).minus(W::splat(UNSIGNED_HALF))
 }
 
+/// Three times the number, with the biases as they were.
+#[inline(always)]
+fn triple<W: Doubles>([a, b, c, d, e]: [W; 5]) -> [W; 5] {
+    let lowest = W::splat(2 * (BIAS + HALF));
+    let bias = W::splat(2 * (BIAS + HALF - BIAS_CARRY));
+    let top = W::splat((SIGNED - BIAS_CARRY).wrapping_mul(2));
+    [
+        a.add(a).add(a.sub(lowest)),
+        b.add(b).add(b.sub(bias)),
+        c.add(c).add(c.sub(bias)),
+        d.add(d).add(d.sub(bias)),
+        e.add(e).add(e.sub(top)),
+    ]
+}
+
 /// a·b: tight from a tight and a loose one.
 #[inline(always)]
 pub(crate) fn mul<W: Doubles>(a: &Number<W>, b: &Number<W>) -> Number<W> {
-    carry(reduce(product::<W, 0>(a, b)))
+    let start = splat(const { start(OF_PRODUCT, 0) });
+    carry(reduce(product(start, a, b)))
 }
 
 /// a²: tight from tight.
 #[inline(always)]
 pub(crate) fn square<W: Doubles>(a: &Number<W>) -> Number<W> {
-    carry(reduce(squared::<W, 0>(a)))
+    let start = splat(const { start(OF_SQUARE, 0) });
+    carry(reduce(square_of(start, a, a)))
 }
 
 /// a·b − c: tight from a and c tight and b loose.
 #[inline(always)]
 pub(crate) fn mul_sub<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>) -> Number<W> {
-    let mut t = product::<W, 1>(a, b);
+    let mut t = product(splat(const { start(OF_PRODUCT, 1) }), a, b);
     subtract(&mut t, c);
     carry(tighten(reduce(t)))
 }
@@ -226,10 +277,47 @@ pub(crate) fn mul_sub<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>) -
 /// a² − b − c: tight from tight.
 #[inline(always)]
 pub(crate) fn square_sub<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>) -> Number<W> {
-    let mut t = squared::<W, 2>(a);
+    let mut t = square_of(splat(const { start(OF_SQUARE, 2) }), a, a);
     subtract(&mut t, b);
     subtract(&mut t, c);
     carry(tighten(reduce(t)))
+}
+
+/// a² − 2·b − c: tight from tight.
+#[inline(always)]
+pub(crate) fn square_sub_twice<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>) -> Number<W> {
+    let mut t = square_of(splat(const { start(OF_SQUARE, 3) }), a, a);
+    subtract(&mut t, b);
+    subtract(&mut t, b);
+    subtract(&mut t, c);
+    carry(tighten(reduce(t)))
+}
+
+/// 3·(a² − b²): tight from tight.
+#[inline(always)]
+pub(crate) fn squares_tripled<W: Doubles>(a: &Number<W>, b: &Number<W>) -> Number<W> {
+    let start = splat(const { start(sum(OF_SQUARE, OF_SQUARE), 0) });
+    let t = square_of(square_of(start, a, a), b, &negative(b));
+    carry(tighten(triple(reduce(t))))
+}
+
+/// 2·a·b − c²: tight from a and c tight and b loose.
+///
+/// The reduction divides by 16p and leaves half a p of its own: there is no need to tighten, nor is there below.
+#[inline(always)]
+pub(crate) fn twice_mul_sub_square<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>) -> Number<W> {
+    let start = splat(const { start(sum(sum(OF_PRODUCT, OF_PRODUCT), OF_SQUARE), 0) });
+    let t = twice(product(splat([0; 10]), a, b), start);
+    carry(reduce(square_of(t, c, &negative(c))))
+}
+
+/// 2·(a·b − c·d): tight from b loose and the others tight.
+#[inline(always)]
+pub(crate) fn twice_mul_sub_mul<W: Doubles>(a: &Number<W>, b: &Number<W>, c: &Number<W>, d: &Number<W>) -> Number<W> {
+    const OF_BOTH: [u64; 9] = sum(OF_PRODUCT, OF_PRODUCT);
+    let start = splat(const { start(sum(OF_BOTH, OF_BOTH), 0) });
+    let t = product(product(splat([0; 10]), a, b), c, &negative(d));
+    carry(reduce(twice(t, start)))
 }
 
 /// The functions above as functions of their own: inlined wherever they are used they would make a hundred thousand
@@ -239,12 +327,20 @@ pub(crate) trait Products: Doubles {
     fn square(a: &Number<Self>) -> Number<Self>;
     fn mul_sub(a: &Number<Self>, b: &Number<Self>, c: &Number<Self>) -> Number<Self>;
     fn square_sub(a: &Number<Self>, b: &Number<Self>, c: &Number<Self>) -> Number<Self>;
+    fn square_sub_twice(a: &Number<Self>, b: &Number<Self>, c: &Number<Self>) -> Number<Self>;
+    fn squares_tripled(a: &Number<Self>, b: &Number<Self>) -> Number<Self>;
+    fn twice_mul_sub_square(a: &Number<Self>, b: &Number<Self>, c: &Number<Self>) -> Number<Self>;
+    fn twice_mul_sub_mul(a: &Number<Self>, b: &Number<Self>, c: &Number<Self>, d: &Number<Self>) -> Number<Self>;
 }
 
 /// Compiles them for a kind of registers and the instructions that these come with.
 macro_rules! products {
     ($registers:ty, $features:literal) => {
-        products!($registers, $features: mul(a, b), square(a), mul_sub(a, b, c), square_sub(a, b, c));
+        products!(
+            $registers, $features:
+            mul(a, b), square(a), mul_sub(a, b, c), square_sub(a, b, c), square_sub_twice(a, b, c),
+            squares_tripled(a, b), twice_mul_sub_square(a, b, c), twice_mul_sub_mul(a, b, c, d)
+        );
     };
     ($registers:ty, $features:literal: $($name:ident($($number:ident),*)),*) => {
         impl super::columns::Products for $registers {

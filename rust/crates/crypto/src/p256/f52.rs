@@ -314,6 +314,26 @@ impl<W: Products> Field for Field52<W> {
     }
 
     #[inline(always)]
+    fn square_sub_twice(self, twice: Self, other: Self) -> Self {
+        Self(W::square_sub_twice(&self.0, &twice.0, &other.0))
+    }
+
+    #[inline(always)]
+    fn squares_tripled(self, other: Self) -> Self {
+        Self(W::squares_tripled(&self.0, &other.0))
+    }
+
+    #[inline(always)]
+    fn twice_mul_sub_square(self, loose: Self, other: Self) -> Self {
+        Self(W::twice_mul_sub_square(&self.0, &loose.0, &other.0))
+    }
+
+    #[inline(always)]
+    fn twice_mul_sub_mul(self, loose: Self, c: Self, d: Self) -> Self {
+        Self(W::twice_mul_sub_mul(&self.0, &loose.0, &c.0, &d.0))
+    }
+
+    #[inline(always)]
     fn zeros(self) -> Mask {
         let [a, b, c, d, e] = self.0;
         significant(a).or(significant(b)).or(significant(c)).or(significant(d)).or(significant(e)).equal(W::splat(0))

@@ -77,6 +77,27 @@ pub(crate) trait Field: Copy + Send {
     /// a·b − c: tight, from a and c tight and b loose.
     fn mul_sub(self, loose: Self, other: Self) -> Self;
 
+    /// a² − 2·b − c: tight, all from tight.
+    fn square_sub_twice(self, twice: Self, other: Self) -> Self;
+
+    /// 3·(a² − b²): tight, from tight.
+    #[inline(always)]
+    fn squares_tripled(self, other: Self) -> Self {
+        self.sub(other).tighten().mul(self.add(other)).triple()
+    }
+
+    /// 2·a·b − c²: tight, from a and c tight and b loose.
+    #[inline(always)]
+    fn twice_mul_sub_square(self, loose: Self, other: Self) -> Self {
+        self.scale::<1>().mul_sub(loose, other.square())
+    }
+
+    /// 2·(a·b − c·d): tight, from b loose and the others tight.
+    #[inline(always)]
+    fn twice_mul_sub_mul(self, loose: Self, c: Self, d: Self) -> Self {
+        self.mul_sub(loose, c.mul(d)).scale::<1>()
+    }
+
     /// Lanes that hold zero. Takes tight.
     fn zeros(self) -> Mask;
 

@@ -150,7 +150,13 @@ impl<W: Words> Field for IfmaField<W> {
 
     #[inline(always)]
     fn chord(self, x: Self, difference: Self) -> Self {
-        let plus = Limbs52::multiple::<P>(8).raw_sub(x.0).raw_sub(x.0).raw_sub(difference.0);
+        self.square_sub_twice(x, difference)
+    }
+
+    /// `other` may be loose.
+    #[inline(always)]
+    fn square_sub_twice(self, twice: Self, other: Self) -> Self {
+        let plus = Limbs52::multiple::<P>(8).raw_sub(twice.0).raw_sub(twice.0).raw_sub(other.0);
         Self(raw_tighten(self.0.raw_square::<P>(plus)).carry())
     }
 

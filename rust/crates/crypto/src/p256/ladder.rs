@@ -21,7 +21,7 @@ pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[DigitsOf<F>]) -> V
     for (v, digits) in scalars.iter().enumerate() {
         let (entries, negative) = pick::<F>(multiples, v, digits.get(WINDOW.count - 1));
         let y = F::gather_y(&entries).negate_where(negative);
-        sums.push(Jacobian { x: F::gather_x(&entries), y, z: F::one() });
+        sums.push(Jacobian::new(F::gather_x(&entries), y));
     }
     for (group, sums) in sums.chunks_mut(SIDE_BY_SIDE).enumerate() {
         for position in (0..WINDOW.count - 1).rev() {
@@ -37,12 +37,7 @@ pub(crate) fn climb<F: Field>(multiples: &[Entry], scalars: &[DigitsOf<F>]) -> V
             }
         }
     }
-    point::normalize(&mut sums);
-    let mut entries = vec![Entry::default(); sums.len() * F::LANES];
-    for (sum, entries) in sums.iter().zip(entries.chunks_exact_mut(F::LANES)) {
-        F::scatter(sum.x, sum.y, entries);
-    }
-    entries
+    point::entries(&sums)
 }
 
 /// The entries of the lowest digits of a vector, and their signs.

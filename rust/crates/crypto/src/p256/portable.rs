@@ -134,7 +134,12 @@ impl Field for Field1 {
 
     #[inline(always)]
     fn chord(self, x: Self, difference: Self) -> Self {
-        self.square().sub(x).sub(x).sub(difference)
+        self.square_sub_twice(x, difference)
+    }
+
+    #[inline(always)]
+    fn square_sub_twice(self, twice: Self, other: Self) -> Self {
+        self.square().sub(twice).sub(twice).sub(other)
     }
 
     #[inline(always)]

@@ -143,17 +143,12 @@ fn powers_of_two<F: Field>(points: &[Entry], exponents: usize) -> Powers {
     let mut powers = Vec::with_capacity(points.len().div_ceil(F::LANES) * exponents);
     for points in points.chunks(F::LANES) {
         let point = vector(points);
-        let mut power = Jacobian { x: F::gather_x(&point).encode(), y: F::gather_y(&point).encode(), z: F::one() };
+        let mut power = Jacobian::new(F::gather_x(&point).encode(), F::gather_y(&point).encode());
         powers.push(power);
         for _ in 1..exponents {
             power = power.double();
             powers.push(power);
         }
     }
-    point::normalize(&mut powers);
-    let mut entries = vec![Entry::default(); powers.len() * F::LANES];
-    for (power, entries) in powers.iter().zip(entries.chunks_exact_mut(F::LANES)) {
-        F::scatter(power.x, power.y, entries);
-    }
-    Powers { entries, exponents, lanes: F::LANES }
+    Powers { entries: point::entries(&powers), exponents, lanes: F::LANES }
 }

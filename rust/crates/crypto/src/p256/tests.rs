@@ -100,6 +100,7 @@ fn field_operations<F: Field>(values: &[Limbs]) {
             assert_eq!(plain(fa.add(fb)), (&pa + &pb) % &*P);
             assert_eq!(plain(fa.sub(fb)), (&pa + &*P - &pb) % &*P);
             assert_eq!(plain(fa.mul(fb)), &pa * &pb % &*P);
+            assert_eq!(plain(fa.squares_tripled(fb)), (&pa * &pa + &*P * &pb - &pb * &pb) * 3u32 % &*P);
             // The loosest that a loose factor gets here: a sum of both extremes, and 4p − b + a.
             assert_eq!(plain(fa.mul(fa.add(fb))), &pa * (&pa + &pb) % &*P);
             assert_eq!(plain(fb.mul(fa.sub(fb))), &pb * (&pa + &*P - &pb) % &*P);
@@ -109,6 +110,11 @@ fn field_operations<F: Field>(values: &[Limbs]) {
                 assert_eq!(plain(fa.mul_sub(fb.sub(fc), fc)), (product - &pc) % &*P);
                 let square = &pa * &pa + &*P * 2u32;
                 assert_eq!(plain(fa.chord(fb, fc.sub(fb))), (&square - &pb - &pc) % &*P);
+                assert_eq!(plain(fa.square_sub_twice(fb, fc)), (&square + &*P - &pb * 2u32 - &pc) % &*P);
+                let twice = &pa * (&pb + &*P - &pc) * 2u32;
+                assert_eq!(plain(fa.twice_mul_sub_square(fb.sub(fc), fc)), (&twice + &*P * &pc - &pc * &pc) % &*P);
+                let products = twice + &*P * &pa * 2u32 - &pa * &pc * 2u32;
+                assert_eq!(plain(fa.twice_mul_sub_mul(fb.sub(fc), fa, fc)), products % &*P);
             }
         }
     }

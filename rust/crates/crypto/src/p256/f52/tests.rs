@@ -112,6 +112,11 @@ fn operations<W: Products>() {
         check("square", a.square(), |i| &na[i] * &na[i] * &radix);
         check("mul_sub", a.mul_sub(loose, b), |i| &na[i] * &nl[i] * &radix - &nb[i]);
         check("chord", a.chord(b, c.sub(b)), |i| &na[i] * &na[i] * &radix - &nb[i] - &nc[i]);
+        check("square_sub_twice", a.square_sub_twice(b, c), |i| &na[i] * &na[i] * &radix - &nb[i] * 2 - &nc[i]);
+        check("squares_tripled", a.squares_tripled(b), |i| (&na[i] * &na[i] - &nb[i] * &nb[i]) * 3 * &radix);
+        let twice = |i: usize| &na[i] * &nl[i] * 2;
+        check("twice_mul_sub_square", a.twice_mul_sub_square(loose, b), |i| (twice(i) - &nb[i] * &nb[i]) * &radix);
+        check("twice_mul_sub_mul", a.twice_mul_sub_mul(loose, b, c), |i| (twice(i) - &nb[i] * &nc[i] * 2) * &radix);
         check("tighten", loose.tighten(), |i| nl[i].clone());
         check("scale 1", a.scale::<1>(), |i| &na[i] * 2);
         check("scale 2", a.scale::<2>(), |i| &na[i] * 4);

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a topic cannot be written or read."""
+
+from fastledger.common.errors import FastledgerError
+
+
+class BrokersUnreachable(FastledgerError):
+    """The Kafka cluster does not do what it was asked for, now."""
+
+
+class OffsetGone(FastledgerError):
+    """The topic does not have the messages that a channel needs: they were deleted, or it was."""
+
+
+class TopicOutOfStep(FastledgerError):
+    """The topic says what cannot be, as when it is another one than the channel's."""
