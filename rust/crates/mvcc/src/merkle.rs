@@ -122,8 +122,8 @@ pub fn encode_result(out: &mut Vec<u8>, key: &str, version: Height) {
     // Lengths first: to put each message together on its own takes longer than to hash it.
     let number = |value: u64| if value == 0 { 0 } else { 1 + encode::varint_len(value) };
     let height = number(version.block) + number(version.tx);
-    let named = if key.is_empty() { 0 } else { 1 + encode::varint_len(key.len() as u64) + key.len() };
-    encode::field_head(out, 1, named + 1 + encode::varint_len(height as u64) + height);
+    let named = if key.is_empty() { 0 } else { encode::field_len(key.len()) };
+    encode::field_head(out, 1, named + encode::field_len(height));
     encode::bytes_field(out, 1, key.as_bytes());
     encode::field_head(out, 2, height);
     encode::varint_field(out, 1, version.block);

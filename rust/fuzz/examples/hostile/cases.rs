@@ -50,6 +50,9 @@ pub const ALL: &[Case] = cases![
     value_large_kept,
     collection_writes,
     ranges_of_deleted,
+    ranges_of_deleted_before,
+    summaries_of_a_range,
+    summaries_of_many_ranges,
     ranges_of_staged,
     ranges_of_long_keys,
     expiring,
@@ -389,15 +392,50 @@ pub fn define_collections(world: &mut World, count: usize) -> Vec<Vec<u8>> {
     vec![world.tx_of("_lifecycle", &results("_lifecycle", &rwset), &endorsers)]
 }
 
-/// One transaction deletes keys that never were; the other asks for the range in which they are not.
-fn ranges_of_deleted() -> Measured {
-    let mut world = World::ordinary();
+/// Deletions of 20,000 keys that never were, and 2,000 queries of the range in which they are not.
+fn deletes_and_ranges(world: &mut World) -> [Vec<u8>; 2] {
     let deletes: Vec<u8> = (0..20_000)
         .flat_map(|key| message(&[Bytes(3, &message(&[Bytes(1, format!("z{key}").as_bytes()), Number(2, 1)]))]))
         .collect();
     let range = message(&[Bytes(2, &message(&[Bytes(1, b"z"), Number(3, 1)]))]);
-    let entries = [world.tx(&results("cc", &deletes)), world.tx(&results("cc", &range.repeat(2_000)))];
+    [world.tx(&results("cc", &deletes)), world.tx(&results("cc", &range.repeat(2_000)))]
+}
+
+fn ranges_of_deleted() -> Measured {
+    let mut world = World::ordinary();
+    let entries = deletes_and_ranges(&mut world);
     world.measure(&entries)
+}
+
+/// The same, where the block before deleted the keys.
+fn ranges_of_deleted_before() -> Measured {
+    let mut world = World::ordinary();
+    let [deletes, ranges] = deletes_and_ranges(&mut world);
+    world.prepare(&[deletes]);
+    world.measure(&[ranges])
+}
+
+/// 20,000 keys in the block before, and so many transactions that each claim a wrong summary of all keys from one on.
+fn summaries(starts: usize, each: usize) -> Measured {
+    let mut world = World::ordinary();
+    let keys: Vec<u8> = (0..20_000).flat_map(|key| write(&format!("z{key:05}"), b"v")).collect();
+    let entry = world.tx(&results("cc", &keys));
+    world.prepare(&[entry]);
+    let summary = message(&[Number(1, 50), Number(2, 9), Bytes(3, &[0; 32])]);
+    let entries = many(starts, |start| {
+        let start = format!("z{start:05}");
+        let range = message(&[Bytes(2, &message(&[Bytes(1, start.as_bytes()), Number(3, 1), Bytes(5, &summary)]))]);
+        world.tx(&results("cc", &range.repeat(each)))
+    });
+    world.measure(&entries)
+}
+
+fn summaries_of_a_range() -> Measured {
+    summaries(1, 1_000)
+}
+
+fn summaries_of_many_ranges() -> Measured {
+    summaries(500, 1)
 }
 
 /// 100,000 keys in the block before, and transactions that each ask for all of them and expect none.
