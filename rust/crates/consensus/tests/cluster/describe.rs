@@ -18,7 +18,7 @@ pub fn state(node: &Node) -> String {
 }
 
 pub fn progress(node: &Node) -> String {
-    node.progress().map(|(id, progress)| format!("{id}: {progress}\n")).collect()
+    node.progress().fold(String::new(), |text, (id, progress)| text + &format!("{id}: {progress}\n"))
 }
 
 pub fn log(node: &Node) -> String {
@@ -30,17 +30,16 @@ pub fn log(node: &Node) -> String {
 }
 
 fn entry(entry: &Entry) -> String {
-    let kind = match entry.kind {
-        EntryKind::Normal => format!("EntryNormal {:?}", String::from_utf8_lossy(&entry.data)),
-        _ => {
-            let change = ConfChange::decode(&entry.data).unwrap();
-            let letter = match change.kind {
-                ConfChangeKind::AddNode => 'v',
-                ConfChangeKind::RemoveNode => 'r',
-                _ => 'u',
-            };
-            format!("EntryConfChange {letter}{}", change.member)
-        }
+    let kind = if entry.kind == EntryKind::Normal {
+        format!("EntryNormal {:?}", String::from_utf8_lossy(&entry.data))
+    } else {
+        let change = ConfChange::decode(&entry.data).unwrap();
+        let letter = match change.kind {
+            ConfChangeKind::AddNode => 'v',
+            ConfChangeKind::RemoveNode => 'r',
+            _ => 'u',
+        };
+        format!("EntryConfChange {letter}{}", change.member)
     };
     format!("{}/{} {kind}", entry.term, entry.index)
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a leader counts as committed, and what it is told to do before.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect")]
+
+use bytes::Bytes;
+use fastledger_consensus::{ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role};
+
+/// Does all that a member wants done.
+fn work(node: &mut Node) {
+    while node.has_ready() {
+        let ready = node.ready().unwrap();
+        for entry in ready.committed.iter().filter(|entry| entry.kind == EntryKind::ConfChange) {
+            node.apply_conf_change(entry.index, ConfChange::decode(&entry.data).unwrap());
+        }
+        node.advance().unwrap();
+    }
+}
+
+fn answer(kind: MessageKind, term: u64, index: u64) -> Message {
+    Message { from: 2, to: 1, term, index, ..Message::new(kind) }
+}
+
+/// The leader of term 3 of three members, with an entry of term 2 that is not committed at 4, and its own at 5.
+fn leader() -> Node {
+    let config = Config {
+        id: 1,
+        election_tick: 10,
+        heartbeat_tick: 1,
+        max_message_bytes: 1,
+        max_committed_bytes: 1,
+        max_inflight_messages: 1,
+        check_quorum: false,
+        pre_vote: false,
+        step_down_on_removal: false,
+        seed: 1,
+    };
+    let mut recovered = Recovered::bootstrap(&[1, 2, 3]);
+    recovered.entries.push(Entry { term: 2, index: 4, data: Bytes::from_static(b"old"), ..Entry::default() });
+    recovered.hard.term = 2;
+    let mut node = Node::new(config, recovered).unwrap();
+    work(&mut node);
+    node.campaign();
+    work(&mut node);
+    node.step(answer(MessageKind::VoteResp, 3, 0)).unwrap();
+    work(&mut node);
+    assert_eq!((node.soft_state().role, node.last_index()), (Role::Leader, 5));
+    node
+}
+
+#[test]
+fn an_entry_of_an_earlier_term_is_committed_by_one_of_its_own_alone() {
+    let mut node = leader();
+    // A majority has the old entry, and it may still be replaced (thesis, figure 3.7).
+    node.step(answer(MessageKind::AppResp, 3, 4)).unwrap();
+    assert_eq!(node.hard_state().commit, 3);
+    node.step(answer(MessageKind::AppResp, 3, 5)).unwrap();
+    assert_eq!(node.hard_state().commit, 5);
+}
+
+#[test]
+fn a_leader_counts_itself_when_its_entry_is_durable() {
+    let mut node = leader();
+    node.step(answer(MessageKind::AppResp, 3, 5)).unwrap();
+    work(&mut node);
+    node.propose(Bytes::from_static(b"block")).unwrap();
+    let ready = node.ready().unwrap();
+    assert!(
+        ready.messages.iter().any(|message| message.entries.len() == 1),
+        "followers have it before the leader's disk"
+    );
+    node.step(answer(MessageKind::AppResp, 3, 6)).unwrap();
+    assert_eq!(node.hard_state().commit, 5, "one of three has it durable");
+    node.advance().unwrap();
+    assert_eq!(node.hard_state().commit, 6);
+}
+
+#[test]
+fn nobody_hears_of_a_change_of_members_before_it_is_durable() {
+    let mut node = leader();
+    node.step(answer(MessageKind::AppResp, 3, 5)).unwrap();
+    work(&mut node);
+    node.propose_conf_change(ConfChange { kind: 1.into(), member: 3 }).unwrap();
+    work(&mut node);
+    node.step(answer(MessageKind::AppResp, 3, 6)).unwrap();
+    let ready = node.ready().unwrap();
+    assert!(ready.commit_durable && ready.messages.is_empty(), "what tells of it waits for the disk");
+    assert!(ready.replies.iter().any(|message| message.commit == 6));
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_counts_for_nothing() {
+    let mut node = leader();
+    node.step(answer(MessageKind::AppResp, 3, 99)).unwrap();
+    assert_eq!(node.hard_state().commit, 3);
+    assert!(node.progress().all(|(id, progress)| id == 1 || progress.matched == 0));
+}
