@@ -68,7 +68,7 @@ class Submitting:
         self._comm = comm
         self._check = check
         self._pause_s = options.tick_s
-        self._patience_s = min(MAX_PATIENCE_S, 2 * options.election_timeout_s)
+        self._patience_s = min(MAX_PATIENCE_S, 4 * options.election_timeout_s)
         self._metrics = metrics
         self._clock = clock
 
