@@ -35,13 +35,15 @@ class LogNotes:
     def write(self, channel_id: str, member: int) -> None:
         """Note that a log was begun, durably; raises LedgerIo."""
         path = self._folder / channel_id
+        # No channel has a name that begins so.
+        begun = self._folder / f".{channel_id}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with path.with_suffix(".new").open("w", encoding="ascii") as file:
+            with begun.open("w", encoding="ascii") as file:
                 file.write(str(member))
                 file.flush()
                 os.fsync(file.fileno())
-            path.with_suffix(".new").replace(path)
+            begun.replace(path)
         except OSError as error:
             raise LedgerIo(f"cannot write {path}: {error}") from error
 

@@ -7,10 +7,18 @@ its places are counted as in Fabric: one entry adds the consenter, one opens eac
 block (``orderer/consensus/etcdraft``).
 """
 
+from fastledger.channelconfig import Bundle
+from fastledger.common.errors import InputError
 from fastledger.orderer.consensus.chain import ConsenterSupport, Relation
 from fastledger.orderer.consensus.clock import LOOP, Clock
-from fastledger.orderer.consensus.etcdraft.membership import Membership, following_membership
+from fastledger.orderer.consensus.etcdraft.membership import (
+    Membership,
+    consenters_of,
+    following_membership,
+    key_of,
+)
 from fastledger.orderer.consensus.solo.chain import SoloChain
+from fastledger.protos.orderer.etcdraft.configuration_pb2 import Consenter
 
 
 class SingleConsenterLog:
@@ -48,7 +56,27 @@ class SingleConsenterChain(SoloChain):
         super().__init__(support, log, relation=Relation.CONSENTER, clock=clock)
         self._places = log
 
+    def check_update(self, following: Bundle) -> None:
+        """Refuse another key for this consenter: nobody would be left who has the old one."""
+        values = following.orderer
+        if values is None or values.consensus_type != self._support.orderer.consensus_type:
+            return
+        membership = self._places.membership
+        transition = membership.following(consenters_of(values))
+        if transition.rotated:
+            before = membership.consenters[transition.rotated]
+            after = transition.membership.consenters[transition.rotated]
+            if not _keys(before) & _keys(after):
+                raise InputError(
+                    "none of its consenters is this orderer, which has another TLS key; add a "
+                    "second consenter first, or have the same key certified anew"
+                )
+
     async def _write_config(self, envelope: bytes) -> None:
         await super()._write_config(envelope)
         if len(self._places.membership.consenters) > 1:
             self._support.switch_chain()
+
+
+def _keys(consenter: Consenter) -> set[bytes | None]:
+    return {key_of(consenter.server_tls_cert), key_of(consenter.client_tls_cert)}
