@@ -29,7 +29,12 @@ class Clocks:
 def another_thread():
     """Return the system's number of a thread beside this one, which ends with the test."""
     over, begun = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: (begun.set(), over.wait()))
+
+    def live() -> None:
+        begun.set()
+        over.wait()
+
+    thread = threading.Thread(target=live)
     thread.start()
     begun.wait()
     yield thread.native_id

@@ -391,7 +391,7 @@ fn tx_ids<'a>(checks: &'a Checks, codes: &[u8]) -> Vec<(u32, Cow<'a, str>, u8)> 
     let indexed = (0..).zip(entries).zip(codes).filter_map(|((tx, checked), code)| {
         let id = checked.entry.indexed_tx_id();
         let counts = !id.is_empty() || std::mem::take(&mut is_first_without);
-        counts.then(|| (tx, Cow::Borrowed(id), *code))
+        counts.then_some((tx, Cow::Borrowed(id), *code))
     });
     indexed.collect()
 }

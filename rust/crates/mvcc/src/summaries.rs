@@ -36,19 +36,19 @@ impl<'a> Summaries<'a> {
         is_expected: impl Fn(Option<&Summary>) -> bool,
         make: impl FnOnce() -> Result<Option<Summary>, E>,
     ) -> Result<bool, E> {
-        let range = (query.start_key, query.end_key, query.itr_exhausted, degree);
-        if let Some(known) = self.lock().summaries.get(namespace).and_then(|ranges| ranges.get(&range)) {
+        let bounds = (query.start_key, query.end_key, query.itr_exhausted, degree);
+        if let Some(known) = self.lock().summaries.get(namespace).and_then(|ranges| ranges.get(&bounds)) {
             return Ok(is_expected(known.as_ref()));
         }
         // Made without the lock: two threads may do the same work once.
-        let made = make()?;
-        let holds = is_expected(made.as_ref());
-        let mut known = self.lock();
-        let hashes = hashes(made.as_ref());
-        if known.hashes + hashes <= MAX_HASHES
-            && known.summaries.entry(namespace).or_default().insert(range, made).is_none()
+        let summary = make()?;
+        let holds = is_expected(summary.as_ref());
+        let mut kept = self.lock();
+        let hashes = hashes(summary.as_ref());
+        if kept.hashes + hashes <= MAX_HASHES
+            && kept.summaries.entry(namespace).or_default().insert(bounds, summary).is_none()
         {
-            known.hashes += hashes;
+            kept.hashes += hashes;
         }
         Ok(holds)
     }

@@ -31,13 +31,11 @@ impl<'c, 's, 'a, R: StateReader> Settlement<'c, 's, 'a, R> {
     /// Notes a transaction's conflict, or lets its writes take effect.
     pub(super) fn settle(&mut self, tx: &Transaction<'a>, speculation: Speculation<'a>) -> Result<(), R::Error> {
         let Speculation { hashes, failure, writes } = speculation;
-        let conflict = match self.conflict(tx, &hashes, failure)? {
-            Some(conflict) => Some(conflict),
-            None => {
-                let writes = writes.map_or_else(|| Speculator::new(self.committed).writes(tx), Ok)?;
-                self.apply(writes, Height { block: self.block_number, tx: u64::from(tx.index) })?
-            }
-        };
+        let mut conflict = self.conflict(tx, &hashes, failure)?;
+        if conflict.is_none() {
+            let writes = writes.map_or_else(|| Speculator::new(self.committed).writes(tx), Ok)?;
+            conflict = self.apply(writes, Height { block: self.block_number, tx: u64::from(tx.index) })?;
+        }
         self.conflicts.extend(conflict.map(|conflict| (tx.index, conflict)));
         Ok(())
     }
