@@ -204,7 +204,8 @@ mod tests {
             }
             pages.dealloc(large, layout(2 * KEPT_BYTES));
         }
-        assert_eq!((pages.kept().count, pages.kept().bytes), (KEPT, KEPT_BYTES));
+        let kept = pages.kept();
+        assert_eq!((kept.count, kept.bytes), (KEPT, KEPT_BYTES));
     }
 
     #[test]
