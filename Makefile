@@ -123,7 +123,7 @@ interop: build $(TEST_TOOLS) $(PROTO_TOOLS)
 	.venv-interop/bin/pip install --quiet hyperledger-fabric-protos fabric-chaincode-python
 	FASTLEDGER_INTEROP=1 FABRIC_PYTHON=$(abspath .venv-interop/bin/python) \
 		$(BIN)/pytest tests/conformance/test_protos_descriptors.py tests/interop
-	@echo "not compared yet: Fabric's CA, Kafka"
+	@echo "not compared yet: Fabric's CA"
 
 emulated: $(TOOLS)
 	@$(BIN)/python tools/toolchain.py

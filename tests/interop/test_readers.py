@@ -180,13 +180,15 @@ def test_core(fabric: Readers, tmp_path: Path) -> None:
 STRICTER = ("it must be at least", "it must be at most", "it must be a duration", "it must be none")
 """Ranges of ours that Fabric's types do not have."""
 
-NOT_READ_BY_FABRIC = {"General.BCCSP.Default", "General.BCCSP.SW.Hash", "General.BCCSP.SW.Security"}
-"""Whose kinds this reader leaves out; Fabric looks at them later."""
+NOT_READ_BY_FABRIC = ("General.BCCSP.", "Consensus.", "Kafka.")
+"""Whose kinds this reader leaves out, since Fabric looks at them later; Fabric 3 has no Kafka."""
 
 
 def test_orderer(fabric: Readers, tmp_path: Path) -> None:
     """A value that Fabric's orderer refuses is refused, and one that it takes is the same."""
-    followed = [(key, each) for key, each in keys(OrdererConfig) if key not in NOT_READ_BY_FABRIC]
+    followed = [
+        (key, each) for key, each in keys(OrdererConfig) if not key.startswith(NOT_READ_BY_FABRIC)
+    ]
     assert len(followed) > 30
     for key, setting in followed:
         for odd in ODD:

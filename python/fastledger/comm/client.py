@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 import time
+from typing import Any
 
 import grpc.aio
 
@@ -69,7 +70,10 @@ def why(address: str, tls: ClientTls | None = None) -> str:
         with socket.create_connection((host, int(port)), timeout=_PROBE_TIMEOUT_S) as probe:
             if tls is None:
                 return "context deadline exceeded: the server answers, but not in plain-text gRPC"
-            return _why_no_handshake(probe, host, tls, deadline)
+            family, place = probe.family, probe.getpeername()
+        # On a connection of its own: Python leaves one open that is lost while it is wrapped.
+        with socket.socket(family) as unused:
+            return _why_no_handshake(unused, place, host, tls, deadline)
     except socket.gaierror as error:
         return f'{_DIALING} lookup {host}: {error.strerror}"'
     except TimeoutError:
@@ -82,12 +86,15 @@ def why(address: str, tls: ClientTls | None = None) -> str:
 _DIALING = 'connection error: desc = "transport: error while dialing:'
 
 
-def _why_no_handshake(probe: socket.socket, host: str, tls: ClientTls, deadline: float) -> str:
+def _why_no_handshake(
+    unused: socket.socket, place: Any, host: str, tls: ClientTls, deadline: float
+) -> str:
     context = ssl.create_default_context(cadata=tls.roots.decode("ascii"))
     context.set_alpn_protocols(["h2"])
-    probe.settimeout(max(0.1, deadline - time.monotonic()))
+    unused.settimeout(max(0.1, deadline - time.monotonic()))
     try:
-        with context.wrap_socket(probe, server_hostname=tls.override or host):
+        with context.wrap_socket(unused, server_hostname=tls.override or host) as probe:
+            probe.connect(place)
             wanted = "" if tls.cert else "; the server may want a client certificate"
             return f"context deadline exceeded: the TLS handshake succeeds, but not gRPC{wanted}"
     except ssl.SSLCertVerificationError as error:
