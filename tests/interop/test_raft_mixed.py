@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,7 @@ class Mixed:
         self.nodes = nodes
         self.sent = itertools.count()
         self.taken: set[bytes] = set()
+        self._delivered: defaultdict[str, list[Block]] = defaultdict(list)
         _, self.client = (
             SigningIdentity.load(Path(msp), mspid) for mspid, msp in changes.administrators(plan)
         )
@@ -90,24 +91,24 @@ class Mixed:
         return {content.partition(b"/")[0] for content in contents_of(blocks)}
 
     async def delivered(self, node: Node) -> list[Block]:
-        """What a node delivers, up to its newest block; nothing while it has no leader."""
-        blocks: list[Block] = []
+        """What a node has delivered; what is new is missing while it has no leader."""
+        blocks = self._delivered[node.name]
         with contextlib.suppress(FastledgerError):
             target = Target(node.address, ClientTls(node.tls_root.read_bytes()))
             async with await Orderer.connect(target) as orderer:
                 stream = orderer.blocks(self.plan.channel, self.client)
                 try:
                     newest = await stream.get(NEWEST)
-                    numbers = range(newest.header.number + 1)
-                    blocks = [await stream.get(specified(number)) for number in numbers]
+                    for number in range(len(blocks), newest.header.number + 1):
+                        blocks.append(await stream.get(specified(number)))
                 finally:
                     stream.close()
         return blocks
 
     async def flood(self, node: Node) -> None:
         while True:
-            if not await self.send(node, b"%d" % next(self.sent)):
-                await elapse(0.05, "an orderer that takes nothing is not asked again at once")
+            await self.send(node, b"%d" % next(self.sent))
+            await elapse(0.05, "the chains are read again and again, and must not become long")
 
     def level(self, nodes: list[Node] | None = None) -> int:
         """Wait until all nodes are equally high, and stay so."""
