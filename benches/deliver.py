@@ -214,7 +214,6 @@ def served(source: Source, folder: Path) -> Iterator[Orderer]:
         folder,
         ORDERER_GENERAL_LISTENPORT=str(port),
         ORDERER_GENERAL_LOCALMSPDIR=str(node / "msp"),
-        ORDERER_GENERAL_CLUSTER_SERVERCERTIFICATE=str(node / "tls" / "server.crt"),
         FABRIC_CFG_PATH="",
     )
     process = start([sys.executable, "-m", "fastledger", "orderer", "start"], folder, env)
