@@ -36,3 +36,19 @@ fn what_must_hold_does_under_every_fault() {
 fn a_seed_does_the_same_each_time() {
     assert_eq!(runs(7), runs(7));
 }
+
+/// The five that failed of 20,000: a log taken for damaged after a crash, members that no new block reaches once the
+/// membership changed, and a leader without a committed entry.
+#[test]
+#[ignore = "these seeds fail still: run them with --ignored to mend them"]
+fn seeds_that_fail() {
+    for seed in [
+        3_643_981_733_261_300_202,
+        3_643_981_733_261_301_571,
+        3_643_981_733_261_304_521,
+        3_643_981_733_261_305_056,
+        3_643_981_733_261_308_863,
+    ] {
+        runs(seed);
+    }
+}
