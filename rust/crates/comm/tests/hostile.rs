@@ -30,8 +30,12 @@ fn send_for(hosted: &Hosted, body: &mut SendStream<Bytes>, data: &Bytes, time: D
             match tokio::time::timeout(quiet, room).await {
                 Ok(Some(Ok(room))) => {
                     let part = data.slice(..room.min(data.len()));
-                    sent += part.len();
-                    body.send_data(part, false).unwrap();
+                    let bytes = part.len();
+                    // The server may have ended the call since it gave room.
+                    if body.send_data(part, false).is_err() {
+                        break;
+                    }
+                    sent += bytes;
                 }
                 _ => break,
             }
