@@ -68,6 +68,7 @@ class KafkaSupport(Support):
         self.orderer = KafkaValues()
         self.height = height
         self.switched = 0
+        self.failure: Exception | None = None
 
     def process_config(self, envelope: bytes) -> bytes:
         self.process_normal(envelope)
@@ -79,6 +80,9 @@ class KafkaSupport(Support):
 
     def changed(self) -> None:
         pass
+
+    def fail(self, error: Exception) -> None:
+        self.failure = error
 
     async def drained(self, blocks: int) -> None:
         pass
