@@ -39,6 +39,9 @@ def network_of(folder: Path, port_base: int, orderers: int, brokers: Sequence[st
             values["KafkaBrokers"].mod_policy = "Admins"
 
     network.genesis = genesis_with(network.plan, write)
+    for node in network.plan.all_orderers:
+        with (node.folder / "env").open("a", encoding="utf-8") as file:
+            file.write("ORDERER_KAFKA_TOPIC_REPLICATIONFACTOR=1\n")
     return network
 
 

