@@ -29,6 +29,7 @@ controller.quorum.voters={voters}
 listeners={listeners},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocols}
 log.dirs={folder}/data
 offsets.topic.replication.factor=1
 message.max.bytes=103809024
@@ -125,6 +126,7 @@ class Broker:
                 voters=",".join(f"{at}@127.0.0.1:{one}" for at, one in enumerate(controllers, 1)),
                 listeners=",".join(f"{name}://{self.address_of(name)}" for name in self._ports),
                 controller=controllers[node - 1],
+                protocols=",".join(f"{name}:{name}" for name in protocols),
                 folder=folder,
                 more=security.properties(folder) if security else "",
             )

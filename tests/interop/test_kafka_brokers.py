@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
@@ -172,7 +173,7 @@ def _move(addresses: list[str]) -> None:
         admin.close()
 
 
-def _described(admin: KafkaAdminClient) -> dict[str, object]:
+def _described(admin: KafkaAdminClient) -> dict[str, Any]:
     [topic] = admin.describe_topics([CHANNEL])
     [partition] = topic["partitions"]
-    return partition  # type: ignore[no-any-return]
+    return dict(partition)
