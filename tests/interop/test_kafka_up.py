@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kafka_broker import Broker, free_ports
+from fastledger.orderer.consensus.kafka.settings import KafkaSettings
+from fastledger.orderer.consensus.kafka.topics import Topics
+from kafka_broker import Broker, OldBroker, Security, free_ports
+from kafka_pair import make_crypto
 from live_network import Network
 from waiting import wait_until
 
@@ -98,6 +101,10 @@ def test_a_broker_that_goes_and_comes(network: Network, tmp_path: Path) -> None:
         broker.start()
         wait_until(lambda: not any(one["alone"] for one in orderers(network).values()))
         write(network, "after")
+        network.ok("down")
+        Topics([broker.address], KafkaSettings()).delete("mychannel")
+        lost = network.run("up", *choices)
+        assert (lost.returncode, "has no topic mychannel any more" in lost.stderr) == (2, True)
     finally:
         broker.kill()
 
@@ -126,3 +133,53 @@ def test_a_topic_of_somebody_else(network: Network, broker: Broker, tmp_path: Pa
     done = other.run("up", *on(broker.address, "--channel", "taken", "--port-base", "30000"))
     assert done.returncode == 2
     assert "messages of another network: choose another name" in done.stderr
+
+
+def test_a_secured_listener(tmp_path: Path) -> None:
+    """The environment in which the network is made says how, and the orderers keep it."""
+    org = make_crypto(tmp_path / "keys")
+    security = Security(org / "orderers/broker.example.com/tls", "orderer", "a secret")
+    broker = Broker(tmp_path / "broker", security=security)
+    folder = tmp_path / "network"
+    folder.mkdir()
+    choices = on(broker.address_of("SASL_SSL"))
+    login = {
+        "ORDERER_KAFKA_TLS_ENABLED": "true",
+        "ORDERER_KAFKA_TLS_ROOTCAS_FILE": str(org / "orderers/o0.example.com/tls/ca.crt"),
+        "ORDERER_KAFKA_SASLPLAIN_ENABLED": "true",
+        "ORDERER_KAFKA_SASLPLAIN_USER": "orderer",
+        "ORDERER_KAFKA_SASLPLAIN_PASSWORD": "a secret",
+    }
+    network = Network(folder)
+    try:
+        broker.start()
+        wrong = Network(folder, **login | {"ORDERER_KAFKA_SASLPLAIN_PASSWORD": "a guess"})
+        done = wrong.run("up", *choices)
+        assert (done.returncode, "it cannot be used" in done.stderr) == (2, True), done.stderr
+        Network(folder, **login).up(*choices)
+        write(network, "secured")
+        network.ok("down")
+        network.up(*choices)
+        write(network, "again")
+    finally:
+        network.run("down", "--clean")
+        broker.kill()
+
+
+def test_a_broker_that_is_too_old(tmp_path: Path) -> None:
+    broker = OldBroker(tmp_path / "broker")
+    try:
+        broker.start()
+        patience = {"ORDERER_KAFKA_RETRY_NETWORKTIMEOUTS_DIALTIMEOUT": "3s"}
+        for known, reason in (
+            ({}, "if the brokers are older than 0.10, Kafka.Version has to name their version"),
+            (
+                {"ORDERER_KAFKA_VERSION": OldBroker.VERSION},
+                "is too old to make the topic mychannel: it does so since version 0.10.1",
+            ),
+        ):
+            network = Network(tmp_path, **patience, **known)
+            done = network.run("up", *on(broker.address))
+            assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+    finally:
+        broker.kill()

@@ -488,10 +488,11 @@ def test_a_chain_whose_topic_is_not_its_own_ends(failure: OffsetGone | None) -> 
         topic.failure = failure
         if failure is None:
             topic.log = [messages.time_to_cut(7)]
-        chain, _ = chain_of(topic)
+        chain, support = chain_of(topic)
         chain.start()
         await until(lambda: chain.standing.status is Status.FAILED)
         assert chain.errored
+        assert isinstance(support.failure, OffsetGone if failure else TopicOutOfStep)
         with pytest.raises(ChainHalted, match="made anew" if failure else "larger time-to-cut"):
             await chain.order(Message(envelope("a"), 1), 0)
         await chain.halt()

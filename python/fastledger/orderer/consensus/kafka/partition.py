@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -26,7 +27,7 @@ from fastledger.orderer.consensus.kafka.client import (
     ms,
     options,
 )
-from fastledger.orderer.consensus.kafka.errors import BrokersUnreachable, OffsetGone
+from fastledger.orderer.consensus.kafka.errors import BrokersTooOld, BrokersUnreachable, OffsetGone
 from fastledger.orderer.consensus.kafka.settings import KafkaSettings
 from fastledger.orderer.consensus.kafka.topics import PARTITION, Topics
 
@@ -134,8 +135,8 @@ class Partition:
     # On the writing thread.
 
     def _connect(self) -> None:
-        if self._settings.makes_topics and self._make_topic():
-            _logger.info("[channel: %s] made the Kafka topic", self._topic)
+        if self._settings.makes_topics:
+            self._make_topic()
         retry = self._settings.retry
         self._producer = KafkaProducer(
             **self._shared,
@@ -153,9 +154,11 @@ class Partition:
             metrics_enabled=False,
         )
 
-    def _make_topic(self) -> bool:
+    def _make_topic(self) -> None:
         topics = Topics(self._brokers, self._settings)
-        return topics.make(self._topic, self._settings.replication_factor)
+        with contextlib.suppress(BrokersTooOld):
+            if topics.make(self._topic, self._settings.replication_factor):
+                _logger.info("[channel: %s] made the Kafka topic", self._topic)
 
     def _send(self, value: bytes) -> "Future[int]":
         sent: Future[int] = Future()

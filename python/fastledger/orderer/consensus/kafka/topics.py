@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPart
 from kafka.protocol.api_key import ApiKey
 
 from fastledger.orderer.consensus.kafka.client import failure, ms, options
-from fastledger.orderer.consensus.kafka.errors import TopicRefused
+from fastledger.orderer.consensus.kafka.errors import BrokersTooOld, TopicRefused
 from fastledger.orderer.consensus.kafka.settings import KafkaSettings
 
 PARTITION = 0
@@ -48,11 +48,12 @@ class Topics:
 
         Raises:
             BrokersUnreachable: Nobody answers.
-            TopicRefused: The cluster does not make it, or its version is too old to be asked to.
+            BrokersTooOld: They make a topic when it is first used, but not when asked.
+            TopicRefused: The cluster does not make it.
         """
         with self._asking(topic) as admin:
             if ApiKey.CreateTopics not in admin.api_versions():
-                raise TopicRefused(
+                raise BrokersTooOld(
                     f"Kafka at {', '.join(self._brokers)} is too old to make the topic {topic}: "
                     "it does so since version 0.10.1"
                 )
@@ -72,8 +73,8 @@ class Topics:
             BrokersUnreachable: Nobody answers.
         """
         with self._asking(topic) as admin:
-            [described] = admin.describe_topics([topic])
-            if described["error_code"] or not described["partitions"]:
+            # To ask for the one topic would make it, at brokers before 0.11.
+            if topic not in admin.list_topics():
                 return None
         partition = TopicPartition(topic, PARTITION)
         with self._errors(topic):
