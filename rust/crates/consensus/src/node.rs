@@ -297,6 +297,12 @@ impl Node {
         self.raft.member_ids()
     }
 
+    /// Whether this member was removed and may stand still: others know it, and need it no more.
+    #[must_use]
+    pub fn removal_is_known(&self) -> bool {
+        self.raft.removal_is_known()
+    }
+
     /// What a leader knows of each member; it means nothing elsewhere.
     pub fn progress(&self) -> impl Iterator<Item = (u64, &Progress)> {
         self.raft.members.iter().map(|(id, progress)| (*id, progress))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastledger_consensus::{
-    ConfChange, ConfChangeKind, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot,
+    ConfChange, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot,
 };
 use fastledger_raftlog::{Batch, CATCH_UP_ENTRIES, LogError, RaftLog};
 
@@ -190,6 +190,7 @@ impl Member {
             }
             Some(Task::Advance) => running.node.advance().map_err(|error| Broken(error.to_string()))?,
         }
+        self.halted = self.node().is_some_and(Node::removal_is_known);
         for message in &done.messages {
             laws.sends(message)?;
         }
@@ -208,7 +209,6 @@ impl Member {
                 if let Some(node) = self.node_mut() {
                     node.apply_conf_change(entry.index, change);
                 }
-                self.halted |= change == ConfChange { kind: ConfChangeKind::RemoveNode, member: self.id };
             } else if let Some(block) = Block::decode(&entry.data) {
                 self.chain.write(block, entry.index).map_err(|reason| self.contradiction(block, reason))?;
                 laws.writes(self.id, block)?;
