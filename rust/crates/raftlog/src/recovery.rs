@@ -61,7 +61,12 @@ pub(crate) fn replay(disk: &mut impl Disk, member: u64) -> Result<(Replay, Opene
         let name = segment::name(*number);
         let bytes = read(disk, &name)?;
         segment::check(disk, *number, member, &bytes)?;
-        replay.take_segment(disk, *number, &bytes, Some(number) == numbers.back())?;
+        let newest = Some(number) == numbers.back();
+        replay.take_segment(disk, *number, &bytes, newest)?;
+        if newest {
+            let written = usize::try_from(replay.offset).unwrap_or(usize::MAX);
+            make_durable(disk, &name, &bytes[..written])?;
+        }
     }
     let snapshot = replay.snapshot.map(|id| snapshot::read(disk, id)).transpose()?;
     remove_remains(disk, replay.snapshot)?;
@@ -178,6 +183,18 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// Makes durable what was read from the newest segment: it may be known to the operating system alone, if the process that
+/// wrote it was killed. After a sync that failed only what is written again is sure to be.
+fn make_durable(disk: &mut impl Disk, name: &str, read: &[u8]) -> Result<()> {
+    let mut write = || {
+        disk.write(name, 0, read)?;
+        disk.sync(name)?;
+        disk.sync_names()
+    };
+    let written = write();
+    written.map_err(|source| LogError::Io { action: "make durable", path: disk.path(name), source })
 }
 
 /// Writes zeros over what is left of a frame; how many bytes that were.
