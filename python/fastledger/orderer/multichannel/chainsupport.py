@@ -308,6 +308,10 @@ class ChainSupport:
         self._slot.chain.start()
         self.changed()
 
+    async def resign(self) -> None:
+        """Let others do what they wait for this orderer to do, because it is about to end."""
+        await self._slot.chain.resign()
+
     async def halt(self) -> None:
         """Take no more messages, write what was taken, close the block files."""
         self._writes.give_up()

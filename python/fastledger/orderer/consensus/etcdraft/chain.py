@@ -71,7 +71,6 @@ class RaftChain:
         open_log: Callable[[], RaftNode],
         member: int,
         membership: Membership,
-        applied: int,
         options: RaftOptions,
         comm: ClusterComm,
         puller: Puller,
@@ -87,7 +86,6 @@ class RaftChain:
             open_log: Opens the raft log, or begins it.
             member: This consenter's raft id.
             membership: All consenters.
-            applied: Place of the last block in the log.
             options: How fast all goes.
             comm: The streams to the others.
             puller: Gets blocks that a leader does not send any more.
@@ -106,7 +104,7 @@ class RaftChain:
         self._ticks = 0
         self._metrics = RaftMetrics(support.channel_id)
         self._roster = Roster(support, member, comm, self._not_reached, self._metrics)
-        self._applier = Applier(support, membership, applied, puller.pull, self, self._metrics)
+        self._applier = Applier(support, membership, puller.pull, self, self._metrics)
         self._rejoining = Rejoining(
             support, puller, self._retire, self._is_named, pause_s=CHECK_S, clock=clock
         )
@@ -165,6 +163,16 @@ class RaftChain:
         self._roster.meet(self._applier.membership)
         _logger.info("%s Starting Raft node, at block [%d]", self._name, self._support.height - 1)
         self._driver.start()
+
+    async def resign(self) -> None:
+        """Hand leadership to another consenter, within an election timeout, if there is one."""
+        if self._watch.leader != self._member or len(self._tracker.active) < 2:
+            return
+        try:
+            async with asyncio.timeout(self._options.election_timeout_s):
+                await self._hand_over()
+        except (ChainHalted, TimeoutError):
+            _logger.warning("%s ends as the leader: no other consenter took over", self._name)
 
     async def halt(self) -> None:
         """Take no more messages, and return when the blocks that were agreed on are durable."""
@@ -246,16 +254,18 @@ class RaftChain:
         is_gone = self._member not in transition.membership.consenters
         if is_gone or transition.rotated == self._member:
             _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
-            node = self._own()
-            await self._leading.finish()
-            try:
-                await abdicate(
-                    node, self._watch, self._driver.wake, self._options.election_timeout_s
-                )
-            finally:
-                self._leading.stay()
+            await self._hand_over()
             raise ChainHalted(NO_LEADER)
         await self._leading.configure(envelope, sequence)
+
+    async def _hand_over(self) -> None:
+        """Have what was taken agreed on, and another lead; raises ChainHalted where none does."""
+        node = self._own()
+        try:
+            await self._leading.finish()
+            await abdicate(node, self._watch, self._driver.wake, self._options.election_timeout_s)
+        finally:
+            self._leading.stay()
 
     # Messages of raft.
 
