@@ -11,6 +11,7 @@ taken and not proposed when it dies is lost. So those are counted; each message 
 
 import asyncio
 import itertools
+from collections.abc import Iterable
 from contextlib import suppress
 
 import grpc.aio
@@ -106,12 +107,14 @@ class Chains:
             for reader in readers:
                 reader.cancel()
 
-    async def until_all_have(self, content: bytes, seconds: float) -> None:
-        """Wait until every orderer has the block with a message."""
-        await until(
-            lambda: content in self.ordered and min(self.heights.values()) > self.ordered[content],
-            seconds,
-        )
+    async def until_have(self, content: bytes, numbers: Iterable[int], seconds: float) -> None:
+        """Wait until orderers have the block with a message."""
+
+        def is_there() -> bool:
+            block = self.ordered.get(content)
+            return block is not None and all(self.heights[one] > block for one in numbers)
+
+        await until(is_there, seconds)
 
     def _are_at_least(self, wanted: dict[int, int]) -> bool:
         return all(self.heights[number] >= height for number, height in wanted.items())

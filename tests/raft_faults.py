@@ -27,34 +27,34 @@ class Trial:
         self.chains = Chains(orderers)
         self.senders = Senders(orderers, 0.03)
         self.done: Counter[str] = Counter()
-        self.markers: set[bytes] = set()
 
     @asynccontextmanager
-    async def under_load(self) -> AsyncIterator[None]:
-        """Send and read at every orderer; whoever reads what must not be ends it."""
+    async def reading(self, *, load: bool = False) -> AsyncIterator[None]:
+        """Read at every orderer, and send there; whoever reads what must not be ends it."""
+        works = (self.chains.read, self.senders.send) if load else (self.chains.read,)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work(number))
                 for number in self.orderers.numbers
-                for work in (self.senders.send, self.chains.read)
+                for work in works
             ]
             yield
             for task in tasks:
                 task.cancel()
 
-    async def all_go_on(self) -> None:
-        """Find that a new message reaches everybody.
+    async def all_go_on(self, *numbers: int) -> None:
+        """Find that a new message reaches everybody, or some orderers.
 
         One that is handed to a leader who does not know yet that it leads no more may be lost
         though it was acknowledged; so there are more of them.
         """
         async with asyncio.timeout(LOST_S):
             while True:
-                marker = b"marker %d" % len(self.markers)
-                self.markers.add(marker)
-                await self.orderers.order(marker)
+                marker = await self.orderers.order(b"marker")
                 with suppress(TimeoutError):
-                    await self.chains.until_all_have(marker, PATIENCE_S)
+                    await self.chains.until_have(
+                        marker, numbers or self.orderers.numbers, PATIENCE_S
+                    )
                     return
 
     async def settle(self) -> str:
@@ -62,7 +62,7 @@ class Trial:
         await self.chains.reread()
         ordered = set(self.chains.ordered)
         senders = self.senders
-        assert ordered <= senders.sent | self.markers
+        assert ordered <= senders.sent | self.orderers.sent
         lost = len(senders.acknowledged - ordered)
         return (
             f"{dict(self.done)}; {len(self.chains.hashes)} blocks, equal at "
@@ -84,6 +84,14 @@ class Trial:
         else:
             await self.moment()
         await orderers.start(*victims)
+
+    async def stop_leader(self) -> None:
+        """End the leader as operators do; start it when the others have gone on."""
+        victim = await self.orderers.leader()
+        await self.moment()
+        await self.orderers.terminate(victim)
+        await self.senders.acknowledge(SERVED)
+        await self.orderers.start(victim)
 
     async def suspend(self, *victims: int) -> None:
         """Have orderers stand still until the others have gone on, if they can."""

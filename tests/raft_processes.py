@@ -16,7 +16,7 @@ from fastledger.network.deployment import join_orderer
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 from raft_network import RaftNetwork
-from waiting import until
+from waiting import elapse, until
 
 ANSWER_S = 20.0
 """An orderer answers a message after 10 s at the latest; one that is suspended does not."""
@@ -30,6 +30,8 @@ class RaftProcesses:
         self.plan = network.plan
         self.running: dict[int, ordering.OrdererProcess] = {}
         self.suspended: set[int] = set()
+        self.sent: set[bytes] = set()
+        """What `order` has sent."""
         self._tls = ClientTls((self.plan.orderer.identity / "tls" / "ca.crt").read_bytes())
 
     @property
@@ -59,11 +61,11 @@ class RaftProcesses:
 
     def kill(self, *numbers: int) -> None:
         """End orderers at once, as a power switch would."""
-        for number in numbers:
-            self.running[number].send(signal.SIGKILL)
-        for number in numbers:
+        processes = {number: self.running.pop(number) for number in numbers}
+        for process in processes.values():
+            process.send(signal.SIGKILL)
+        for number, process in processes.items():
             self.suspended.discard(number)
-            process = self.running.pop(number)
             process.kill()
             self._keep_log(number, process)
 
@@ -77,15 +79,18 @@ class RaftProcesses:
             self.running[number].send(signal.SIGCONT)
             self.suspended.discard(number)
 
-    def terminate(self) -> None:
-        """Ask all to end, as an operator does."""
-        self.resume()
-        for process in self.running.values():
-            process.send(signal.SIGTERM)
-        while self.running:
-            number, process = self.running.popitem()
-            assert process.terminate() == 0
+    async def terminate(self, *numbers: int) -> None:
+        """Ask orderers to end, as an operator does."""
+        processes = [self.running[number] for number in numbers]
+        codes = await asyncio.gather(*(asyncio.to_thread(one.terminate) for one in processes))
+        for number, process in zip(numbers, processes, strict=True):
             self._keep_log(number, process)
+            del self.running[number]
+        assert not any(codes)
+
+    def end(self) -> None:
+        """Leave nothing that runs."""
+        self.kill(*self.running)
 
     def _keep_log(self, number: int, process: ordering.OrdererProcess) -> None:
         with self.log(number).open("a", encoding="utf-8") as file:
@@ -129,14 +134,17 @@ class RaftProcesses:
             return None
         return None if encoded is grpc.aio.EOF else BroadcastResponse.FromString(encoded)
 
-    async def order(self, content: bytes) -> None:
-        """Send one message to any orderer that takes it."""
+    async def order(self, content: bytes) -> bytes:
+        """Send a message to any orderer that takes it; return it as it was taken.
 
-        async def is_taken() -> bool:
+        What is refused, or not answered, may be ordered nevertheless. So it is another message each
+        time.
+        """
+        while True:
             for number in set(self.running) - self.suspended:
-                response = await self.broadcast(number, content)
+                message = b"%s (%d)" % (content, len(self.sent))
+                self.sent.add(message)
+                response = await self.broadcast(number, message)
                 if response is not None and response.status == Status.SUCCESS:
-                    return True
-            return False
-
-        await until(is_taken)
+                    return message
+            await elapse(0.05, "nobody takes it yet")

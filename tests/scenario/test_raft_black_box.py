@@ -35,15 +35,16 @@ async def black_box(folder: Path, port_base: int, orderers: int, seconds: float)
         try:
             await processes.start(*processes.numbers)
             await processes.join()
-            async with trial.under_load():
+            async with trial.reading(load=True):
                 await trial.all_go_on()
                 weather = Weather(trial, links)
                 end = time.monotonic() + seconds
                 while time.monotonic() < end:
                     await weather.storm()
             print(await trial.settle())
+            await processes.terminate(*processes.numbers)
         finally:
-            processes.terminate()
+            processes.end()
 
 
 def _genesis_with_links(network: RaftNetwork, links: Links) -> bytes:

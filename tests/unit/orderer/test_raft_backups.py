@@ -126,3 +126,50 @@ def test_blocks_that_are_older_than_the_log_come_again(tmp_path: Path) -> None:
             network.check_equal()
 
     asyncio.run(story())
+
+
+async def wipe(network: RaftNetwork) -> tuple[int, int, int]:
+    """Take a follower's whole disk; return the leader, it, and the third."""
+    leader = await network.leader()
+    await network.order(leader, b"first")
+    await network.level(2)
+    wiped, other = sorted({1, 2, 3} - {leader})
+    await network.stop(wiped)
+    shutil.rmtree(data(network, wiped))
+    return leader, wiped, other
+
+
+def test_one_whose_whole_disk_is_lost_is_told_by_the_leader_who_relies_on_it(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        network = RaftNetwork(tmp_path / "network", 7700)
+        async with running(network):
+            leader, wiped, other = await wipe(network)
+            await network.start(wiped)
+            await until(lambda: network.standing(wiped) == FAILED)
+            assert "the log was lost or replaced" in str(network[wiped].failure)
+            await network.order(leader, b"second")
+            await until(lambda: b"second" in network.contents(other))
+
+    asyncio.run(story())
+
+
+def test_one_whose_whole_disk_is_lost_is_a_joiner_to_a_leader_elected_since(
+    tmp_path: Path,
+) -> None:
+    """Nobody can tell it from a consenter that joins late, as it is named by the first block."""
+
+    async def story() -> None:
+        network = RaftNetwork(tmp_path / "network", 7720)
+        async with running(network):
+            leader, wiped, other = await wipe(network)
+            await network.stop(leader)
+            await network.start(leader)
+            await network.leader()
+            await network.order(other, b"second")
+            await network.start(wiped)
+            await network.level(3)
+            network.check_equal()
+
+    asyncio.run(story())
