@@ -35,7 +35,9 @@ class Senders:
     """One client of each orderer, which goes on sending whatever comes of it."""
 
     def __init__(self, orderers: RaftProcesses, pause_s: float) -> None:
-        self.acknowledged: set[bytes] = set()
+        self.acknowledged: dict[bytes, str] = {}
+        """What was taken, and what happened then."""
+        self.happening = "nothing"
         self.refused: set[bytes] = set()
         self.sent: set[bytes] = set()
         self._orderers = orderers
@@ -66,7 +68,7 @@ class Senders:
             if BroadcastResponse.FromString(encoded).status != Status.SUCCESS:
                 self.refused.add(content)
                 return
-            self.acknowledged.add(content)
+            self.acknowledged[content] = self.happening
             await elapse(self._pause_s, "clients do other things, too")
 
     async def acknowledge(self, more: int) -> None:

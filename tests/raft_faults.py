@@ -63,13 +63,15 @@ class Trial:
         ordered = set(self.chains.ordered)
         senders = self.senders
         assert ordered <= senders.sent | self.orderers.sent
-        lost = len(senders.acknowledged - ordered)
+        lost = Counter(
+            during for content, during in senders.acknowledged.items() if content not in ordered
+        )
         return (
             f"{dict(self.done)}; {len(self.chains.hashes)} blocks, equal at "
             f"{len(self.chains.heights)} orderers; {len(senders.sent)} messages sent, "
-            f"{len(senders.acknowledged)} acknowledged, of which {lost} were not ordered, "
-            f"{len(senders.refused)} refused, of which {len(senders.refused & ordered)} were "
-            f"ordered; {len(ordered)} ordered, none twice"
+            f"{len(senders.acknowledged)} acknowledged, of which {lost.total()} were not ordered "
+            f"{dict(lost)}, {len(senders.refused)} refused, of which "
+            f"{len(senders.refused & ordered)} were ordered; {len(ordered)} ordered, none twice"
         )
 
     # Kills, of which each is counted as one whatever the number of orderers.
@@ -137,6 +139,7 @@ class Trial:
     async def suffer(self, fault: Callable[[], Awaitable[None]], name: str) -> None:
         """Bring a fault about, and find that all go on after it."""
         await self.senders.acknowledge(SERVED)
+        self.senders.happening = name
         await fault()
         self.done[name] += 1
         await self.all_go_on()
@@ -164,12 +167,14 @@ class Weather:
     async def storm(self) -> None:
         """One to three faults at once, for a while; then all is healed, and all go on."""
         trial, orderers = self._trial, self._trial.orderers
+        trial.senders.happening = "storms"
         for _ in range(trial.random.randint(1, 3)):
             name = trial.random.choice(list(self._kinds))
             self._kinds[name]()
             trial.done[name] += 1
             await trial.moment(2)
         await trial.moment(3)
+        trial.senders.happening = "healing"
         self._links.heal()
         orderers.resume()
         await orderers.start(*(set(orderers.numbers) - set(orderers.running)))

@@ -30,8 +30,8 @@ from fastledger.orderer.consensus.etcdraft.beginning import (
     last_kept,
 )
 from fastledger.orderer.consensus.etcdraft.chain import RaftChain
-from fastledger.orderer.consensus.etcdraft.lognotes import LogNote, LogNotes
 from fastledger.orderer.consensus.etcdraft.logage import check_age
+from fastledger.orderer.consensus.etcdraft.lognotes import LogNote, LogNotes
 from fastledger.orderer.consensus.etcdraft.membership import (
     Membership,
     consenters_of,
