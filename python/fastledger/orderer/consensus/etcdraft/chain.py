@@ -284,7 +284,7 @@ class RaftChain:
                 self._name,
                 to,
             )
-            self._rejoining.doubt()
+            self._rejoining.doubt(is_spoken_to=True)
             return
         if speaker != sender:
             raise InputError(f"consenter {sender} sent a message of {speaker}")
