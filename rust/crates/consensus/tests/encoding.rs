@@ -8,7 +8,7 @@ use std::fs;
 
 use bytes::Bytes;
 use fastledger_consensus::{ConfChange, ConfChangeKind, Message};
-use fastledger_wire::protobuf::{DecodeError, Message as _};
+use fastledger_wire::protobuf::DecodeError;
 use fastledger_wire::raftpb;
 
 fn hex(bytes: &[u8]) -> String {
