@@ -109,14 +109,14 @@ class Chains:
             for reader in readers:
                 reader.cancel()
 
-    async def until_have(self, content: bytes, numbers: Iterable[int], seconds: float) -> None:
+    async def until_have(self, content: bytes, numbers: Iterable[int]) -> None:
         """Wait until orderers have the block with a message."""
 
         def is_there() -> bool:
             block = self.ordered.get(content)
             return block is not None and all(self.heights[one] > block for one in numbers)
 
-        await until(is_there, seconds)
+        await until(is_there, LOST_S)
 
     def _are_at_least(self, wanted: dict[int, int]) -> bool:
         return all(self.heights[number] >= height for number, height in wanted.items())

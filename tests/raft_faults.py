@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from links import Links
 from raft_clients import LOST_S, Chains, Senders
 from raft_processes import RaftProcesses
-from waiting import elapse
+from waiting import elapse, until
 
 PATIENCE_S = 5.0
 
@@ -25,7 +25,7 @@ class Trial:
         self.orderers = orderers
         self.random = random_source
         self.chains = Chains(orderers)
-        self.senders = Senders(orderers, 0.03)
+        self.senders = Senders(orderers, 0.01 * len(orderers.numbers))
         self.done: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -52,10 +52,9 @@ class Trial:
             while True:
                 marker = await self.orderers.order(b"marker")
                 with suppress(TimeoutError):
-                    await self.chains.until_have(
-                        marker, numbers or self.orderers.numbers, PATIENCE_S
-                    )
-                    return
+                    await until(lambda: marker in self.chains.ordered, PATIENCE_S)  # noqa: B023
+                    break
+        await self.chains.until_have(marker, numbers or self.orderers.numbers)
 
     async def settle(self) -> str:
         """Read all again, find that nothing is there that nobody sent, and tell the figures."""

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastledger_consensus::{
-    ConfChange, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot,
-};
+use fastledger_consensus::{ConfChange, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot};
 use fastledger_raftlog::{Batch, CATCH_UP_ENTRIES, LogError, RaftLog};
 
 use crate::chain::{Block, Chain};
