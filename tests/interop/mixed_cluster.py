@@ -123,9 +123,7 @@ class Cluster:
                 metrics = answer.read().decode()
         except OSError:
             return None
-        found = re.search(
-            rf'^{name}{{channel="{self.plan.channel}"}} (.+)$', metrics, re.MULTILINE
-        )
+        found = re.search(rf'^{name}{{channel="{self.plan.channel}"}} (.+)$', metrics, re.MULTILINE)
         return int(float(found[1])) if found else None
 
     async def leader(self) -> Node:
@@ -174,7 +172,10 @@ class Cluster:
             leader = await self.leader()
             kind = self.kind(leader)
             way = min(WAYS, key=lambda way: fallen[kind, way.name])
-            self.nodes.signal(leader, way)
+            if way == signal.SIGKILL:
+                self.nodes.kill(leader)
+            else:
+                self.nodes.signal(leader, way)
             fallen[kind, way.name] += 1
             others = [node for node in self.members if node is not leader]
             await self.order(b"without %d" % number, *others)

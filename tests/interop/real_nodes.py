@@ -155,7 +155,6 @@ class Nodes:
         for node in nodes:
             self.kill(node)
         for node in nodes:
-            self._until_down(node)
             self._start(node)
         for node in nodes:
             self._until_up(node)
@@ -166,6 +165,8 @@ class Nodes:
     def kill(self, node: Node) -> None:
         """End a node as a power switch would."""
         self.signal(node, signal.SIGKILL)
+        # A process that is killed closes its sockets a moment after its state says so.
+        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
 
     def signal(self, node: Node, number: signal.Signals) -> None:
         """Send a node a signal."""
@@ -210,10 +211,6 @@ class Nodes:
             env["CORE_PEER_GOSSIP_BOOTSTRAP"] = ""
             command = [str(fabric_tool("peer", version)), "node", "start"]
         processes.launch(node.folder, command, {"FABRIC_CFG_PATH": str(node.folder)} | env)
-
-    def _until_down(self, node: Node) -> None:
-        # A process that is killed closes its sockets a moment after its state says so.
-        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
