@@ -57,7 +57,7 @@ class Delivered:
     """What a node has delivered so far."""
 
     blocks: list[Block] = field(default_factory=list)
-    names: set[bytes] = field(default_factory=set)
+    contents: set[bytes] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -224,12 +224,14 @@ class Cluster:
         That one was taken says little: whoever took it may be about to lose its part.
         """
         choice = itertools.cycle(nodes)
-        number = itertools.count()
+        sent: set[bytes] = set()
 
         async def is_there() -> bool:
-            await self.send(next(choice), b"%s/%d" % (name, next(number)))
+            content = b"%s/%d" % (name, next(self._sent))
+            sent.add(content)
+            await self.send(next(choice), content)
             await elapse(0.3, "a block takes a batch timeout, and a round of messages")
-            return name in (await self.delivered(nodes[0])).names
+            return bool(sent & (await self.delivered(nodes[0])).contents)
 
         await until(is_there, PATIENCE_S)
 
@@ -300,7 +302,7 @@ class Cluster:
                     for number in range(len(known.blocks), newest.header.number + 1):
                         block = await stream.get(specified(number))
                         known.blocks.append(block)
-                        known.names |= {one.partition(b"/")[0] for one in contents_of([block])}
+                        known.contents.update(contents_of([block]))
                 finally:
                     stream.close()
         return known

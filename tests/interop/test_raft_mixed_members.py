@@ -49,6 +49,7 @@ class Story:
         await self.rotated(await self.leader())
         await self.removed(await self.leader())
         await self.removed(await self.follower({"ours": "real", "real": "ours"}[self.kind]))
+        await asyncio.to_thread(self.cluster.level, self.cluster.plan.all_orderers)
 
     async def leader(self) -> Node:
         return await self.cluster.led_by(self.kind)
