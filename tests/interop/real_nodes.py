@@ -68,7 +68,10 @@ def clean_environment() -> dict[str, str]:
 
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that nobody has just now."""
-    for first in range(21_000, 32_000, count):
+    places = range(21_000, 32_000, count)
+    # Two runs at a time should not look for them at the same place.
+    start = os.getpid() % len(places)
+    for first in (*places[start:], *places[:start]):
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise AssertionError(f"there are no {count} free ports in a row")
