@@ -71,12 +71,19 @@ class Falls:
 class Cluster:
     """The nodes, their administrators and a client; messages are `name/number` or a number."""
 
-    def __init__(self, nodes: Nodes, members: Sequence[Node] = ()) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        members: Sequence[Node] = (),
+        message_type: int = HeaderType.ENDORSER_TRANSACTION,
+    ) -> None:
         self.nodes = nodes
+        self._type = message_type
         self.plan = nodes.plan
         self.members = list(members or self.plan.all_orderers)
+        self.sent: set[bytes] = set()
         self.taken: set[bytes] = set()
-        self._sent = itertools.count()
+        self._numbers = itertools.count()
         self._delivered: defaultdict[str, Delivered] = defaultdict(Delivered)
         self.admins = [
             SigningIdentity.load(Path(msp), mspid)
@@ -195,12 +202,11 @@ class Cluster:
         return Target(node.address, ClientTls(node.tls_root.read_bytes()))
 
     def message(self, content: bytes) -> Envelope:
-        return signed_envelope(
-            HeaderType.ENDORSER_TRANSACTION, self.plan.channel, content, self.client
-        )
+        return signed_envelope(self._type, self.plan.channel, content, self.client)
 
     async def send(self, node: Node, content: bytes) -> bool:
         """Send a message, once; whether it was taken."""
+        self.sent.add(content)
         if await self.hand(node, self.message(content)) == "":
             self.taken.add(content)
             return True
@@ -227,7 +233,7 @@ class Cluster:
         sent: set[bytes] = set()
 
         async def is_there() -> bool:
-            content = b"%s/%d" % (name, next(self._sent))
+            content = b"%s/%d" % (name, next(self._numbers))
             sent.add(content)
             await self.send(next(choice), content)
             await elapse(0.3, "a block takes a batch timeout, and a round of messages")
@@ -238,7 +244,7 @@ class Cluster:
     async def fill(self, node: Node, size: int, count: int) -> None:
         """Have a node take so many messages of a size."""
         for _ in range(count):
-            content = b"%d/" % next(self._sent)
+            content = b"%d/" % next(self._numbers)
             await until(lambda content=content: self.send(node, content + b"." * size), PATIENCE_S)
 
     async def config_block(self, node: Node) -> Block:
@@ -283,7 +289,7 @@ class Cluster:
 
     async def _flood(self, node: Node) -> None:
         while True:
-            await self.send(node, b"%d" % next(self._sent))
+            await self.send(node, b"%d" % next(self._numbers))
             await elapse(0.05, "the chains are read again and again, and must not become long")
 
     # Blocks.
@@ -302,7 +308,7 @@ class Cluster:
                     for number in range(len(known.blocks), newest.header.number + 1):
                         block = await stream.get(specified(number))
                         known.blocks.append(block)
-                        known.contents.update(contents_of([block]))
+                        known.contents.update(contents_of([block], self._type))
                 finally:
                     stream.close()
         return known
@@ -344,8 +350,8 @@ class Cluster:
                 number = block.header.number
                 assert header_hash(block.header) == hashes[number], (name, number)
                 assert block.data == chain[number].data, (name, number)
-        contents = contents_of(chain)
-        counts = Counter(contents)
+        contents = contents_of(chain, self._type)
+        counts = Counter(content for content in contents if content in self.sent)
         assert max(counts.values()) == 1, counts.most_common(3)
         ordered = len(self.taken & set(contents))
         print(
