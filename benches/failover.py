@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long nothing is ordered after the leader of a Raft cluster is killed, or suspended.
+"""How long nothing is ordered after the leader of a Raft cluster ends, is killed, or suspended.
 
 ::
 
@@ -107,7 +107,7 @@ async def run(orderers: int, times: int) -> None:
         )
         plan = await lifetime.up(plan, lambda _: None)
         try:
-            for number in (signal.SIGKILL, signal.SIGSTOP):
+            for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):
                 took = [await outage(plan, f"{number.name}-{n}", number) for n in range(times)]
                 shown = " ".join(f"{1000 * seconds:.0f}" for seconds in took)
                 median = 1000 * statistics.median(took)

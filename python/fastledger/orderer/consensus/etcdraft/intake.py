@@ -10,6 +10,7 @@
 A configuration that takes the leader out, or renews its certificate, is the next leader's to write.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from fastledger._core import RaftNode
@@ -28,7 +29,6 @@ from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitti
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
 
 _logger = log.get("orderer.consensus.etcdraft")
@@ -94,7 +94,7 @@ class Intake:
             message = OrdererMessage.parse(encoded)
             if message.channel_id != self._support.channel_id:
                 raise InputError(f"it is for channel {message.channel_id}")
-            if message.type == HeaderType.CONFIG:
+            if message.configures:
                 await self.configure(encoded, sequence)
             else:
                 await self.order(Message(encoded, message.size), sequence)
@@ -114,6 +114,16 @@ class Intake:
                 "will result in quorum loss"
             )
 
+    async def resign(self) -> None:
+        """Hand leadership to another consenter, within an election timeout, if there is one."""
+        if self._watch.leader != self._node.member or len(self._tracker.active) < 2:
+            return
+        try:
+            async with asyncio.timeout(self._election_timeout_s):
+                await self._hand_over()
+        except (ChainHalted, TimeoutError):
+            _logger.warning("%s ends as the leader: no other consenter took over", self._name)
+
     async def _take_config(self, envelope: bytes, sequence: int) -> None:
         """Have a configuration agreed on; one that concerns the leader is the next leader's."""
         if sequence < self._support.sequence:
@@ -122,10 +132,14 @@ class Intake:
         member = self._node.member
         if member not in transition.membership.consenters or transition.rotated == member:
             _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
-            await self._leading.finish()
-            try:
-                await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
-            finally:
-                self._leading.stay()
+            await self._hand_over()
             raise ChainHalted(NO_LEADER)
         await self._leading.configure(envelope, sequence)
+
+    async def _hand_over(self) -> None:
+        """Have what was taken agreed on, and another lead; raises ChainHalted where none does."""
+        try:
+            await self._leading.finish()
+            await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
+        finally:
+            self._leading.stay()

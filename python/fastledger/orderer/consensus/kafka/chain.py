@@ -107,6 +107,9 @@ class KafkaChain:
         """Connect, and make blocks of what the topic has."""
         self._running = asyncio.get_running_loop().create_task(self._run())
 
+    async def resign(self) -> None:
+        """Do nothing: no orderer leads."""
+
     async def halt(self) -> None:
         """Take no more messages; what is pending stays in the topic."""
         self._halted = True

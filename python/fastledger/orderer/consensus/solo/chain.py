@@ -84,6 +84,9 @@ class SoloChain:
         self._log.begin()
         self._batcher.open()
 
+    async def resign(self) -> None:
+        """Do nothing: there is nobody else."""
+
     async def halt(self) -> None:
         """Take no more messages, and write what was taken."""
         if self._batcher.is_open:
