@@ -272,7 +272,12 @@ impl Log {
 
     /// Whether a change of members is committed and not applied.
     pub(crate) fn has_unapplied_conf_change(&self) -> bool {
-        let first = (self.applied + 1).max(self.first_index());
+        self.has_conf_change_behind(self.applied)
+    }
+
+    /// Whether a change of members is committed behind an entry.
+    pub(crate) fn has_conf_change_behind(&self, index: u64) -> bool {
+        let first = (index + 1).max(self.first_index());
         first <= self.committed
             && self
                 .entries

@@ -3,11 +3,11 @@
 
 ::
 
-    order, configure, step ──► Submitting ──► Leading ── proposals ──┐
-                                   │                                 ▼
-                                   └──► another that leads         Driver ──► Applier ──► the ledger
-                                                                   ▲    │
-    step ───────────────────────── messages of raft ───────────────┘    └──► messages to the others
+    order, configure ──► Intake ──► Leading ── proposals ──┐
+                          ▲  └──► another that leads       ▼
+    step ─────────────────┤                              Driver ──► Applier ──► the ledger
+                          ▼                              ▲    │
+                       Speaking ── messages of raft ─────┘    └──► Leadership, Speaking
 
 A block's place in the log stands in it, so that the log may be applied again after a crash.
 """
@@ -15,12 +15,10 @@ A block's place in the log stands in it, so that the log may be applied again af
 import asyncio
 from collections.abc import Callable
 
-from google.protobuf.message import DecodeError
-
-from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot, raft_route
+from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError, InputError, LedgerCorrupted, ProposalDropped
+from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.cluster import ClusterComm
 from fastledger.orderer.consensus.chain import (
@@ -31,27 +29,21 @@ from fastledger.orderer.consensus.chain import (
     Status,
 )
 from fastledger.orderer.consensus.clock import LOOP, Clock
-from fastledger.orderer.consensus.etcdraft.abdication import abdicate
 from fastledger.orderer.consensus.etcdraft.applying import Applier
 from fastledger.orderer.consensus.etcdraft.driver import Driver
+from fastledger.orderer.consensus.etcdraft.intake import Intake
+from fastledger.orderer.consensus.etcdraft.leadership import Leadership
 from fastledger.orderer.consensus.etcdraft.leaderwatch import LeaderWatch
 from fastledger.orderer.consensus.etcdraft.leading import Leading
-from fastledger.orderer.consensus.etcdraft.membership import (
-    ConfChange,
-    Membership,
-    Transition,
-    consenters_of,
-    following_membership,
-)
+from fastledger.orderer.consensus.etcdraft.membership import Membership, Transition
 from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
 from fastledger.orderer.consensus.etcdraft.options import RaftOptions
 from fastledger.orderer.consensus.etcdraft.rejoining import Puller, Rejoining
-from fastledger.orderer.consensus.etcdraft.roster import Roster, open_change
-from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitting
+from fastledger.orderer.consensus.etcdraft.roster import Roster
+from fastledger.orderer.consensus.etcdraft.speaking import Speaking
+from fastledger.orderer.consensus.etcdraft.submitting import Submitting
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
-from fastledger.orderer.errors import Rejected
-from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest, SubmitRequest
+from fastledger.protos.orderer.cluster_pb2 import StepRequest
 
 CHECK_S = 10.0
 """Between two times that others are asked whether this node still is a consenter."""
@@ -102,7 +94,6 @@ class RaftChain:
         self._clock = clock
         self._eviction_suspicion_s = eviction_suspicion_s
         self._campaigns = campaigns
-        self._ticks = 0
         self._metrics = RaftMetrics(support.channel_id)
         self._roster = Roster(support, member, comm, self._not_reached, self._metrics)
         self._applier = Applier(support, membership, applied, puller.pull, self, self._metrics)
@@ -146,7 +137,7 @@ class RaftChain:
             clock=self._clock,
         )
         self._tracker = Tracker(node, self._metrics)
-        self._submitting = Submitting(
+        submitting = Submitting(
             self._support.channel_id,
             self._member,
             self._leading,
@@ -156,6 +147,38 @@ class RaftChain:
             self._options,
             self._metrics,
             self._clock,
+        )
+        self._intake = Intake(
+            self._support,
+            node,
+            self._applier,
+            self._watch,
+            self._leading,
+            submitting,
+            self._tracker,
+            self._driver.wake,
+            self._metrics,
+            election_timeout_s=self._options.election_timeout_s,
+        )
+        self._speaking = Speaking(
+            self._support.channel_id,
+            node,
+            self._comm,
+            self._watch,
+            self._tracker,
+            self._rejoining,
+            self._driver.wake,
+        )
+        self._leadership = Leadership(
+            self._support,
+            node,
+            self._applier,
+            self._watch,
+            self._leading,
+            self._roster,
+            self._driver.wake,
+            self._metrics,
+            campaigns_every=2 * self._options.heartbeat_tick if self._campaigns else 0,
         )
         self._is_running = True
         self._watch.leaderless_since = self._clock.time()
@@ -179,15 +202,7 @@ class RaftChain:
     def check_update(self, following: Bundle) -> None:
         """Refuse consenters without whom too few of those that are active would be left."""
         self._check_running()
-        values = following.orderer
-        if values is None or values.consensus_type != self._support.orderer.consensus_type:
-            return
-        membership, active = self._applier.membership, self._tracker.active
-        if membership.following(consenters_of(values)).loses_quorum(active):
-            raise InputError(
-                f"{len(active)} out of {len(membership.consenters)} nodes are alive, configuration "
-                "will result in quorum loss"
-            )
+        self._intake.check_update(following)
 
     async def wait_ready(self) -> None:
         """Return while it runs."""
@@ -197,120 +212,33 @@ class RaftChain:
         """Put a message into the leader's pending batch."""
         self._metrics.normal_proposals_received.inc()
         self._check_running()
-        await self._submitting.order(message, sequence)
+        await self._intake.order(message, sequence)
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Have the leader write a configuration."""
         self._metrics.config_proposals_received.inc()
         self._check_running()
-        await self._submit_config(envelope, sequence)
+        await self._intake.configure(envelope, sequence)
 
     async def step(self, sender: int, message: bytes) -> None:
         """Take an encoded ``orderer.StepRequest`` of another consenter."""
         self._check_running()
         request = StepRequest.FromString(message)
         if request.HasField("submit_request"):
-            await self._submitted(request.submit_request)
-        else:
-            self._consensus(sender, request.consensus_request)
-
-    # Messages of clients.
-
-    async def _submitted(self, request: SubmitRequest) -> None:
-        """Take what another consenter hands on; what it is refused for, only the log learns."""
-        encoded = request.payload.SerializeToString()
-        sequence = request.last_validation_seq
-        try:
-            message = OrdererMessage.parse(encoded)
-            if message.channel_id != self._support.channel_id:
-                raise InputError(f"it is for channel {message.channel_id}")
-            if message.configures:
-                await self._submit_config(encoded, sequence)
-            else:
-                await self._submitting.order(Message(encoded, message.size), sequence)
-        except (Rejected, InputError) as error:
-            self._metrics.proposal_failures.inc()
-            _logger.error("%s Failed to order message: %s", self._name, error)
-
-    async def _submit_config(self, envelope: bytes, sequence: int) -> None:
-        take = lambda: self._take_config(envelope, sequence)  # noqa: E731
-        await self._submitting.configure(envelope, sequence, take)
-
-    async def _take_config(self, envelope: bytes, sequence: int) -> None:
-        """Have a configuration agreed on; one that concerns the leader is the next leader's."""
-        if sequence < self._support.sequence:
-            envelope, sequence = self._support.process_config(envelope), self._support.sequence
-        membership = self._applier.membership
-        transition = following_membership(self._support, membership, envelope)
-        is_gone = self._member not in transition.membership.consenters
-        if is_gone or transition.rotated == self._member:
-            _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
-            node = self._own()
-            await self._leading.finish()
-            try:
-                await abdicate(
-                    node, self._watch, self._driver.wake, self._options.election_timeout_s
-                )
-            finally:
-                self._leading.stay()
-            raise ChainHalted(NO_LEADER)
-        await self._leading.configure(envelope, sequence)
-
-    # Messages of raft.
-
-    def _consensus(self, sender: int, request: ConsensusRequest) -> None:
-        node = self._own()
-        try:
-            speaker, to, _, _ = raft_route(request.payload)
-        except InputError as error:
-            raise InputError(
-                f"failed to unmarshal StepRequest payload to Raft Message: {error}"
-            ) from error
-        if to != self._member:
-            _logger.warning(
-                "%s Received msg to %d, my ID is probably wrong due to out of date, cowardly "
-                "halting",
-                self._name,
-                to,
-            )
-            self._rejoining.doubt()
+            await self._intake.handed_on(request.submit_request)
             return
-        if speaker != sender:
-            raise InputError(f"consenter {sender} sent a message of {speaker}")
         try:
-            node.step(request.payload)
-        except InputError as error:
-            raise InputError(f"failed to process Raft Step message: {error}") from error
+            self._speaking.hear(sender, request.consensus_request)
         except LedgerCorrupted as error:
             self.failed(error)
             raise
-        self._driver.wake()
-        if request.metadata and sender == self._watch.leader:
-            try:
-                self._tracker.told(request.metadata)
-            except DecodeError as error:
-                raise InputError(f"failed to unmarshal ClusterMetadata: {error}") from error
-
-    async def _retire(self) -> None:
-        """Take no part in raft any more."""
-        self._leading.lost()
-        self._watch.lost()
-        self._roster.part()
-        self._metrics.is_leader.set(0)
-        self._metrics.active_nodes.set(0)
-        await self._driver.stop()
-        _logger.info("%s Raft node stopped", self._name)
-        self._support.changed()
 
     # What the driver tells.
 
     def ticking(self) -> None:
-        """Look who is there; stand for election where nobody else would yet."""
-        node = self._own()
+        """Look who is there, and for how long nobody has led."""
         self._tracker.ticking()
-        self._ticks += 1
-        if self._campaigns and self._ticks % (2 * self._options.heartbeat_tick) == 0:
-            node.campaign()
+        self._leadership.ticking()
         if not self._watch.leader:
             leaderless_s = self._clock.time() - self._watch.leaderless_since
             if leaderless_s >= self._eviction_suspicion_s:
@@ -318,33 +246,11 @@ class RaftChain:
 
     def send(self, message: RaftMessage) -> bool:
         """Send a message to another consenter."""
-        request = ConsensusRequest(
-            channel=self._support.channel_id,
-            payload=message.payload,
-            metadata=self._tracker.metadata_for(message.to),
-        )
-        return self._comm.send_consensus(message.to, request)
+        return self._speaking.send(message)
 
     def observe(self, ready: RaftReady) -> None:
         """Learn who leads."""
-        watch, leading = self._watch, self._leading
-        before, was_errored = watch.leader, watch.errored
-        watch.observe(ready.leader, ready.state, len(self._applier.membership.consenters))
-        self._metrics.term.set(ready.term)
-        if watch.leader != before:
-            _logger.info("%s Raft leader changed: %d -> %d", self._name, before, watch.leader)
-            self._metrics.leader_changes.inc()
-            self._metrics.leader_id.set(watch.leader)
-            self._metrics.is_leader.set(watch.leader == self._member)
-        term = ready.term if watch.leader == self._member else 0
-        if leading.term and leading.term != term:
-            leading.lost()
-        if term and not leading.term:
-            leading.elected(term)
-        if watch.leader:
-            self._campaigns = False
-        if watch.errored != was_errored:
-            self._support.changed()
+        self._leadership.observe(ready)
 
     async def take_over(self, snapshot: RaftSnapshot) -> None:
         """Come to where a leader's snapshot is."""
@@ -353,11 +259,7 @@ class RaftChain:
     async def apply(self, entry: RaftEntry) -> None:
         """Write an entry's block, or count a consenter in or out."""
         if entry.kind == _CONF_CHANGE_ENTRY:
-            members = self._own().apply_conf_change(entry)
-            _logger.info(
-                "%s Applied config change, current nodes in channel: %s", self._name, members
-            )
-            self._counted(members)
+            self._leadership.count(entry)
         elif entry.kind != _NORMAL_ENTRY:
             raise LedgerCorrupted(f"the raft log has an entry of kind {entry.kind}")
         elif entry.data:
@@ -365,15 +267,8 @@ class RaftChain:
 
     def applied(self) -> None:
         """Go on with what had to wait until all is applied."""
-        node, leading = self._own(), self._leading
-        self._metrics.last_index.set(node.last_index)
-        if leading.term:
-            change = open_change(node, self._applier.membership)
-            if change is not None:
-                self._propose_change(node, change)
-            elif not leading.serves and not leading.is_ending and node.applied == node.last_index:
-                leading.settled()
-                self._watch.tell()
+        self._metrics.last_index.set(self._own().last_index)
+        self._leadership.applied()
         due = self._applier.snapshot_due(self._options.snapshot_interval_bytes)
         if due is not None:
             self._driver.compact(due.index, due.data)
@@ -402,30 +297,18 @@ class RaftChain:
         """Know the consenters anew."""
         self._roster.meet(self._applier.membership)
 
-    # Who is in it.
+    # How it ends, and what others say of it.
 
-    def _counted(self, members: list[int]) -> None:
-        """Know whom raft counts."""
-        if self._member not in members and self._member not in self._applier.membership.consenters:
-            _logger.info("%s This node is being removed from replica set", self._name)
-            self._support.switch_chain()
-            return
-        if set(members) == set(self._applier.membership.consenters):
-            self._leading.changed()
-            self._roster.meet(self._applier.membership)
-
-    def _propose_change(self, node: RaftNode, change: ConfChange) -> None:
-        self._leading.is_changing = True
-        if node.conf_change_pending:
-            return
-        try:
-            node.propose_conf_change(change.kind, change.member)
-        except ProposalDropped as error:
-            _logger.warning(
-                "%s Failed to propose configuration update to Raft node: %s", self._name, error
-            )
-        else:
-            self._driver.wake()
+    async def _retire(self) -> None:
+        """Take no part in raft any more."""
+        self._leading.lost()
+        self._watch.lost()
+        self._roster.part()
+        self._metrics.is_leader.set(0)
+        self._metrics.active_nodes.set(0)
+        await self._driver.stop()
+        _logger.info("%s Raft node stopped", self._name)
+        self._support.changed()
 
     def _is_named(self) -> bool:
         return self._member in self._applier.membership.consenters

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of clients, from Broadcast here or handed on by other consenters.
+
+::
+
+    order, configure ──────────────────┐
+                                       ├──► Submitting ──► another that leads
+    handed_on (a submit request) ──────┘        └────────► Leading
+
+A configuration that takes the leader out, or renews its certificate, is the next leader's to write.
+"""
+
+from collections.abc import Callable
+
+from fastledger._core import RaftNode
+from fastledger.channelconfig import Bundle
+from fastledger.common import log
+from fastledger.common.errors import InputError
+from fastledger.orderer.blockcutter import Message
+from fastledger.orderer.consensus.chain import ChainHalted, ConsenterSupport
+from fastledger.orderer.consensus.etcdraft.abdication import abdicate
+from fastledger.orderer.consensus.etcdraft.applying import Applier
+from fastledger.orderer.consensus.etcdraft.leaderwatch import LeaderWatch
+from fastledger.orderer.consensus.etcdraft.leading import Leading
+from fastledger.orderer.consensus.etcdraft.membership import consenters_of, following_membership
+from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
+from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitting
+from fastledger.orderer.consensus.etcdraft.tracker import Tracker
+from fastledger.orderer.errors import Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
+
+_logger = log.get("orderer.consensus.etcdraft")
+
+
+class Intake:
+    """What one consenter is given to order."""
+
+    def __init__(
+        self,
+        support: ConsenterSupport,
+        node: RaftNode,
+        applier: Applier,
+        watch: LeaderWatch,
+        leading: Leading,
+        submitting: Submitting,
+        tracker: Tracker,
+        wake: Callable[[], None],
+        metrics: RaftMetrics,
+        *,
+        election_timeout_s: float,
+    ) -> None:
+        """Take nothing yet.
+
+        Args:
+            support: The channel.
+            node: Its raft.
+            applier: Knows the consenters.
+            watch: Knows who leads.
+            leading: Orders while this consenter leads.
+            submitting: The way to whoever leads.
+            tracker: Knows which consenters are there.
+            wake: Has the wheel turn.
+            metrics: What is counted.
+            election_timeout_s: How long another may take to become the leader.
+        """
+        self._support = support
+        self._node = node
+        self._applier = applier
+        self._watch = watch
+        self._leading = leading
+        self._submitting = submitting
+        self._tracker = tracker
+        self._wake = wake
+        self._metrics = metrics
+        self._election_timeout_s = election_timeout_s
+        self._name = f"[channel: {support.channel_id}, node: {node.member}]"
+
+    async def order(self, message: Message, sequence: int) -> None:
+        """Put a message into the leader's pending batch."""
+        await self._submitting.order(message, sequence)
+
+    async def configure(self, envelope: bytes, sequence: int) -> None:
+        """Have the leader write a configuration."""
+        take = lambda: self._take_config(envelope, sequence)  # noqa: E731
+        await self._submitting.configure(envelope, sequence, take)
+
+    async def handed_on(self, request: SubmitRequest) -> None:
+        """Take what another consenter hands on; what it is refused for, only the log learns."""
+        encoded = request.payload.SerializeToString()
+        sequence = request.last_validation_seq
+        try:
+            message = OrdererMessage.parse(encoded)
+            if message.channel_id != self._support.channel_id:
+                raise InputError(f"it is for channel {message.channel_id}")
+            if message.configures:
+                await self.configure(encoded, sequence)
+            else:
+                await self.order(Message(encoded, message.size), sequence)
+        except (Rejected, InputError) as error:
+            self._metrics.proposal_failures.inc()
+            _logger.error("%s Failed to order message: %s", self._name, error)
+
+    def check_update(self, following: Bundle) -> None:
+        """Refuse consenters without whom too few of those that are active would be left."""
+        values = following.orderer
+        if values is None or values.consensus_type != self._support.orderer.consensus_type:
+            return
+        membership, active = self._applier.membership, self._tracker.active
+        if membership.following(consenters_of(values)).loses_quorum(active):
+            raise InputError(
+                f"{len(active)} out of {len(membership.consenters)} nodes are alive, configuration "
+                "will result in quorum loss"
+            )
+
+    async def _take_config(self, envelope: bytes, sequence: int) -> None:
+        """Have a configuration agreed on; one that concerns the leader is the next leader's."""
+        if sequence < self._support.sequence:
+            envelope, sequence = self._support.process_config(envelope), self._support.sequence
+        transition = following_membership(self._support, self._applier.membership, envelope)
+        member = self._node.member
+        if member not in transition.membership.consenters or transition.rotated == member:
+            _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
+            await self._leading.finish()
+            try:
+                await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
+            finally:
+                self._leading.stay()
+            raise ChainHalted(NO_LEADER)
+        await self._leading.configure(envelope, sequence)
