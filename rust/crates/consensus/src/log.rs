@@ -139,7 +139,8 @@ impl Log {
         committed: u64,
     ) -> Result<Option<u64>, Contradiction> {
         if !self.matches(previous) {
-            return Ok(None);
+            // A leader has all that is committed: one whose refusal it had to take would be asked again for ever.
+            return if previous.index <= self.committed { Err(Contradiction(previous.index)) } else { Ok(None) };
         }
         let last = previous.index + entries.len() as u64;
         let agrees = |entry: &Entry| self.matches(EntryId { term: entry.term, index: entry.index });

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
 use bytes::Bytes;
-use fastledger_consensus::{ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role};
+use fastledger_consensus::{
+    ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role, StepError,
+};
 
 /// Does all that a member wants done.
 fn work(node: &mut Node) {
@@ -138,4 +140,18 @@ fn an_acknowledgement_of_what_was_never_sent_counts_for_nothing() {
     node.step(answer(MessageKind::AppResp, 3, 99)).unwrap();
     assert_eq!(node.hard_state().commit, 3);
     assert!(node.progress().all(|(id, progress)| id == 1 || progress.matched == 0));
+}
+
+#[test]
+fn a_leader_that_contradicts_what_is_committed_is_not_followed() {
+    let mut node = leader();
+    let follows =
+        |index, log_term| Message { from: 3, to: 1, term: 4, index, log_term, ..Message::new(MessageKind::App) };
+    // Of what is not committed the leader may have another entry.
+    node.step(follows(4, 3)).unwrap();
+    assert_eq!(node.soft_state().role, Role::Follower);
+    // Entry 3 is committed, and of term 1.
+    let refused = node.step(follows(3, 2)).unwrap_err();
+    assert_eq!(refused, StepError::LostEntries { from: 3, relied: 3, last: 5, committed: 3 });
+    node.step(follows(3, 1)).unwrap();
 }

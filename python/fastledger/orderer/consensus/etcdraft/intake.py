@@ -10,6 +10,7 @@
 A configuration that takes the leader out, or renews its certificate, is the next leader's to write.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from fastledger._core import RaftNode
@@ -113,6 +114,16 @@ class Intake:
                 "will result in quorum loss"
             )
 
+    async def resign(self) -> None:
+        """Hand leadership to another consenter, within an election timeout, if there is one."""
+        if self._watch.leader != self._node.member or len(self._tracker.active) < 2:
+            return
+        try:
+            async with asyncio.timeout(self._election_timeout_s):
+                await self._hand_over()
+        except (ChainHalted, TimeoutError):
+            _logger.warning("%s ends as the leader: no other consenter took over", self._name)
+
     async def _take_config(self, envelope: bytes, sequence: int) -> None:
         """Have a configuration agreed on; one that concerns the leader is the next leader's."""
         if sequence < self._support.sequence:
@@ -121,10 +132,14 @@ class Intake:
         member = self._node.member
         if member not in transition.membership.consenters or transition.rotated == member:
             _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
-            await self._leading.finish()
-            try:
-                await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
-            finally:
-                self._leading.stay()
+            await self._hand_over()
             raise ChainHalted(NO_LEADER)
         await self._leading.configure(envelope, sequence)
+
+    async def _hand_over(self) -> None:
+        """Have what was taken agreed on, and another lead; raises ChainHalted where none does."""
+        try:
+            await self._leading.finish()
+            await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
+        finally:
+            self._leading.stay()
