@@ -22,9 +22,9 @@ from fastledger.orderer.consensus.etcdraft.membership import (
     following_membership,
 )
 from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
-from fastledger.orderer.errors import BlockNotNext
+from fastledger.orderer.errors import BlockNotNext, Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import Block
-from fastledger.protoutil.blocks import is_config_block
 from fastledger.protoutil.hashes import header_hash
 
 _logger = log.get("orderer.consensus.etcdraft")
@@ -150,7 +150,7 @@ class Applier:
 
     async def _write(self, block: Block, index: int) -> None:
         number = block.header.number
-        if not is_config_block(block):
+        if not _configures(block):
             self._support.write(block, self.membership.kept(index))
             self._next = max(self._next, number + 1)
             self._told.wrote(number, None)
@@ -163,6 +163,16 @@ class Applier:
         await self._support.write_config(block, self.membership.kept(index))
         self._next = max(self._next, number + 1)
         self._told.wrote(number, transition)
+
+
+def _configures(block: Block) -> bool:
+    """Whether a block changes its channel, or makes another."""
+    if len(block.data.data) != 1:
+        return False
+    try:
+        return OrdererMessage.parse(block.data.data[0]).configures
+    except Rejected:
+        return False
 
 
 def _decoded(encoded: bytes) -> Block:

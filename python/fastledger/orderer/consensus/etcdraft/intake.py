@@ -29,7 +29,6 @@ from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitti
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import HeaderType
 from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
 
 _logger = log.get("orderer.consensus.etcdraft")
@@ -95,7 +94,7 @@ class Intake:
             message = OrdererMessage.parse(encoded)
             if message.channel_id != self._support.channel_id:
                 raise InputError(f"it is for channel {message.channel_id}")
-            if message.type == HeaderType.CONFIG:
+            if message.configures:
                 await self.configure(encoded, sequence)
             else:
                 await self.order(Message(encoded, message.size), sequence)

@@ -183,7 +183,7 @@ class KafkaChain:
             _logger.critical("[channel: %s] makes no more blocks: %s", channel, error)
             self._end = error
             self._maker.stop()
-            self._support.changed()
+            self._support.fail(error)
 
     async def _connect(self) -> None:
         """Open the topic and put a message there, which makes it on a broker that must be used."""

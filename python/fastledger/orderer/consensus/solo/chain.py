@@ -119,8 +119,11 @@ class SoloChain:
         self._support.write(self._support.create_next(batch), self._log.next())
 
     async def _write_config(self, envelope: bytes) -> None:
+        kind = self._support.orderer.consensus_type
         block = self._support.create_next([envelope])
         await self._support.write_config(block, self._log.next_config(envelope))
+        if self._support.orderer.consensus_type != kind:
+            self._support.switch_chain()
 
 
 def consenter() -> Consenter:
