@@ -109,7 +109,7 @@ class RaftProcesses:
             nonlocal found
             nodes = [self.network.node(number) for number in asked]
             places = await places_of(nodes, self.plan.channel)
-            leaders = {place.leader for place in places.values() if isinstance(place, Raft)}
+            leaders = {one.leader for one in places.values() if isinstance(one, Raft)}
             found = leaders.pop() if len(leaders) == 1 and len(places) == len(asked) else 0
             return found in asked
 
