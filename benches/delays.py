@@ -28,6 +28,7 @@ _QUEUE_PACKETS = 1_000_000
 """Room for what is on its way: 10 ms of a loopback device at its fastest."""
 
 _PROBE = ("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
+_RESET = ("tc", "qdisc", "del", "dev", "lo", "root")
 
 
 class Delays(Protocol):
@@ -50,20 +51,25 @@ class Delays(Protocol):
 
 
 def no_netem() -> str:
-    """Go on in a network namespace; say what keeps this machine from it, nothing when inside."""
-    if os.environ.get(_INSIDE):
-        _run("ip", "link", "set", "lo", "up")
-        return ""
+    """Go on in a network namespace, if there can be one; say why netem cannot be used there.
+
+    In a namespace all ports are free, whether or not it can hold anything back.
+    """
     missing = [name for name in ("unshare", "ip", "tc") if shutil.which(name) is None]
     if missing:
         return f"{' and '.join(missing)} not found"
     if os.geteuid():
         return "not run as root"
-    tried = subprocess.run(["unshare", "--net", *_PROBE], capture_output=True, text=True)
-    if tried.returncode:
-        return f"tc qdisc add ... netem: {tried.stderr.strip()}"
-    command = ["unshare", "--net", sys.executable, *sys.orig_argv[1:]]
-    return os.execvpe(command[0], command, os.environ | {_INSIDE: "1"})
+    if not os.environ.get(_INSIDE):
+        tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True)
+        if tried.returncode:
+            return f"unshare --net: {tried.stderr.strip()}"
+        command = ["unshare", "--net", sys.executable, *sys.orig_argv[1:]]
+        os.execvpe(command[0], command, os.environ | {_INSIDE: "1"})
+    _run("ip", "link", "set", "lo", "up")
+    tried = subprocess.run(_PROBE, capture_output=True, text=True)
+    subprocess.run(_RESET, capture_output=True)
+    return f"{' '.join(_PROBE)}: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def between(orderers: Sequence[Node], *, has_netem: bool, any_delay: bool) -> Delays:
@@ -117,7 +123,7 @@ class Netem:
 
     def __exit__(self, *_: object) -> None:
         """Hold nothing back."""
-        subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], capture_output=True)
+        subprocess.run(_RESET, capture_output=True)
 
 
 class Relay:

@@ -110,11 +110,11 @@ class Found:
 
 def main() -> None:
     arguments = _arguments()
-    no_netem = delays.no_netem() if any(arguments.delays) else ""
+    no_netem = delays.no_netem()
     with replay.scratch() as name:
         folder = Path(name)
         found = Found(machine.describe(folder), deliver.no_fabric(), _settings(arguments))
-        if no_netem:
+        if no_netem and any(arguments.delays):
             found.settings["delays"] = f"by a relay of TCP connections, without netem: {no_netem}"
         print("\n".join(f"{what}: {value}" for what, value in found.machine.items()))
         print("\n".join(f"{what}: {value}" for what, value in found.settings.items()))

@@ -80,12 +80,14 @@ __all__ = [
     "log_open",
     "log_take",
     "open_envelope",
+    "open_step_request",
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
     "raft_route",
     "remove_raft_log",
     "response_payload",
+    "submit_request",
     "transaction_id",
     "transaction_ids",
     "transaction_payload",
@@ -598,6 +600,9 @@ class RaftMessage:
     @property
     def payload(self) -> bytes:
         """Encoded raftpb.Message, as etcd 3.5 writes it."""
+
+    def step_request(self, channel: str, metadata: bytes) -> bytes:
+        """Return the message in an encoded orderer.StepRequest."""
 
     @property
     def is_snapshot(self) -> bool:
@@ -1721,6 +1726,16 @@ def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None
 
     None where anything about it is out of the ordinary: it does not decode, or has no headers.
     """
+
+def open_step_request(encoded: bytes) -> tuple[str, bool, int, bytes, bytes] | None:
+    """Takes an orderer.StepRequest apart that is encoded as Fabric encodes it.
+
+    Channel, whether it is a SubmitRequest, the sequence at which that was checked, payload (the
+    encoded envelope, or raftpb.Message), metadata. None where anything is out of the ordinary.
+    """
+
+def submit_request(channel: str, last_validation_seq: int, envelope: bytes) -> bytes:
+    """An encoded orderer.StepRequest with a SubmitRequest; the envelope is encoded, too."""
 
 def raft_route(message: bytes | CoreBytes) -> tuple[int, int, str, int]:
     """From whom, to whom, of which kind and in which term an encoded raftpb.Message is."""

@@ -268,6 +268,13 @@ class Conversing(MessageStream, Call):
             raise asyncio.InvalidStateError("the client has said that it writes no more")
         self._send(self._encode(request) if self._encode else request)
 
+    def write_now(self, request: bytes) -> bool:
+        """Send an encoded message if the call goes on and has room; whether it did."""
+        if self._full is not None or self._status is not None or self._half_closed:
+            return False
+        self._send(request)
+        return True
+
     async def done_writing(self) -> None:
         """Say that there are no more messages."""
         self._half_close()

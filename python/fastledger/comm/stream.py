@@ -13,6 +13,9 @@ MESSAGES_A_TURN = 16
 sends faster than it is answered, or reads as fast as is written, would hold up everybody else. That
 the other end is gone is told in such a pause, too."""
 
+MESSAGES_AT_ONCE = 64
+"""Messages of one stream that are read together, between two pauses."""
+
 
 class MessageStream(ABC):
     """Messages that came and were not read yet, and room to send."""
@@ -78,6 +81,24 @@ class MessageStream(ABC):
         message = self._inbox.popleft()
         self._consumed(len(message))
         return message
+
+    async def _some(self) -> list[bytes]:
+        """Return the next messages, as many as have come, up to a turn's; none at the end."""
+        if self._inbox:
+            await asyncio.sleep(0)
+        while not self._inbox and not self._no_more:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        some = [self._inbox.popleft() for _ in range(min(len(self._inbox), MESSAGES_AT_ONCE))]
+        if some:
+            self._consumed(sum(map(len, some)))
+        return some
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether the next message would be read at once, and an answer has room."""
+        reader = self._reader
+        return reader is not None and not reader.done() and not self._inbox and self._full is None
 
     async def _room(self) -> None:
         """Wait while the other end reads too slowly, and let others have their turn."""

@@ -5,8 +5,9 @@ Each message gets one answer, in order; after one that is not SUCCESS the stream
 that the message is in its chain's hands, not that it is in a block.
 """
 
+import contextlib
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from functools import cache
 
 from fastledger.common import log, metrics
@@ -46,6 +47,34 @@ class BroadcastHandler:
             await answer(response)
             if response is not _SUCCESS:
                 return
+
+    def take(self, encoded: Sequence[bytes]) -> list[bytes | None]:
+        """Take messages of several clients at once, those that can be; the others get no answer.
+
+        They are judged together, and handed on together. What is refused, or has to wait, goes the
+        way of `process`, which says why.
+        """
+        began = time.monotonic()
+        answers: list[bytes | None] = [None] * len(encoded)
+        by_kind: dict[tuple[str, int], list[tuple[int, OrdererMessage]]] = {}
+        for place, one in enumerate(encoded):
+            with contextlib.suppress(Rejected):
+                message = OrdererMessage.parse(one)
+                by_kind.setdefault((message.channel_id, message.type), []).append((place, message))
+        for placed in by_kind.values():
+            try:
+                support, is_update = self._registrar.broadcast_support(placed[0][1])
+                if is_update:
+                    continue
+                taken = support.order_now([message for _, message in placed])
+            except FastledgerError:
+                # There is no such channel, or it is at its end: nothing more comes into a block.
+                continue
+            for (place, message), is_taken in zip(placed, taken, strict=True):
+                if is_taken:
+                    answers[place] = _SUCCESS
+                    _record(_TAKEN, message.channel_id, message.type_name, began)
+        return answers
 
     async def process(self, encoded: bytes, peer: str) -> bytes:
         """Take one encoded envelope, and return the encoded response."""

@@ -13,8 +13,8 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate
-from fastledger.comm import client_certificate
+from fastledger._core import Certificate, open_step_request
+from fastledger.comm import ServerCall, client_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, said_to_others
 from fastledger.orderer.cluster.comm import ClusterComm, NotAuthorized
@@ -24,13 +24,18 @@ from fastledger.protos.orderer.cluster_pb2 import StepRequest
 
 SERVICE = "orderer.Cluster"
 
-_Context = grpc.aio.ServicerContext
-
 _logger = log.get("orderer.common.cluster")
+
+
+OpenedRequest = tuple[str, bool, int, bytes, bytes]
+"""What the core makes of a ``StepRequest``; see `open_step_request`."""
 
 
 class Stepped(Protocol):
     """A channel, as far as requests of others go to it."""
+
+    def step_now(self, sender: int, request: OpenedRequest) -> bool:
+        """Take it if that needs no waiting; whether it was taken."""
 
     async def step(self, sender: int, message: bytes) -> None:
         """Take a request of another consenter."""
@@ -61,17 +66,16 @@ class ClusterService:
         handlers: dict[str, Any] = {"Step": grpc.stream_stream_rpc_method_handler(self._step)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
-    async def _step(
-        self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
-    ) -> None:
+    async def _step(self, _: AsyncIterator[bytes], context: ServerCall) -> None:
         peer = context.peer()
         INGRESS_STREAM_COUNT.inc()
         try:
             shown = _certificate(context)
             check = self._expiration(peer, shown.not_after) if shown else None
             key = shown.public_key if shown else None
-            async for encoded in requests:
-                await self._take(encoded, key, check)
+            while some := await context.read_some():
+                for encoded in some:
+                    await self._take(encoded, key, check)
         except FastledgerError as error:
             _logger.warning("Handling of a request from %s failed: %s", peer, error)
             await context.abort(grpc.StatusCode.UNKNOWN, said_to_others(error))
@@ -79,17 +83,19 @@ class ClusterService:
             INGRESS_STREAM_COUNT.dec()
 
     async def _take(self, encoded: bytes, key: bytes | None, check: ExpirationCheck | None) -> None:
-        channel_id = _target(encoded)
+        opened = open_step_request(encoded)
+        channel_id = opened[0] if opened and opened[0] else _target(encoded)
         sender = self._comm.sender(channel_id, key)
         if check is not None:
             check.warn(channel_id)
         channel = self._channel(channel_id)
         if channel is None:
             raise NotAuthorized(f"channel {channel_id} doesn't exist")
-        await channel.step(sender, encoded)
+        if opened is None or not channel.step_now(sender, opened):
+            await channel.step(sender, encoded)
 
 
-def _certificate(context: "_Context[bytes, bytes]") -> Certificate | None:
+def _certificate(context: ServerCall) -> Certificate | None:
     shown = client_certificate(context)
     return Certificate(ssl.DER_cert_to_PEM_cert(shown).encode("ascii")) if shown else None
 

@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
 
 from fastledger.comm import GrpcChannel
+from fastledger.comm.client_call import Conversing
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed, FastledgerError
 from fastledger.orderer.cluster.metrics import (
@@ -112,9 +113,10 @@ class Stream:
         self._room = asyncio.Event()
         self._writing: _Request | None = None
         self._over: Exception | None = None
+        self._call: Conversing | None = None
         self.connection: GrpcChannel | None = None
         labels = route.address, route.kind, route.channel_id
-        self._length = EGRESS_QUEUE_LENGTH.labels(*labels)
+        EGRESS_QUEUE_LENGTH.labels(*labels).set_function(self._queue.__len__)
         EGRESS_QUEUE_CAPACITY.labels(*labels).set(capacity)
         self._send_time = MSG_SEND_TIME.labels(route.address, route.channel_id)
         self._task = asyncio.get_running_loop().create_task(self._serve())
@@ -152,6 +154,24 @@ class Stream:
         self._put(_Request(request, written))
         await written
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what is sent now is written now: nothing waits before it."""
+        return self._call is not None and self._writing is None and not self._queue
+
+    def write_now(self, requests: Iterable[bytes]) -> int:
+        """Write requests as long as the other end has room; return how many are written."""
+        count, began = 0, time.monotonic()
+        call = self._call
+        if call is None or not self.is_prompt or self._over is not None:
+            return 0
+        for request in requests:
+            if not call.write_now(request):
+                break
+            count += 1
+            self._send_time.observe(time.monotonic() - began)
+        return count
+
     def end(self, reason: Exception) -> None:
         """Send nothing more: what waits is lost."""
         if self._over is not None:
@@ -163,14 +183,12 @@ class Stream:
             if request.written is not None:
                 _fail(request.written, NotDelivered(str(reason), is_certain=True))
         self._queue.clear()
-        self._length.set(0)
         self._room.set()
         self._task.cancel()
         self._on_end(self, reason)
 
     def _put(self, request: _Request) -> None:
         self._queue.append(request)
-        self._length.set(len(self._queue))
         self._more.set()
 
     async def _serve(self) -> None:
@@ -191,7 +209,7 @@ class Stream:
 
     async def _converse(self, channel: GrpcChannel) -> None:
         streams = EGRESS_STREAM_COUNT.labels(self.route.channel_id)
-        call = channel.stream_stream(STEP)()
+        call = self._call = channel.stream_stream(STEP)()
         streams.inc()
         told = asyncio.ensure_future(call.read())
         told.add_done_callback(self._heard)
@@ -202,6 +220,7 @@ class Stream:
                     await self._more.wait()
                 await self._write(call, self._queue.popleft())
         finally:
+            self._call = None
             streams.dec()
             told.remove_done_callback(self._heard)
             told.cancel()
@@ -217,16 +236,14 @@ class Stream:
         error = told.exception()
         self.end(_ended(error) if isinstance(error, grpc.aio.AioRpcError) else StreamEnded("EOF"))
 
-    async def _write(
-        self, call: "grpc.aio.StreamStreamCall[bytes, bytes]", request: _Request
-    ) -> None:
+    async def _write(self, call: Conversing, request: _Request) -> None:
         self._writing = request
-        self._length.set(len(self._queue))
         self._room.set()
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await call.write(request.encoded)
+            if not call.write_now(request.encoded):
+                async with asyncio.timeout(self._timeout_s):
+                    await call.write(request.encoded)
         except TimeoutError as error:
             raise StreamEnded("rpc timeout expired", is_lost=True) from error
         except grpc.aio.AioRpcError as error:

@@ -8,6 +8,7 @@
 mod blockstore;
 mod capabilities;
 mod certificate;
+mod cluster;
 mod comm;
 mod config;
 mod conversation;
@@ -121,6 +122,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
+    module.add_function(wrap_pyfunction!(cluster::open_step_request, module)?)?;
+    module.add_function(wrap_pyfunction!(cluster::submit_request, module)?)?;
     module.add_function(wrap_pyfunction!(raft::raft_route, module)?)?;
     module.add_function(wrap_pyfunction!(raft::remove_raft_log, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;

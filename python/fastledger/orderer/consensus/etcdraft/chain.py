@@ -13,14 +13,14 @@ A block's place in the log stands in it, so that the log may be applied again af
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
-from fastledger.orderer.cluster import ClusterComm
+from fastledger.orderer.cluster import ClusterComm, OpenedRequest
 from fastledger.orderer.consensus.chain import (
     ChainHalted,
     ConsenterSupport,
@@ -220,15 +220,41 @@ class RaftChain:
         self._check_running()
         await self._intake.configure(envelope, sequence)
 
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        return self._intake.room() if self._is_running else 0
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Put messages into the leader's pending batch at once; return how many."""
+        count = self._intake.order_now(messages, sequence) if self._is_running else 0
+        self._metrics.normal_proposals_received.inc(count)
+        return count
+
+    def step_now(self, sender: int, request: OpenedRequest) -> bool:
+        """Take a request of another consenter if that needs no waiting; whether it was taken."""
+        _, is_submit, sequence, payload, metadata = request
+        if not self._is_running:
+            return False
+        if is_submit:
+            return self._intake.handed_on_now(payload, sequence)
+        self._hear(sender, payload, metadata)
+        return True
+
     async def step(self, sender: int, message: bytes) -> None:
         """Take an encoded ``orderer.StepRequest`` of another consenter."""
         self._check_running()
         request = StepRequest.FromString(message)
         if request.HasField("submit_request"):
-            await self._intake.handed_on(request.submit_request)
-            return
+            submitted = request.submit_request
+            envelope = submitted.payload.SerializeToString()
+            await self._intake.handed_on(envelope, submitted.last_validation_seq)
+        else:
+            heard = request.consensus_request
+            self._hear(sender, heard.payload, heard.metadata)
+
+    def _hear(self, sender: int, payload: bytes, metadata: bytes) -> None:
         try:
-            self._speaking.hear(sender, request.consensus_request)
+            self._speaking.hear(sender, payload, metadata)
         except LedgerCorrupted as error:
             self.failed(error)
             raise

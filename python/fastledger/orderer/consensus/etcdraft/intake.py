@@ -10,7 +10,7 @@
 A configuration that takes the leader out, or renews its certificate, is the next leader's to write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastledger._core import RaftNode
 from fastledger.channelconfig import Bundle
@@ -29,7 +29,9 @@ from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import HeaderType
-from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
+
+# Looking an enumeration's value up by its name takes longer than reading a message.
+_CONFIG: int = HeaderType.CONFIG
 
 _logger = log.get("orderer.consensus.etcdraft")
 
@@ -86,18 +88,36 @@ class Intake:
         take = lambda: self._take_config(envelope, sequence)  # noqa: E731
         await self._submitting.configure(envelope, sequence, take)
 
-    async def handed_on(self, request: SubmitRequest) -> None:
-        """Take what another consenter hands on; what it is refused for, only the log learns."""
-        encoded = request.payload.SerializeToString()
-        sequence = request.last_validation_seq
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        return self._submitting.room()
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Get messages to the leader at once; return how many, from the first on."""
+        return self._submitting.order_now(messages, sequence)
+
+    def handed_on_now(self, envelope: bytes, sequence: int) -> bool:
+        """Take what another consenter hands on if that need not wait; whether it was taken."""
+        if not (self._leading.term and self._leading.room):
+            return False
         try:
-            message = OrdererMessage.parse(encoded)
+            message = OrdererMessage.parse(envelope)
+        except Rejected:
+            return False
+        if message.channel_id != self._support.channel_id or message.type == _CONFIG:
+            return False
+        return self._leading.order_now([Message(message.encoded, message.size)], sequence) == 1
+
+    async def handed_on(self, envelope: bytes, sequence: int) -> None:
+        """Take what another consenter hands on; what it is refused for, only the log learns."""
+        try:
+            message = OrdererMessage.parse(envelope)
             if message.channel_id != self._support.channel_id:
                 raise InputError(f"it is for channel {message.channel_id}")
-            if message.type == HeaderType.CONFIG:
-                await self.configure(encoded, sequence)
+            if message.type == _CONFIG:
+                await self.configure(message.encoded, sequence)
             else:
-                await self.order(Message(encoded, message.size), sequence)
+                await self.order(Message(message.encoded, message.size), sequence)
         except (Rejected, InputError) as error:
             self._metrics.proposal_failures.inc()
             _logger.error("%s Failed to order message: %s", self._name, error)

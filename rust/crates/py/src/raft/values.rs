@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastledger_consensus::{ConfState, Entry, Message, MessageKind, Role, Snapshot};
+use fastledger_wire::cluster::ConsensusRequest;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -40,6 +41,11 @@ impl RaftMessage {
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.payload)
+    }
+
+    fn step_request<'py>(&self, py: Python<'py>, channel: &str, metadata: &[u8]) -> Bound<'py, PyBytes> {
+        let request = ConsensusRequest { channel, payload: &self.payload, metadata };
+        PyBytes::new(py, &request.encode_step())
     }
 
     #[getter]
