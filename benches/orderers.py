@@ -9,8 +9,8 @@ time of all orderers together; the time from Broadcast to Deliver; and for how l
 ordered after the leader is killed.
 
     python benches/orderers.py [--rounds N] [--orderers 1,3,5] [--sizes 1024,4096]
-                               [--delays 0,1,10] [--clients N] [--seconds N] [--no-kills]
-                               [--only fabric|fastledger] [--out FOLDER]
+                               [--delays 0,1,10] [--clients N] [--block N] [--seconds N]
+                               [--no-kills] [--only fabric|fastledger] [--out FOLDER]
 
 Delays, in milliseconds and in each direction, hold between orderers and not to their clients
 (`delays.py`).
@@ -52,7 +52,7 @@ from fastledger.tools.configtxgen.load import load_profile
 from fastledger.tools.osnadmin import OsnAdmin
 from real_nodes import Nodes, cluster_env, plan_of
 
-BATCH = {"MaxMessageCount": 100, "AbsoluteMaxBytes": "10 MB", "PreferredMaxBytes": "2 MB"}
+BATCH = {"AbsoluteMaxBytes": "10 MB", "PreferredMaxBytes": "2 MB"}
 BATCH_TIMEOUT = "100ms"
 RAFT = {
     "TickInterval": "500ms",
@@ -127,7 +127,14 @@ def main() -> None:
                 for kind in kinds:
                     print(f"\n{kind}, {orderers} orderers, round {number + 1}", flush=True)
                     place = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=folder))
-                    cluster = Cluster(kind, orderers, place, milliseconds, has_netem=not no_netem)
+                    cluster = Cluster(
+                        kind,
+                        orderers,
+                        place,
+                        milliseconds,
+                        messages_a_block=arguments.block,
+                        has_netem=not no_netem,
+                    )
                     uvloop.run(_measure(found, cluster, arguments))
     print(f"\n{_text(found)}")
     if arguments.out:
@@ -144,6 +151,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=_integers, default=[1024, 4096], help="bytes of data")
     parser.add_argument("--delays", type=_floats, default=[0, 1, 10], help="ms, one way")
     parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--block", type=int, default=100, help="messages in a block at most")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
     parser.add_argument("--no-kills", action="store_true", help="leave the leader alive")
     parser.add_argument("--only", choices=(FABRIC, OURS))
@@ -162,7 +170,7 @@ def _floats(text: str) -> list[float]:
 def _settings(arguments: argparse.Namespace) -> dict[str, object]:
     return {
         "clients": arguments.clients,
-        "blocks": f"{BATCH}, BatchTimeout {BATCH_TIMEOUT}",
+        "blocks": BATCH | {"MaxMessageCount": arguments.block, "BatchTimeout": BATCH_TIMEOUT},
         "etcdraft": RAFT,
         "durability": "each orderer syncs each entry of its log and each block, both kinds",
     }
@@ -185,9 +193,17 @@ class Cluster:
     """Orderers of one channel, all Fabric's or all ours."""
 
     def __init__(
-        self, kind: str, orderers: int, folder: Path, milliseconds: list[float], *, has_netem: bool
+        self,
+        kind: str,
+        orderers: int,
+        folder: Path,
+        milliseconds: list[float],
+        *,
+        messages_a_block: int,
+        has_netem: bool,
     ) -> None:
         """Make identities, the channel and settings."""
+        self._batch_size = BATCH | {"MaxMessageCount": messages_a_block}
         self.kind = kind
         self.milliseconds = milliseconds
         self.plan = plan_of(folder, orgs=1, orderers=orderers)
@@ -238,7 +254,7 @@ class Cluster:
         path = plan.state / "configtx.yaml"
         configtx = yaml.safe_load(path.read_text("utf-8"))
         values = configtx["Profiles"][PROFILE]["Orderer"]
-        values |= {"BatchTimeout": BATCH_TIMEOUT, "BatchSize": BATCH}
+        values |= {"BatchTimeout": BATCH_TIMEOUT, "BatchSize": self._batch_size}
         values["EtcdRaft"]["Options"] = RAFT
         for consenter in values["EtcdRaft"]["Consenters"]:
             consenter["Port"] += self.delays.port_offset

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orderers that talk to each other by TLS, as far as the wire goes: what they hear is a list."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,8 +33,8 @@ class Heard:
     requests: list[tuple[int, bytes]] = field(default_factory=list)
     refusal: FastledgerError | None = None
 
-    def step_now(self, sender: int, request: OpenedRequest) -> bool:
-        return False
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        return 0
 
     async def step(self, sender: int, message: bytes) -> None:
         if self.refusal is not None:

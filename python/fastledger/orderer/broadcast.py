@@ -70,10 +70,13 @@ class BroadcastHandler:
             except FastledgerError:
                 # There is no such channel, or it is at its end: nothing more comes into a block.
                 continue
-            for (place, message), is_taken in zip(placed, taken, strict=True):
+            count = 0
+            for (place, _), is_taken in zip(placed, taken, strict=True):
                 if is_taken:
                     answers[place] = _SUCCESS
-                    _record(_TAKEN, message.channel_id, message.type_name, began)
+                    count += 1
+            first = placed[0][1]
+            _record(_TAKEN, first.channel_id, first.type_name, began, count)
         return answers
 
     async def process(self, encoded: bytes, peer: str) -> bytes:
@@ -106,10 +109,12 @@ class BroadcastHandler:
         return BroadcastResponse(status=status, info=info).SerializeToString()  # type: ignore[arg-type]
 
 
-def _record(status: int, channel: str, kind: str, began: float) -> None:
+def _record(status: int, channel: str, kind: str, began: float, count: int = 1) -> None:
     processed, duration = _series(status, channel, kind)
-    processed.inc()
-    duration.observe(time.monotonic() - began)
+    processed.inc(count)
+    took = time.monotonic() - began
+    for _ in range(count):
+        duration.observe(took)
 
 
 @cache

@@ -108,14 +108,16 @@ class Batcher:
         support, room = self._support, self.room
         if not room or sequence < support.sequence:
             return 0
-        for count, message in enumerate(messages):
-            if support.unwritten >= self._max_unwritten:
-                self._set_timer()
-                return count
-            for batch in self._cutter.ordered(message):
+        size, count = support.orderer.batch_size, 0
+        for message in messages:
+            batches = self._cutter.put(message, size)
+            count += 1
+            for batch in batches:
                 self._write(batch)
+            if batches and support.unwritten >= self._max_unwritten:
+                break
         self._set_timer()
-        return len(messages)
+        return count
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Write what is pending, then the configuration in a block of its own."""

@@ -248,8 +248,8 @@ class Prompt(Protocol):
     def order_now(self, messages: Sequence[Message], sequence: int) -> int:
         """Accept messages that a configuration let in; return how many, from the first on."""
 
-    def step_now(self, sender: int, request: OpenedRequest) -> bool:
-        """Take a request of another consenter; False when it was not. Raises as ``Chain.step``."""
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Take requests of another consenter; return how many. Raises as ``Chain.step``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,10 +145,10 @@ class ChainSupport:
         chain = await self._slot.settled()
         await chain.step(sender, message)
 
-    def step_now(self, sender: int, request: OpenedRequest) -> bool:
-        """Hand it on if that is done at once; whether it was. Raises as ``Chain.step``."""
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Hand on what needs no waiting; return how many, from the first on. Raises as `step`."""
         chain = self._slot.prompt
-        return chain is not None and chain.step_now(sender, request)
+        return chain.step_now(sender, requests) if chain is not None else 0
 
     # What Deliver asks.
 

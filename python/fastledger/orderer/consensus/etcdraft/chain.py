@@ -230,15 +230,20 @@ class RaftChain:
         self._metrics.normal_proposals_received.inc(count)
         return count
 
-    def step_now(self, sender: int, request: OpenedRequest) -> bool:
-        """Take a request of another consenter if that needs no waiting; whether it was taken."""
-        _, is_submit, sequence, payload, metadata = request
-        if not self._is_running:
-            return False
-        if is_submit:
-            return self._intake.handed_on_now(payload, sequence)
-        self._hear(sender, payload, metadata)
-        return True
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Take requests of another consenter as long as none has to wait; return how many."""
+        count = 0
+        while self._is_running and count < len(requests):
+            _, is_submit, _, payload, metadata = requests[count]
+            if is_submit:
+                taken = self._intake.handed_on_now(requests[count:])
+                if not taken:
+                    break
+                count += taken
+            else:
+                self._hear(sender, payload, metadata)
+                count += 1
+        return count
 
     async def step(self, sender: int, message: bytes) -> None:
         """Take an encoded ``orderer.StepRequest`` of another consenter."""

@@ -17,6 +17,7 @@ from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.orderer.blockcutter import Message
+from fastledger.orderer.cluster import OpenedRequest
 from fastledger.orderer.consensus.chain import ChainHalted, ConsenterSupport
 from fastledger.orderer.consensus.etcdraft.abdication import abdicate
 from fastledger.orderer.consensus.etcdraft.applying import Applier
@@ -29,6 +30,7 @@ from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import HeaderType
+from fastledger.protoutil.envelope import take_apart
 
 # Looking an enumeration's value up by its name takes longer than reading a message.
 _CONFIG: int = HeaderType.CONFIG
@@ -96,17 +98,19 @@ class Intake:
         """Get messages to the leader at once; return how many, from the first on."""
         return self._submitting.order_now(messages, sequence)
 
-    def handed_on_now(self, envelope: bytes, sequence: int) -> bool:
-        """Take what another consenter hands on if that need not wait; whether it was taken."""
-        if not (self._leading.term and self._leading.room):
-            return False
-        try:
-            message = OrdererMessage.parse(envelope)
-        except Rejected:
-            return False
-        if message.channel_id != self._support.channel_id or message.type == _CONFIG:
-            return False
-        return self._leading.order_now([Message(message.encoded, message.size)], sequence) == 1
+    def handed_on_now(self, requests: Sequence[OpenedRequest]) -> int:
+        """Take what another consenter hands on as long as nothing has to wait; return how many."""
+        room = self._leading.room if self._leading.term else 0
+        sequence, messages = requests[0][2], []
+        for _, is_submit, last_sequence, envelope, _ in requests[:room]:
+            opened = take_apart(envelope) if is_submit and last_sequence == sequence else None
+            if opened is None:
+                break
+            payload, signature, channel_id, kind, _ = opened
+            if channel_id != self._support.channel_id or kind == _CONFIG:
+                break
+            messages.append(Message(envelope, len(payload) + len(signature)))
+        return self._leading.order_now(messages, sequence)
 
     async def handed_on(self, envelope: bytes, sequence: int) -> None:
         """Take what another consenter hands on; what it is refused for, only the log learns."""

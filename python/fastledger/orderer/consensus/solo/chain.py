@@ -111,10 +111,10 @@ class SoloChain:
         """Put messages into pending batches at once; return how many."""
         return self._batcher.order_now(messages, sequence)
 
-    def step_now(self, sender: int, request: OpenedRequest) -> bool:
-        """Leave it to `step`, which refuses."""
-        del sender, request
-        return False
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Leave them to `step`, which refuses."""
+        del sender, requests
+        return 0
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Write what is pending, then the configuration."""
