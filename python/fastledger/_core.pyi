@@ -87,6 +87,7 @@ __all__ = [
     "raft_route",
     "remove_raft_log",
     "response_payload",
+    "route_envelope",
     "submit_request",
     "transaction_id",
     "transaction_ids",
@@ -601,7 +602,7 @@ class RaftMessage:
     def payload(self) -> bytes:
         """Encoded raftpb.Message, as etcd 3.5 writes it."""
 
-    def step_request(self, channel: str, metadata: bytes) -> bytes:
+    def step_request(self, channel: str, metadata: bytes) -> CoreBytes:
         """Return the message in an encoded orderer.StepRequest."""
 
     @property
@@ -972,7 +973,7 @@ class Ledger:
 class GrpcCall:
     """A call that was made; it is taken back when nobody has it any more."""
 
-    def send(self, message: bytes) -> bool:
+    def send(self, message: bytes | CoreBytes) -> bool:
         """False asks to wait until the call is writable; a message over the limit ends the call."""
 
     def answer_with(self, conversation: ChaincodeConversation) -> None:
@@ -1727,11 +1728,20 @@ def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None
     None where anything about it is out of the ordinary: it does not decode, or has no headers.
     """
 
-def open_step_request(encoded: bytes) -> tuple[str, bool, int, bytes, bytes] | None:
+def open_step_request(
+    encoded: bytes,
+) -> tuple[str, bool, int, bytes | CoreBytes, bytes] | None:
     """Takes an orderer.StepRequest apart that is encoded as Fabric encodes it.
 
     Channel, whether it is a SubmitRequest, the sequence at which that was checked, payload (the
-    encoded envelope, or raftpb.Message), metadata. None where anything is out of the ordinary.
+    encoded envelope, or the raftpb.Message where it lies), metadata. None where anything is out of
+    the ordinary.
+    """
+
+def route_envelope(encoded: bytes) -> tuple[str, int, int] | None:
+    """Channel, header type, and bytes of payload and signature of an encoded common.Envelope.
+
+    None where open_envelope says so.
     """
 
 def submit_request(channel: str, last_validation_seq: int, envelope: bytes) -> bytes:

@@ -4,6 +4,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from typing import Any
 
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
@@ -35,7 +36,7 @@ class MessageStream(ABC):
         """Say that a message was read."""
 
     @abstractmethod
-    def _transmit(self, message: bytes) -> bool:
+    def _transmit(self, message: Any) -> bool:
         """Send a message; False when there is no room for another one."""
 
     # What the transport tells.
@@ -109,6 +110,6 @@ class MessageStream(ABC):
         while self._full:
             await self._full.wait()
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: Any) -> None:
         if not self._transmit(message):
             self.fill()

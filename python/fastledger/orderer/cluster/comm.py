@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 
+from fastledger._core import CoreBytes
 from fastledger.comm import ClientLimits
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
@@ -136,7 +137,7 @@ class ClusterComm:
             raise NotAuthorized("certificate extracted from TLS connection isn't authorized")
         return number
 
-    def send_consensus(self, channel_id: str, to: int, step: bytes) -> bool:
+    def send_consensus(self, channel_id: str, to: int, step: bytes | CoreBytes) -> bool:
         """Send an encoded ``StepRequest`` that may be lost; False when it is lost already."""
         try:
             self._stream(channel_id, to, CONSENSUS).offer(step)

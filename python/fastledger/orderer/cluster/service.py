@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate, open_step_request
+from fastledger._core import Certificate, CoreBytes, open_step_request
 from fastledger.comm import ServerCall, client_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, said_to_others
@@ -27,7 +27,7 @@ SERVICE = "orderer.Cluster"
 _logger = log.get("orderer.common.cluster")
 
 
-OpenedRequest = tuple[str, bool, int, bytes, bytes]
+OpenedRequest = tuple[str, bool, int, bytes | CoreBytes, bytes]
 """What the core makes of a ``StepRequest``; see `open_step_request`."""
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import grpc
 import grpc.aio
 
+from fastledger._core import CoreBytes
 from fastledger.comm import GrpcChannel
 from fastledger.comm.client_call import Conversing
 from fastledger.common import log
@@ -81,7 +82,7 @@ class Route:
 
 @dataclass(slots=True)
 class _Request:
-    encoded: bytes
+    encoded: bytes | CoreBytes
     written: "asyncio.Future[None] | None" = field(default=None)
 
 
@@ -126,7 +127,7 @@ class Stream:
         """Whether nothing more is sent."""
         return self._over is not None
 
-    def offer(self, request: bytes) -> None:
+    def offer(self, request: bytes | CoreBytes) -> None:
         """Queue a request that may be lost; a queue that is full ends the stream.
 
         Raises:

@@ -117,6 +117,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(envelope::open_envelope, module)?)?;
+    module.add_function(wrap_pyfunction!(envelope::route_envelope, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;

@@ -30,32 +30,52 @@ messages! {
 }
 
 impl ConsensusRequest<'_> {
+    /// Bytes of this request alone.
+    fn encoded_len(&self) -> usize {
+        let fields = [self.channel.as_bytes(), self.payload, self.metadata];
+        fields.iter().filter(|field| !field.is_empty()).map(|field| field_len(field.len())).sum()
+    }
+
+    /// Bytes that [`encode_step`](Self::encode_step) writes.
+    #[must_use]
+    pub fn step_len(&self) -> usize {
+        field_len(self.encoded_len())
+    }
+
     /// The `StepRequest` with this request, written once into memory of the right size.
     #[must_use]
     pub fn encode_step(&self) -> Vec<u8> {
-        let fields = [self.channel.as_bytes(), self.payload, self.metadata];
-        let length = fields.iter().filter(|field| !field.is_empty()).map(|field| field_len(field.len())).sum();
-        let mut out = Vec::with_capacity(field_len(length));
-        field_head(&mut out, 1, length);
-        for (number, field) in (1..).zip(fields) {
-            bytes_field(&mut out, number, field);
-        }
+        let mut out = Vec::with_capacity(self.step_len());
+        field_head(&mut out, 1, self.encoded_len());
+        bytes_field(&mut out, 1, self.channel.as_bytes());
+        bytes_field(&mut out, 2, self.payload);
+        bytes_field(&mut out, 3, self.metadata);
         out
     }
 }
 
 impl SubmitRequest<'_> {
+    /// Bytes of this request alone.
+    fn encoded_len(&self) -> usize {
+        let (channel, sequence) = (self.channel.len(), self.last_validation_seq);
+        let channel = if channel == 0 { 0 } else { field_len(channel) };
+        let sequence = if sequence == 0 { 0 } else { 1 + varint_len(sequence) };
+        channel + sequence + field_len(self.payload.len())
+    }
+
+    /// Bytes that [`encode_step`](Self::encode_step) writes.
+    #[must_use]
+    pub fn step_len(&self) -> usize {
+        field_len(self.encoded_len())
+    }
+
     /// The `StepRequest` with this request, written once into memory of the right size.
     #[must_use]
     pub fn encode_step(&self) -> Vec<u8> {
-        let (channel, sequence) = (self.channel.len(), self.last_validation_seq);
-        let length = if channel == 0 { 0 } else { field_len(channel) }
-            + if sequence == 0 { 0 } else { 1 + varint_len(sequence) }
-            + field_len(self.payload.len());
-        let mut out = Vec::with_capacity(field_len(length));
-        field_head(&mut out, 2, length);
+        let mut out = Vec::with_capacity(self.step_len());
+        field_head(&mut out, 2, self.encoded_len());
         bytes_field(&mut out, 1, self.channel.as_bytes());
-        varint_field(&mut out, 2, sequence);
+        varint_field(&mut out, 2, self.last_validation_seq);
         present_field(&mut out, 3, self.payload);
         out
     }

@@ -15,7 +15,7 @@ A block's place in the log stands in it, so that the log may be applied again af
 import asyncio
 from collections.abc import Callable, Sequence
 
-from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
+from fastledger._core import CoreBytes, RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
@@ -257,7 +257,7 @@ class RaftChain:
             heard = request.consensus_request
             self._hear(sender, heard.payload, heard.metadata)
 
-    def _hear(self, sender: int, payload: bytes, metadata: bytes) -> None:
+    def _hear(self, sender: int, payload: bytes | CoreBytes, metadata: bytes) -> None:
         try:
             self._speaking.hear(sender, payload, metadata)
         except LedgerCorrupted as error:

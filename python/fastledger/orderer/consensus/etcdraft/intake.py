@@ -12,7 +12,7 @@ A configuration that takes the leader out, or renews its certificate, is the nex
 
 from collections.abc import Callable, Sequence
 
-from fastledger._core import RaftNode
+from fastledger._core import RaftNode, route_envelope
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import InputError
@@ -30,7 +30,6 @@ from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import HeaderType
-from fastledger.protoutil.envelope import take_apart
 
 # Looking an enumeration's value up by its name takes longer than reading a message.
 _CONFIG: int = HeaderType.CONFIG
@@ -103,13 +102,13 @@ class Intake:
         room = self._leading.room if self._leading.term else 0
         sequence, messages = requests[0][2], []
         for _, is_submit, last_sequence, envelope, _ in requests[:room]:
-            opened = take_apart(envelope) if is_submit and last_sequence == sequence else None
-            if opened is None:
+            if not is_submit or last_sequence != sequence:
                 break
-            payload, signature, channel_id, kind, _ = opened
+            encoded = bytes(envelope)
+            channel_id, kind, size = route_envelope(encoded) or ("", 0, 0)
             if channel_id != self._support.channel_id or kind == _CONFIG:
                 break
-            messages.append(Message(envelope, len(payload) + len(signature)))
+            messages.append(Message(encoded, size))
         return self._leading.order_now(messages, sequence)
 
     async def handed_on(self, envelope: bytes, sequence: int) -> None:

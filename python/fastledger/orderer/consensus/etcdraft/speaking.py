@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import RaftMessage, RaftNode, raft_route
+from fastledger._core import CoreBytes, RaftMessage, RaftNode, raft_route
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.orderer.cluster import ClusterComm
@@ -55,7 +55,7 @@ class Speaking:
         step = message.step_request(self._channel_id, self._tracker.metadata_for(to))
         return self._comm.send_consensus(self._channel_id, to, step)
 
-    def hear(self, sender: int, payload: bytes, metadata: bytes) -> None:
+    def hear(self, sender: int, payload: bytes | CoreBytes, metadata: bytes) -> None:
         """Take a message of another consenter, and what the leader may have told with it.
 
         Raises:

@@ -11,6 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::member::Turn;
+use crate::delivered::CoreBytes;
 
 /// A message to another member.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -43,9 +44,8 @@ impl RaftMessage {
         PyBytes::new(py, &self.payload)
     }
 
-    fn step_request<'py>(&self, py: Python<'py>, channel: &str, metadata: &[u8]) -> Bound<'py, PyBytes> {
-        let request = ConsensusRequest { channel, payload: &self.payload, metadata };
-        PyBytes::new(py, &request.encode_step())
+    fn step_request(&self, channel: &str, metadata: &[u8]) -> CoreBytes {
+        CoreBytes(ConsensusRequest { channel, payload: &self.payload, metadata }.encode_step().into())
     }
 
     #[getter]
