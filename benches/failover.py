@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long nothing is ordered after the leader of a Raft cluster is killed, or suspended.
+"""How long nothing is ordered after the leader of a Raft cluster ends, is killed, or suspended.
 
 ::
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from fastledger.client.endorsement import transaction
 from fastledger.client.peer import FilteredBlocks
 from fastledger.network import lifetime, processes
-from fastledger.network.consensus import raft_of
+from fastledger.network.consensus import Raft, places_of
 from fastledger.network.deployment import language_of
 from fastledger.network.plan import Node, Plan
 from fastledger.network.session import Session, User
@@ -39,7 +39,8 @@ async def leader_of(plan: Plan, running: int) -> Node:
     """Wait until so many orderers name the same leader, at the same place of the log."""
     async with asyncio.timeout(COME_BACK_S):
         while True:
-            rafts = await raft_of(plan.all_orderers, plan.channel)
+            places = await places_of(plan.all_orderers, plan.channel)
+            rafts = {name: one for name, one in places.items() if isinstance(one, Raft)}
             leaders = {raft.leader for raft in rafts.values()}
             level = len({raft.last_index for raft in rafts.values()}) == 1
             if len(rafts) == running and len(leaders) == 1 and level and 0 not in leaders:
@@ -106,7 +107,7 @@ async def run(orderers: int, times: int) -> None:
         )
         plan = await lifetime.up(plan, lambda _: None)
         try:
-            for number in (signal.SIGKILL, signal.SIGSTOP):
+            for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):
                 took = [await outage(plan, f"{number.name}-{n}", number) for n in range(times)]
                 shown = " ".join(f"{1000 * seconds:.0f}" for seconds in took)
                 median = 1000 * statistics.median(took)

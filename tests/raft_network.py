@@ -164,9 +164,11 @@ def chain_of(support: ChainSupport):  # type: ignore[no-untyped-def]
     return support._slot.chain
 
 
-def contents_of(blocks: Sequence[Block]) -> list[bytes]:
+def contents_of(
+    blocks: Sequence[Block], message_type: int = HeaderType.ENDORSER_TRANSACTION
+) -> list[bytes]:
     messages = [OrdererMessage.parse(one) for block in blocks for one in block.data.data]
-    return [one.data for one in messages if one.type == HeaderType.ENDORSER_TRANSACTION]
+    return [one.data for one in messages if one.type == message_type]
 
 
 @contextlib.asynccontextmanager

@@ -125,7 +125,7 @@ class Cluster:
             Consenters(others={"toy": kind.consenter()}),
             lambda support: StandardChannel(support, signer),
             lambda _: pytest.fail("there is no system channel"),
-            lambda: disk.is_full,
+            lambda _: disk.is_full,
             join,
         )
         self.net.nodes[number] = support

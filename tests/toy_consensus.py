@@ -127,6 +127,9 @@ class Follower:
         if self.leader != self.kind.me:
             self.send(self.leader, WANT, self.support.height)
 
+    async def resign(self) -> None:
+        """Do nothing: it is a toy."""
+
     async def halt(self) -> None:
         await self.kind.may_halt.wait()
         self.is_running = False

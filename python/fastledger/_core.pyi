@@ -745,6 +745,10 @@ class RaftNode:
         """Whether this member leads, and a change of members may not be applied yet."""
 
     @property
+    def removal_is_known(self) -> bool:
+        """Whether this member was removed, others know it, and none of them needs it any more."""
+
+    @property
     def started_empty(self) -> bool:
         """Whether the folder held no log when it was opened."""
 

@@ -8,8 +8,10 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,14 +22,19 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fast
 VERSIONS = {
     "v3.1.5": "86c1172bec37e6590c6b1ae6f847833df48d65fc",
     "v2.5.15": "83c7930b3ea738eb2012da8316cfa8e749eac365",
+    "v1.4.12": "v1.4.12",
 }
-"""Commits; Go refuses the tags, whose major version the module's path does not have."""
+"""Mostly commits; Go refuses tags whose major version the module's path does not have."""
 
 STAND_INS = {
     "v3.1.5": ("v3.1.1", "v1.4.0-rc1.0.20250510200036-435a7f1a780a"),
     "v2.5.15": ("v2.5.9", "v1.4.0-rc1.0.20240618194258-7c3876255bf0"),
+    "v1.4.12": ("v1.4.12", "v1.4.12"),
 }
 """For module proxies that cannot look into Fabric's repository, but have these already."""
+
+_VENDORED = Path(__file__).with_name("orderer_1_4_modules.txt")
+"""What the orderer of 1.4 is built with: the commits that its ``Gopkg.lock`` names."""
 
 _MODULE = "github.com/hyperledger/fabric"
 
@@ -110,9 +117,7 @@ def _had(version: str) -> tuple[tuple[str, str] | None, str]:
             except subprocess.CalledProcessError as error:
                 problem = problem or _why(error)
                 continue
-            shutil.copytree(source / folder.name, folder, copy_function=shutil.copyfile)
-            for made in (folder, *folder.rglob("*")):
-                made.chmod(0o755 if made.is_dir() else 0o644)
+            _copy(source / folder.name, folder)
         return (release, query), ""
     return None, problem
 
@@ -123,24 +128,52 @@ def _source(query: str) -> Path:
     return Path(json.loads(found)["Dir"])
 
 
+def _copy(source: Path, folder: Path) -> None:
+    """Copy what may not be written to into something that may."""
+    shutil.copytree(source, folder, copy_function=shutil.copyfile)
+    for made in (folder, *folder.rglob("*")):
+        made.chmod(0o755 if made.is_dir() else 0o644)
+
+
 def _build(name: str, release: str, query: str, place: Path) -> None:
     # Commands that do not know their version refuse some of their work.
     said = {"Version": release, "CommitSHA": query.rpartition("-")[2][:9]}
     flags = " ".join(["-s", "-w", *(f"-X {_MODULE}/common/metadata.{k}={said[k]}" for k in said)])
+    build, source = ["build", "-ldflags", flags, "-o", str(place)], _source(query)
     # A module in the cache is without its vendored dependencies.
-    command = ["build", "-mod=readonly", "-ldflags", flags, "-o", str(place), f"./cmd/{name}"]
-    _go(command, _source(query))
+    if (source / "cmd" / name).exists():
+        _go([*build, "-mod=readonly", f"./cmd/{name}"], source)
+    else:
+        _build_in_gopath([*build, f"./{name}"], source)
 
 
-def _go(arguments: list[str], folder: Path) -> bytes:
+def _build_in_gopath(build: list[str], source: Path) -> None:
+    """Build what is older than Go's modules, with its dependencies where it had them."""
+    with tempfile.TemporaryDirectory() as gopath:
+        place = Path(gopath) / "src" / _MODULE
+        _copy(source, place)
+        modules = _VENDORED.read_text().split()
+        found = _go(["mod", "download", "-json", *modules], Path("/")).decode()
+        # One JSON object after the other, each of many lines.
+        for told in found.replace("\n}\n{", "\n}\0{").split("\0"):
+            module = json.loads(told)
+            _copy(Path(module["Dir"]), place / "vendor" / module["Path"])
+        _go(build, place, GO111MODULE="off", GOPATH=gopath, GOFLAGS="")
+
+
+def _go(arguments: list[str], folder: Path, **env: str) -> bytes:
     command = ["nice", "-n", "15", "go", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | env, capture_output=True, check=True
+    )
+    return done.stdout
 
 
 def _why(error: "subprocess.CalledProcessError") -> str:
     """The last thing that Go said; with -json it says that on standard output."""
     if error.stdout.startswith(b"{"):
-        return str(json.loads(error.stdout)["Error"])
+        told = re.search(r'^\t"Error": (".*")', error.stdout.decode(), re.MULTILINE)
+        return str(json.loads(told[1])) if told else "an unknown error"
     lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else f"exit code {error.returncode}"
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,10 @@ def clean_environment() -> dict[str, str]:
 
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that nobody has just now."""
-    for first in range(21_000, 32_000, count):
+    places = range(21_000, 32_000, count)
+    # Two runs at a time should not look for them at the same place.
+    start = os.getpid() % len(places)
+    for first in (*places[start:], *places[:start]):
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise AssertionError(f"there are no {count} free ports in a row")
@@ -128,12 +131,18 @@ class Nodes:
     def __init__(
         self,
         plan: Plan,
-        real: "frozenset[str] | set[str]" = frozenset(),
+        real: "frozenset[str] | set[str] | Mapping[str, str]" = frozenset(),
         version: str = "v3.1.5",
     ) -> None:
+        """Plan them.
+
+        Args:
+            plan: The network.
+            real: The nodes that are Fabric's, perhaps each with its version.
+            version: Of the others that are.
+        """
         self.plan = plan
-        self._real = real
-        self._version = version
+        self._real = real if isinstance(real, Mapping) else dict.fromkeys(real, version)
 
     def start(self, *names: str) -> None:
         """Start nodes, without names all of them, and wait until they listen."""
@@ -149,16 +158,24 @@ class Nodes:
         for node in nodes:
             self.kill(node)
         for node in nodes:
-            self._until_down(node)
             self._start(node)
         for node in nodes:
             self._until_up(node)
 
+    def is_real(self, node: Node) -> bool:
+        return node.name in self._real
+
     def kill(self, node: Node) -> None:
         """End a node as a power switch would."""
+        self.signal(node, signal.SIGKILL)
+        # A process that is killed closes its sockets a moment after its state says so.
+        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
+
+    def signal(self, node: Node, number: signal.Signals) -> None:
+        """Send a node a signal."""
         process = processes.running(node.folder)
         assert process is not None, self.log(node)[-3000:]
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
 
     def _start(self, node: Node) -> None:
         if node.name in self._real:
@@ -166,6 +183,15 @@ class Nodes:
         else:
             command = "orderer start" if node in self.plan.all_orderers else "peer node start"
             processes.start(node.folder, command.split(), settings.read_env(node))
+
+    def _ports(self, node: Node) -> list[int]:
+        if node in self.plan.all_orderers and not self.is_of_1(node):
+            return [node.port, node.side_port]
+        return [node.port]
+
+    def is_of_1(self, node: Node) -> bool:
+        """Whether a node is Fabric's of a version that knows no channel participation."""
+        return self._real.get(node.name, "").startswith("v1")
 
     def stop(self) -> None:
         """End all nodes."""
@@ -176,26 +202,22 @@ class Nodes:
         return (node.folder / "log").read_text("utf-8", "replace")
 
     def _start_real(self, node: Node) -> None:
+        version = self._real[node.name]
         is_orderer = node in self.plan.all_orderers
         env = settings.read_env(node)
         if is_orderer:
-            shutil.copy(sample_config(self._version) / "orderer.yaml", node.folder)
+            shutil.copy(sample_config(version) / "orderer.yaml", node.folder)
             env |= cluster_env(node)
-            command = [str(fabric_tool("orderer", self._version))]
+            command = [str(fabric_tool("orderer", version))]
         else:
-            write_core_yaml(node.folder, self._version)
+            write_core_yaml(node.folder, version)
             env["CORE_PEER_GOSSIP_BOOTSTRAP"] = ""
-            command = [str(fabric_tool("peer", self._version)), "node", "start"]
+            command = [str(fabric_tool("peer", version)), "node", "start"]
         processes.launch(node.folder, command, {"FABRIC_CFG_PATH": str(node.folder)} | env)
-
-    def _until_down(self, node: Node) -> None:
-        # A process that is killed closes its sockets a moment after its state says so.
-        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
 
     def _until_up(self, node: Node) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        ports = [node.port, *([node.side_port] if node in self.plan.all_orderers else [])]
-        while not all(answers(port) for port in ports):
+        while not all(answers(port) for port in self._ports(node)):
             ended = processes.running(node.folder) is None
             assert not ended, f"{node.name} ended:\n{self.log(node)[-3000:]}"
             assert time.monotonic() < deadline, f"{node.name}:\n{self.log(node)[-3000:]}"

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network whose disks are damaged, or full: mended by itself, or told where people look."""
 
-import os
 import random
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from damaged import flip_in
 from fastledger.network.plan import Node
 from live_network import Network
+from small_disks import fill, small_disk
 from waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -153,10 +152,10 @@ def test_a_full_disk_is_told_and_is_over_when_there_is_room(
     network.ok("down")
     plan = network.plan
     node = plan.orderer if kind == "orderer" else plan.organizations[1].peers[0]
-    with _small_disk(data(node), tmp_path):
+    with small_disk(data(node), tmp_path, ROOM_MIB):
         network.ok("up")
         filler = data(node) / "filler"
-        _fill(filler)
+        fill(filler)
         # Taken, or not: it is the orderer's or the peer's to say.
         network.run("invoke", "UpdateAsset", "asset3", "red", "5", "Ann", "100")
         wait_until(lambda: network.run("status").returncode == 1)
@@ -168,37 +167,3 @@ def test_a_full_disk_is_told_and_is_over_when_there_is_room(
         assert len(heights) == 1
         network.ok("down")
     network.up()
-
-
-class _small_disk:  # noqa: N801 - used like a function
-    """A folder on a file system of its own with little room, for as long as it is entered."""
-
-    def __init__(self, folder: Path, elsewhere: Path) -> None:
-        self._folder = folder
-        self._kept = elsewhere / "kept"
-
-    def __enter__(self) -> None:
-        shutil.copytree(self._folder, self._kept)
-        options = ["-t", "tmpfs", "-o", f"size={ROOM_MIB}m", "tmpfs", str(self._folder)]
-        done = subprocess.run(["mount", *options], check=False, capture_output=True)
-        if done.returncode:
-            pytest.skip("needs the right to mount a file system")
-        shutil.copytree(self._kept, self._folder, dirs_exist_ok=True)
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._kept)
-        shutil.copytree(self._folder, self._kept)
-        subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
-        shutil.rmtree(self._folder)
-        shutil.copytree(self._kept, self._folder)
-
-
-def _fill(filler: Path) -> None:
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    os.sync()

@@ -127,9 +127,9 @@ class Ledgers:
             "folder there is a channel of its name, so move it elsewhere"
         )
 
-    def is_full(self) -> bool:
-        """Whether the disk has no room."""
-        return room.is_full(self._location)
+    def is_full(self, wanted_bytes: int) -> bool:
+        """Whether the disk has no room for so much."""
+        return room.is_full(self._location, wanted_bytes)
 
     def open(self, channel_id: str) -> BlockStore:
         """Open a channel's block files, or make them.

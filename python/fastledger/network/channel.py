@@ -7,7 +7,9 @@ import yaml
 
 from fastledger.network.plan import HOST, ORDERER_MSP, Node, Org, Plan
 
-PROFILE = "ChannelUsingRaft"
+PROFILES = {"etcdraft": "ChannelUsingRaft", "kafka": "ChannelUsingKafka"}
+"""The profile in ``configtx.yaml``, by the kind of consensus."""
+
 BATCH_TIMEOUT = "5ms"
 """A lone client waits for its block so long; a full network cuts blocks by their size."""
 
@@ -39,13 +41,13 @@ class _NoAliases(yaml.SafeDumper):
 def _configtx(plan: Plan) -> dict[str, Any]:
     return {
         "Profiles": {
-            PROFILE: {
+            PROFILES[plan.consensus]: {
                 "Policies": _implicit_policies(),
                 "Capabilities": {"V2_0": True},
                 "Orderer": {
-                    "OrdererType": "etcdraft",
+                    "OrdererType": plan.consensus,
                     "Addresses": _addresses(plan),
-                    "EtcdRaft": _raft(plan),
+                    **_consensus(plan),
                     "BatchTimeout": BATCH_TIMEOUT,
                     "BatchSize": {
                         "MaxMessageCount": MAX_MESSAGES,
@@ -69,6 +71,12 @@ def _configtx(plan: Plan) -> dict[str, Any]:
             }
         }
     }
+
+
+def _consensus(plan: Plan) -> dict[str, Any]:
+    if plan.consensus == "kafka":
+        return {"Kafka": {"Brokers": plan.brokers}}
+    return {"EtcdRaft": _raft(plan)}
 
 
 def _raft(plan: Plan) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from fastledger.network.plan import HOST, Node
 TIMEOUT_S = 2.0
 """A node that runs answers in milliseconds."""
 
-_PREFIX = "consensus_etcdraft_"
+_RAFT = tuple(
+    f"consensus_etcdraft_{name}" for name in ("node_id", "leader_id", "term", "last_index")
+)
+_OFFSET = "consensus_kafka_last_offset_persisted"
+_STATUS = "participation_status"
+_NAMES = frozenset((*_RAFT, _OFFSET, _STATUS))
+_ACTIVE = 1
+"""What the status is of a channel whose blocks come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +40,32 @@ class Raft:
     last_index: int
 
 
-async def raft_of(nodes: Sequence[Node], channel_id: str) -> dict[str, Raft]:
-    """Return by name where orderers are, without those that do not answer, or have no cluster."""
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """How far an orderer has come in a channel's topic.
+
+    Attributes:
+        offset: Of the last message whose effect is in a block; -3 before the first.
+        answers: Whether the brokers do.
+    """
+
+    offset: int
+    answers: bool
+
+
+Place = Raft | Kafka
+"""Where an orderer is."""
+
+
+async def places_of(nodes: Sequence[Node], channel_id: str) -> dict[str, Place]:
+    """Return by name where orderers are, without those that do not answer, or order alone."""
     timeout = aiohttp.ClientTimeout(TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        found = await asyncio.gather(*(_raft_of(client, node, channel_id) for node in nodes))
-    return {node.name: raft for node, raft in zip(nodes, found, strict=True) if raft is not None}
+        found = await asyncio.gather(*(_place_of(client, node, channel_id) for node in nodes))
+    return {node.name: place for node, place in zip(nodes, found, strict=True) if place is not None}
 
 
-async def _raft_of(client: aiohttp.ClientSession, node: Node, channel_id: str) -> Raft | None:
+async def _place_of(client: aiohttp.ClientSession, node: Node, channel_id: str) -> Place | None:
     url = f"http://{HOST}:{node.operations_port}/metrics"
     try:
         async with client.get(url) as response:
@@ -50,22 +74,23 @@ async def _raft_of(client: aiohttp.ClientSession, node: Node, channel_id: str) -
         return None
 
 
-def read(text: str, channel_id: str) -> Raft | None:
+def read(text: str, channel_id: str) -> Place | None:
     """Read where an orderer is out of its metrics, in Prometheus's format.
 
     Returns:
-        None where the channel has no cluster.
+        None where the channel has no cluster, or is not there.
 
     Raises:
         ValueError: They are in no such format.
     """
     found = {
-        sample.name.removeprefix(_PREFIX): int(sample.value)
+        sample.name: int(sample.value)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.startswith(_PREFIX) and sample.labels.get("channel") == channel_id
+        if sample.name in _NAMES and sample.labels.get("channel") == channel_id
     }
-    if "node_id" not in found:
-        return None
-    names = ("node_id", "leader_id", "term", "last_index")
-    return Raft(*(found.get(name, 0) for name in names))
+    if _RAFT[0] in found:
+        return Raft(*(found.get(name, 0) for name in _RAFT))
+    if _OFFSET in found:
+        return Kafka(found[_OFFSET], found.get(_STATUS) == _ACTIVE)
+    return None

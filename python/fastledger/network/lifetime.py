@@ -20,6 +20,7 @@ from fastledger.network import (
     deployment,
     health,
     identities,
+    kafka,
     processes,
     profiles,
     settings,
@@ -29,6 +30,9 @@ from fastledger.network.plan import HOST, STATE_FOLDER, Node, Plan
 from fastledger.network.session import Session
 from fastledger.tools.configtxgen.artifacts import genesis_block
 from fastledger.tools.configtxgen.load import load_profile
+
+_FIXED = ("orgs", "peers", "orderers", "channel", "port_base", "consensus", "kafka")
+"""What a network is made with, and keeps."""
 
 
 async def up(plan: Plan, say: Say) -> Plan:
@@ -120,9 +124,12 @@ def _keep(plan: Plan) -> None:
         before = Plan.load(plan.folder)
     except NotFound:
         _check_ports(plan.nodes, "choose others with --port-base PORT")
+        kafka.begin(plan)
         plan.save()
         return
     check_same(before, plan)
+    if plan.genesis_block.is_file():
+        kafka.check(plan)
     if before.watch != plan.watch:
         processes.stop([peer.folder for peer in plan.all_peers])
         before.changed(watch=plan.watch).save()
@@ -134,7 +141,7 @@ def _prepare(plan: Plan, say: Say) -> None:
     channel.write(plan)
     settings.write(plan)
     _write_profiles(plan, say)
-    profile = load_profile(channel.PROFILE, str(plan.state), {})
+    profile = load_profile(channel.PROFILES[plan.consensus], str(plan.state), {})
     block = genesis_block(profile, plan.channel).SerializeToString()
     temporary = plan.genesis_block.with_suffix(".new")
     temporary.write_bytes(block)
@@ -210,7 +217,7 @@ def check_same(old: Plan, new: Plan) -> None:
     Raises:
         InputError: One differs.
     """
-    for name in ("orgs", "peers", "orderers", "channel", "port_base"):
+    for name in _FIXED:
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             option = name.replace("_", "-")

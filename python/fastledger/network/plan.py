@@ -22,8 +22,13 @@ _NAMES = {
     "--channel": re.compile(r"[a-z][a-z0-9.-]{0,248}"),
     "--name": re.compile(r"[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*"),
 }
+_BROKERS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+):\d{1,5}")
+
 ORDERERS = (1, 3, 5, 7)
 """An even number of them would bear no more failures than one less."""
+
+CONSENSUS = ("etcdraft", "kafka")
+"""Kinds of consensus that a network may have."""
 
 _ORDERER_PORT, _ORDERER_PORT_STEP = 6050, 10
 """Where the orderers after the first are, out of the way of the peers' ports."""
@@ -134,7 +139,9 @@ class Plan:
         policy: Base64 of the chaincode's ``ApplicationPolicy``; empty for the channel's default,
             None for what it has.
         collections: Base64 of its ``CollectionConfigPackage``, likewise.
-        orderers: How many orderers there are; several are a Raft cluster.
+        orderers: How many orderers there are; several with ``etcdraft`` are a Raft cluster.
+        consensus: What orders: ``etcdraft`` or ``kafka``.
+        kafka: Brokers of the Kafka cluster, ``host:port`` with commas in between; empty without.
     """
 
     folder: Path
@@ -151,6 +158,8 @@ class Plan:
     policy: str | None = None
     collections: str | None = None
     orderers: int = 1
+    consensus: str = CONSENSUS[0]
+    kafka: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -161,9 +170,15 @@ class Plan:
         if self.orderers not in ORDERERS:
             allowed = ", ".join(map(str, ORDERERS))
             raise InputError(f"--orderers is {self.orderers}, it must be one of {allowed}")
+        _check_consensus(self.consensus, self.brokers)
         if self.port_base:
             last = 65_535 - 3 * (self.orderers + self.orgs * self.peers)
             _in_range("--port-base", self.port_base, 1024, last)
+
+    @property
+    def brokers(self) -> list[str]:
+        """Where the Kafka cluster is asked first."""
+        return self.kafka.split(",") if self.kafka else []
 
     @property
     def state(self) -> Path:
@@ -305,6 +320,18 @@ def find(start: Path) -> Plan:
 def _named(option: str, name: str) -> None:
     if not _NAMES[option].fullmatch(name):
         raise InputError(f"{option} {name!r}: a name must match {_NAMES[option].pattern}")
+
+
+def _check_consensus(kind: str, brokers: list[str]) -> None:
+    if kind not in CONSENSUS:
+        raise InputError(f"--consensus is {kind!r}, it must be one of {', '.join(CONSENSUS)}")
+    if kind == "kafka" and not brokers:
+        raise InputError("--consensus kafka needs the address of a broker: --kafka HOST:PORT")
+    if kind != "kafka" and brokers:
+        raise InputError("--kafka names the brokers of --consensus kafka, which is not given")
+    for broker in brokers:
+        if not _BROKERS.fullmatch(broker):
+            raise InputError(f"--kafka {broker!r}: it must be HOST:PORT, several with commas")
 
 
 def _in_range(name: str, value: int, least: int, most: int) -> None:

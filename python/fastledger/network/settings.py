@@ -4,6 +4,8 @@
 They are what fabric-samples' compose files set, so that they can be read by who knows those.
 """
 
+import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -16,6 +18,15 @@ _KEEPALIVE = {
 }
 """Where there are several orderers, a peer leaves one that is suspended within seconds; by Fabric's
 values, which spare a wide network, it waits for up to 80 s."""
+
+
+KAFKA = "ORDERER_KAFKA_"
+"""Of the variables that say how to speak to the brokers: TLS, SASL, replicas, version."""
+
+
+def kafka_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that are about Kafka."""
+    return {name: value for name, value in environ.items() if name.startswith(KAFKA)}
 
 
 def orderer_env(node: Node) -> dict[str, str]:
@@ -76,8 +87,9 @@ def peer_env(node: Node) -> dict[str, str]:
 def write(plan: Plan) -> None:
     """Write every node's sample configuration and its variables."""
     keepalive = _with_prefix("CORE", _KEEPALIVE) if plan.orderers > 1 else {}
+    on_kafka = kafka_variables(os.environ) if plan.brokers else {}
     for orderer in plan.all_orderers:
-        _write(orderer, "orderer", orderer_env(orderer))
+        _write(orderer, "orderer", orderer_env(orderer) | on_kafka)
     for peer in plan.all_peers:
         _write(peer, "core", peer_env(peer) | keepalive)
 

@@ -12,7 +12,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from fastledger.channelconfig import Bundle
-from fastledger.cli.network.status import raft_line
+from fastledger.cli.network.status import place_line
 from fastledger.common.errors import (
     BroadcastRefused,
     ConnectionFailed,
@@ -22,7 +22,7 @@ from fastledger.common.errors import (
     NotFound,
 )
 from fastledger.network import channel, identities, lifetime, ordering, processes, settings
-from fastledger.network.consensus import Raft, read
+from fastledger.network.consensus import Kafka, Raft, read
 from fastledger.network.plan import Node, Plan, find
 from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import Envelope
@@ -172,7 +172,7 @@ def test_several_orderers_have_names_ports_and_identities_of_their_own(tmp_path:
     plan.save()
     identities.write(plan)
     channel.write(plan)
-    profile = load_profile(channel.PROFILE, str(plan.state), {})
+    profile = load_profile(channel.PROFILES["etcdraft"], str(plan.state), {})
     block = genesis_block(profile, plan.channel).SerializeToString()
     orderer = Bundle.from_block(block).orderer
     assert orderer is not None
@@ -215,12 +215,72 @@ consensus_etcdraft_last_index{channel="mine"} 17.0
         "orderer3.example.com": Raft(3, 0, 5, 16),
         "orderer4.example.com": Raft(4, 7, 4, 16),
     }
-    assert [raft_line(name, rafts) for name in rafts] == [
+    assert [place_line(name, rafts) for name in rafts] == [
         "leader, term 4, log 17",
         "follows orderer, term 4, log 17",
         "no leader, term 5, log 16",
         "follows consenter 7, term 4, log 16",
     ]
+
+
+def test_how_far_orderers_are_in_their_topic() -> None:
+    text = """# TYPE consensus_kafka_last_offset_persisted gauge
+consensus_kafka_last_offset_persisted{channel="mine"} 12.0
+# TYPE participation_status gauge
+participation_status{channel="mine"} 1.0
+participation_status{channel="other"} 1.0
+# TYPE another gauge
+another{channel="mine"} NaN
+"""
+    first = read(text, "mine")
+    assert first == Kafka(offset=12, answers=True)
+    assert read(text, "other") is None
+    places = {"a": first, "b": Kafka(-3, answers=False)}
+    assert [place_line(name, places) for name in places] == [
+        "kafka, at offset 12",
+        "kafka, before its first message, no broker answers",
+    ]
+
+
+def test_a_network_on_kafka(tmp_path: Path) -> None:
+    brokers = "kafka1.example.com:9092,[::1]:9093"
+    plan = Plan(tmp_path, orgs=1, consensus="kafka", kafka=brokers)
+    plan.save()
+    identities.write(plan)
+    channel.write(plan)
+    profile = load_profile(channel.PROFILES["kafka"], str(plan.state), {})
+    bundle = Bundle.from_block(genesis_block(profile, plan.channel).SerializeToString())
+    assert bundle.orderer is not None
+    assert bundle.orderer.consensus_type == "kafka"
+    assert list(bundle.orderer.kafka_brokers) == brokers.split(",")
+    with pytest.raises(InputError, match="was made with --kafka"):
+        lifetime.check_same(plan, plan.changed(kafka="elsewhere:9092"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"consensus": "kafka"}, "needs the address of a broker: --kafka HOST:PORT"),
+        ({"kafka": "a:1"}, "names the brokers of --consensus kafka"),
+        ({"consensus": "paxos"}, "must be one of etcdraft, kafka"),
+        ({"consensus": "kafka", "kafka": "nowhere"}, "must be HOST:PORT"),
+        ({"consensus": "kafka", "kafka": "a:1,"}, "must be HOST:PORT"),
+    ],
+)
+def test_what_consensus_cannot_be(tmp_path: Path, choice: dict[str, str], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Plan(tmp_path, **choice)
+
+
+def test_orderers_know_what_the_environment_says_of_kafka(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERER_KAFKA_SASLPLAIN_USER", "orderer")
+    for consensus, brokers in (("kafka", "a:1"), ("etcdraft", "")):
+        plan = Plan(tmp_path / consensus, orgs=1, consensus=consensus, kafka=brokers)
+        settings.write(plan)
+        known = settings.read_env(plan.orderer)
+        assert known.get("ORDERER_KAFKA_SASLPLAIN_USER") == ("orderer" if brokers else None)
 
 
 def test_another_orderer_takes_what_one_does_not(

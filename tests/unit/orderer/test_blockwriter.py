@@ -250,7 +250,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(monkeypatch: pytest.Monke
             reports.append(failure)
             told.set()
 
-        queue = WriteQueue("channel", disk.append, 1, report, lambda: disk.is_full)
+        queue = WriteQueue("channel", disk.append, 1, report, lambda _: disk.is_full)
         queue.put(lambda: b"a")
         await told.wait()
         queue.put(lambda: b"b")
@@ -268,7 +268,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(monkeypatch: pytest.Monke
 def test_who_stops_does_not_wait_for_room() -> None:
     async def story() -> None:
         told = asyncio.Event()
-        queue = WriteQueue("channel", Disk().append, 1, lambda _: told.set(), lambda: True)
+        queue = WriteQueue("channel", Disk().append, 1, lambda _: told.set(), lambda _: True)
         queue.put(lambda: b"a")
         await told.wait()
         queue.give_up()
@@ -293,7 +293,7 @@ def test_a_group_that_could_not_be_written_is_written_as_it_was(
     async def story() -> None:
         disk = Disk()
         told = asyncio.Event()
-        queue = WriteQueue("channel", disk.append, 1, lambda _: told.set(), lambda: disk.is_full)
+        queue = WriteQueue("channel", disk.append, 1, lambda _: told.set(), lambda _: disk.is_full)
         queue.put(seal)
         queue.put(seal)
         await told.wait()

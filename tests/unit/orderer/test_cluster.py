@@ -259,6 +259,36 @@ def test_one_that_left_is_neither_heard_nor_spoken_to() -> None:
     run(story())
 
 
+def test_one_that_left_hears_what_it_was_sent_before() -> None:
+    """Where it is a member of raft, that is how it learns that it is none any more."""
+
+    async def story() -> None:
+        async with two() as (one, other):
+            for number in range(20):
+                one.comm.send_consensus(2, consensus(b"%d" % number))
+            one.meet()
+            one.meet()
+            await until(lambda: len(other.channel.requests) == 20)
+            assert payloads(other) == [b"%d" % number for number in range(20)]
+            assert not one.unreachable
+
+    run(story())
+
+
+def test_one_that_left_and_is_silent_is_not_waited_for_long() -> None:
+    async def story() -> None:
+        settings = ClusterSettings(dial_timeout_s=60, rpc_timeout_s=0.1)
+        async with peer(1, settings=settings) as one, peer(2) as other, silent_address() as port:
+            node = other.as_others_see()
+            one.meet(type(node)(2, f"127.0.0.1:{port}", node.server_key, node.client_key))
+            one.comm.send_consensus(2, consensus(b"last words"))
+            one.meet()
+            assert one.comm._parting
+            await until(lambda: not one.comm._parting)
+
+    run(story())
+
+
 def test_certificates_that_end_soon_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     now = 1000.0
     check = ExpirationCheck("10.0.0.1:7050", 2000, 1500, now=lambda: now)

@@ -68,6 +68,7 @@ class KafkaSupport(Support):
         self.orderer = KafkaValues()
         self.height = height
         self.switched = 0
+        self.failure: Exception | None = None
 
     def process_config(self, envelope: bytes) -> bytes:
         self.process_normal(envelope)
@@ -79,6 +80,9 @@ class KafkaSupport(Support):
 
     def changed(self) -> None:
         pass
+
+    def fail(self, error: Exception) -> None:
+        self.failure = error
 
     async def drained(self, blocks: int) -> None:
         pass
@@ -484,10 +488,11 @@ def test_a_chain_whose_topic_is_not_its_own_ends(failure: OffsetGone | None) -> 
         topic.failure = failure
         if failure is None:
             topic.log = [messages.time_to_cut(7)]
-        chain, _ = chain_of(topic)
+        chain, support = chain_of(topic)
         chain.start()
         await until(lambda: chain.standing.status is Status.FAILED)
         assert chain.errored
+        assert isinstance(support.failure, OffsetGone if failure else TopicOutOfStep)
         with pytest.raises(ChainHalted, match="made anew" if failure else "larger time-to-cut"):
             await chain.order(Message(envelope("a"), 1), 0)
         await chain.halt()

@@ -12,6 +12,7 @@ from fastledger.orderer.consensus.chain import Relation, Standing, Status
 from fastledger.orderer.consensus.etcdraft.beginning import kept_by
 from fastledger.protos.common.common_pb2 import Status as BroadcastStatus
 from raft_network import RaftNetwork, running
+from system_channel import begin_with_system_channel
 from waiting import until
 
 ACTIVE = Standing(Relation.CONSENTER, Status.ACTIVE)
@@ -104,3 +105,36 @@ def test_all_stop_and_go_on_where_they_were(network: RaftNetwork) -> None:
             network.check_equal()
 
     run(story())
+
+
+def test_a_system_channel_of_raft_makes_channels(network: RaftNetwork) -> None:
+    """Whichever orderer is asked, all have the channel then, also after a restart."""
+
+    async def story(asked: int) -> None:
+        numbers = range(1, 4)
+        for number in numbers:
+            await network.start_without_joining(number)
+        try:
+            await until(lambda: is_made(asked))
+            await until(
+                lambda: all(network.channels(one) == [network.channel_id] for one in numbers)
+            )
+            leader = await network.leader()
+            await network.order(asked, b"in the new channel")
+            await until(lambda: network.contents(leader) == [b"in the new channel"])
+            await network.stop()
+            for number in numbers:
+                await network.start_without_joining(number)
+                assert network.channels(number) == [network.channel_id]
+            await network.leader()
+            await network.level(2)
+            network.check_equal()
+        finally:
+            await network.stop()
+
+    async def is_made(asked: int) -> bool:
+        response = await network.broadcast(asked, creation.SerializeToString())
+        return response.status == BroadcastStatus.SUCCESS
+
+    creation = begin_with_system_channel(network.plan, network.client)
+    run(story(asked=2))

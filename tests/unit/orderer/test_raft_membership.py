@@ -10,7 +10,7 @@ import pytest
 from consenting import Values
 from fastledger.common.errors import InputError, LedgerIo
 from fastledger.orderer.consensus.etcdraft.beginning import campaigns_first
-from fastledger.orderer.consensus.etcdraft.lognotes import LogNotes
+from fastledger.orderer.consensus.etcdraft.lognotes import LogNote, LogNotes
 from fastledger.orderer.consensus.etcdraft.membership import (
     ConfChange,
     ConfChangeKind,
@@ -128,12 +128,14 @@ def test_which_one_campaigns_hangs_on_the_name() -> None:
 
 def test_notes_of_logs_outlast_them(tmp_path: Path) -> None:
     notes = LogNotes(tmp_path / "begun")
-    assert notes.member("mychannel") is None
-    notes.write("mychannel", 3)
-    assert LogNotes(tmp_path / "begun").member("mychannel") == 3
+    assert notes.read("mychannel") is None
+    notes.write("mychannel", LogNote(3, 7))
+    assert LogNotes(tmp_path / "begun").read("mychannel") == LogNote(3, 7)
     notes.forget("mychannel")
     notes.forget("mychannel")
-    assert notes.member("mychannel") is None
+    assert notes.read("mychannel") is None
+    (tmp_path / "begun" / "mychannel").write_text("3")
+    assert notes.read("mychannel") == LogNote(3, None)
     (tmp_path / "begun" / "mychannel").write_text("three")
     with pytest.raises(LedgerIo, match="mychannel"):
-        notes.member("mychannel")
+        notes.read("mychannel")

@@ -16,7 +16,14 @@ from fastledger.orderer.consensus.chain import (
 )
 from fastledger.orderer.consensus.etcdraft.consenter import single_consenter_chain
 from fastledger.orderer.consensus.solo.chain import SoloChain
-from fastledger.protos.common.common_pb2 import Envelope, Metadata
+from fastledger.protos.common.common_pb2 import (
+    ChannelHeader,
+    Envelope,
+    Header,
+    HeaderType,
+    Metadata,
+    Payload,
+)
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata, Consenter
 from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata
 
@@ -36,6 +43,12 @@ class Alone(Support):
 
 def kept(consenter_metadata: bytes) -> BlockMetadata:
     return BlockMetadata.FromString(Metadata.FromString(consenter_metadata).value)
+
+
+def configuration() -> bytes:
+    channel_header = ChannelHeader(type=HeaderType.CONFIG, channel_id="mychannel")
+    header = Header(channel_header=channel_header.SerializeToString())
+    return Envelope(payload=Payload(header=header).SerializeToString()).SerializeToString()
 
 
 def test_messages_and_configurations_in_their_order() -> None:
@@ -111,7 +124,7 @@ def test_a_single_consenter_counts_the_log_as_a_real_one() -> None:
         chain.start()
         assert chain.standing == Standing(Relation.CONSENTER, Status.ACTIVE)
         await chain.order(message(b"a"), 0)
-        await chain.configure(Envelope().SerializeToString(), 0)
+        await chain.configure(configuration(), 0)
         assert [kept(metadata) for _, metadata in support.written] == [
             BlockMetadata(consenter_ids=[1], next_consenter_id=2, raft_index=index)
             for index in (3, 4)

@@ -11,7 +11,7 @@ import click
 from fastledger.cli.command import LiveCommand
 from fastledger.cli.network.place import DIRECTORY, network
 from fastledger.network import processes
-from fastledger.network.consensus import Raft, raft_of
+from fastledger.network.consensus import Kafka, Place, Raft, places_of
 from fastledger.network.plan import Plan
 
 _EVERY_S = 1.0
@@ -21,7 +21,7 @@ _EVERY_S = 1.0
 @DIRECTORY
 @click.option("--watch", is_flag=True, help="Show it again every second, until interrupted.")
 def status(directory: Path | None, watch: bool) -> None:
-    """Show the nodes, who leads the orderers, and how many blocks each has.
+    """Show the nodes, who leads the orderers or how far they are, and how many blocks each has.
 
     Exit code 1: one does not run, or go on.
     """
@@ -42,15 +42,15 @@ async def _status(plan: Plan) -> tuple[list[str], bool]:
     from fastledger.cli.network.heights import heights
     from fastledger.network.health import ailments
 
-    known, reasons, rafts = await asyncio.gather(
-        heights(plan), ailments(plan.nodes), raft_of(plan.all_orderers, plan.channel)
+    known, reasons, places = await asyncio.gather(
+        heights(plan), ailments(plan.nodes), places_of(plan.all_orderers, plan.channel)
     )
     lines = []
     for node in plan.nodes:
         process = processes.running(node.folder)
         told = [f"running, pid {process.pid}" if process else "stopped"]
-        if node.name in rafts:
-            told.append(raft_line(node.name, rafts))
+        if node.name in places:
+            told.append(place_line(node.name, places))
         if node.name in known:
             told.append(f"{known[node.name]} blocks of {plan.channel}")
         lines.append(f"{node.name:28} {node.address:16} {', '.join(told)}")
@@ -60,10 +60,19 @@ async def _status(plan: Plan) -> tuple[list[str], bool]:
     return lines, running and not reasons
 
 
-def raft_line(name: str, rafts: Mapping[str, Raft]) -> str:
-    """Say where an orderer is in its cluster: whom it follows, the term, the end of its log."""
-    raft = rafts[name]
-    members = {one.member: other for other, one in rafts.items()}
+def place_line(name: str, places: Mapping[str, Place]) -> str:
+    """Say where an orderer is: whom it follows, its term and log; or how far in its topic."""
+    place = places[name]
+    return _kafka_line(place) if isinstance(place, Kafka) else _raft_line(place, places)
+
+
+def _kafka_line(place: Kafka) -> str:
+    at = f"at offset {place.offset}" if place.offset >= 0 else "before its first message"
+    return f"kafka, {at}" if place.answers else f"kafka, {at}, no broker answers"
+
+
+def _raft_line(raft: Raft, places: Mapping[str, Place]) -> str:
+    members = {one.member: other for other, one in places.items() if isinstance(one, Raft)}
     if raft.leader == raft.member:
         part = "leader"
     elif raft.leader:

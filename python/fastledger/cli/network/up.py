@@ -13,7 +13,7 @@ from fastledger.cli.command import PATH, LiveCommand
 from fastledger.cli.network.place import DIRECTORY, folder_of, network
 from fastledger.cli.peer.arguments import application_policy, collections
 from fastledger.common.errors import InputError, NotFound, Unsupported
-from fastledger.network import lifetime, removal
+from fastledger.network import kafka, lifetime, removal
 from fastledger.network.deployment import deployed, language_of, source_of
 from fastledger.network.plan import Plan
 
@@ -31,6 +31,12 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
 @click.option("--orgs", type=int, help="Organizations with peers.  [default: 2]")
 @click.option("--peers", type=int, help="Peers of each.  [default: 1]")
 @click.option("--orderers", type=int, help="Orderers: 1, 3, 5 or 7.  [default: 1]")
+@click.option(
+    "--consensus",
+    help="What orders: etcdraft, which several orderers make a Raft cluster of, or kafka.  "
+    "[default: etcdraft]",
+)
+@click.option("--kafka", help="Brokers for --consensus kafka, which run already: HOST:PORT,...")
 @click.option("--channel", help="Name of the channel.  [default: mychannel]")
 @click.option(
     "--chaincode",
@@ -139,6 +145,8 @@ def _show(plan: Plan, seconds: float) -> None:
     click.echo(f"\nThe network is up after {seconds:.2f} s.\n")
     for orderer in plan.all_orderers:
         click.echo(f"  orderer  {orderer.address}  {orderer.name}")
+    if plan.brokers:
+        click.echo(f"  kafka    {plan.kafka}  topic {plan.channel}")
     for org in plan.organizations:
         for peer in org.peers:
             click.echo(f"  peer     {peer.address}  {peer.name}  {org.mspid}")
@@ -172,6 +180,8 @@ def down(directory: Path | None, clean: bool) -> None:
     if not ended:
         click.echo("no node was running")
     if clean:
+        if why := kafka.end(plan):
+            click.echo(why)
         left = removal.clean(plan)
         click.echo(f"the network's ledgers and identities in {plan.folder} are removed")
         for path in left[:_SHOWN]:

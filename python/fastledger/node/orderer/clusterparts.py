@@ -32,8 +32,8 @@ class ClusterParts:
     raft: RaftParts
 
     @staticmethod
-    def load(settings: OrdererConfig, tls: TlsConfig) -> "ClusterParts":
-        """Read certificates and keys; ``tls`` is ``General.TLS``.
+    def load(settings: OrdererConfig, tls: TlsConfig, identity: bytes) -> "ClusterParts":
+        """Read certificates and keys; ``tls`` is ``General.TLS``, the identity signs blocks.
 
         Raises:
             ConfigInvalid: A file cannot be read, or holds something else.
@@ -54,7 +54,7 @@ class ClusterParts:
             limits=ClientLimits(max_message_bytes=general.max_message_bytes),
         )
         notes = LogNotes(location / "etcdraft" / "begun")
-        raft = RaftParts(comm, settings.consensus.raft_settings(location), notes)
+        raft = RaftParts(comm, settings.consensus.raft_settings(location), notes, identity)
         return ClusterParts(certificate, pair, comm, raft)
 
 

@@ -58,7 +58,7 @@ class OrdererNode:
         tls = general.tls.load()
         check_msp_settings(config, "general")
         signer = SigningIdentity.load(general.msp_folder, general.mspid)
-        self._parts = ClusterParts.load(settings, tls) if tls else None
+        self._parts = ClusterParts.load(settings, tls, signer.serialized) if tls else None
         self.registrar = Registrar(
             Ledgers(settings.location),
             signer,
@@ -107,7 +107,8 @@ class OrdererNode:
         _logger.info("Beginning to serve requests at %s", self._server.address)
 
     async def stop(self) -> None:
-        """End streams, write what was taken, close everything."""
+        """Have others lead, end streams, write what was taken, close everything."""
+        await self.registrar.resign()
         await self._server.stop(STOP_GRACE_S)
         if self._cluster_server:
             await self._cluster_server.stop(STOP_GRACE_S)

@@ -82,6 +82,7 @@ class ClusterComm:
         )
         self._channels: dict[str, _Channel] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._parting: set[asyncio.Task[None]] = set()
 
     def configure(
         self,
@@ -91,6 +92,8 @@ class ClusterComm:
         on_failure: OnFailure,
     ) -> None:
         """Know the other consenters of a channel; streams to those that have changed end.
+
+        One that is gone still hears what it was sent before: that it is gone is the last of it.
 
         Args:
             channel_id: The channel.
@@ -104,6 +107,10 @@ class ClusterComm:
             number for number, node in known.nodes.items() if following.get(number) != node
         ]:
             _logger.info("[channel: %s] node %d has changed, or gone", channel_id, number)
+            stream = known.streams.pop((number, CONSENSUS), None)
+            if stream is not None:
+                parting = stream.finish(NotDelivered("aborted", is_certain=True))
+                _keep(asyncio.get_running_loop().create_task(parting), self._parting)
             self._end_streams(known, number)
         known.nodes = following
         known.roots = roots
@@ -177,6 +184,8 @@ class ClusterComm:
         """End all streams and connections."""
         for channel_id in list(self._channels):
             self.forget(channel_id)
+        for parting in self._parting:
+            parting.cancel()
         if self._closing:
             await asyncio.wait(self._closing)
 
@@ -246,10 +255,19 @@ class ClusterComm:
             known.streams.pop(key).end(NotDelivered("aborted", is_certain=True))
 
     def _close_unused(self) -> None:
+        self._later(self._keep_used())
+
+    async def _keep_used(self) -> None:
+        if self._parting:
+            await asyncio.wait(self._parting)
         used = {node for known in self._channels.values() for node in known.nodes.values()}
-        self._later(self._connections.keep(used))
+        await self._connections.keep(used)
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        _keep(asyncio.get_running_loop().create_task(work), self._closing)
+
+
+def _keep(task: asyncio.Task[None], among: set[asyncio.Task[None]]) -> None:
+    """Hold on to a task until it is done."""
+    among.add(task)
+    task.add_done_callback(among.discard)

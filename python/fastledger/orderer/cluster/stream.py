@@ -5,7 +5,8 @@ The other end never answers; it ends the stream when it refuses something. So a 
 written has arrived as far as anybody can say (Fabric: ``cluster.Stream``)::
 
     offer, send ──► queue ──► connect, once ──► write ──► (the other orderer)
-                                      └───────────┴──► over: what waits is lost
+                                      ├───────────┴──► over: what waits is lost
+                          finish: what waits is written, and heard
 """
 
 import asyncio
@@ -115,6 +116,7 @@ class Stream:
         self._writing: _Request | None = None
         self._over: Exception | None = None
         self._call: Conversing | None = None
+        self._is_finishing = False
         self.connection: GrpcChannel | None = None
         labels = route.address, route.kind, route.channel_id
         EGRESS_QUEUE_LENGTH.labels(*labels).set_function(self._queue.__len__)
@@ -188,6 +190,15 @@ class Stream:
         self._task.cancel()
         self._on_end(self, reason)
 
+    async def finish(self, reason: Exception) -> None:
+        """Send what waits and nothing more; end when that is heard, or takes too long."""
+        self._is_finishing = True
+        self._more.set()
+        try:
+            await asyncio.wait([self._task], timeout=self._timeout_s)
+        finally:
+            self.end(reason)
+
     def _put(self, request: _Request) -> None:
         self._queue.append(request)
         self._more.set()
@@ -215,11 +226,11 @@ class Stream:
         told = asyncio.ensure_future(call.read())
         told.add_done_callback(self._heard)
         try:
-            while True:
-                while not self._queue:
-                    self._more.clear()
-                    await self._more.wait()
+            while await self._has_more():
                 await self._write(call, self._queue.popleft())
+            # A call that is cancelled takes along what the other end has not read yet.
+            await call.done_writing()
+            await asyncio.wait([told])
         finally:
             self._call = None
             streams.dec()
@@ -228,6 +239,12 @@ class Stream:
             call.cancel()
             with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
                 await told
+
+    async def _has_more(self) -> bool:
+        while not self._queue and not self._is_finishing:
+            self._more.clear()
+            await self._more.wait()
+        return bool(self._queue)
 
     def _heard(self, told: "asyncio.Future[object]") -> None:
         """Learn that the other end has ended the stream; it has nothing else to say."""

@@ -202,6 +202,9 @@ class Chain(Protocol):
     def start(self) -> None:
         """Begin to take messages."""
 
+    async def resign(self) -> None:
+        """Let others do what they wait for this one to do, because it is about to be halted."""
+
     async def halt(self) -> None:
         """Take no more messages, and return when the blocks handed over are durable."""
 

@@ -19,6 +19,7 @@ from fastledger.protoutil.envelope import take_apart
 from fastledger.protoutil.signed_data import SignedData
 
 _M = TypeVar("_M", bound=Message)
+CONFIGURATIONS = (HeaderType.CONFIG, HeaderType.ORDERER_TRANSACTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class OrdererMessage:
     def data(self) -> bytes:
         """What its header describes."""
         return Payload.FromString(self.payload).data
+
+    @property
+    def configures(self) -> bool:
+        """Whether it is a configuration of its channel, or the first one of a new channel."""
+        return self.type in CONFIGURATIONS
 
     @property
     def size(self) -> int:

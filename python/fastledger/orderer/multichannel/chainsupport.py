@@ -61,7 +61,7 @@ class ChainSupport:
         consenters: Consenters,
         processors: Processors,
         make_channel: ChannelMaker,
-        is_full: Callable[[], bool] = lambda: False,
+        is_full: Callable[[int], bool] = lambda _: False,
         join_block: bytes | None = None,
         on_joined: Callable[[], None] = lambda: None,
     ) -> None:
@@ -73,7 +73,7 @@ class ChainSupport:
             consenters: The kinds of consensus.
             processors: Makes the channel's rules.
             make_channel: Begins the channels that a system channel makes.
-            is_full: Whether the disk is.
+            is_full: Whether the disk has no room for so many bytes.
             join_block: The block that an administrator joined the channel with, encoded; None when
                 all up to it are there.
             on_joined: Learns that they are.
@@ -334,6 +334,10 @@ class ChainSupport:
         """Begin to take messages."""
         self._slot.chain.start()
         self.changed()
+
+    async def resign(self) -> None:
+        """Let others do what they wait for this orderer to do, because it is about to end."""
+        await self._slot.chain.resign()
 
     async def halt(self) -> None:
         """Take no more messages, write what was taken, close the block files."""

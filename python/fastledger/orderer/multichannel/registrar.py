@@ -147,6 +147,11 @@ class Registrar:
             len(self._channels),
         )
 
+    async def resign(self) -> None:
+        """Let other orderers lead the channels that this one leads, while it still answers them."""
+        supports = [channel.support for channel in self._channels.values()]
+        await asyncio.gather(*(support.resign() for support in supports))
+
     async def close(self) -> None:
         """Write what was taken, and close all channels."""
         for channel in self._channels.values():

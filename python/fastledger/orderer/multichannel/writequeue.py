@@ -35,7 +35,7 @@ class WriteQueue:
         append: Callable[[Sequence[bytes]], None],
         height: int,
         report: Callable[[Exception | None], None],
-        is_full: Callable[[], bool] = lambda: False,
+        is_full: Callable[[int], bool] = lambda _: False,
     ) -> None:
         """Go on with a channel.
 
@@ -46,7 +46,7 @@ class WriteQueue:
             height: Number of the next block.
             report: Learns why nothing is written, for good or while the disk is full; and by None
                 that there is room, and what waited is written.
-            is_full: Whether the disk is.
+            is_full: Whether the disk has no room for so many bytes.
         """
         self._is_full = is_full
         self._closing = asyncio.Event()
@@ -143,7 +143,9 @@ class WriteQueue:
             try:
                 await loop.run_in_executor(self._thread, write)
             except LedgerIo as error:
-                if self._closing.is_set() or not await asyncio.to_thread(self._is_full):
+                # All of the group has to find room, however large it is.
+                wanted = sum(map(len, sealed))
+                if self._closing.is_set() or not await asyncio.to_thread(self._is_full, wanted):
                     raise
                 if not waited:
                     _logger.critical(
@@ -153,15 +155,15 @@ class WriteQueue:
                     )
                     self._report(error)
                 waited = True
-                await self._room()
+                await self._room(wanted)
             else:
                 if waited:
                     _logger.info("[channel: %s] there is room again", self._channel_id)
                     self._report(None)
                 return
 
-    async def _room(self) -> None:
-        """Return when the disk has room, or nobody waits for it any more."""
-        while not self._closing.is_set() and await asyncio.to_thread(self._is_full):
+    async def _room(self, wanted: int) -> None:
+        """Return when the disk has room for so many bytes, or nobody waits for it any more."""
+        while not self._closing.is_set() and await asyncio.to_thread(self._is_full, wanted):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), RETRY_S)

@@ -15,6 +15,7 @@ impl Raft {
             App | Heartbeat | Snap => {
                 self.reset_election_timer();
                 self.leader = message.from;
+                self.told_commit = self.told_commit.max(message.commit);
                 match message.kind {
                     App => return self.take_entries(message),
                     Heartbeat => return self.take_heartbeat(&message),

@@ -8,6 +8,7 @@ use crate::message::{ConfChange, Entry, EntryKind, Message, MessageKind};
 use crate::progress::Replication;
 use crate::quorum::{Vote, vote_result};
 use crate::raft::{NONE, Raft, Role};
+use crate::replication::removal_context;
 
 impl Raft {
     pub(crate) fn receive_as_leader(&mut self, message: &Message) {
@@ -23,6 +24,7 @@ impl Raft {
             }
             MessageKind::HeartbeatResp => {
                 progress.recently_active = true;
+                progress.knows_removal |= self.removed_at != 0 && message.context == removal_context(self.removed_at);
                 progress.resume();
                 // A probe that was lost is sent again, and one that has all goes back to replicating by its answer.
                 if progress.matched < self.log.last_index() || progress.replication == Replication::Probe {

@@ -139,7 +139,8 @@ impl Log {
         committed: u64,
     ) -> Result<Option<u64>, Contradiction> {
         if !self.matches(previous) {
-            return Ok(None);
+            // A leader has all that is committed: one whose refusal it had to take would be asked again for ever.
+            return if previous.index <= self.committed { Err(Contradiction(previous.index)) } else { Ok(None) };
         }
         let last = previous.index + entries.len() as u64;
         let agrees = |entry: &Entry| self.matches(EntryId { term: entry.term, index: entry.index });
@@ -272,7 +273,12 @@ impl Log {
 
     /// Whether a change of members is committed and not applied.
     pub(crate) fn has_unapplied_conf_change(&self) -> bool {
-        let first = (self.applied + 1).max(self.first_index());
+        self.has_conf_change_behind(self.applied)
+    }
+
+    /// Whether a change of members is committed behind an entry.
+    pub(crate) fn has_conf_change_behind(&self, index: u64) -> bool {
+        let first = (index + 1).max(self.first_index());
         first <= self.committed
             && self
                 .entries

@@ -3,6 +3,7 @@
 
 use crate::message::{ConfChange, ConfChangeKind, ConfState};
 use crate::progress::Progress;
+use crate::quorum::{Vote, vote_result};
 use crate::raft::{NONE, Raft, Role};
 
 impl Raft {
@@ -37,6 +38,9 @@ impl Raft {
             ConfChangeKind::RemoveNode if self.members.len() > 1 => drop(self.members.remove(&change.member)),
             _ => {}
         }
+        if change.member == self.config.id {
+            self.removed_at = if self.members.contains_key(&change.member) { 0 } else { index };
+        }
         let members = ConfState { voters: self.member_ids() };
         self.membership.push((index, members.clone()));
         if self.role == Role::Leader {
@@ -62,6 +66,17 @@ impl Raft {
         if !self.members.contains_key(&self.transferee) {
             self.transferee = NONE;
         }
+    }
+
+    /// Whether this member was removed, and is not needed for others to learn of it: a leader's removal is committed by the
+    /// others without their knowing it, and those who do not know go on counting the leader that was.
+    pub(crate) fn removal_is_known(&self) -> bool {
+        self.removed_at != 0
+            && if self.role == Role::Leader {
+                vote_result(self.members.values().map(|progress| progress.knows_removal.then_some(true))) == Vote::Won
+            } else {
+                self.told_commit >= self.removed_at
+            }
     }
 
     /// The members as of an entry that the log has.

@@ -5,8 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastledger_wire::protobuf::{DecodeError, Message as _};
+use fastledger_wire::protobuf::{DecodeError, Message as _, Reader, Value};
 use fastledger_wire::raftpb;
+
+/// Entries in one message. Nearly all are blocks, of some hundred bytes at least, and a leader sends few MB of them at once.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// Bytes of a snapshot's members: thousands of them.
+const MAX_CONF_STATE_BYTES: usize = 1 << 16;
+
+/// Fields of `raftpb.Message`: its entries, and what leads to its snapshot's members.
+const ENTRIES: &[u32] = &[7];
+const CONF_STATE: &[u32] = &[9, 2, 1];
 
 macro_rules! message_kinds {
     ($($name:ident = $number:literal,)*) => {
@@ -329,7 +339,9 @@ impl Message {
     /// Reads an encoding, of which entries and snapshot go on sharing the memory.
     ///
     /// A snapshot that is empty is none. One with members that do not only vote is an empty one, so that it is not taken.
+    /// No member sends 65,536 entries at once: two bytes of such a message would become a hundred here.
     pub fn decode(encoded: &Bytes) -> Result<Self, DecodeError> {
+        check_elements(encoded)?;
         let view = raftpb::Message::decode(encoded)?;
         let snapshot = view.snapshot.as_ref().and_then(|view| Snapshot::of(view, encoded));
         Ok(Self {
@@ -347,4 +359,27 @@ impl Message {
             context: encoded.slice_ref(view.context),
         })
     }
+}
+
+/// Refuses a message that would take far more memory than its encoding.
+fn check_elements(encoded: &[u8]) -> Result<(), DecodeError> {
+    let (mut entries, mut members) = (0, 0);
+    visit(encoded, ENTRIES, &mut |_| entries += 1)?;
+    visit(encoded, CONF_STATE, &mut |conf_state| members += conf_state.len())?;
+    if entries > MAX_ENTRIES || members > MAX_CONF_STATE_BYTES { Err(DecodeError::Elements) } else { Ok(()) }
+}
+
+/// Finds all messages that a path of fields leads to.
+fn visit(message: &[u8], path: &[u32], found: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+    let [field, deeper @ ..] = path else {
+        found(message);
+        return Ok(());
+    };
+    let mut fields = Reader::new(message);
+    while let Some((number, value)) = fields.field()? {
+        if let (true, Value::Bytes(inner)) = (number == *field, value) {
+            visit(inner, deeper, found)?;
+        }
+    }
+    Ok(())
 }

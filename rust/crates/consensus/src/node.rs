@@ -173,13 +173,12 @@ impl Node {
             snapshot: raft.log.snapshot_to_save().cloned(),
             entries: raft.log.to_save(),
             must_sync: raft.log.has_to_save() || (hard.term, hard.vote) != (self.hard.term, self.hard.vote),
-            commit_durable: false,
+            commit_durable: raft.log.has_conf_change_behind(self.hard.commit),
             replies,
             committed: raft.log.to_apply(),
         };
-        if ready.committed.iter().any(|entry| entry.kind != EntryKind::Normal) {
+        if ready.commit_durable {
             // Nobody hears that the change is committed before that is durable here: who it removes may halt at once.
-            ready.commit_durable = true;
             ready.replies.splice(..0, std::mem::take(&mut ready.messages));
         }
         let last_applied = ready.committed.last().map(|entry| entry.index);
@@ -295,6 +294,12 @@ impl Node {
     #[must_use]
     pub fn members(&self) -> Vec<u64> {
         self.raft.member_ids()
+    }
+
+    /// Whether this member was removed and may stand still: others know it, and need it no more.
+    #[must_use]
+    pub fn removal_is_known(&self) -> bool {
+        self.raft.removal_is_known()
     }
 
     /// What a leader knows of each member; it means nothing elsewhere.

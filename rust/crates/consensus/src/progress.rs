@@ -43,6 +43,8 @@ pub struct Progress {
     pub recently_active: bool,
     /// The snapshot that is on its way; 0 for none.
     pub pending_snapshot: u64,
+    /// Whether it knows that the leader's removal is committed.
+    pub knows_removal: bool,
     /// The highest commit index that was sent and may have reached it.
     sent_commit: u64,
     /// Nothing more is sent until it answers.
@@ -58,6 +60,7 @@ impl Progress {
             replication: Replication::Probe,
             recently_active: false,
             pending_snapshot: 0,
+            knows_removal: false,
             sent_commit: 0,
             flow_paused: false,
             inflights: Inflights { lasts: VecDeque::new(), max: max_inflight },

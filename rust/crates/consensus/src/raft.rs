@@ -45,6 +45,10 @@ pub(crate) struct Raft {
     pub(crate) membership: Vec<(u64, ConfState)>,
     /// To whom leadership is being handed over.
     pub(crate) transferee: u64,
+    /// The entry that removed this member; 0 for none.
+    pub(crate) removed_at: u64,
+    /// The highest commit index that a leader told this member.
+    pub(crate) told_commit: u64,
     /// No change of members is behind this entry.
     pub(crate) pending_conf_index: u64,
     election_elapsed: u32,
@@ -72,6 +76,8 @@ impl Raft {
             members: BTreeMap::new(),
             votes: BTreeMap::new(),
             transferee: NONE,
+            removed_at: 0,
+            told_commit: 0,
             pending_conf_index: 0,
             election_elapsed: 0,
             heartbeat_elapsed: 0,

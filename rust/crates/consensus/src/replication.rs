@@ -3,10 +3,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::message::{Entry, Message, MessageKind, Snapshot};
 use crate::progress::Replication;
 use crate::quorum::committed_index;
 use crate::raft::Raft;
+
+/// What a leader that was removed by an entry adds to heartbeats that commit it; answers repeat it.
+pub(crate) fn removal_context(index: u64) -> Bytes {
+    Bytes::copy_from_slice(&index.to_be_bytes())
+}
 
 impl Raft {
     pub(crate) fn other_members(&self) -> Vec<u64> {
@@ -38,7 +45,10 @@ impl Raft {
                 // No more than it has: it does not know yet whether the rest of its log is the leader's.
                 let commit = progress.matched.min(self.log.committed);
                 progress.sent_commit(commit);
-                self.send(Message { to, commit, ..Message::new(MessageKind::Heartbeat) });
+                // Whoever answers with this context knows that the leader is removed.
+                let tells_removal = self.removed_at != 0 && commit >= self.removed_at;
+                let context = if tells_removal { removal_context(self.removed_at) } else { Bytes::new() };
+                self.send(Message { to, commit, context, ..Message::new(MessageKind::Heartbeat) });
             }
         }
     }

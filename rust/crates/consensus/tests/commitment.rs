@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
 use bytes::Bytes;
-use fastledger_consensus::{ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role};
+use fastledger_consensus::{
+    ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role, StepError,
+};
 
 /// Does all that a member wants done.
 fn work(node: &mut Node) {
@@ -21,10 +23,10 @@ fn answer(kind: MessageKind, term: u64, index: u64) -> Message {
     Message { from: 2, to: 1, term, index, ..Message::new(kind) }
 }
 
-/// The leader of term 3 of three members, with an entry of term 2 that is not committed at 4, and its own at 5.
-fn leader() -> Node {
+/// One of three members, with an entry of term 2 that is not committed at 4.
+fn member(id: u64) -> Node {
     let config = Config {
-        id: 1,
+        id,
         election_tick: 10,
         heartbeat_tick: 1,
         max_message_bytes: 1,
@@ -40,6 +42,12 @@ fn leader() -> Node {
     recovered.hard.term = 2;
     let mut node = Node::new(config, recovered).unwrap();
     work(&mut node);
+    node
+}
+
+/// The leader of term 3, whose own entry is at 5.
+fn leader() -> Node {
+    let mut node = member(1);
     node.campaign();
     work(&mut node);
     node.step(answer(MessageKind::VoteResp, 3, 0)).unwrap();
@@ -89,9 +97,61 @@ fn nobody_hears_of_a_change_of_members_before_it_is_durable() {
 }
 
 #[test]
+fn a_leader_that_removed_itself_is_needed_until_a_majority_of_the_others_knows() {
+    let mut node = leader();
+    node.step(answer(MessageKind::AppResp, 3, 5)).unwrap();
+    work(&mut node);
+    node.propose_conf_change(ConfChange { kind: 1.into(), member: 1 }).unwrap();
+    work(&mut node);
+    node.step(answer(MessageKind::AppResp, 3, 6)).unwrap();
+    work(&mut node);
+    assert_eq!((node.members(), node.removal_is_known()), (vec![2, 3], false));
+    node.tick();
+    let heartbeats = node.ready().unwrap().messages;
+    node.advance().unwrap();
+    let context = |to| heartbeats.iter().find(|message| message.to == to).unwrap().context.clone();
+    assert!(context(3).is_empty(), "it does not have the entry");
+    let heard = |from, context| Message { from, to: 1, term: 3, context, ..Message::new(MessageKind::HeartbeatResp) };
+    node.step(heard(2, context(2))).unwrap();
+    node.step(heard(3, context(3))).unwrap();
+    assert!(!node.removal_is_known(), "one of two knows");
+    node.step(Message { from: 3, ..answer(MessageKind::AppResp, 3, 6) }).unwrap();
+    node.step(heard(3, context(2))).unwrap();
+    assert!(node.removal_is_known());
+}
+
+#[test]
+fn a_follower_that_was_removed_is_not_needed_once_a_leader_told_it() {
+    let removal = ConfChange { kind: 1.into(), member: 2 };
+    let entry = Entry { kind: EntryKind::ConfChange, term: 3, index: 5, data: removal.encode(), ..Entry::default() };
+    let mut node = member(2);
+    let told = Message { from: 1, to: 2, term: 3, index: 4, log_term: 2, ..Message::new(MessageKind::App) };
+    node.step(Message { entries: vec![entry], ..told.clone() }).unwrap();
+    work(&mut node);
+    assert!(!node.removal_is_known());
+    node.step(Message { index: 5, log_term: 3, commit: 5, ..told }).unwrap();
+    work(&mut node);
+    assert!(node.removal_is_known());
+}
+
+#[test]
 fn an_acknowledgement_of_what_was_never_sent_counts_for_nothing() {
     let mut node = leader();
     node.step(answer(MessageKind::AppResp, 3, 99)).unwrap();
     assert_eq!(node.hard_state().commit, 3);
     assert!(node.progress().all(|(id, progress)| id == 1 || progress.matched == 0));
+}
+
+#[test]
+fn a_leader_that_contradicts_what_is_committed_is_not_followed() {
+    let mut node = leader();
+    let follows =
+        |index, log_term| Message { from: 3, to: 1, term: 4, index, log_term, ..Message::new(MessageKind::App) };
+    // Of what is not committed the leader may have another entry.
+    node.step(follows(4, 3)).unwrap();
+    assert_eq!(node.soft_state().role, Role::Follower);
+    // Entry 3 is committed, and of term 1.
+    let refused = node.step(follows(3, 2)).unwrap_err();
+    assert_eq!(refused, StepError::LostEntries { from: 3, relied: 3, last: 5, committed: 3 });
+    node.step(follows(3, 1)).unwrap();
 }

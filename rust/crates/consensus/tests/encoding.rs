@@ -8,6 +8,8 @@ use std::fs;
 
 use bytes::Bytes;
 use fastledger_consensus::{ConfChange, ConfChangeKind, Message};
+use fastledger_wire::protobuf::DecodeError;
+use fastledger_wire::raftpb;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -68,4 +70,19 @@ fn numbers_that_are_left_out_are_zero() {
     let change = ConfChange { kind: ConfChangeKind::AddNode, member: 300 };
     assert_eq!(hex(&change.encode()), "0800100018ac02");
     assert_eq!(ConfChange::decode(&unhex("18ac02")).unwrap(), change);
+}
+
+#[test]
+fn a_message_of_too_many_tiny_elements_is_refused() {
+    let entries = |count: usize| Bytes::from([0x3a, 0x00].repeat(count));
+    assert_eq!(Message::decode(&entries(1 << 16)).unwrap().entries.len(), 1 << 16);
+    assert_eq!(Message::decode(&entries((1 << 16) + 1)).unwrap_err(), DecodeError::Elements);
+    let voters = |count: usize| {
+        let conf_state = raftpb::ConfState { voters: vec![1; count], ..Default::default() };
+        let metadata = raftpb::SnapshotMetadata { conf_state: Some(conf_state), index: 1, term: 1 };
+        let snapshot = raftpb::Snapshot { data: &[], metadata: Some(metadata) };
+        Bytes::from(raftpb::Message { snapshot: Some(snapshot), ..Default::default() }.encode())
+    };
+    assert!(Message::decode(&voters(1 << 12)).unwrap().snapshot.is_some());
+    assert_eq!(Message::decode(&voters(1 << 16)).unwrap_err(), DecodeError::Elements);
 }

@@ -34,6 +34,7 @@ mod blocks;
 mod blockstore;
 mod changes;
 mod commit;
+mod deleted_runs;
 mod error;
 mod flush;
 mod gate;

@@ -30,7 +30,7 @@ struct Source<'t> {
     next: Option<Row<'t>>,
 }
 
-/// The rows of a store with its layers, one per key, deleted ones left out.
+/// The rows of a store with its layers, one per key.
 pub(crate) struct Merged<'t> {
     /// The newest layer first, the store last.
     sources: Vec<Source<'t>>,
@@ -59,27 +59,33 @@ impl<'t> Merged<'t> {
         Ok(Self { sources })
     }
 
-    /// The next row.
+    /// The next row that is not deleted.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'t>>> {
         loop {
-            let mut least: Option<Row<'t>> = None;
-            for source in &self.sources {
-                if let Some(row) = source.next
-                    && least.is_none_or(|least| row.key < least.key)
-                {
-                    least = Some(row);
-                }
-            }
-            let Some(least) = least else { return Ok(None) };
-            for source in &mut self.sources {
-                if source.next.is_some_and(|row| row.key == least.key) {
-                    source.advance()?;
-                }
-            }
-            if !least.deleted {
-                return Ok(Some(least));
+            match self.step()? {
+                Some(row) if row.deleted => {}
+                found => return Ok(found),
             }
         }
+    }
+
+    /// The next row, which may be one that was deleted.
+    pub(crate) fn step(&mut self) -> Result<Option<Row<'t>>> {
+        let mut least: Option<Row<'t>> = None;
+        for source in &self.sources {
+            if let Some(row) = source.next
+                && least.is_none_or(|least| row.key < least.key)
+            {
+                least = Some(row);
+            }
+        }
+        let Some(least) = least else { return Ok(None) };
+        for source in &mut self.sources {
+            if source.next.is_some_and(|row| row.key == least.key) {
+                source.advance()?;
+            }
+        }
+        Ok(Some(least))
     }
 }
 

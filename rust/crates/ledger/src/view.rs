@@ -16,6 +16,7 @@ use fastledger_wire::{Hash, Height};
 use rustc_hash::FxHashSet;
 
 use crate::changes::{Change, Keep};
+use crate::deleted_runs::DeletedRuns;
 use crate::error::{LedgerError, Result};
 use crate::gate::Pass;
 use crate::keys::{self, TxIdKey};
@@ -64,6 +65,7 @@ pub struct View {
     metadata_namespaces: Arc<FxHashSet<String>>,
     definitions: u64,
     pub(crate) long_keys: LongKeys,
+    deleted: DeletedRuns,
 }
 
 impl View {
@@ -80,6 +82,7 @@ impl View {
             metadata_namespaces: Arc::clone(&derived.metadata_namespaces),
             definitions: derived.definitions,
             long_keys: LongKeys::default(),
+            deleted: DeletedRuns::default(),
         })
     }
 
@@ -284,11 +287,10 @@ impl View {
         let lane = self.lane();
         let mut rows = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, kind, prefix)?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            if !row.key.starts_with(prefix) {
-                break;
+        while let Some(row) = rows.step()?.filter(|row| row.key.starts_with(prefix)) {
+            if !row.deleted {
+                found.push(row.key.to_vec());
             }
-            found.push(row.key.to_vec());
         }
         Ok(found)
     }
@@ -328,21 +330,34 @@ impl View {
         most: usize,
         read: impl Fn(StateValue<'_>) -> T,
     ) -> Result<Chunk<T>> {
-        let lane = self.lane();
-        let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, from)?;
         let mut chunk = Chunk { keys: Vec::new(), rows: Vec::new(), next: None };
-        while let Some(row) = merged.next()? {
+        let Some((from, void)) = self.deleted.ahead(from) else { return Ok(chunk) };
+        let lane = self.lane();
+        let mut merged = Merged::new(&self.lmdb, &lane, &self.layers, &self.long_keys, Kind::State, &from)?;
+        let mut run = self.deleted.run(&from);
+        let end = loop {
+            let Some(row) = merged.step()? else { break None };
             if to.is_some_and(|to| row.key >= to) {
-                break;
+                break Some(row.key);
             }
+            if void.as_deref().is_some_and(|void| void <= row.key) {
+                chunk.next = void;
+                break chunk.next.as_deref();
+            }
+            if row.deleted {
+                run.lengthen();
+                continue;
+            }
+            run.end(Some(row.key));
             if chunk.rows.len() == most {
                 chunk.next = Some(row.key.to_vec());
-                break;
+                return Ok(chunk);
             }
             let value = StateValue::decode(row.value).ok_or_else(|| self.lmdb.damaged("a state"))?;
             chunk.keys.extend_from_slice(row.key);
             chunk.rows.push((chunk.keys.len(), read(value)));
-        }
+        };
+        run.end(end);
         Ok(chunk)
     }
 

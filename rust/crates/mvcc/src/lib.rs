@@ -34,7 +34,7 @@ pub mod state;
 mod summaries;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod voids;
+pub mod voids;
 mod writes;
 
 pub use commit_hash::{commit_hash, update_bytes};

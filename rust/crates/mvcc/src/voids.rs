@@ -1,38 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Runs of keys that a block emptied, so that its range queries step over each key once and not once each.
+//! Runs of keys that were emptied, so that range queries step over each key once and not once each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 /// Dead keys that make a run worth remembering: starting anew behind it takes about as long as stepping over so many.
-pub(crate) const LEAST_RUN: usize = 16;
+pub const LEAST_RUN: usize = 16;
 
 /// The first key behind a void; `None`: it reaches to the end of its namespace.
-pub(crate) type End = Option<Box<[u8]>>;
+pub type End = Option<Box<[u8]>>;
 
 /// From its first key on there is nothing up to its end.
-pub(crate) type Void = (Box<[u8]>, End);
+pub type Void = (Box<[u8]>, End);
 
 /// The known voids of each namespace, by their first keys; they do not overlap.
 #[derive(Debug, Default)]
-pub(crate) struct Voids<'a>(HashMap<&'a str, BTreeMap<Box<[u8]>, End>>);
+pub struct Voids<'a>(HashMap<&'a str, BTreeMap<Box<[u8]>, End>>);
 
 impl<'a> Voids<'a> {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+
     /// The end of the void in which a key lies.
-    pub(crate) fn end_around(&self, namespace: &str, key: &[u8]) -> Option<&End> {
+    #[must_use]
+    pub fn end_around(&self, namespace: &str, key: &[u8]) -> Option<&End> {
         let voids = self.0.get(namespace)?;
         let (_, end) = voids.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back()?;
         is_before(key, end).then_some(end)
     }
 
     /// Where the first void begins that does not begin before a key.
-    pub(crate) fn next_start(&self, namespace: &str, key: &[u8]) -> Option<&[u8]> {
+    #[must_use]
+    pub fn next_start(&self, namespace: &str, key: &[u8]) -> Option<&[u8]> {
         let voids = self.0.get(namespace)?;
         voids.range::<[u8], _>((Bound::Included(key), Bound::Unbounded)).next().map(|(start, _)| &**start)
     }
 
     /// Adds a void, and to it those that it touches.
-    pub(crate) fn add(&mut self, namespace: &'a str, (start, mut end): Void) {
+    pub fn add(&mut self, namespace: &'a str, (start, mut end): Void) {
         let voids = self.0.entry(namespace).or_default();
         let before = voids.range::<[u8], _>((Bound::Unbounded, Bound::Included(&*start))).next_back();
         let start = match before {
@@ -53,7 +61,7 @@ impl<'a> Voids<'a> {
     }
 
     /// A key is there again.
-    pub(crate) fn split(&mut self, namespace: &str, key: &[u8]) {
+    pub fn split(&mut self, namespace: &str, key: &[u8]) {
         let Some(end) = self.end_around(namespace, key).cloned() else { return };
         let Some(voids) = self.0.get_mut(namespace) else { return };
         let around = voids.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back();

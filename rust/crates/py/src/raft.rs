@@ -153,6 +153,11 @@ impl RaftNode {
         self.member.node().conf_change_pending()
     }
 
+    #[getter]
+    fn removal_is_known(&self) -> bool {
+        self.member.node().removal_is_known()
+    }
+
     fn progress(&self) -> Vec<(u64, u64, bool, &'static str)> {
         let row = |(id, progress): (u64, &Progress)| {
             let replication = match progress.replication {

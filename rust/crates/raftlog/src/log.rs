@@ -56,8 +56,8 @@ pub struct RaftLog<D> {
     /// How far the last segment reaches.
     capacity: u64,
     next_frame: u64,
-    /// Up to here there may be remains of a frame whose writing failed.
-    soiled: u64,
+    /// Bytes from there that may be a frame's whose writing failed.
+    remains: usize,
 }
 
 impl<D: Disk> RaftLog<D> {
@@ -68,7 +68,7 @@ impl<D: Disk> RaftLog<D> {
         let (replay, opened) = recovery::replay(&mut disk, member)?;
         let Replay { hard, snapshot, segments, offset, capacity, next_frame, .. } = replay;
         let log =
-            Self { disk, member, segment_bytes, hard, snapshot, segments, offset, capacity, next_frame, soiled: 0 };
+            Self { disk, member, segment_bytes, hard, snapshot, segments, offset, capacity, next_frame, remains: 0 };
         Ok((log, opened))
     }
 
@@ -132,14 +132,20 @@ impl<D: Disk> RaftLog<D> {
         if bytes > MAX_FRAME_BYTES {
             return Err(LogError::TooLarge { bytes, limit: MAX_FRAME_BYTES });
         }
-        let mut snapshot = snapshot;
+        self.clear_remains()?;
         if self.offset + bytes as u64 > self.capacity {
             self.next_segment(bytes)?;
-            // A segment says all that older ones do, which may be deleted.
-            snapshot = snapshot.or(self.snapshot.map(|id| (id, false)));
         }
+        // A segment says all that older ones do, which may be deleted.
+        let snapshot = if self.offset == segment::HEADER_BYTES {
+            snapshot.or(self.snapshot.map(|id| (id, false)))
+        } else {
+            snapshot
+        };
         let frame = frame::encode(self.next_frame, hard, snapshot, entries);
+        self.remains = frame.len();
         self.write(&frame)?;
+        self.remains = 0;
         if let (Some(current), Some(last)) = (self.segments.back_mut(), entries.last()) {
             current.last_index = current.last_index.max(last.index);
         }
@@ -148,25 +154,26 @@ impl<D: Disk> RaftLog<D> {
         Ok(())
     }
 
-    fn write(&mut self, frame: &[u8]) -> Result<()> {
-        let Some(current) = self.segments.back() else { return Ok(()) };
-        let name = segment::name(current.number);
-        let end = self.offset + frame.len() as u64;
-        let remains = usize::try_from(self.soiled.saturating_sub(end)).unwrap_or_default();
-        self.soiled = self.soiled.max(end);
-        self.disk.write(&name, self.offset, frame).map_err(self.failed("write", &name))?;
-        if remains > 0 {
-            self.disk.write(&name, end, &vec![0; remains]).map_err(self.failed("write", &name))?;
+    /// Makes zeros durable where a frame may stand whose writing failed.
+    ///
+    /// Before another is written there: of two that were not synced a crash may leave a mixture, which nobody could tell from
+    /// damage.
+    fn clear_remains(&mut self) -> Result<()> {
+        if self.remains > 0 {
+            self.write(&vec![0; self.remains])?;
+            self.remains = 0;
         }
-        self.disk.sync(&name).map_err(self.failed("sync", &name))?;
-        self.soiled = 0;
         Ok(())
     }
 
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(current) = self.segments.back() else { return Ok(()) };
+        let name = segment::name(current.number);
+        self.disk.write(&name, self.offset, bytes).map_err(self.failed("write", &name))?;
+        self.disk.sync(&name).map_err(self.failed("sync", &name))
+    }
+
     fn next_segment(&mut self, frame: usize) -> Result<()> {
-        if self.soiled > 0 {
-            self.write(&[])?;
-        }
         let number = self.segments.back().map_or(0, |last| last.number + 1);
         let bytes = self.segment_bytes.max(segment::HEADER_BYTES + frame as u64);
         segment::create(&mut self.disk, number, self.member, bytes)?;

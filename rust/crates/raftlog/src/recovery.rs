@@ -61,7 +61,11 @@ pub(crate) fn replay(disk: &mut impl Disk, member: u64) -> Result<(Replay, Opene
         let name = segment::name(*number);
         let bytes = read(disk, &name)?;
         segment::check(disk, *number, member, &bytes)?;
-        replay.take_segment(disk, *number, &bytes, Some(number) == numbers.back())?;
+        let newest = Some(number) == numbers.back();
+        replay.take_segment(disk, *number, &bytes, newest)?;
+        if newest {
+            replay.torn_bytes = make_durable(disk, &name, bytes, replay.offset)?;
+        }
     }
     let snapshot = replay.snapshot.map(|id| snapshot::read(disk, id)).transpose()?;
     remove_remains(disk, replay.snapshot)?;
@@ -138,10 +142,7 @@ impl Replay {
                     offset += bytes;
                 }
                 Found::Nothing => break,
-                Found::Torn if newest && !frame::whole_frame_behind(segment, offset, self.next_frame) => {
-                    self.torn_bytes = cut_off(disk, &name, segment, offset)?;
-                    break;
-                }
+                Found::Torn if newest && !frame::whole_frame_behind(segment, offset, self.next_frame) => break,
                 Found::Torn => return place.damaged("a frame is not whole, and others follow it"),
                 Found::Damage(reason) => return place.damaged(reason),
             }
@@ -180,14 +181,21 @@ impl Replay {
     }
 }
 
-/// Writes zeros over what is left of a frame; how many bytes that were.
-fn cut_off(disk: &mut impl Disk, name: &str, segment: &[u8], offset: usize) -> Result<u64> {
-    let written = segment[offset..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let mut clear = || {
-        disk.write(name, offset as u64, &vec![0; written])?;
-        disk.sync(name)
+/// Writes the newest segment again, with zeros behind its last frame; how many bytes of a torn one were there.
+///
+/// What was read may be known to the operating system alone, if the process that wrote it was killed, and other remains may
+/// be on the disk than it knows of: after a sync that failed only what is written again is sure to be there.
+fn make_durable(disk: &mut impl Disk, name: &str, read: Bytes, end: u64) -> Result<u64> {
+    let end = usize::try_from(end).unwrap_or(usize::MAX).min(read.len());
+    let torn = read[end..].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let mut segment = Vec::from(read);
+    segment[end..end + torn].fill(0);
+    let mut write = || {
+        disk.write(name, 0, &segment)?;
+        disk.sync(name)?;
+        disk.sync_names()
     };
-    let cleared = clear();
-    cleared.map_err(|source| LogError::Io { action: "cut off the torn end of", path: disk.path(name), source })?;
-    Ok(written as u64)
+    let written = write();
+    written.map_err(|source| LogError::Io { action: "make durable", path: disk.path(name), source })?;
+    Ok(torn as u64)
 }

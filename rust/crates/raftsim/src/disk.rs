@@ -122,6 +122,12 @@ impl SimDisk {
     pub(crate) fn crash(&self) {
         self.state().crash();
     }
+
+    /// The process goes, and the machine stays with what it has in memory.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        (state.fuse, state.down) = (None, false);
+    }
 }
 
 impl State {
@@ -153,6 +159,14 @@ impl State {
         Ok(&mut self.files[file])
     }
 
+    /// Writes by chance, and takes all for written, as Linux does after a failed sync: only what is written again is not lost.
+    fn fail_sync(&mut self, name: &str) -> Result<()> {
+        let mut random = Random::new(self.random.draw());
+        let file = self.file(name)?;
+        file.write_by_chance(&mut random);
+        Ok(())
+    }
+
     fn room_for(&mut self, grows: bool) -> Result<()> {
         if grows && self.full {
             self.refused_full += 1;
@@ -170,6 +184,13 @@ impl State {
 impl File {
     /// Keeps what is durable, and each sector that is not by chance; how many were lost.
     fn crash(&mut self, random: &mut Random) -> u64 {
+        let lost = self.write_by_chance(random);
+        self.now.clone_from(&self.durable);
+        lost
+    }
+
+    /// Makes each sector that is not durable so by chance; how many were not.
+    fn write_by_chance(&mut self, random: &mut Random) -> u64 {
         let mut lost = 0;
         for (offset, length) in self.unsynced.drain(..) {
             let end = (offset + length).min(self.now.len());
@@ -187,7 +208,6 @@ impl File {
                 start = stop;
             }
         }
-        self.now.clone_from(&self.durable);
         lost
     }
 
@@ -259,6 +279,7 @@ impl Disk for SimDisk {
         let failing = state.failing_syncs;
         if state.random.below(1000) < failing {
             state.failed_syncs += 1;
+            state.fail_sync(name)?;
             return Err(Error::other("the disk failed"));
         }
         state.file(name)?.sync();

@@ -104,6 +104,8 @@ counts! {
     messages_cut_off,
     /// Times that some members could not reach others, in one direction or both.
     partitions,
+    /// Members whose process was killed, the machine going on.
+    processes_killed,
     /// Members that went down between two steps of their work.
     crashes,
     /// Members that went down within an operation of their disk.

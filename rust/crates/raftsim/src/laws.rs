@@ -41,14 +41,16 @@ fn broken<T>(text: String) -> Result<T, Broken> {
 }
 
 impl Laws {
-    /// At most one member leads in a term, and it has everything that is committed.
+    /// At most one member leads in a term, and it has everything that was committed in earlier ones. What later ones
+    /// commit, one that stood still may lack when it finds that it was elected.
     pub(crate) fn leads(&mut self, node: &Node) -> Held {
         let (id, term) = (node.id(), node.hard_state().term);
         let leader = *self.leaders.entry(term).or_insert(id);
         if leader != id {
             return broken(format!("in term {term} both {leader} and {id} lead"));
         }
-        if let Some((index, (applied_term, _))) = self.applied.last_key_value() {
+        let earlier = self.applied.iter().rev().find(|(_, (applied_term, _))| *applied_term < term);
+        if let Some((index, (applied_term, _))) = earlier {
             let has = match node.entries(*index, *index) {
                 Some(found) => found.first().is_some_and(|entry| entry.term == *applied_term),
                 None => *index < node.first_index(),

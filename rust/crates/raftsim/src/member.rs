@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastledger_consensus::{
-    ConfChange, ConfChangeKind, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot,
-};
+use fastledger_consensus::{ConfChange, Config, EntryKind, Message, Node, Random, Ready, Recovered, Role, Snapshot};
 use fastledger_raftlog::{Batch, CATCH_UP_ENTRIES, LogError, RaftLog};
 
 use crate::chain::{Block, Chain};
@@ -53,6 +51,8 @@ pub(crate) struct Member {
     /// It was removed, knows it, and stands still for ever.
     pub(crate) halted: bool,
     pub(crate) paused_until: u64,
+    /// It is going to look whether there is something to do.
+    pub(crate) awake: bool,
     /// Time from tick to tick: clocks differ.
     pub(crate) tick: u64,
     /// Which of the sizes of messages it has.
@@ -84,6 +84,7 @@ impl Member {
             running: None,
             halted: false,
             paused_until: 0,
+            awake: false,
             tick: 80 + random.below(40),
             message_size: u8::try_from(random.below(3)).unwrap_or_default(),
             compact_after: 8 + random.below(60),
@@ -138,7 +139,13 @@ impl Member {
         self.running.as_mut().map(|running| &mut running.node)
     }
 
-    /// The machine goes down.
+    /// The process goes.
+    pub(crate) fn end(&mut self) {
+        self.running = None;
+        self.disk.end();
+    }
+
+    /// The machine goes down; how many blocks that loses.
     pub(crate) fn crash(&mut self, random: &mut Random) -> u64 {
         self.running = None;
         self.disk.crash();
@@ -190,6 +197,7 @@ impl Member {
             }
             Some(Task::Advance) => running.node.advance().map_err(|error| Broken(error.to_string()))?,
         }
+        self.halted = self.node().is_some_and(Node::removal_is_known);
         for message in &done.messages {
             laws.sends(message)?;
         }
@@ -208,7 +216,6 @@ impl Member {
                 if let Some(node) = self.node_mut() {
                     node.apply_conf_change(entry.index, change);
                 }
-                self.halted |= change == ConfChange { kind: ConfChangeKind::RemoveNode, member: self.id };
             } else if let Some(block) = Block::decode(&entry.data) {
                 self.chain.write(block, entry.index).map_err(|reason| self.contradiction(block, reason))?;
                 laws.writes(self.id, block)?;

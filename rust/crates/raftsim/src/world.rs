@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Time, and what happens when.
 
+mod agenda;
 mod chance;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use fastledger_consensus::{Message, MessageKind, Random, Role};
 
+use self::agenda::Agenda;
 use crate::faults::{Counts, Faults};
 use crate::laws::{Broken, Held, Laws};
 use crate::member::Member;
@@ -42,10 +43,7 @@ enum Event {
 struct World {
     random: Random,
     now: u64,
-    /// When, and in which order of those at one time; and what.
-    agenda: BinaryHeap<Reverse<(u64, u64)>>,
-    events: BTreeMap<u64, Event>,
-    next_event: u64,
+    agenda: Agenda<Event>,
     faults: Faults,
     network: Network,
     members: BTreeMap<u64, Member>,
@@ -84,9 +82,7 @@ impl World {
         let mut world = Self {
             random,
             now: 0,
-            agenda: BinaryHeap::new(),
-            events: BTreeMap::new(),
-            next_event: 0,
+            agenda: Agenda::new(),
             faults,
             network: Network::default(),
             members: BTreeMap::new(),
@@ -187,9 +183,7 @@ impl World {
     }
 
     fn after(&mut self, delay: u64, event: Event) {
-        self.agenda.push(Reverse((self.now + delay, self.next_event)));
-        self.events.insert(self.next_event, event);
-        self.next_event += 1;
+        self.agenda.put(self.now + delay, event);
     }
 
     fn add_member(&mut self, id: u64) {
@@ -208,15 +202,23 @@ impl World {
         let started = member.start(&first, &mut self.random, &self.laws)?;
         if started {
             self.say(format!("{id} starts"));
-            self.after(1, Event::Work(id));
+            self.wake_after(id, 1);
         } else if member.disk.is_down() {
             self.crash(id, true);
         }
         Ok(())
     }
 
+    /// A process ends, mostly because its machine does.
     fn crash(&mut self, id: u64, within_write: bool) {
+        let process_alone = self.chance(2500);
         let Some(member) = self.members.get_mut(&id) else { return };
+        if process_alone {
+            self.counts.processes_killed += 1;
+            member.end();
+            self.say(format!("{id} is killed"));
+            return;
+        }
         self.counts.blocks_lost_unsynced += member.crash(&mut self.random);
         self.counts.crashes += u64::from(!within_write);
         self.counts.crashes_within_writes += u64::from(within_write);
@@ -224,10 +226,9 @@ impl World {
     }
 
     fn step(&mut self) -> Held {
-        let Some(Reverse((when, which))) = self.agenda.pop() else { return Ok(()) };
+        let Some((when, event)) = self.agenda.take() else { return Ok(()) };
         self.now = when;
         self.counts.steps += 1;
-        let Some(event) = self.events.remove(&which) else { return Ok(()) };
         if let Event::Deliver(Letter { to: id, .. }) | Event::Report(id, ..) | Event::Tick(id) | Event::Work(id) =
             &event
         {
@@ -272,11 +273,20 @@ impl World {
     /// Looks soon whether a member has something to do.
     fn wake(&mut self, id: u64) {
         let delay = 1 + self.random.below(5);
-        self.after(delay, Event::Work(id));
+        self.wake_after(id, delay);
+    }
+
+    /// Lets a member work, unless it will anyway.
+    fn wake_after(&mut self, id: u64, delay: u64) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if !std::mem::replace(&mut member.awake, true) {
+            self.after(delay, Event::Work(id));
+        }
     }
 
     fn work(&mut self, id: u64) -> Held {
         let Some(member) = self.members.get_mut(&id) else { return Ok(()) };
+        member.awake = false;
         let done = member.work(&mut self.random, &mut self.laws)?;
         let (more, halted) = (member.has_work(), member.halted);
         if done.down {
@@ -293,7 +303,7 @@ impl World {
             }
         } else if more {
             let delay = if done.stuck { 50 } else { 1 + self.random.below(15) };
-            self.after(delay, Event::Work(id));
+            self.wake_after(id, delay);
         }
         Ok(())
     }

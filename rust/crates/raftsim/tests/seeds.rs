@@ -19,6 +19,7 @@ fn what_must_hold_does_under_every_fault() {
     let least = [
         counts.crashes,
         counts.crashes_within_writes,
+        counts.processes_killed,
         counts.torn_ends,
         counts.writes_refused_full,
         counts.syncs_failed,
@@ -37,18 +38,11 @@ fn a_seed_does_the_same_each_time() {
     assert_eq!(runs(7), runs(7));
 }
 
-/// The five that failed of 20,000: a log taken for damaged after a crash, members that no new block reaches once the
-/// membership changed, and a leader without a committed entry.
+/// Under the first, remains of a frame were on the disk where the operating system read zeros; under the second, a member
+/// stood still between its election and finding out.
 #[test]
-#[ignore = "these seeds fail still: run them with --ignored to mend them"]
-fn seeds_that_fail() {
-    for seed in [
-        3_643_981_733_261_300_202,
-        3_643_981_733_261_301_571,
-        3_643_981_733_261_304_521,
-        3_643_981_733_261_305_056,
-        3_643_981_733_261_308_863,
-    ] {
+fn seeds_that_failed_hold() {
+    for seed in [206_287, 107_352] {
         runs(seed);
     }
 }

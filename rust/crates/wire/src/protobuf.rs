@@ -62,6 +62,9 @@ pub enum DecodeError {
     /// Deeper than [`MAX_DEPTH`].
     #[error("message nested deeper than {MAX_DEPTH} levels")]
     Depth,
+    /// More elements than whoever reads it has room for.
+    #[error("message with too many elements")]
+    Elements,
 }
 
 /// One field's value as it stands on the wire.

@@ -22,9 +22,9 @@ from fastledger.orderer.consensus.etcdraft.membership import (
     following_membership,
 )
 from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
-from fastledger.orderer.errors import BlockNotNext
+from fastledger.orderer.errors import BlockNotNext, Rejected
+from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import Block
-from fastledger.protoutil.blocks import is_config_block
 from fastledger.protoutil.hashes import header_hash
 
 _logger = log.get("orderer.consensus.etcdraft")
@@ -50,23 +50,20 @@ class Applier:
         self,
         support: ConsenterSupport,
         membership: Membership,
-        applied: int,
         pull: Pull,
         told: Told,
         metrics: RaftMetrics,
     ) -> None:
-        """Go on after the entry of the last block.
+        """Go on after the last block.
 
         Args:
             support: The channel.
             membership: Its consenters.
-            applied: Place in the log up to which blocks are in the ledger.
             pull: Gets blocks that are missing.
             told: Learns what was written.
             metrics: What is counted.
         """
         self._support = support
-        self._applied = applied
         self._pull = pull
         self._told = told
         self._metrics = metrics
@@ -81,14 +78,13 @@ class Applier:
     async def apply(self, entry: RaftEntry) -> None:
         """Write an entry's block; raises what ends the channel."""
         self.unsaved_bytes += len(entry.data)
-        if entry.index > self._applied:
-            block = _decoded(entry.data)
-            await self._support.drained(MAX_UNWRITTEN_BLOCKS - 1)
-            if block.header.number > self._next:
-                await self._fetch(block.header.number)
-            await self._write(block, entry.index)
-            self._applied = entry.index
-            self._metrics.committed_block_number.set(block.header.number)
+        # An entry whose block is there is compared with it: one of the two may be of a backup.
+        block = _decoded(entry.data)
+        await self._support.drained(MAX_UNWRITTEN_BLOCKS - 1)
+        if block.header.number > self._next:
+            await self._fetch(block.header.number)
+        await self._write(block, entry.index)
+        self._metrics.committed_block_number.set(self._next - 1)
         self.last = entry
 
     async def take_over(self, snapshot: RaftSnapshot) -> None:
@@ -118,7 +114,6 @@ class Applier:
                 f"there are two blocks {number}: one in the leader's snapshot with the header "
                 f"hash {expected.hex()}, and one in the ledger with {found.hex()}"
             )
-        self._applied = max(self._applied, snapshot.index)
         self.unsaved_bytes = 0
         self._metrics.snapshot_block_number.set(number)
         self._metrics.committed_block_number.set(self._next - 1)
@@ -155,7 +150,7 @@ class Applier:
 
     async def _write(self, block: Block, index: int) -> None:
         number = block.header.number
-        if not is_config_block(block):
+        if not _configures(block):
             self._support.write(block, self.membership.kept(index))
             self._next = max(self._next, number + 1)
             self._told.wrote(number, None)
@@ -168,6 +163,16 @@ class Applier:
         await self._support.write_config(block, self.membership.kept(index))
         self._next = max(self._next, number + 1)
         self._told.wrote(number, transition)
+
+
+def _configures(block: Block) -> bool:
+    """Whether a block changes its channel, or makes another."""
+    if len(block.data.data) != 1:
+        return False
+    try:
+        return OrdererMessage.parse(block.data.data[0]).configures
+    except Rejected:
+        return False
 
 
 def _decoded(encoded: bytes) -> Block:

@@ -62,7 +62,6 @@ class RaftChain:
         open_log: Callable[[], RaftNode],
         member: int,
         membership: Membership,
-        applied: int,
         options: RaftOptions,
         comm: ClusterComm,
         puller: Puller,
@@ -78,7 +77,6 @@ class RaftChain:
             open_log: Opens the raft log, or begins it.
             member: This consenter's raft id.
             membership: All consenters.
-            applied: Place of the last block in the log.
             options: How fast all goes.
             comm: The streams to the others.
             puller: Gets blocks that a leader does not send any more.
@@ -96,7 +94,7 @@ class RaftChain:
         self._campaigns = campaigns
         self._metrics = RaftMetrics(support.channel_id)
         self._roster = Roster(support, member, comm, self._not_reached, self._metrics)
-        self._applier = Applier(support, membership, applied, puller.pull, self, self._metrics)
+        self._applier = Applier(support, membership, puller.pull, self, self._metrics)
         self._rejoining = Rejoining(
             support, puller, self._retire, self._is_named, pause_s=CHECK_S, clock=clock
         )
@@ -187,6 +185,11 @@ class RaftChain:
         self._roster.meet(self._applier.membership)
         _logger.info("%s Starting Raft node, at block [%d]", self._name, self._support.height - 1)
         self._driver.start()
+
+    async def resign(self) -> None:
+        """Hand leadership to another consenter, if this one leads and there is one."""
+        if self._is_running:
+            await self._intake.resign()
 
     async def halt(self) -> None:
         """Take no more messages, and return when the blocks that were agreed on are durable."""

@@ -30,7 +30,8 @@ from fastledger.orderer.consensus.etcdraft.beginning import (
     last_kept,
 )
 from fastledger.orderer.consensus.etcdraft.chain import RaftChain
-from fastledger.orderer.consensus.etcdraft.lognotes import LogNotes
+from fastledger.orderer.consensus.etcdraft.logage import check_age
+from fastledger.orderer.consensus.etcdraft.lognotes import LogNote, LogNotes
 from fastledger.orderer.consensus.etcdraft.membership import (
     Membership,
     consenters_of,
@@ -55,12 +56,14 @@ class RaftParts:
         comm: Its streams to other orderers.
         settings: ``Consensus`` of orderer.yaml.
         notes: Which logs it has begun.
+        identity: Its own, serialized, as it signs blocks.
         clock: Ticks, and times batches.
     """
 
     comm: ClusterComm
     settings: RaftSettings
     notes: LogNotes
+    identity: bytes
     clock: Clock = LOOP
 
 
@@ -167,12 +170,12 @@ def _raft_chain(
     """Return the chain of a consenter, with the log that it has, or as its log begins."""
     channel_id, member = support.channel_id, membership.member(ours)
     folder = raft.settings.wal_folder / channel_id
-    noted = raft.notes.member(channel_id)
-    if noted is not None and noted != member:
+    noted = raft.notes.read(channel_id)
+    if noted is not None and noted.member != member:
         _logger.info(
             "[channel: %s] was consenter %d, and is now %d; the former log is removed",
             channel_id,
-            noted,
+            noted.member,
             member,
         )
         remove_raft_log(str(folder))
@@ -200,7 +203,14 @@ def _raft_chain(
             members=list(beginning.members),
             snapshot=beginning.snapshot,
         )
-        raft.notes.write(channel_id, member)
+        if noted is None:
+            raft.notes.write(channel_id, LogNote(member, support.height))
+        elif noted.height is not None:
+            try:
+                check_age(support, node.last_index, raft.identity, noted.height)
+            except LedgerCorrupted:
+                node.close()
+                raise
         return node
 
     first = bool(beginning.members) and campaigns_first(channel_id, member, len(membership.ids))
@@ -209,7 +219,6 @@ def _raft_chain(
         open_log,
         member,
         membership,
-        kept.raft_index if kept else 0,
         options,
         raft.comm,
         replication.puller(support),

@@ -10,6 +10,7 @@
 A configuration that takes the leader out, or renews its certificate, is the next leader's to write.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from fastledger._core import RaftNode, route_envelope
@@ -28,11 +29,7 @@ from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
 from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitting
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
-from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import HeaderType
-
-# Looking an enumeration's value up by its name takes longer than reading a message.
-_CONFIG: int = HeaderType.CONFIG
+from fastledger.orderer.msgprocessor.message import CONFIGURATIONS, OrdererMessage
 
 _logger = log.get("orderer.consensus.etcdraft")
 
@@ -106,7 +103,7 @@ class Intake:
                 break
             encoded = bytes(envelope)
             channel_id, kind, size = route_envelope(encoded) or ("", 0, 0)
-            if channel_id != self._support.channel_id or kind == _CONFIG:
+            if channel_id != self._support.channel_id or kind in CONFIGURATIONS:
                 break
             messages.append(Message(encoded, size))
         return self._leading.order_now(messages, sequence)
@@ -117,7 +114,7 @@ class Intake:
             message = OrdererMessage.parse(envelope)
             if message.channel_id != self._support.channel_id:
                 raise InputError(f"it is for channel {message.channel_id}")
-            if message.type == _CONFIG:
+            if message.configures:
                 await self.configure(message.encoded, sequence)
             else:
                 await self.order(Message(message.encoded, message.size), sequence)
@@ -137,6 +134,16 @@ class Intake:
                 "will result in quorum loss"
             )
 
+    async def resign(self) -> None:
+        """Hand leadership to another consenter, within an election timeout, if there is one."""
+        if self._watch.leader != self._node.member or len(self._tracker.active) < 2:
+            return
+        try:
+            async with asyncio.timeout(self._election_timeout_s):
+                await self._hand_over()
+        except (ChainHalted, TimeoutError):
+            _logger.warning("%s ends as the leader: no other consenter took over", self._name)
+
     async def _take_config(self, envelope: bytes, sequence: int) -> None:
         """Have a configuration agreed on; one that concerns the leader is the next leader's."""
         if sequence < self._support.sequence:
@@ -145,10 +152,14 @@ class Intake:
         member = self._node.member
         if member not in transition.membership.consenters or transition.rotated == member:
             _logger.info("%s Detected eviction or certificate rotation of ourselves", self._name)
-            await self._leading.finish()
-            try:
-                await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
-            finally:
-                self._leading.stay()
+            await self._hand_over()
             raise ChainHalted(NO_LEADER)
         await self._leading.configure(envelope, sequence)
+
+    async def _hand_over(self) -> None:
+        """Have what was taken agreed on, and another lead; raises ChainHalted where none does."""
+        try:
+            await self._leading.finish()
+            await abdicate(self._node, self._watch, self._wake, self._election_timeout_s)
+        finally:
+            self._leading.stay()

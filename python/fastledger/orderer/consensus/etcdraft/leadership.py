@@ -57,10 +57,14 @@ class Leadership:
         self._metrics = metrics
         self._campaigns_every = campaigns_every
         self._ticks = 0
+        self._is_leaving = False
         self._name = f"[channel: {support.channel_id}, node: {node.member}]"
 
     def ticking(self) -> None:
-        """Stand for election where nobody else would yet."""
+        """Stand for election where nobody else would yet; leave when nobody needs it any more."""
+        if self._is_leaving and self._node.removal_is_known:
+            self._is_leaving = False
+            self._support.switch_chain()
         self._ticks += 1
         if self._campaigns_every and self._ticks % self._campaigns_every == 0:
             self._node.campaign()
@@ -104,8 +108,9 @@ class Leadership:
         _logger.info("%s Applied config change, current nodes in channel: %s", self._name, members)
         named = self._applier.membership.consenters
         if self._node.member not in members and self._node.member not in named:
+            # Others may still count on a leader that does not know yet whether they know.
             _logger.info("%s This node is being removed from replica set", self._name)
-            self._support.switch_chain()
+            self._is_leaving = True
         elif set(members) == set(named):
             self._leading.changed()
             self._roster.meet(self._applier.membership)

@@ -3,13 +3,27 @@
 
 Whoever had a log and has lost it may have voted in it, and must not vote again under the same raft
 id: that could make two leaders, or lose what was agreed on. So there is a note beside the block
-files for each channel, with the raft id.
+files for each channel, with the raft id, and the height at which the log began.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastledger.common.errors import LedgerIo
+
+
+@dataclass(frozen=True, slots=True)
+class LogNote:
+    """What is known of a log without reading it.
+
+    Attributes:
+        member: The raft id under which it was begun.
+        height: The channel's height then; None in a note of an earlier release.
+    """
+
+    member: int
+    height: int | None
 
 
 class LogNotes:
@@ -19,20 +33,21 @@ class LogNotes:
         """Keep them in a folder, which is made with the first."""
         self._folder = folder
 
-    def member(self, channel_id: str) -> int | None:
-        """Return the raft id under which a channel's log was begun; None for no log.
+    def read(self, channel_id: str) -> LogNote | None:
+        """Return what is noted of a channel's log; None for no log.
 
         Raises:
             LedgerIo: The note cannot be read.
         """
         try:
-            return int((self._folder / channel_id).read_text("ascii"))
+            member, _, height = (self._folder / channel_id).read_text("ascii").partition(" ")
+            return LogNote(int(member), int(height) if height else None)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise LedgerIo(f"cannot read {self._folder / channel_id}: {error}") from error
 
-    def write(self, channel_id: str, member: int) -> None:
+    def write(self, channel_id: str, note: LogNote) -> None:
         """Note that a log was begun, durably; raises LedgerIo."""
         path = self._folder / channel_id
         # No channel has a name that begins so.
@@ -40,7 +55,7 @@ class LogNotes:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with begun.open("w", encoding="ascii") as file:
-                file.write(str(member))
+                file.write(f"{note.member} {note.height}")
                 file.flush()
                 os.fsync(file.fileno())
             begun.replace(path)

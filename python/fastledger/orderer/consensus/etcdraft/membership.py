@@ -15,7 +15,8 @@ from fastledger._core import Certificate
 from fastledger.channelconfig import Orderer
 from fastledger.common.errors import IdentityRefused, InputError
 from fastledger.orderer.consensus.chain import ConsenterSupport
-from fastledger.protos.common.common_pb2 import Metadata
+from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.protos.common.common_pb2 import HeaderType, Metadata
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import ConfigMetadata, Consenter
 from fastledger.protos.orderer.etcdraft.metadata_pb2 import BlockMetadata
 from fastledger.protoutil.envelope import config_of
@@ -183,11 +184,13 @@ class Transition:
 def following_membership(
     support: ConsenterSupport, membership: Membership, envelope: bytes
 ) -> Transition:
-    """Return where a CONFIG envelope leads that follows the configuration in force.
+    """Return where a configuration leads that follows the one in force, or makes a channel.
 
     Raises:
         FastledgerError: It does not follow.
     """
+    if OrdererMessage.parse(envelope).type != HeaderType.CONFIG:
+        return Transition(membership, None)
     values = support.bundle.apply(config_of(envelope)).orderer
     if values is None or values.consensus_type != support.orderer.consensus_type:
         return Transition(membership, None)

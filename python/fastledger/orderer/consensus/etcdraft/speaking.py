@@ -75,7 +75,7 @@ class Speaking:
                 self._name,
                 to,
             )
-            self._rejoining.doubt()
+            self._rejoining.doubt(is_spoken_to=True)
             return
         if speaker != sender:
             raise InputError(f"consenter {sender} sent a message of {speaker}")

@@ -92,6 +92,9 @@ class FollowerChain:
         """Begin to follow."""
         self._following = asyncio.get_running_loop().create_task(self._follow())
 
+    async def resign(self) -> None:
+        """Do nothing: nobody waits for it."""
+
     async def halt(self) -> None:
         """Pull no more; return when what was pulled is durable."""
         following, self._following = self._following, None

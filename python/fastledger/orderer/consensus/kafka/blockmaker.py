@@ -77,6 +77,7 @@ class BlockMaker:
             "The offset specified in the block metadata of the most recently committed block.",
             ("channel",),
         ).labels(support.channel_id)
+        self._persisted.set(offsets.persisted)
         self.open_to_clients = asyncio.Event()
         """Clear while a configuration that was put into the topic again has not come back."""
         if not offsets.is_config_on_its_way:

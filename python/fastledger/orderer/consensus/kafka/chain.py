@@ -107,6 +107,9 @@ class KafkaChain:
         """Connect, and make blocks of what the topic has."""
         self._running = asyncio.get_running_loop().create_task(self._run())
 
+    async def resign(self) -> None:
+        """Do nothing: no orderer leads."""
+
     async def halt(self) -> None:
         """Take no more messages; what is pending stays in the topic."""
         self._halted = True
@@ -180,7 +183,7 @@ class KafkaChain:
             _logger.critical("[channel: %s] makes no more blocks: %s", channel, error)
             self._end = error
             self._maker.stop()
-            self._support.changed()
+            self._support.fail(error)
 
     async def _connect(self) -> None:
         """Open the topic and put a message there, which makes it on a broker that must be used."""

@@ -8,6 +8,14 @@ class BrokersUnreachable(FastledgerError):
     """The Kafka cluster does not do what it was asked for, now."""
 
 
+class TopicRefused(BrokersUnreachable):
+    """The Kafka cluster does not make a topic."""
+
+
+class BrokersTooOld(TopicRefused):
+    """The Kafka cluster is of a version that makes no topic when asked."""
+
+
 class OffsetGone(FastledgerError):
     """The topic does not have the messages that a channel needs: they were deleted, or it was."""
 

@@ -11,32 +11,29 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import (
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    TopicAlreadyExistsError,
-)
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from fastledger.common import log
-from fastledger.orderer.consensus.kafka.errors import BrokersUnreachable, OffsetGone
-from fastledger.orderer.consensus.kafka.settings import KafkaSettings, tls_context
-
-PARTITION = 0
-"""The only one of a channel's topic."""
+from fastledger.orderer.consensus.kafka.client import (
+    FRAMES_BYTES,
+    MAX_MESSAGE_BYTES,
+    failure,
+    ms,
+    options,
+)
+from fastledger.orderer.consensus.kafka.errors import BrokersTooOld, BrokersUnreachable, OffsetGone
+from fastledger.orderer.consensus.kafka.settings import KafkaSettings
+from fastledger.orderer.consensus.kafka.topics import PARTITION, Topics
 
 KEY = b"0"
 """Of every message: its partition as a text."""
 
-MAX_MESSAGE_BYTES = 99 << 20
-"""Largest message: what a broker takes by default, less what is around it (Fabric: config.go)."""
-
-_FRAMES_BYTES = 1 << 20
 _POLL_MS = 500
 """So long may a reader go on that was told to stop."""
 _OLDEST = -2
@@ -63,7 +60,7 @@ class Partition:
         self._brokers = list(brokers)
         self._largest_bytes = largest_bytes
         self._settings = settings
-        self._shared = _shared_options(brokers, settings)
+        self._shared = options(brokers, settings)
         self._producer: KafkaProducer | None = None
         self._writing = ThreadPoolExecutor(1, f"kafka-write-{topic}")
         self._reading = ThreadPoolExecutor(1, f"kafka-read-{topic}")
@@ -147,29 +144,21 @@ class Partition:
             # Fabric's orderers do not number what they send; brokers before 0.11 cannot.
             enable_idempotence=False,
             retries=retry.producer_retries,
-            retry_backoff_ms=_ms(retry.producer_backoff_s),
+            retry_backoff_ms=ms(retry.producer_backoff_s),
             max_in_flight_requests_per_connection=1,
             max_request_size=MAX_MESSAGE_BYTES,
-            max_block_ms=_ms(retry.read_timeout_s),
-            delivery_timeout_ms=_ms(
+            max_block_ms=ms(retry.read_timeout_s),
+            delivery_timeout_ms=ms(
                 (retry.producer_retries + 1) * (retry.read_timeout_s + retry.producer_backoff_s)
             ),
             metrics_enabled=False,
         )
 
     def _make_topic(self) -> None:
-        admin = KafkaAdminClient(**self._shared)
-        try:
-            wanted = {
-                "num_partitions": 1,
-                "replication_factor": self._settings.replication_factor,
-            }
-            admin.create_topics({self._topic: wanted}, timeout_ms=_ms(3))
-            _logger.info("[channel: %s] made the Kafka topic", self._topic)
-        except TopicAlreadyExistsError:
-            pass
-        finally:
-            admin.close()
+        topics = Topics(self._brokers, self._settings)
+        with contextlib.suppress(BrokersTooOld):
+            if topics.make(self._topic, self._settings.replication_factor):
+                _logger.info("[channel: %s] made the Kafka topic", self._topic)
 
     def _send(self, value: bytes) -> "Future[int]":
         sent: Future[int] = Future()
@@ -190,7 +179,7 @@ class Partition:
     ) -> None:
         consumer = self._reader(start)
         partition = TopicPartition(self._topic, PARTITION)
-        silent_ms, silence_ms = 0, _ms(self._settings.retry.read_timeout_s)
+        silent_ms, silence_ms = 0, ms(self._settings.retry.read_timeout_s)
         try:
             while not self._ending:
                 records = consumer.poll(_POLL_MS).get(partition)
@@ -207,7 +196,7 @@ class Partition:
                 f"follows the last block's: it was deleted, or the topic was made anew: {error}"
             ) from error
         finally:
-            consumer.close(timeout_ms=_ms(1))
+            consumer.close(timeout_ms=ms(1))
 
     def _reader(self, start: int) -> KafkaConsumer:
         partition = TopicPartition(self._topic, PARTITION)
@@ -217,9 +206,9 @@ class Partition:
             enable_auto_commit=False,
             auto_offset_reset="none",
             allow_auto_create_topics=False,
-            retry_backoff_ms=_ms(self._settings.retry.consumer_backoff_s),
+            retry_backoff_ms=ms(self._settings.retry.consumer_backoff_s),
             # A broker before 0.10.1 gives nothing of what is larger.
-            max_partition_fetch_bytes=self._largest_bytes + _FRAMES_BYTES,
+            max_partition_fetch_bytes=self._largest_bytes + FRAMES_BYTES,
             metrics_enabled=False,
         )
         consumer.assign([partition])
@@ -231,39 +220,11 @@ class Partition:
 
     def _answers(self, consumer: KafkaConsumer, partition: TopicPartition) -> bool:
         try:
-            consumer.end_offsets([partition], timeout_ms=_ms(self._settings.retry.read_timeout_s))
+            consumer.end_offsets([partition], timeout_ms=ms(self._settings.retry.read_timeout_s))
         except KafkaError as error:
             _logger.warning("[channel: %s] Kafka does not answer: %s", self._topic, error)
             return False
         return True
 
-    def _unreachable(self, what: str, error: Exception) -> BrokersUnreachable:
-        brokers = ", ".join(self._brokers)
-        return BrokersUnreachable(f"channel {self._topic}: Kafka at {brokers}: {what}: {error!r}")
-
-
-def _shared_options(brokers: Sequence[str], settings: KafkaSettings) -> dict[str, Any]:
-    retry, context = settings.retry, tls_context(settings.tls)
-    protocol = ("SASL_" if settings.sasl.enabled else "") + ("SSL" if context else "PLAINTEXT")
-    options: dict[str, Any] = {
-        "bootstrap_servers": list(brokers),
-        "bootstrap_timeout_ms": _ms(retry.dial_timeout_s),
-        "request_timeout_ms": _ms(retry.read_timeout_s),
-        "reconnect_backoff_ms": _ms(retry.metadata_backoff_s),
-        "reconnect_backoff_max_ms": _ms(retry.read_timeout_s),
-        "receive_message_max_bytes": MAX_MESSAGE_BYTES + _FRAMES_BYTES,
-        "security_protocol": protocol,
-        "ssl_context": context,
-        "api_version": settings.protocol,
-    }
-    if settings.sasl.enabled:
-        options |= {
-            "sasl_mechanism": "PLAIN",
-            "sasl_plain_username": settings.sasl.user,
-            "sasl_plain_password": settings.sasl.password,
-        }
-    return options
-
-
-def _ms(value_s: float) -> int:
-    return int(1000 * value_s)
+    def _unreachable(self, what: str, error: KafkaError) -> BrokersUnreachable:
+        return failure(self._topic, self._brokers, self._settings, what, error)

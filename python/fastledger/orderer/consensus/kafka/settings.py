@@ -18,7 +18,7 @@ from fastledger.common.settings import (
     whole,
 )
 
-MIN_MAJOR_FOR_TOPICS = (0, 10, 1)
+MIN_VERSION_FOR_TOPICS = (0, 10, 1)
 """Brokers since this version make topics when they are asked to."""
 
 
@@ -101,7 +101,7 @@ class KafkaSettings:
     @property
     def makes_topics(self) -> bool:
         """Whether the brokers make a topic when asked, rather than when it is first used."""
-        return self.protocol is None or self.protocol >= MIN_MAJOR_FOR_TOPICS
+        return self.protocol is None or self.protocol >= MIN_VERSION_FOR_TOPICS
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext | None:

@@ -86,6 +86,9 @@ class SoloChain:
         self._log.begin()
         self._batcher.open()
 
+    async def resign(self) -> None:
+        """Do nothing: there is nobody else."""
+
     async def halt(self) -> None:
         """Take no more messages, and write what was taken."""
         if self._batcher.is_open:
@@ -131,8 +134,11 @@ class SoloChain:
         self._support.write(self._support.create_next(batch), self._log.next())
 
     async def _write_config(self, envelope: bytes) -> None:
+        kind = self._support.orderer.consensus_type
         block = self._support.create_next([envelope])
         await self._support.write_config(block, self._log.next_config(envelope))
+        if self._support.orderer.consensus_type != kind:
+            self._support.switch_chain()
 
 
 def consenter() -> Consenter:

@@ -165,7 +165,7 @@ impl Encoded {
             leader: soft.leader,
             term,
             state: name(soft.role),
-            must_sync: ready.must_sync,
+            must_sync: ready.must_sync || ready.commit_durable,
         })
     }
 }

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""System channels of networks that ``fastledger up`` plans: what Fabric 1.4 made channels with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import ordering
+from fastledger.msp import SigningIdentity
+from fastledger.network.channel import PROFILE
+from fastledger.network.plan import Node, Plan
+from fastledger.protos.common.common_pb2 import Envelope
+from fastledger.tools.configtxgen.artifacts import channel_creation, genesis_block
+from fastledger.tools.configtxgen.load import load_profile
+
+SYSTEM = "systemchannel"
+CONSORTIUM = "SampleConsortium"
+
+
+def begin_with_system_channel(plan: Plan, admin: SigningIdentity) -> Envelope:
+    """Have all orderers begin with a system channel; return the request for the plan's channel."""
+    folder = str(_write_profiles(plan))
+    genesis = genesis_block(load_profile(SYSTEM, folder, {}), SYSTEM)
+    _begin_with(plan, genesis.SerializeToString(), plan.all_orderers)
+    creation = channel_creation(load_profile(PROFILE, folder, {}), plan.channel)
+    return Envelope.FromString(ordering.signed_update(creation.SerializeToString(), admin))
+
+
+def _write_profiles(plan: Plan) -> Path:
+    """Write a system channel and a channel as 1.4 has them; return the folder."""
+    content = yaml.safe_load((plan.state / "configtx.yaml").read_text("utf-8"))
+    channel = content["Profiles"][PROFILE]
+    application, orderer = channel.pop("Application"), channel["Orderer"]
+    channel["Capabilities"], orderer["Capabilities"] = {"V1_4_3": True}, {"V1_4_2": True}
+    application["Capabilities"] = {"V1_4_2": True}
+    for name in ("LifecycleEndorsement", "Endorsement"):
+        del application["Policies"][name]
+    for org in application["Organizations"]:
+        del org["Policies"]["Endorsement"]
+    consortium = {CONSORTIUM: {"Organizations": application["Organizations"]}}
+    content["Profiles"] = {
+        SYSTEM: channel | {"Consortiums": consortium},
+        PROFILE: {
+            "Consortium": CONSORTIUM,
+            "Policies": channel["Policies"],
+            "Capabilities": channel["Capabilities"],
+            "Application": application,
+        },
+    }
+    folder = plan.state / "old"
+    folder.mkdir()
+    (folder / "configtx.yaml").write_text(yaml.safe_dump(content), "utf-8")
+    return folder
+
+
+def _begin_with(plan: Plan, genesis: bytes, nodes: Sequence[Node]) -> None:
+    """Have nodes begin with a system channel, whatever their versions call that."""
+    file = plan.state / "system.block"
+    file.write_bytes(genesis)
+    more = ("BOOTSTRAPMETHOD=file", f"BOOTSTRAPFILE={file}")
+    older = ("GENESISMETHOD=file", f"GENESISFILE={file}")
+    for node in nodes:
+        with (node.folder / "env").open("a", encoding="utf-8") as env:
+            env.writelines(f"ORDERER_GENERAL_{one}\n" for one in (*more, *older))
