@@ -11,6 +11,7 @@ from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
 from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest, SubmitRequest
 from fastledger.protoutil.envelope import signed_envelope
 from raft_network import RaftNetwork, running
+from system_channel import begin_with_system_channel
 from waiting import until
 
 PORT_BASE = 24_700
@@ -78,6 +79,29 @@ def test_who_knows_no_leader_leaves_all_alone(tmp_path: Path) -> None:
     async def story() -> None:
         async with running(RaftNetwork(tmp_path, PORT_BASE + 40), 1) as network:
             assert handler(network, 1).take([network.envelope(b"a")]) == [None]
+
+    run_story(story())
+
+
+def test_a_system_channel_takes_no_messages_of_channels_that_there_are_not(tmp_path: Path) -> None:
+    async def story() -> None:
+        network = RaftNetwork(tmp_path, PORT_BASE + 60, orderers=1)
+        creation = begin_with_system_channel(network.plan, network.client).SerializeToString()
+        await network.start_without_joining(1)
+        try:
+
+            async def is_made() -> bool:
+                return (await network.broadcast(1, creation)).status == Status.SUCCESS
+
+            await until(is_made)
+            await until(lambda: network.channels(1) == [network.channel_id])
+            strange = signed_envelope(
+                HeaderType.ENDORSER_TRANSACTION, "elsewhere", b"", network.client
+            ).SerializeToString()
+            assert handler(network, 1).take([strange]) == [None]
+            assert (await network.broadcast(1, strange)).status == Status.NOT_FOUND
+        finally:
+            await network.stop()
 
     run_story(story())
 

@@ -78,8 +78,10 @@ class StandardChannel:
         try:
             self.check_open(bundle)
             for place, message in enumerate(messages):
-                with contextlib.suppress(Rejected):
-                    signed[place] = self._check_form(bundle, message)
+                # A system channel is asked about those of channels that there are not, too.
+                if message.channel_id == self.channel_id:
+                    with contextlib.suppress(Rejected):
+                        signed[place] = self._check_form(bundle, message)
             policy = policy_in_effect(bundle, WRITERS)
             reasons = bundle.evaluate_many(policy, [[one] for one in signed.values()])
         except FastledgerError:
