@@ -44,7 +44,7 @@ from network import cpu_s
 from orderload import Clients, Messages, Window
 
 from fastledger.network import processes
-from fastledger.network.channel import PROFILE
+from fastledger.network.channel import PROFILES
 from fastledger.network.plan import HOST, Node
 from fastledger.node.process import collect_seldom
 from fastledger.tools.configtxgen.artifacts import genesis_block
@@ -63,6 +63,7 @@ RAFT = {
 }
 """Fabric's defaults."""
 
+PROFILE = PROFILES["etcdraft"]
 WARM_S = 1.0
 _PREPARED_PER_S = 3000
 

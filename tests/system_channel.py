@@ -8,13 +8,14 @@ import yaml
 
 import ordering
 from fastledger.msp import SigningIdentity
-from fastledger.network.channel import PROFILE
+from fastledger.network.channel import PROFILES
 from fastledger.network.plan import Node, Plan
 from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.tools.configtxgen.artifacts import channel_creation, genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 
 SYSTEM = "systemchannel"
+PROFILE = PROFILES["etcdraft"]
 CONSORTIUM = "SampleConsortium"
 
 
