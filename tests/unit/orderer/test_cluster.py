@@ -265,7 +265,7 @@ def test_one_that_left_hears_what_it_was_sent_before() -> None:
     async def story() -> None:
         async with two() as (one, other):
             for number in range(20):
-                one.comm.send_consensus(2, consensus(b"%d" % number))
+                one.comm.send_consensus(CHANNEL, 2, consensus(b"%d" % number))
             one.meet()
             one.meet()
             await until(lambda: len(other.channel.requests) == 20)
@@ -281,7 +281,7 @@ def test_one_that_left_and_is_silent_is_not_waited_for_long() -> None:
         async with peer(1, settings=settings) as one, peer(2) as other, silent_address() as port:
             node = other.as_others_see()
             one.meet(type(node)(2, f"127.0.0.1:{port}", node.server_key, node.client_key))
-            one.comm.send_consensus(2, consensus(b"last words"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"last words"))
             one.meet()
             assert one.comm._parting
             await until(lambda: not one.comm._parting)
