@@ -79,6 +79,7 @@ test-python: build $(TEST_TOOLS)
 
 bench: build $(TEST_TOOLS)
 	$(BIN)/python benches/compare.py --out target/bench
+	$(BIN)/python benches/orderers.py --out target/bench
 	$(BIN)/python benches/replay.py
 	$(BIN)/python benches/subscribers.py
 	$(BIN)/pytest benches --benchmark-columns=min,median,ops --benchmark-disable-gc

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orderers that talk to each other by TLS, as far as the wire goes: what they hear is a list."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,10 +15,11 @@ from fastledger.orderer.cluster import (
     ClusterIdentity,
     ClusterService,
     ClusterSettings,
+    OpenedRequest,
     RemoteNode,
 )
 from fastledger.orderer.cluster.expiration import ExpirationCheck
-from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, SubmitRequest
+from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest, SubmitRequest
 
 CHANNEL = "mychannel"
 CA = certificates.authority()
@@ -31,6 +32,9 @@ class Heard:
 
     requests: list[tuple[int, bytes]] = field(default_factory=list)
     refusal: FastledgerError | None = None
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        return 0
 
     async def step(self, sender: int, message: bytes) -> None:
         if self.refusal is not None:
@@ -83,11 +87,12 @@ async def peer(
         await server.stop()
 
 
-def consensus(payload: bytes, channel: str = CHANNEL) -> ConsensusRequest:
-    return ConsensusRequest(channel=channel, payload=payload)
+def consensus(payload: bytes, channel: str = CHANNEL) -> bytes:
+    request = ConsensusRequest(channel=channel, payload=payload)
+    return StepRequest(consensus_request=request).SerializeToString()
 
 
-def submit(payload: bytes, channel: str = CHANNEL) -> SubmitRequest:
+def submit(payload: bytes, channel: str = CHANNEL) -> bytes:
     request = SubmitRequest(channel=channel, last_validation_seq=3)
     request.payload.payload = payload
-    return request
+    return StepRequest(submit_request=request).SerializeToString()

@@ -80,12 +80,15 @@ __all__ = [
     "log_open",
     "log_take",
     "open_envelope",
+    "open_step_request",
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
     "raft_route",
     "remove_raft_log",
     "response_payload",
+    "route_envelope",
+    "submit_request",
     "transaction_id",
     "transaction_ids",
     "transaction_payload",
@@ -599,6 +602,9 @@ class RaftMessage:
     def payload(self) -> bytes:
         """Encoded raftpb.Message, as etcd 3.5 writes it."""
 
+    def step_request(self, channel: str, metadata: bytes) -> CoreBytes:
+        """Return the message in an encoded orderer.StepRequest."""
+
     @property
     def is_snapshot(self) -> bool:
         """Whether report_snapshot must follow, however the sending ends."""
@@ -971,7 +977,7 @@ class Ledger:
 class GrpcCall:
     """A call that was made; it is taken back when nobody has it any more."""
 
-    def send(self, message: bytes) -> bool:
+    def send(self, message: bytes | CoreBytes) -> bool:
         """False asks to wait until the call is writable; a message over the limit ends the call."""
 
     def answer_with(self, conversation: ChaincodeConversation) -> None:
@@ -1725,6 +1731,25 @@ def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None
 
     None where anything about it is out of the ordinary: it does not decode, or has no headers.
     """
+
+def open_step_request(
+    encoded: bytes,
+) -> tuple[str, bool, int, bytes | CoreBytes, bytes] | None:
+    """Takes an orderer.StepRequest apart that is encoded as Fabric encodes it.
+
+    Channel, whether it is a SubmitRequest, the sequence at which that was checked, payload (the
+    encoded envelope, or the raftpb.Message where it lies), metadata. None where anything is out of
+    the ordinary.
+    """
+
+def route_envelope(encoded: bytes) -> tuple[str, int, int] | None:
+    """Channel, header type, and bytes of payload and signature of an encoded common.Envelope.
+
+    None where open_envelope says so.
+    """
+
+def submit_request(channel: str, last_validation_seq: int, envelope: bytes) -> bytes:
+    """An encoded orderer.StepRequest with a SubmitRequest; the envelope is encoded, too."""
 
 def raft_route(message: bytes | CoreBytes) -> tuple[int, int, str, int]:
     """From whom, to whom, of which kind and in which term an encoded raftpb.Message is."""

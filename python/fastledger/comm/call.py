@@ -14,9 +14,17 @@ from google.protobuf.message import DecodeError
 from fastledger._core import BlockResponse, ChaincodeConversation
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
+from fastledger.common import log
 
 _Decode = Callable[[bytes], Any] | None
 _Encode = Callable[[Any], bytes] | None
+
+_logger = log.get("core.comm")
+
+
+Take = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+"""Answers encoded requests of several calls, one of each, at once: those that it can. The others'
+answers are None; they have changed nothing."""
 
 
 class Answers:
@@ -61,6 +69,7 @@ class ServerCall(MessageStream):
         "path",
         "request",
         "service",
+        "take",
         "task",
     )
 
@@ -96,6 +105,8 @@ class ServerCall(MessageStream):
         """Whether it has had its one answer: then the transport tells no more of it."""
         self.ended = False
         self.task: asyncio.Task[None] | None = None
+        self.take: Take | None = None
+        """Answers requests together with those of other calls."""
 
     def received(self, message: bytes) -> None:
         """Take a message of the client."""
@@ -142,6 +153,27 @@ class ServerCall(MessageStream):
     def answer_with(self, conversation: ChaincodeConversation) -> None:
         """Have messages answered where they come in, from the next one on."""
         self.core.answer_with(self.number, conversation)
+
+    def answer_together(self, take: "Take") -> None:
+        """Have requests that find the servicer waiting for them answered with those of other calls.
+
+        From the next one on. What ``take`` leaves alone the servicer reads, as if it came just now.
+        """
+        self.take = take
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a request would be read at once, and its answer has room."""
+        return self._is_awaited and not self.ended
+
+    def read_no_more(self, message: bytes) -> None:
+        """Know that a request was taken without being read."""
+        self.is_silent = False
+        self._consumed(len(message))
+
+    async def read_some(self) -> list[bytes]:
+        """Return the next encoded requests, as many as have come; none at the end."""
+        return await self._some()
 
     async def read(self) -> Any:
         """Return the next request, or ``grpc.aio.EOF``."""
@@ -242,6 +274,48 @@ def send_all(calls: Sequence[ServerCall], message: bytes | BlockResponse) -> Seq
     for call in full:
         call.fill()
     return full
+
+
+class Together:
+    """Requests that came together, and are answered together where their servicers have it so."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._asked: dict[Take, dict[ServerCall, bytes]] = {}
+
+    def received(self, call: ServerCall, message: bytes) -> None:
+        """Take a call's request."""
+        take = call.take
+        if take is None or not call.is_awaited:
+            call.received(message)
+            return
+        asked = self._asked.setdefault(take, {})
+        if call in asked:
+            # A call's next request is not looked at before this one is answered.
+            self.take()
+            call.received(message)
+        else:
+            asked[call] = message
+
+    def take(self) -> None:
+        """Have what has come so far answered, and read what cannot be."""
+        waiting, self._asked = self._asked, {}
+        for take, asked in waiting.items():
+            by_answer: dict[bytes, list[ServerCall]] = {}
+            try:
+                answers = take(list(asked.values()))
+            except Exception:
+                # Other calls' events came with these, and must not be lost with them.
+                _logger.exception("defect in answering requests together")
+                answers = [None] * len(asked)
+            for (call, message), answer in zip(asked.items(), answers, strict=True):
+                if answer is None:
+                    call.received(message)
+                else:
+                    call.read_no_more(message)
+                    by_answer.setdefault(answer, []).append(call)
+            for answer, calls in by_answer.items():
+                send_all(calls, answer)
 
 
 def _method(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[Any, ServerCall], Any]:

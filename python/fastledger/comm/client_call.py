@@ -213,7 +213,7 @@ class Conversing(MessageStream, Call):
     def _consumed(self, size: int) -> None:
         self._core.consumed(size)
 
-    def _transmit(self, message: bytes) -> bool:
+    def _transmit(self, message: bytes | CoreBytes) -> bool:
         return self._core.send(message)
 
     def _end(self, status: _Status) -> None:
@@ -267,6 +267,13 @@ class Conversing(MessageStream, Call):
         if self._half_closed:
             raise asyncio.InvalidStateError("the client has said that it writes no more")
         self._send(self._encode(request) if self._encode else request)
+
+    def write_now(self, request: bytes | CoreBytes) -> bool:
+        """Send an encoded message if the call goes on and has room; whether it did."""
+        if self._full is not None or self._status is not None or self._half_closed:
+            return False
+        self._send(request)
+        return True
 
     async def done_writing(self) -> None:
         """Say that there are no more messages."""

@@ -25,7 +25,7 @@ from fastledger._core import (
     CALL_WRITABLE,
 )
 from fastledger._core import GrpcServer as CoreServer
-from fastledger.comm.call import Answers, ServerCall
+from fastledger.comm.call import Answers, ServerCall, Together
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import corelog, log
@@ -268,6 +268,7 @@ class GrpcServer:
             return
         calls, answers = self._calls, self._answers
         begun: list[ServerCall] = []
+        together = Together()
         for number, happened, what in core.drain():
             if happened in (CALL_ASKED, CALL_BEGUN):
                 call = calls[number] = ServerCall(core, number, *what, answers=answers)
@@ -276,7 +277,7 @@ class GrpcServer:
                 # Of a call that is over nothing matters any more.
                 continue
             elif happened == CALL_MESSAGE:
-                known.received(what)
+                together.received(known, what)
             elif happened == CALL_HALF_CLOSED:
                 known.no_more()
             elif happened == CALL_WRITABLE:
@@ -284,6 +285,7 @@ class GrpcServer:
             else:
                 del calls[number]
                 known.over()
+        together.take()
         self._services.read_together(begun)
         loop = asyncio.get_running_loop()
         for call in begun:

@@ -4,6 +4,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from typing import Any
 
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailer with an encoded ``google.rpc.Status``; the only one that Fabric's services set."""
@@ -12,6 +13,9 @@ MESSAGES_A_TURN = 16
 """Messages that are read, or written, without a pause before others have their turn: a client that
 sends faster than it is answered, or reads as fast as is written, would hold up everybody else. That
 the other end is gone is told in such a pause, too."""
+
+MESSAGES_AT_ONCE = 64
+"""Messages of one stream that are read together, between two pauses."""
 
 
 class MessageStream(ABC):
@@ -32,7 +36,7 @@ class MessageStream(ABC):
         """Say that a message was read."""
 
     @abstractmethod
-    def _transmit(self, message: bytes) -> bool:
+    def _transmit(self, message: Any) -> bool:
         """Send a message; False when there is no room for another one."""
 
     # What the transport tells.
@@ -79,6 +83,24 @@ class MessageStream(ABC):
         self._consumed(len(message))
         return message
 
+    async def _some(self) -> list[bytes]:
+        """Return the next messages, as many as have come, up to a turn's; none at the end."""
+        if self._inbox:
+            await asyncio.sleep(0)
+        while not self._inbox and not self._no_more:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        some = [self._inbox.popleft() for _ in range(min(len(self._inbox), MESSAGES_AT_ONCE))]
+        if some:
+            self._consumed(sum(map(len, some)))
+        return some
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether the next message would be read at once, and an answer has room."""
+        reader = self._reader
+        return reader is not None and not reader.done() and not self._inbox and self._full is None
+
     async def _room(self) -> None:
         """Wait while the other end reads too slowly, and let others have their turn."""
         self._written += 1
@@ -88,6 +110,6 @@ class MessageStream(ABC):
         while self._full:
             await self._full.wait()
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: Any) -> None:
         if not self._transmit(message):
             self.fill()

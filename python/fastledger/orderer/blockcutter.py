@@ -56,7 +56,10 @@ class BlockCutter:
         A message above the preferred bytes gets a batch of its own; one that would bring the
         pending batch above them cuts it first; the one that fills it cuts it, too.
         """
-        size = self._batch_size()
+        return self.put(message, self._batch_size())
+
+    def put(self, message: Message, size: BatchSize) -> list[Batch]:
+        """Do as `ordered`, by sizes that were read for many messages."""
         batches = []
         if message.size > size.preferred_max_bytes:
             if self._pending:

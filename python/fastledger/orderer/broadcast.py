@@ -5,8 +5,9 @@ Each message gets one answer, in order; after one that is not SUCCESS the stream
 that the message is in its chain's hands, not that it is in a block.
 """
 
+import contextlib
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from functools import cache
 
 from fastledger.common import log, metrics
@@ -47,6 +48,37 @@ class BroadcastHandler:
             if response is not _SUCCESS:
                 return
 
+    def take(self, encoded: Sequence[bytes]) -> list[bytes | None]:
+        """Take messages of several clients at once, those that can be; the others get no answer.
+
+        They are judged together, and handed on together. What is refused, or has to wait, goes the
+        way of `process`, which says why.
+        """
+        began = time.monotonic()
+        answers: list[bytes | None] = [None] * len(encoded)
+        by_kind: dict[tuple[str, int], list[tuple[int, OrdererMessage]]] = {}
+        for place, one in enumerate(encoded):
+            with contextlib.suppress(Rejected):
+                message = OrdererMessage.parse(one)
+                by_kind.setdefault((message.channel_id, message.type), []).append((place, message))
+        for placed in by_kind.values():
+            try:
+                support, is_update = self._registrar.broadcast_support(placed[0][1])
+                if is_update:
+                    continue
+                taken = support.order_now([message for _, message in placed])
+            except FastledgerError:
+                # There is no such channel, or it is at its end: nothing more comes into a block.
+                continue
+            count = 0
+            for (place, _), is_taken in zip(placed, taken, strict=True):
+                if is_taken:
+                    answers[place] = _SUCCESS
+                    count += 1
+            first = placed[0][1]
+            _record(_TAKEN, first.channel_id, first.type_name, began, count)
+        return answers
+
     async def process(self, encoded: bytes, peer: str) -> bytes:
         """Take one encoded envelope, and return the encoded response."""
         began = time.monotonic()
@@ -77,10 +109,12 @@ class BroadcastHandler:
         return BroadcastResponse(status=status, info=info).SerializeToString()  # type: ignore[arg-type]
 
 
-def _record(status: int, channel: str, kind: str, began: float) -> None:
+def _record(status: int, channel: str, kind: str, began: float, count: int = 1) -> None:
     processed, duration = _series(status, channel, kind)
-    processed.inc()
-    duration.observe(time.monotonic() - began)
+    processed.inc(count)
+    took = time.monotonic() - began
+    for _ in range(count):
+        duration.observe(took)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from fastledger.comm import client_certificate
+from fastledger.comm import ServerCall, client_certificate
 from fastledger.common.errors import NotFound
 from fastledger.common.shorten import shortened
 from fastledger.deliver import BLOCKS, DeliverHandler, Response
@@ -43,6 +43,7 @@ class AtomicBroadcast:
         self._throttle = throttle
         self._registrar = registrar
         self._broadcast = BroadcastHandler(registrar)
+        self._take = self._broadcast.take
         self._deliver = DeliverHandler(
             registrar.channel,
             time_window_s=time_window_s,
@@ -58,13 +59,12 @@ class AtomicBroadcast:
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
-    async def _serve_broadcast(
-        self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
-    ) -> None:
-        if self._throttle is not None:
-            certificate = client_certificate(context)
-            if certificate is not None:
-                requests = self._throttle.slowed(requests, certificate)
+    async def _serve_broadcast(self, requests: AsyncIterator[bytes], context: ServerCall) -> None:
+        certificate = client_certificate(context) if self._throttle else None
+        if self._throttle is not None and certificate is not None:
+            requests = self._throttle.slowed(requests, certificate)
+        else:
+            context.answer_together(self._take)
         await self._broadcast.serve(requests, context.peer(), context.write)
 
     async def _serve_deliver(

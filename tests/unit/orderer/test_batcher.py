@@ -167,3 +167,70 @@ def test_who_drops_forgets_what_was_pending() -> None:
         assert channel.contents == [[b"c"]]
 
     run(story())
+
+
+def test_many_messages_at_once_are_taken_as_long_as_none_has_to_wait() -> None:
+    async def story() -> None:
+        channel = Channel()
+        many = [message(b"%d" % number) for number in range(7)]
+        assert channel.batcher.room >= 7
+        assert channel.batcher.order_now(many, 0) == 7
+        assert channel.contents == [[b"0", b"1", b"2"], [b"3", b"4", b"5"]]
+        channel.unwritten = MAX_UNWRITTEN_BLOCKS - 1
+        assert channel.batcher.room == 2
+        channel.unwritten = MAX_UNWRITTEN_BLOCKS
+        assert channel.batcher.order_now(many, 0) == channel.batcher.room == 0
+        channel.unwritten = 0
+        channel.clock.advance(TIMEOUT_S)
+        assert channel.contents[-1] == [b"6"]
+
+    run(story())
+
+
+def test_what_is_taken_at_once_fills_no_more_blocks_than_may_be_on_their_way() -> None:
+    async def story() -> None:
+        channel = Channel()
+        channel.unwritten = MAX_UNWRITTEN_BLOCKS - 1
+        write = channel.batcher._write
+
+        def count(batch: list[bytes]) -> None:
+            channel.unwritten += 1
+            write(batch)
+
+        channel.batcher._write = count
+        assert channel.batcher.order_now([message(b"%d" % number) for number in range(7)], 0) == 3
+        assert channel.contents == [[b"0", b"1", b"2"]]
+
+    run(story())
+
+
+def test_nothing_is_taken_at_once_that_has_to_be_judged_anew_or_comes_too_late() -> None:
+    async def story() -> None:
+        channel = Channel()
+        channel.sequence = 1
+        assert channel.batcher.order_now([message(b"a")], 0) == 0
+        channel.may_write_config.clear()
+        configuring = asyncio.ensure_future(channel.batcher.configure(b"config", 1))
+        await turns()
+        assert channel.batcher.order_now([message(b"a")], 1) == 0
+        channel.may_write_config.set()
+        await configuring
+        await channel.batcher.close()
+        assert channel.batcher.order_now([message(b"a")], channel.sequence) == 0
+        assert channel.contents == [[b"config"]]
+
+    run(story())
+
+
+def test_who_waits_for_the_disk_goes_on_with_all_others() -> None:
+    async def story() -> None:
+        channel = Channel()
+        channel.unwritten = MAX_UNWRITTEN_BLOCKS
+        waiting = [asyncio.ensure_future(channel.order(b"%d" % number)) for number in range(6)]
+        await turns()
+        channel.unwritten = 0
+        channel.room.set()
+        await asyncio.gather(*waiting)
+        assert channel.contents == [[b"0", b"1", b"2"], [b"3", b"4", b"5"]]
+
+    run(story())

@@ -44,11 +44,11 @@ def test_requests_arrive_in_order_with_their_sender() -> None:
     async def story() -> None:
         async with two() as (one, other):
             for number in range(50):
-                assert one.comm.send_consensus(2, consensus(b"%d" % number))
+                assert one.comm.send_consensus(CHANNEL, 2, consensus(b"%d" % number))
             await until(lambda: len(other.channel.requests) == 50)
             assert payloads(other) == [b"%d" % number for number in range(50)]
             assert {sender for sender, _ in other.channel.requests} == {1}
-            await one.comm.send_submit(2, submit(b"of a client"))
+            await one.comm.send_submit(CHANNEL, 2, submit(b"of a client"))
             await until(lambda: len(other.channel.requests) == 51)
             request = StepRequest.FromString(other.channel.requests[-1][1]).submit_request
             assert (request.channel, request.last_validation_seq) == (CHANNEL, 3)
@@ -72,7 +72,7 @@ async def refusal(other: Peer, pair: Pair | None, request: bytes) -> tuple[objec
 
 
 def step(channel: str = CHANNEL) -> bytes:
-    return StepRequest(consensus_request=consensus(b"vote", channel)).SerializeToString()
+    return consensus(b"vote", channel)
 
 
 def test_strangers_and_nonsense_are_refused_as_fabric_does() -> None:
@@ -104,7 +104,7 @@ def test_a_renewed_certificate_with_the_same_key_is_as_good() -> None:
             assert renewed.cert != other.pair.cert
             one.meet(other.as_others_see(renewed))
             other.meet(one.as_others_see(certificates.renewed(CA, one.pair)))
-            one.comm.send_consensus(2, consensus(b"hello"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"hello"))
             await until(lambda: payloads(other) == [b"hello"])
 
     run(story())
@@ -118,9 +118,9 @@ def test_a_server_with_another_key_is_not_spoken_to() -> None:
             one.meet(other.as_others_see(certificates.leaf(CA)))
             other.meet(one.as_others_see())
             with pytest.raises(NotDelivered, match="doesn't match the expected public key") as lost:
-                await one.comm.send_submit(2, submit(b"secret"))
+                await one.comm.send_submit(CHANNEL, 2, submit(b"secret"))
             assert lost.value.is_certain
-            one.comm.send_consensus(2, consensus(b"secret"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"secret"))
             await until(lambda: one.unreachable)
             assert not other.channel.requests
 
@@ -133,7 +133,7 @@ def test_a_server_of_another_authority_is_not_spoken_to() -> None:
         async with peer(1) as one, peer(2, certificates.leaf(other_ca)) as other:
             one.meet(other.as_others_see())
             with pytest.raises(NotDelivered, match="invalid peer certificate"):
-                await one.comm.send_submit(2, submit(b"secret"))
+                await one.comm.send_submit(CHANNEL, 2, submit(b"secret"))
 
     run(story())
 
@@ -151,21 +151,21 @@ def test_one_that_is_away_is_told_of_once_and_found_when_it_comes_back(
                 seen = other.as_others_see()
                 other.meet(one.as_others_see())
                 one.meet(seen)
-                one.comm.send_consensus(2, consensus(b"first"))
+                one.comm.send_consensus(CHANNEL, 2, consensus(b"first"))
                 await until(lambda: payloads(other) == [b"first"])
             await until(lambda: one.unreachable)
             with pytest.raises(NotDelivered) as lost:
-                await one.comm.send_submit(2, submit(b"of a client"))
+                await one.comm.send_submit(CHANNEL, 2, submit(b"of a client"))
             assert lost.value.is_certain
             for _ in range(3):
                 one.unreachable.clear()
-                one.comm.send_consensus(2, consensus(b"lost"))
+                one.comm.send_consensus(CHANNEL, 2, consensus(b"lost"))
                 await until(lambda: one.unreachable)
             async with peer(2, pair, address) as other:
                 other.meet(one.as_others_see())
 
                 def is_heard() -> bool:
-                    one.comm.send_consensus(2, consensus(b"again"))
+                    one.comm.send_consensus(CHANNEL, 2, consensus(b"again"))
                     return bool(other.channel.requests)
 
                 await until(is_heard)
@@ -182,10 +182,10 @@ def test_a_refused_request_ends_its_stream_and_the_next_begins_another() -> None
     async def story() -> None:
         async with two() as (one, other):
             other.channel.refusal = InputError("no such message")
-            one.comm.send_consensus(2, consensus(b"bad"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"bad"))
             await until(lambda: one.unreachable)
             other.channel.refusal = None
-            one.comm.send_consensus(2, consensus(b"good"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"good"))
             await until(lambda: payloads(other) == [b"good"])
 
     run(story())
@@ -212,10 +212,10 @@ def test_a_full_queue_drops_consensus_and_ends_the_stream() -> None:
         async with peer(1, settings=settings) as one, peer(2) as other, silent_address() as port:
             node = other.as_others_see()
             one.meet(type(node)(2, f"127.0.0.1:{port}", node.server_key, node.client_key))
-            sent = [one.comm.send_consensus(2, consensus(b"x")) for _ in range(4)]
+            sent = [one.comm.send_consensus(CHANNEL, 2, consensus(b"x")) for _ in range(4)]
             assert sent == [True, True, True, False]
             assert one.unreachable == [2, 2]
-            assert one.comm.send_consensus(2, consensus(b"on another stream"))
+            assert one.comm.send_consensus(CHANNEL, 2, consensus(b"on another stream"))
 
     run(story())
 
@@ -227,7 +227,8 @@ def test_a_full_queue_lets_clients_wait() -> None:
             node = other.as_others_see()
             one.meet(type(node)(2, f"127.0.0.1:{port}", node.server_key, node.client_key))
             waiting = [
-                asyncio.ensure_future(one.comm.send_submit(2, submit(b"%d" % n))) for n in range(5)
+                asyncio.ensure_future(one.comm.send_submit(CHANNEL, 2, submit(b"%d" % n)))
+                for n in range(5)
             ]
             await elapse(0.05, "nobody is refused before the other end had its time")
             assert not any(task.done() for task in waiting)
@@ -240,12 +241,12 @@ def test_a_full_queue_lets_clients_wait() -> None:
 def test_one_that_left_is_neither_heard_nor_spoken_to() -> None:
     async def story() -> None:
         async with two() as (one, other):
-            one.comm.send_consensus(2, consensus(b"before"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"before"))
             await until(lambda: payloads(other) == [b"before"])
             one.meet()
-            assert not one.comm.send_consensus(2, consensus(b"after"))
+            assert not one.comm.send_consensus(CHANNEL, 2, consensus(b"after"))
             with pytest.raises(NotDelivered, match="node 2 doesn't exist in channel mychannel's"):
-                await one.comm.send_submit(2, submit(b"after"))
+                await one.comm.send_submit(CHANNEL, 2, submit(b"after"))
             code, details = await refusal(one, other.pair, step())
             assert code is grpc.StatusCode.UNKNOWN
             assert details == "certificate extracted from TLS connection isn't authorized"
@@ -264,7 +265,7 @@ def test_one_that_left_hears_what_it_was_sent_before() -> None:
     async def story() -> None:
         async with two() as (one, other):
             for number in range(20):
-                one.comm.send_consensus(2, consensus(b"%d" % number))
+                one.comm.send_consensus(CHANNEL, 2, consensus(b"%d" % number))
             one.meet()
             one.meet()
             await until(lambda: len(other.channel.requests) == 20)
@@ -280,7 +281,7 @@ def test_one_that_left_and_is_silent_is_not_waited_for_long() -> None:
         async with peer(1, settings=settings) as one, peer(2) as other, silent_address() as port:
             node = other.as_others_see()
             one.meet(type(node)(2, f"127.0.0.1:{port}", node.server_key, node.client_key))
-            one.comm.send_consensus(2, consensus(b"last words"))
+            one.comm.send_consensus(CHANNEL, 2, consensus(b"last words"))
             one.meet()
             assert one.comm._parting
             await until(lambda: not one.comm._parting)

@@ -12,7 +12,7 @@
 from fastledger.orderer.cluster.comm import ClusterComm, ClusterSettings, NotDelivered, OnFailure
 from fastledger.orderer.cluster.connections import Backoff, ClusterIdentity
 from fastledger.orderer.cluster.node import RemoteNode
-from fastledger.orderer.cluster.service import ClusterService
+from fastledger.orderer.cluster.service import ClusterService, OpenedRequest
 
 __all__ = [
     "Backoff",
@@ -22,5 +22,6 @@ __all__ = [
     "ClusterSettings",
     "NotDelivered",
     "OnFailure",
+    "OpenedRequest",
     "RemoteNode",
 ]

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 
+from fastledger._core import CoreBytes
 from fastledger.comm import ClientLimits
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.cluster.connections import Backoff, ClusterIdentity, Connections
 from fastledger.orderer.cluster.node import RemoteNode
 from fastledger.orderer.cluster.stream import NotDelivered, Route, Stream, StreamEnded
-from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest, SubmitRequest
 
 CONSENSUS, TRANSACTION = "consensus", "transaction"
 
@@ -144,24 +144,41 @@ class ClusterComm:
             raise NotAuthorized("certificate extracted from TLS connection isn't authorized")
         return number
 
-    def send_consensus(self, to: int, request: ConsensusRequest) -> bool:
-        """Send a message that may be lost; False when it is lost already."""
-        step = StepRequest(consensus_request=request).SerializeToString()
+    def send_consensus(self, channel_id: str, to: int, step: bytes | CoreBytes) -> bool:
+        """Send an encoded ``StepRequest`` that may be lost; False when it is lost already."""
         try:
-            self._stream(request.channel, to, CONSENSUS).offer(step)
+            self._stream(channel_id, to, CONSENSUS).offer(step)
         except NotDelivered as error:
-            self._told_of_failure(request.channel, to, error)
+            self._told_of_failure(channel_id, to, error)
             return False
         return True
 
-    async def send_submit(self, to: int, request: SubmitRequest) -> None:
+    async def send_submit(self, channel_id: str, to: int, step: bytes) -> None:
         """Hand a client's message to another consenter; return when it is written to its stream.
+
+        Args:
+            channel_id: The channel.
+            to: The other consenter.
+            step: Encoded ``StepRequest``.
 
         Raises:
             NotDelivered: It was not, as far as can be said.
         """
-        step = StepRequest(submit_request=request).SerializeToString()
-        await self._stream(request.channel, to, TRANSACTION).send(step)
+        await self._stream(channel_id, to, TRANSACTION).send(step)
+
+    def submit_room(self, channel_id: str, to: int) -> int:
+        """Return how many clients' messages may be written to a consenter now, about."""
+        stream = self._there(channel_id, to)
+        return self._settings.send_buffer if stream is not None and stream.is_prompt else 0
+
+    def submit_now(self, channel_id: str, to: int, steps: Iterable[bytes]) -> int:
+        """Write clients' messages to a consenter as long as there is room; return how many."""
+        stream = self._there(channel_id, to)
+        return stream.write_now(steps) if stream is not None else 0
+
+    def _there(self, channel_id: str, to: int) -> Stream | None:
+        known = self._channels.get(channel_id)
+        return known.streams.get((to, TRANSACTION)) if known is not None else None
 
     async def close(self) -> None:
         """End all streams and connections."""

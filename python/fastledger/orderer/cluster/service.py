@@ -6,15 +6,15 @@ What is refused ends the stream; a stream without end has no answers.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate
-from fastledger.comm import client_certificate
+from fastledger._core import Certificate, CoreBytes, open_step_request
+from fastledger.comm import ServerCall, client_certificate
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, said_to_others
 from fastledger.orderer.cluster.comm import ClusterComm, NotAuthorized
@@ -24,13 +24,18 @@ from fastledger.protos.orderer.cluster_pb2 import StepRequest
 
 SERVICE = "orderer.Cluster"
 
-_Context = grpc.aio.ServicerContext
-
 _logger = log.get("orderer.common.cluster")
+
+
+OpenedRequest = tuple[str, bool, int, bytes | CoreBytes, bytes]
+"""What the core makes of a ``StepRequest``; see `open_step_request`."""
 
 
 class Stepped(Protocol):
     """A channel, as far as requests of others go to it."""
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Take requests as long as none has to wait; return how many."""
 
     async def step(self, sender: int, message: bytes) -> None:
         """Take a request of another consenter."""
@@ -61,35 +66,44 @@ class ClusterService:
         handlers: dict[str, Any] = {"Step": grpc.stream_stream_rpc_method_handler(self._step)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
-    async def _step(
-        self, requests: AsyncIterator[bytes], context: "_Context[bytes, bytes]"
-    ) -> None:
+    async def _step(self, _: AsyncIterator[bytes], context: ServerCall) -> None:
         peer = context.peer()
         INGRESS_STREAM_COUNT.inc()
         try:
             shown = _certificate(context)
             check = self._expiration(peer, shown.not_after) if shown else None
             key = shown.public_key if shown else None
-            async for encoded in requests:
-                await self._take(encoded, key, check)
+            while some := await context.read_some():
+                await self._take(some, key, check)
         except FastledgerError as error:
             _logger.warning("Handling of a request from %s failed: %s", peer, error)
             await context.abort(grpc.StatusCode.UNKNOWN, said_to_others(error))
         finally:
             INGRESS_STREAM_COUNT.dec()
 
-    async def _take(self, encoded: bytes, key: bytes | None, check: ExpirationCheck | None) -> None:
-        channel_id = _target(encoded)
-        sender = self._comm.sender(channel_id, key)
-        if check is not None:
-            check.warn(channel_id)
-        channel = self._channel(channel_id)
-        if channel is None:
-            raise NotAuthorized(f"channel {channel_id} doesn't exist")
-        await channel.step(sender, encoded)
+    async def _take(
+        self, some: Sequence[bytes], key: bytes | None, check: ExpirationCheck | None
+    ) -> None:
+        """Hand requests on in their order, together where they are for the same channel."""
+        opened = [open_step_request(encoded) for encoded in some]
+        done = 0
+        while done < len(some):
+            first = opened[done]
+            channel_id = first[0] if first and first[0] else _target(some[done])
+            sender = self._comm.sender(channel_id, key)
+            if check is not None:
+                check.warn(channel_id)
+            channel = self._channel(channel_id)
+            if channel is None:
+                raise NotAuthorized(f"channel {channel_id} doesn't exist")
+            alike = _alike(opened[done:], channel_id)
+            taken = channel.step_now(sender, alike) if alike else 0
+            if not taken:
+                await channel.step(sender, some[done])
+            done += taken or 1
 
 
-def _certificate(context: "_Context[bytes, bytes]") -> Certificate | None:
+def _certificate(context: ServerCall) -> Certificate | None:
     shown = client_certificate(context)
     return Certificate(ssl.DER_cert_to_PEM_cert(shown).encode("ascii")) if shown else None
 
@@ -107,3 +121,13 @@ def _target(encoded: bytes) -> str:
     if not channel_id:
         raise NotAuthorized("badly formatted message, cannot extract channel")
     return channel_id
+
+
+def _alike(opened: Sequence[OpenedRequest | None], channel_id: str) -> list[OpenedRequest]:
+    """Return the requests for a channel, up to the first that is for another or was not opened."""
+    alike: list[OpenedRequest] = []
+    for one in opened:
+        if one is None or one[0] != channel_id:
+            break
+        alike.append(one)
+    return alike

@@ -13,13 +13,15 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
 
+from fastledger._core import CoreBytes
 from fastledger.comm import GrpcChannel
+from fastledger.comm.client_call import Conversing
 from fastledger.common import log
 from fastledger.common.errors import ConnectionFailed, FastledgerError
 from fastledger.orderer.cluster.metrics import (
@@ -81,7 +83,7 @@ class Route:
 
 @dataclass(slots=True)
 class _Request:
-    encoded: bytes
+    encoded: bytes | CoreBytes
     written: "asyncio.Future[None] | None" = field(default=None)
 
 
@@ -113,10 +115,11 @@ class Stream:
         self._room = asyncio.Event()
         self._writing: _Request | None = None
         self._over: Exception | None = None
+        self._call: Conversing | None = None
         self._is_finishing = False
         self.connection: GrpcChannel | None = None
         labels = route.address, route.kind, route.channel_id
-        self._length = EGRESS_QUEUE_LENGTH.labels(*labels)
+        EGRESS_QUEUE_LENGTH.labels(*labels).set_function(self._queue.__len__)
         EGRESS_QUEUE_CAPACITY.labels(*labels).set(capacity)
         self._send_time = MSG_SEND_TIME.labels(route.address, route.channel_id)
         self._task = asyncio.get_running_loop().create_task(self._serve())
@@ -126,7 +129,7 @@ class Stream:
         """Whether nothing more is sent."""
         return self._over is not None
 
-    def offer(self, request: bytes) -> None:
+    def offer(self, request: bytes | CoreBytes) -> None:
         """Queue a request that may be lost; a queue that is full ends the stream.
 
         Raises:
@@ -154,6 +157,24 @@ class Stream:
         self._put(_Request(request, written))
         await written
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what is sent now is written now: nothing waits before it."""
+        return self._call is not None and self._writing is None and not self._queue
+
+    def write_now(self, requests: Iterable[bytes]) -> int:
+        """Write requests as long as the other end has room; return how many are written."""
+        count, began = 0, time.monotonic()
+        call = self._call
+        if call is None or not self.is_prompt or self._over is not None:
+            return 0
+        for request in requests:
+            if not call.write_now(request):
+                break
+            count += 1
+            self._send_time.observe(time.monotonic() - began)
+        return count
+
     def end(self, reason: Exception) -> None:
         """Send nothing more: what waits is lost."""
         if self._over is not None:
@@ -165,7 +186,6 @@ class Stream:
             if request.written is not None:
                 _fail(request.written, NotDelivered(str(reason), is_certain=True))
         self._queue.clear()
-        self._length.set(0)
         self._room.set()
         self._task.cancel()
         self._on_end(self, reason)
@@ -181,7 +201,6 @@ class Stream:
 
     def _put(self, request: _Request) -> None:
         self._queue.append(request)
-        self._length.set(len(self._queue))
         self._more.set()
 
     async def _serve(self) -> None:
@@ -202,7 +221,7 @@ class Stream:
 
     async def _converse(self, channel: GrpcChannel) -> None:
         streams = EGRESS_STREAM_COUNT.labels(self.route.channel_id)
-        call = channel.stream_stream(STEP)()
+        call = self._call = channel.stream_stream(STEP)()
         streams.inc()
         told = asyncio.ensure_future(call.read())
         told.add_done_callback(self._heard)
@@ -213,6 +232,7 @@ class Stream:
             await call.done_writing()
             await asyncio.wait([told])
         finally:
+            self._call = None
             streams.dec()
             told.remove_done_callback(self._heard)
             told.cancel()
@@ -234,16 +254,14 @@ class Stream:
         error = told.exception()
         self.end(_ended(error) if isinstance(error, grpc.aio.AioRpcError) else StreamEnded("EOF"))
 
-    async def _write(
-        self, call: "grpc.aio.StreamStreamCall[bytes, bytes]", request: _Request
-    ) -> None:
+    async def _write(self, call: Conversing, request: _Request) -> None:
         self._writing = request
-        self._length.set(len(self._queue))
         self._room.set()
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await call.write(request.encoded)
+            if not call.write_now(request.encoded):
+                async with asyncio.timeout(self._timeout_s):
+                    await call.write(request.encoded)
         except TimeoutError as error:
             raise StreamEnded("rpc timeout expired", is_lost=True) from error
         except grpc.aio.AioRpcError as error:

@@ -16,7 +16,7 @@ The timer of a batch starts with its first message.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastledger.common import log
 from fastledger.orderer.blockcutter import Batch, BlockCutter, Message
@@ -85,15 +85,39 @@ class Batcher:
 
     async def order(self, message: Message, sequence: int) -> None:
         """Put a message into the pending batch, and write the batches that are cut by it."""
-        if self._turn.locked() or self._support.unwritten >= self._max_unwritten:
-            async with self._turn:
-                await self._support.drained(self._max_unwritten - 1)
+        await self._room()
         self.check_open()
         if sequence < self._support.sequence:
             self._support.process_normal(message.encoded)
         for batch in self._cutter.ordered(message):
             self._write(batch)
         self._set_timer()
+
+    @property
+    def room(self) -> int:
+        """How many messages would be taken now, unless they are large."""
+        if not self.is_open or self._turn.locked():
+            return 0
+        blocks = max(0, self._max_unwritten - self._support.unwritten)
+        return max(
+            0, blocks * self._support.orderer.batch_size.max_message_count - self._cutter.pending
+        )
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Put messages into pending batches while none has to wait; return how many."""
+        support, room = self._support, self.room
+        if not room or sequence < support.sequence:
+            return 0
+        size, count = support.orderer.batch_size, 0
+        for message in messages:
+            batches = self._cutter.put(message, size)
+            count += 1
+            for batch in batches:
+                self._write(batch)
+            if batches and support.unwritten >= self._max_unwritten:
+                break
+        self._set_timer()
+        return count
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Write what is pending, then the configuration in a block of its own."""
@@ -108,6 +132,19 @@ class Batcher:
         """Return while messages are taken; raises ChainHalted."""
         if not self.is_open:
             raise ChainHalted(f"channel {self._support.channel_id} takes no messages: it is halted")
+
+    async def _room(self) -> None:
+        """Return while no configuration is being written, and not too many blocks are on their way.
+
+        Whoever waits for blocks wakes with all others, and looks again: one after the other, those
+        of a stream that many share would come in their turn with each that has one to itself.
+        """
+        while self._turn.locked() or self._support.unwritten >= self._max_unwritten:
+            if self._turn.locked():
+                async with self._turn:
+                    pass
+            else:
+                await self._support.drained(self._max_unwritten - 1)
 
     def _set_timer(self) -> None:
         if self._cutter.pending and self._timer is None:

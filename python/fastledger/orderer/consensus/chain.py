@@ -15,11 +15,12 @@ One chain at a time writes a channel's blocks. All of this runs on the event loo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.blockcutter import Message
+from fastledger.orderer.cluster import OpenedRequest
 from fastledger.protos.common.common_pb2 import Block
 
 
@@ -235,6 +236,23 @@ class Chain(Protocol):
             NobodyElse: The chain has no other consenters.
             FastledgerError: The message cannot be used; what else the sender has said is lost.
         """
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A chain that takes many messages at a time where none of them has to wait.
+
+    Whatever it does not take so comes again by ``Chain.order`` or ``Chain.step``.
+    """
+
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Accept messages that a configuration let in; return how many, from the first on."""
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Take requests of another consenter; return how many. Raises as ``Chain.step``."""
 
 
 @dataclass(frozen=True, slots=True)

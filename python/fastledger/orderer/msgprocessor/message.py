@@ -19,7 +19,7 @@ from fastledger.protoutil.envelope import take_apart
 from fastledger.protoutil.signed_data import SignedData
 
 _M = TypeVar("_M", bound=Message)
-_CONFIGURATIONS = (HeaderType.CONFIG, HeaderType.ORDERER_TRANSACTION)
+CONFIGURATIONS = (HeaderType.CONFIG, HeaderType.ORDERER_TRANSACTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class OrdererMessage:
     @property
     def configures(self) -> bool:
         """Whether it is a configuration of its channel, or the first one of a new channel."""
-        return self.type in _CONFIGURATIONS
+        return self.type in CONFIGURATIONS
 
     @property
     def size(self) -> int:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges the messages of one channel (Fabric: ``msgprocessor.StandardChannel``)."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
@@ -65,6 +66,29 @@ class StandardChannel:
         signed = self._check_form(bundle, message)
         await self._batch.check(bundle, policy_in_effect(bundle, WRITERS), signed)
         return bundle.sequence
+
+    def admit_now(self, messages: Sequence[OrdererMessage]) -> tuple[list[bool], int]:
+        """Judge messages together, at once; why one is refused `admit` says.
+
+        Returns which are let in, and by the configuration of which sequence.
+        """
+        bundle = self._channel.bundle
+        admitted = [False] * len(messages)
+        signed: dict[int, SignedData] = {}
+        try:
+            self.check_open(bundle)
+            for place, message in enumerate(messages):
+                # A system channel is asked about those of channels that there are not, too.
+                if message.channel_id == self.channel_id:
+                    with contextlib.suppress(Rejected):
+                        signed[place] = self._check_form(bundle, message)
+            policy = policy_in_effect(bundle, WRITERS)
+            reasons = bundle.evaluate_many(policy, [[one] for one in signed.values()])
+        except FastledgerError:
+            return admitted, bundle.sequence
+        for place, reason in zip(signed, reasons, strict=True):
+            admitted[place] = reason is None
+        return admitted, bundle.sequence
 
     def process_normal(self, message: OrdererMessage) -> None:
         """Judge a message at once; raises as `admit`."""

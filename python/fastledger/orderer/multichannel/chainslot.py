@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastledger.common import log
-from fastledger.orderer.consensus.chain import Chain, ChainHalted
+from fastledger.orderer.consensus.chain import Chain, ChainHalted, Prompt
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -45,7 +45,12 @@ class ChainSlot:
         self._switching: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._settled.set()
-        self.chain = make()
+        self._put(make())
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The chain that stays for now, if it takes anything at once."""
+        return self._prompt if self._settled.is_set() else None
 
     @property
     def is_settled(self) -> bool:
@@ -85,12 +90,16 @@ class ChainSlot:
             await asyncio.wait([self._switching])
         await self.chain.halt()
 
+    def _put(self, chain: Chain) -> None:
+        self.chain = chain
+        self._prompt = chain if isinstance(chain, Prompt) else None
+
     async def _switch(self) -> None:
         failure: Exception | None = None
         try:
             await self.chain.halt()
             await self._drained(0)
-            self.chain = self._make()
+            self._put(self._make())
             self.chain.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, no chain goes on
             failure = error

@@ -16,8 +16,14 @@ from fastledger.deliver import PreparedBlocks
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.blockwriter import Blocks, BlockWriter, consenter_metadata
 from fastledger.orderer.capabilities import knows_orderer_slot, orderer_of
+from fastledger.orderer.cluster import OpenedRequest
 from fastledger.orderer.consensus.batcher import MAX_UNWRITTEN_BLOCKS
-from fastledger.orderer.consensus.chain import Chain, ChainHalted, Standing, Status
+from fastledger.orderer.consensus.chain import (
+    Chain,
+    ChainHalted,
+    Standing,
+    Status,
+)
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
@@ -110,6 +116,22 @@ class ChainSupport:
         taken = Message(message.encoded, message.size)
         await self._slot.give(lambda chain: chain.order(taken, sequence))
 
+    def order_now(self, messages: Sequence[OrdererMessage]) -> list[bool]:
+        """Take normal messages that may be ordered and need not wait; say which were taken."""
+        taken = [False] * len(messages)
+        chain = self._slot.prompt
+        room = chain.room() if chain is not None and self.failure is None else 0
+        if chain is None or not room:
+            return taken
+        admitted, sequence = self.processor.admit_now(messages[:room])
+        places = [place for place, is_admitted in enumerate(admitted) if is_admitted]
+        count = chain.order_now(
+            [Message(messages[place].encoded, messages[place].size) for place in places], sequence
+        )
+        for place in places[:count]:
+            taken[place] = True
+        return taken
+
     async def configure(self, message: OrdererMessage) -> None:
         """Take a configuration update; raises Rejected, or ChainHalted."""
         config, sequence = self.processor.process_update(message)
@@ -122,6 +144,11 @@ class ChainSupport:
         """Hand a message of another consenter to the chain; raises as ``Chain.step``."""
         chain = await self._slot.settled()
         await chain.step(sender, message)
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Hand on what needs no waiting; return how many, from the first on. Raises as `step`."""
+        chain = self._slot.prompt
+        return chain.step_now(sender, requests) if chain is not None else 0
 
     # What Deliver asks.
 

@@ -15,7 +15,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::conversation::ChaincodeConversation;
-use crate::delivered::{CoreBytes, Sent};
+use crate::delivered::{CoreBytes, Encoded, Sent};
 use crate::proposal::EndorsedResponse;
 use crate::{door, error};
 
@@ -252,8 +252,8 @@ pub(crate) struct GrpcCall(OutgoingCall);
 
 #[pymethods]
 impl GrpcCall {
-    fn send(&self, message: PyBackedBytes) -> bool {
-        self.0.send(Bytes::from_owner(message))
+    fn send(&self, message: Encoded) -> bool {
+        self.0.send(message.into_bytes())
     }
 
     fn answer_with(&self, conversation: &ChaincodeConversation) {

@@ -8,6 +8,7 @@
 mod blockstore;
 mod capabilities;
 mod certificate;
+mod cluster;
 mod comm;
 mod config;
 mod conversation;
@@ -116,11 +117,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(door::provoke_defect, module)?)?;
     module.add_function(wrap_pyfunction!(certificate::expires_at, module)?)?;
     module.add_function(wrap_pyfunction!(envelope::open_envelope, module)?)?;
+    module.add_function(wrap_pyfunction!(envelope::route_envelope, module)?)?;
     module.add_function(wrap_pyfunction!(expiring_block, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::proposal_parts, module)?)?;
     module.add_function(wrap_pyfunction!(transaction::transaction_payload, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::proposal_response, module)?)?;
     module.add_function(wrap_pyfunction!(proposal::response_payload, module)?)?;
+    module.add_function(wrap_pyfunction!(cluster::open_step_request, module)?)?;
+    module.add_function(wrap_pyfunction!(cluster::submit_request, module)?)?;
     module.add_function(wrap_pyfunction!(raft::raft_route, module)?)?;
     module.add_function(wrap_pyfunction!(raft::remove_raft_log, module)?)?;
     module.add_function(wrap_pyfunction!(transaction_id, module)?)?;

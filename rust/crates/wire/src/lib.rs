@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod cluster;
 pub mod code;
 pub mod common;
 pub mod configtx;

@@ -13,14 +13,14 @@ A block's place in the log stands in it, so that the log may be applied again af
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
+from fastledger._core import CoreBytes, RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
-from fastledger.orderer.cluster import ClusterComm
+from fastledger.orderer.cluster import ClusterComm, OpenedRequest
 from fastledger.orderer.consensus.chain import (
     ChainHalted,
     ConsenterSupport,
@@ -223,15 +223,46 @@ class RaftChain:
         self._check_running()
         await self._intake.configure(envelope, sequence)
 
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        return self._intake.room() if self._is_running else 0
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Put messages into the leader's pending batch at once; return how many."""
+        count = self._intake.order_now(messages, sequence) if self._is_running else 0
+        self._metrics.normal_proposals_received.inc(count)
+        return count
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Take requests of another consenter as long as none has to wait; return how many."""
+        count = 0
+        while self._is_running and count < len(requests):
+            _, is_submit, _, payload, metadata = requests[count]
+            if is_submit:
+                taken = self._intake.handed_on_now(requests[count:])
+                if not taken:
+                    break
+                count += taken
+            else:
+                self._hear(sender, payload, metadata)
+                count += 1
+        return count
+
     async def step(self, sender: int, message: bytes) -> None:
         """Take an encoded ``orderer.StepRequest`` of another consenter."""
         self._check_running()
         request = StepRequest.FromString(message)
         if request.HasField("submit_request"):
-            await self._intake.handed_on(request.submit_request)
-            return
+            submitted = request.submit_request
+            envelope = submitted.payload.SerializeToString()
+            await self._intake.handed_on(envelope, submitted.last_validation_seq)
+        else:
+            heard = request.consensus_request
+            self._hear(sender, heard.payload, heard.metadata)
+
+    def _hear(self, sender: int, payload: bytes | CoreBytes, metadata: bytes) -> None:
         try:
-            self._speaking.hear(sender, request.consensus_request)
+            self._speaking.hear(sender, payload, metadata)
         except LedgerCorrupted as error:
             self.failed(error)
             raise

@@ -11,13 +11,14 @@ A configuration that takes the leader out, or renews its certificate, is the nex
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fastledger._core import RaftNode
+from fastledger._core import RaftNode, route_envelope
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.orderer.blockcutter import Message
+from fastledger.orderer.cluster import OpenedRequest
 from fastledger.orderer.consensus.chain import ChainHalted, ConsenterSupport
 from fastledger.orderer.consensus.etcdraft.abdication import abdicate
 from fastledger.orderer.consensus.etcdraft.applying import Applier
@@ -28,8 +29,7 @@ from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
 from fastledger.orderer.consensus.etcdraft.submitting import NO_LEADER, Submitting
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
 from fastledger.orderer.errors import Rejected
-from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
+from fastledger.orderer.msgprocessor.message import CONFIGURATIONS, OrdererMessage
 
 _logger = log.get("orderer.consensus.etcdraft")
 
@@ -86,18 +86,38 @@ class Intake:
         take = lambda: self._take_config(envelope, sequence)  # noqa: E731
         await self._submitting.configure(envelope, sequence, take)
 
-    async def handed_on(self, request: SubmitRequest) -> None:
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        return self._submitting.room()
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Get messages to the leader at once; return how many, from the first on."""
+        return self._submitting.order_now(messages, sequence)
+
+    def handed_on_now(self, requests: Sequence[OpenedRequest]) -> int:
+        """Take what another consenter hands on as long as nothing has to wait; return how many."""
+        room = self._leading.room if self._leading.term else 0
+        sequence, messages = requests[0][2], []
+        for _, is_submit, last_sequence, envelope, _ in requests[:room]:
+            if not is_submit or last_sequence != sequence:
+                break
+            encoded = bytes(envelope)
+            channel_id, kind, size = route_envelope(encoded) or ("", 0, 0)
+            if channel_id != self._support.channel_id or kind in CONFIGURATIONS:
+                break
+            messages.append(Message(encoded, size))
+        return self._leading.order_now(messages, sequence)
+
+    async def handed_on(self, envelope: bytes, sequence: int) -> None:
         """Take what another consenter hands on; what it is refused for, only the log learns."""
-        encoded = request.payload.SerializeToString()
-        sequence = request.last_validation_seq
         try:
-            message = OrdererMessage.parse(encoded)
+            message = OrdererMessage.parse(envelope)
             if message.channel_id != self._support.channel_id:
                 raise InputError(f"it is for channel {message.channel_id}")
             if message.configures:
-                await self.configure(encoded, sequence)
+                await self.configure(message.encoded, sequence)
             else:
-                await self.order(Message(encoded, message.size), sequence)
+                await self.order(Message(message.encoded, message.size), sequence)
         except (Rejected, InputError) as error:
             self._metrics.proposal_failures.inc()
             _logger.error("%s Failed to order message: %s", self._name, error)

@@ -12,7 +12,7 @@ the clients send it again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastledger._core import RaftNode
@@ -109,6 +109,15 @@ class Leading:
     async def order(self, message: Message, sequence: int) -> None:
         """Take a message; raises ChainHalted when the part is lost, or was not there."""
         await self._batcher.order(message, sequence)
+
+    @property
+    def room(self) -> int:
+        """How many messages would be taken now."""
+        return self._batcher.room
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Take messages at once; return how many."""
+        return self._batcher.order_now(messages, sequence)
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Take a configuration, alone; return when it is in force, with the consenters it names."""

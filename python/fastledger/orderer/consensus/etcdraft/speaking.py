@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import RaftMessage, RaftNode, raft_route
+from fastledger._core import CoreBytes, RaftMessage, RaftNode, raft_route
 from fastledger.common import log
 from fastledger.common.errors import InputError
 from fastledger.orderer.cluster import ClusterComm
 from fastledger.orderer.consensus.etcdraft.leaderwatch import LeaderWatch
 from fastledger.orderer.consensus.etcdraft.rejoining import Rejoining
 from fastledger.orderer.consensus.etcdraft.tracker import Tracker
-from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest
 
 _logger = log.get("orderer.consensus.etcdraft")
 
@@ -52,22 +51,19 @@ class Speaking:
 
     def send(self, message: RaftMessage) -> bool:
         """Send a message to another consenter; False when it is lost already."""
-        request = ConsensusRequest(
-            channel=self._channel_id,
-            payload=message.payload,
-            metadata=self._tracker.metadata_for(message.to),
-        )
-        return self._comm.send_consensus(message.to, request)
+        to = message.to
+        step = message.step_request(self._channel_id, self._tracker.metadata_for(to))
+        return self._comm.send_consensus(self._channel_id, to, step)
 
-    def hear(self, sender: int, request: ConsensusRequest) -> None:
-        """Take a message of another consenter.
+    def hear(self, sender: int, payload: bytes | CoreBytes, metadata: bytes) -> None:
+        """Take a message of another consenter, and what the leader may have told with it.
 
         Raises:
             InputError: It is not one, or not the sender's.
             LedgerCorrupted: The leader relies on what this consenter's log has lost.
         """
         try:
-            speaker, to, _, _ = raft_route(request.payload)
+            speaker, to, _, _ = raft_route(payload)
         except InputError as error:
             raise InputError(
                 f"failed to unmarshal StepRequest payload to Raft Message: {error}"
@@ -84,12 +80,12 @@ class Speaking:
         if speaker != sender:
             raise InputError(f"consenter {sender} sent a message of {speaker}")
         try:
-            self._node.step(request.payload)
+            self._node.step(payload)
         except InputError as error:
             raise InputError(f"failed to process Raft Step message: {error}") from error
         self._wake()
-        if request.metadata and sender == self._watch.leader:
+        if metadata and sender == self._watch.leader:
             try:
-                self._tracker.told(request.metadata)
+                self._tracker.told(metadata)
             except DecodeError as error:
                 raise InputError(f"failed to unmarshal ClusterMetadata: {error}") from error

@@ -13,8 +13,9 @@ A message that surely got nowhere is tried again, with the next leader; one of w
 is not, since it would be in the chain twice.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from fastledger._core import submit_request
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.cluster import ClusterComm, NotDelivered
 from fastledger.orderer.consensus.chain import ChainHalted
@@ -23,8 +24,6 @@ from fastledger.orderer.consensus.etcdraft.leaderwatch import LeaderWatch
 from fastledger.orderer.consensus.etcdraft.leading import Leading
 from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
 from fastledger.orderer.consensus.etcdraft.options import RaftOptions
-from fastledger.protos.common.common_pb2 import Envelope
-from fastledger.protos.orderer.cluster_pb2 import SubmitRequest
 
 MAX_PATIENCE_S = 10.0
 """Longest that a message waits for a leader: twice Fabric's election timeout. Those that wait are
@@ -78,6 +77,23 @@ class Submitting:
             message.encoded, sequence, lambda: self._leading.order(message, sequence)
         )
 
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        leader = self._watch.leader
+        if leader == self._member:
+            return self._leading.room
+        return self._comm.submit_room(self._channel_id, leader) if leader else 0
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Get messages to the leader at once; return how many, from the first on."""
+        leader = self._watch.leader
+        if leader == self._member:
+            return self._leading.order_now(messages, sequence)
+        requests = (
+            submit_request(self._channel_id, sequence, message.encoded) for message in messages
+        )
+        return self._comm.submit_now(self._channel_id, leader, requests)
+
     async def configure(
         self, envelope: bytes, sequence: int, take: Callable[[], Awaitable[None]]
     ) -> None:
@@ -105,12 +121,8 @@ class Submitting:
             await self._watch.wait(self._pause_s)
 
     async def _forward(self, leader: int, envelope: bytes, sequence: int) -> None:
-        request = SubmitRequest(
-            channel=self._channel_id,
-            last_validation_seq=sequence,
-            payload=Envelope.FromString(envelope),
-        )
-        await self._comm.send_submit(leader, request)
+        request = submit_request(self._channel_id, sequence, envelope)
+        await self._comm.send_submit(self._channel_id, leader, request)
 
     async def _leader(self, deadline: float) -> int:
         """Return who leads, once somebody does; raises ChainHalted when nobody does in time."""

@@ -6,11 +6,13 @@ Nobody is asked, so a block is written as soon as it is created::
     order, configure ──► batcher ──► create_next ──► write, write_config
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common.errors import Unsupported
 from fastledger.orderer.blockcutter import Batch, Message
+from fastledger.orderer.cluster import OpenedRequest
 from fastledger.orderer.consensus.batcher import Batcher
 from fastledger.orderer.consensus.chain import (
     Consenter,
@@ -103,6 +105,19 @@ class SoloChain:
     async def order(self, message: Message, sequence: int) -> None:
         """Put a message into the pending batch."""
         await self._batcher.order(message, sequence)
+
+    def room(self) -> int:
+        """Return how many messages `order_now` would take, about."""
+        return self._batcher.room
+
+    def order_now(self, messages: Sequence[Message], sequence: int) -> int:
+        """Put messages into pending batches at once; return how many."""
+        return self._batcher.order_now(messages, sequence)
+
+    def step_now(self, sender: int, requests: Sequence[OpenedRequest]) -> int:
+        """Leave them to `step`, which refuses."""
+        del sender, requests
+        return 0
 
     async def configure(self, envelope: bytes, sequence: int) -> None:
         """Write what is pending, then the configuration."""

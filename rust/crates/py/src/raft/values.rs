@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastledger_consensus::{ConfState, Entry, Message, MessageKind, Role, Snapshot};
+use fastledger_wire::cluster::ConsensusRequest;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::member::Turn;
+use crate::delivered::CoreBytes;
 
 /// A message to another member.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -40,6 +42,10 @@ impl RaftMessage {
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.payload)
+    }
+
+    fn step_request(&self, channel: &str, metadata: &[u8]) -> CoreBytes {
+        CoreBytes(ConsensusRequest { channel, payload: &self.payload, metadata }.encode_step().into())
     }
 
     #[getter]
