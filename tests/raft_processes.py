@@ -11,7 +11,7 @@ import grpc.aio
 import ordering
 from fastledger.comm import ClientTls, GrpcChannel, dial
 from fastledger.common.errors import ConnectionFailed
-from fastledger.network.consensus import raft_of
+from fastledger.network.consensus import Raft, places_of
 from fastledger.network.deployment import join_orderer
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
@@ -108,9 +108,9 @@ class RaftProcesses:
         async def is_agreed() -> bool:
             nonlocal found
             nodes = [self.network.node(number) for number in asked]
-            rafts = await raft_of(nodes, self.plan.channel)
-            leaders = {raft.leader for raft in rafts.values()}
-            found = leaders.pop() if len(leaders) == 1 and len(rafts) == len(asked) else 0
+            places = await places_of(nodes, self.plan.channel)
+            leaders = {one.leader for one in places.values() if isinstance(one, Raft)}
+            found = leaders.pop() if len(leaders) == 1 and len(places) == len(asked) else 0
             return found in asked
 
         await until(is_agreed)

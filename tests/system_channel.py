@@ -14,6 +14,7 @@ from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.tools.configtxgen.artifacts import channel_creation, genesis_block
 from fastledger.tools.configtxgen.load import load_profile
 
+PROFILE = PROFILES["etcdraft"]
 SYSTEM = "systemchannel"
 PROFILE = PROFILES["etcdraft"]
 CONSORTIUM = "SampleConsortium"

@@ -19,7 +19,7 @@ import yaml
 
 import ordering
 from config_updates import update_of
-from fabric_tools import CACHE, fabric_tool, sample_config
+from fabric_tools import fabric_tool, sample_config
 from fastledger.channelconfig import Bundle
 from fastledger.msp import SigningIdentity
 from fastledger.network import processes
@@ -106,7 +106,7 @@ class Pair:
         self._version = version
         self._kafka = {OURS: dict(kafka), REAL: {**kafka, **real_kafka}}
         self._replicas = len(brokers)
-        self._real = _real_orderer(version)
+        self._real = fabric_tool("orderer", version)
         self._ports = free_ports(6)
         self._org = folder / "crypto" / ORG
         if not self._org.exists():
@@ -321,15 +321,6 @@ def _tool(folder: Path, *command: str) -> None:
         [sys.executable, "-m", "fastledger", *command], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def _real_orderer(version: str) -> Path:
-    if not version.startswith("v1"):
-        return fabric_tool("orderer", version)
-    built = CACHE / "fabric" / version / "orderer"
-    if not built.exists():
-        pytest.skip(f"needs an orderer of Fabric {version} at {built}")
-    return built
 
 
 def _sample(version: str, kafka: Mapping[str, object]) -> str:

@@ -42,6 +42,9 @@ PATIENCE_S = 180
 FALLS = 20 if os.environ.get("FASTLEDGER_SLOW") == "1" else 6
 """Of leaders, at least."""
 
+FALLS_TAKE_AT_MOST_S = 300 * FALLS
+"""On a machine that does other things, too."""
+
 MAX_MORE_FALLS = 40
 """So often leaders are of one kind only when something is wrong."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mixed_cluster import FALLS, Cluster, Falls
+from mixed_cluster import FALLS, FALLS_TAKE_AT_MOST_S, Cluster, Falls
 from raft_network import write_genesis
 from real_nodes import Nodes, plan_of
 
@@ -31,6 +31,7 @@ def cluster_of(folder: Path, count: int, versions: Mapping[int, str]) -> Cluster
     return Cluster(Nodes(plan, real))
 
 
+@pytest.mark.timeout(FALLS_TAKE_AT_MOST_S)
 @pytest.mark.parametrize(("count", "versions"), CLUSTERS.values(), ids=CLUSTERS)
 def test_leaders_of_each_kind_fall(tmp_path: Path, count: int, versions: dict[int, str]) -> None:
     cluster = cluster_of(tmp_path, count, versions)

@@ -11,7 +11,7 @@ import pytest
 
 from fastledger.network.plan import Node
 from fastledger.protoutil.hashes import header_hash
-from mixed_cluster import FALLS, PATIENCE_S, Cluster, Falls
+from mixed_cluster import FALLS, FALLS_TAKE_AT_MOST_S, PATIENCE_S, Cluster, Falls
 from real_nodes import Nodes, plan_of
 from system_channel import SYSTEM, begin_with_system_channel
 from waiting import until
@@ -32,6 +32,7 @@ class OldCluster(Cluster):
         return (self.measured(node, "consensus_etcdraft_committed_block_number") or 0) + 1
 
 
+@pytest.mark.timeout(FALLS_TAKE_AT_MOST_S)
 @pytest.mark.parametrize("versions", CLUSTERS.values(), ids=CLUSTERS)
 def test_leaders_of_each_kind_fall(tmp_path: Path, versions: dict[int, str]) -> None:
     plan = plan_of(tmp_path, orgs=1, orderers=3)

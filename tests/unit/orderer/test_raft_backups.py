@@ -2,6 +2,7 @@
 """Disks of raft orderers that are lost, or come back from a backup."""
 
 import asyncio
+import itertools
 import shutil
 from pathlib import Path
 
@@ -77,8 +78,13 @@ def test_one_whose_log_contradicts_the_others_stops(tmp_path: Path) -> None:
         async with running(network):
             seen, away, _ = await contradict(network, tmp_path / "copy")
             await network.start(seen)
-            await network.order(away, b"after")
-            await until(lambda: FAILED in map(network.standing, network.nodes))
+            more = itertools.count()
+
+            async def is_found() -> bool:
+                await network.broadcast(away, network.envelope(b"%d" % next(more)))
+                return FAILED in map(network.standing, network.nodes)
+
+            await until(is_found)
             failed = [number for number in network.nodes if network.standing(number) == FAILED]
             told = ("two blocks 2", "block 3 follows", "block 3 cannot follow", "relies on entry")
             for number in failed:
