@@ -30,8 +30,11 @@ impl Raft {
         });
     }
 
-    /// Applies the change in the entry at `index`.
+    /// Applies the change in the entry at `index`; none that a snapshot holds which came since the entry was handed out.
     pub(crate) fn apply_conf_change(&mut self, index: u64, change: ConfChange) -> ConfState {
+        if let Some((_, members)) = self.membership.last().filter(|(newest, _)| *newest >= index) {
+            return members.clone();
+        }
         match change.kind {
             ConfChangeKind::AddNode if change.member != NONE => self.add_member(change.member),
             // The last one stays: a cluster of none could never be changed again.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use fastledger_consensus::{
-    ConfChange, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role, StepError,
+    ConfChange, ConfState, Config, Entry, EntryKind, Message, MessageKind, Node, Recovered, Role, Snapshot, StepError,
 };
 
 /// Does all that a member wants done.
@@ -23,9 +23,8 @@ fn answer(kind: MessageKind, term: u64, index: u64) -> Message {
     Message { from: 2, to: 1, term, index, ..Message::new(kind) }
 }
 
-/// One of three members, with an entry of term 2 that is not committed at 4.
-fn member(id: u64) -> Node {
-    let config = Config {
+fn config(id: u64) -> Config {
+    Config {
         id,
         election_tick: 10,
         heartbeat_tick: 1,
@@ -36,11 +35,15 @@ fn member(id: u64) -> Node {
         pre_vote: false,
         step_down_on_removal: false,
         seed: 1,
-    };
+    }
+}
+
+/// One of three members, with an entry of term 2 that is not committed at 4.
+fn member(id: u64) -> Node {
     let mut recovered = Recovered::bootstrap(&[1, 2, 3]);
     recovered.entries.push(Entry { term: 2, index: 4, data: Bytes::from_static(b"old"), ..Entry::default() });
     recovered.hard.term = 2;
-    let mut node = Node::new(config, recovered).unwrap();
+    let mut node = Node::new(config(id), recovered).unwrap();
     work(&mut node);
     node
 }
@@ -132,6 +135,23 @@ fn a_follower_that_was_removed_is_not_needed_once_a_leader_told_it() {
     node.step(Message { index: 5, log_term: 3, commit: 5, ..told }).unwrap();
     work(&mut node);
     assert!(node.removal_is_known());
+}
+
+#[test]
+fn a_change_of_members_from_before_a_snapshot_does_not_undo_it() {
+    let mut recovered = Recovered::bootstrap(&[1, 2, 3]);
+    recovered.hard.term = 3;
+    let mut node = Node::new(config(2), recovered).unwrap();
+    let handed_out = node.ready().unwrap();
+    let members = ConfState { voters: vec![1, 2] };
+    let snapshot = Snapshot { index: 9, term: 3, members: members.clone(), ..Snapshot::default() };
+    let message =
+        Message { from: 1, to: 2, term: 3, snapshot: Some(snapshot.into()), ..Message::new(MessageKind::Snap) };
+    node.step(message).unwrap();
+    for entry in &handed_out.committed {
+        assert_eq!(node.apply_conf_change(entry.index, ConfChange::decode(&entry.data).unwrap()), members);
+    }
+    assert_eq!(node.members(), [1, 2]);
 }
 
 #[test]
