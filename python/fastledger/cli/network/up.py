@@ -36,7 +36,10 @@ _SAMPLE = Path(__file__).resolve().parents[4] / "examples" / "chaincode" / "asse
     help="What orders: etcdraft, which several orderers make a Raft cluster of, or kafka.  "
     "[default: etcdraft]",
 )
-@click.option("--kafka", help="Brokers for --consensus kafka, which run already: HOST:PORT,...")
+@click.option(
+    "--kafka",
+    help="Brokers for --consensus kafka, which run already: HOST:PORT, several with commas.",
+)
 @click.option("--channel", help="Name of the channel.  [default: mychannel]")
 @click.option(
     "--chaincode",
