@@ -126,7 +126,7 @@ fn a_leader_that_removed_itself_is_needed_until_a_majority_of_the_others_knows()
 #[test]
 fn a_follower_that_was_removed_is_not_needed_once_a_leader_told_it() {
     let removal = ConfChange { kind: 1.into(), member: 2 };
-    let entry = Entry { kind: EntryKind::ConfChange, term: 3, index: 5, data: removal.encode(), ..Entry::default() };
+    let entry = Entry { kind: EntryKind::ConfChange, term: 3, index: 5, data: removal.encode() };
     let mut node = member(2);
     let told = Message { from: 1, to: 2, term: 3, index: 4, log_term: 2, ..Message::new(MessageKind::App) };
     node.step(Message { entries: vec![entry], ..told.clone() }).unwrap();

@@ -103,12 +103,12 @@ fn a_view_knows_since_when_definitions_are_the_same() {
 #[test]
 fn ranges_see_the_same_beside_runs_of_deleted_keys_again_and_again() {
     let name = |number: u32| format!("{number:03}");
-    let deleted = |number: u32| matches!(number, 5..=40 | 42..=60 | 62..=70 | 90..=119);
+    let is_gone = |number: u32| matches!(number, 5..=40 | 42..=60 | 62..=70 | 90..=119);
     in_every_stage(
         |ledger| {
             let state = |effects: Effects, number| effects.put(key("cc", "", name(number).as_bytes()), 0, "value");
             (0..120).fold(Effects::default(), state).stage(ledger);
-            let deletes = (0..120).filter(|number| deleted(*number));
+            let deletes = (0..120).filter(|number| is_gone(*number));
             let deletes = deletes.map(|number| (key("cc", "", name(number).as_bytes()), 0)).collect();
             Effects { deletes, ..Effects::default() }.put(key("cd", "", b"000"), 1, "behind").stage(ledger);
         },
@@ -119,7 +119,7 @@ fn ranges_see_the_same_beside_runs_of_deleted_keys_again_and_again() {
                 for start in &bounds {
                     for end in &bounds {
                         let expected: Vec<_> =
-                            (*start..*end.min(&120)).filter(|number| !deleted(*number)).map(name).collect();
+                            (*start..*end.min(&120)).filter(|number| !is_gone(*number)).map(name).collect();
                         let found = range(&view, "cc", &name(*start), &name(*end));
                         assert_eq!(names(&found), expected, "from {start} to {end}, round {round}");
                     }

@@ -51,7 +51,7 @@ impl Disk for Failing {
 
     fn sync(&mut self, name: &str) -> Result<()> {
         // Only frames' syncs do: a segment that is made goes by another name until it is whole.
-        let fails = *self.syncs_fail.lock().unwrap() && name.ends_with(".log");
+        let fails = *self.syncs_fail.lock().unwrap() && is_segment(name);
         self.tell(if fails { "no sync" } else { "sync" }.to_owned());
         if fails { Err(Error::other("the disk failed")) } else { self.folder.sync(name) }
     }
@@ -68,6 +68,10 @@ impl Disk for Failing {
         self.tell("sync names".to_owned());
         self.folder.sync_names()
     }
+}
+
+fn is_segment(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "log")
 }
 
 /// A log, whether its syncs fail, and what was done since one asked last.
@@ -144,7 +148,7 @@ fn a_segment_whose_first_frame_was_tried_again_names_the_snapshot() {
     fixture.log.save(&entries(3, 3000)).unwrap();
     drop(fixture);
     let names = Folder::open(folder.path()).unwrap().names().unwrap();
-    let oldest = names.iter().filter(|name| name.ends_with(".log")).min().unwrap();
+    let oldest = names.iter().filter(|name| is_segment(name)).min().unwrap();
     std::fs::remove_file(folder.path().join(oldest)).unwrap();
     let opened = RaftLog::open(Folder::open(folder.path()).unwrap(), 3, SEGMENT_BYTES).unwrap().1;
     assert_eq!(opened.recovered.snapshot.map(|snapshot| snapshot.index), Some(2));
