@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::error::StepError;
 use crate::log::EntryId;
-use crate::message::{Entry, Message, MessageKind};
+use crate::message::{ConfChange, ConfChangeKind, Entry, Message, MessageKind};
 use crate::quorum::{Vote, vote_result};
 use crate::raft::{NONE, Raft, Role, TRANSFER};
 
@@ -123,9 +123,35 @@ impl Raft {
         }
     }
 
+    /// How the campaign stands: among all members, or among those who are left by a removal that the log holds and that may
+    /// be committed. Majorities of the two have a member in common, so it is safe to count either. Who is removed may have
+    /// entries that nobody else has, and refuse its vote, though it cannot lead any more.
+    fn campaign_result(&self) -> Vote {
+        let without = |removed: u64| {
+            let voters = self.members.keys().filter(move |id| **id != removed);
+            vote_result(voters.map(|id| self.votes.get(id).copied()))
+        };
+        let removed = if self.config.careful_removals { self.pending_removal() } else { NONE };
+        match (without(NONE), without(removed)) {
+            (Vote::Won, _) | (_, Vote::Won) => Vote::Won,
+            (Vote::Lost, Vote::Lost) => Vote::Lost,
+            _ => Vote::Pending,
+        }
+    }
+
+    /// Whom else an entry removes that is in the log and not known to be committed; nobody if there are several changes.
+    fn pending_removal(&self) -> u64 {
+        let mut changes = self.log.uncommitted_conf_changes();
+        let (Some(entry), None) = (changes.next(), changes.next()) else { return NONE };
+        match ConfChange::decode(&entry.data) {
+            Ok(ConfChange { kind: ConfChangeKind::RemoveNode, member }) if member != self.config.id => member,
+            _ => NONE,
+        }
+    }
+
     fn count_vote(&mut self, from: u64, granted: bool) {
         self.votes.entry(from).or_insert(granted);
-        match vote_result(self.members.keys().map(|id| self.votes.get(id).copied())) {
+        match self.campaign_result() {
             Vote::Won if self.role == Role::PreCandidate => self.ask_for_votes(Campaign::Election),
             Vote::Won => {
                 self.become_leader();

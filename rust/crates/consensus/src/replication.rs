@@ -46,7 +46,7 @@ impl Raft {
                 let commit = progress.matched.min(self.log.committed);
                 progress.sent_commit(commit);
                 // Whoever answers with this context knows that the leader is removed.
-                let tells_removal = self.removed_at != 0 && commit >= self.removed_at;
+                let tells_removal = self.config.careful_removals && self.removed_at != 0 && commit >= self.removed_at;
                 let context = if tells_removal { removal_context(self.removed_at) } else { Bytes::new() };
                 self.send(Message { to, commit, context, ..Message::new(MessageKind::Heartbeat) });
             }

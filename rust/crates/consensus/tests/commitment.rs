@@ -34,6 +34,7 @@ fn config(id: u64) -> Config {
         check_quorum: false,
         pre_vote: false,
         step_down_on_removal: false,
+        careful_removals: true,
         seed: 1,
     }
 }
@@ -135,6 +136,25 @@ fn a_follower_that_was_removed_is_not_needed_once_a_leader_told_it() {
     node.step(Message { index: 5, log_term: 3, commit: 5, ..told }).unwrap();
     work(&mut node);
     assert!(node.removal_is_known());
+}
+
+#[test]
+fn a_member_whose_log_removes_another_is_elected_without_that_one() {
+    let removal = |member| Entry {
+        kind: EntryKind::ConfChange,
+        term: 1,
+        index: 3,
+        data: ConfChange { kind: 1.into(), member }.encode(),
+    };
+    for (removed, role) in [(2, Role::Leader), (1, Role::Candidate)] {
+        let mut recovered = Recovered::bootstrap(&[1, 2]);
+        recovered.entries.push(removal(removed));
+        let mut node = Node::new(config(1), recovered).unwrap();
+        work(&mut node);
+        node.campaign();
+        work(&mut node);
+        assert_eq!(node.soft_state().role, role, "when {removed} is removed");
+    }
 }
 
 #[test]
