@@ -4,17 +4,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka import TopicPartition
 
 from consenting import TIMEOUT_S, ManualClock, Support, Values, run, turns
 from fastledger.common.errors import LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.chain import ChainHalted, Relation, Standing, Status
-from fastledger.orderer.consensus.kafka import messages
+from fastledger.orderer.consensus.kafka import messages, partition
 from fastledger.orderer.consensus.kafka.blockmaker import BlockMaker
 from fastledger.orderer.consensus.kafka.chain import KafkaChain
 from fastledger.orderer.consensus.kafka.errors import (
@@ -23,7 +24,7 @@ from fastledger.orderer.consensus.kafka.errors import (
     TopicOutOfStep,
 )
 from fastledger.orderer.consensus.kafka.messages import Offsets
-from fastledger.orderer.consensus.kafka.settings import Retry
+from fastledger.orderer.consensus.kafka.settings import KafkaSettings, Retry
 from fastledger.protos.common.common_pb2 import (
     Block,
     ChannelHeader,
@@ -518,3 +519,63 @@ def test_a_channel_that_moves_to_another_consensus_leaves_its_topic() -> None:
         await chain.halt()
 
     run(tell())
+
+
+@dataclass
+class Record:
+    offset: int
+    value: bytes
+
+
+class StalledConsumer:
+    """Answers and fetches nothing, as kafka-python's may once a broker was away."""
+
+    made: ClassVar[list["StalledConsumer"]] = []
+
+    def __init__(self, **_: object) -> None:
+        self.start = -1
+        self.is_closed = False
+        self.made.append(self)
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        pass
+
+    def seek(self, partition: TopicPartition, start: int) -> None:
+        self.start = start
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Record]]:
+        first = len(self.made) == 1
+        stop = 7 if first else 9
+        records = [Record(offset, b"%d" % offset) for offset in range(self.start, stop)]
+        self.start = max(self.start, stop)
+        return {TopicPartition("channel", 0): records} if records else {}
+
+    def end_offsets(
+        self, partitions: list[TopicPartition], timeout_ms: int
+    ) -> dict[TopicPartition, int]:
+        return {partitions[0]: 9}
+
+    def close(self, timeout_ms: int) -> None:
+        self.is_closed = True
+
+
+def test_a_reader_that_gets_nothing_of_what_is_there_connects_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partition, "KafkaConsumer", StalledConsumer)
+    monkeypatch.setattr(StalledConsumer, "made", [])
+
+    async def story() -> None:
+        topic = partition.Partition("channel", ["127.0.0.1:1"], 1000, KafkaSettings())
+        taken: list[int] = []
+
+        async def take(records: list[tuple[int, bytes]]) -> None:
+            taken.extend(offset for offset, _ in records)
+            if taken[-1] == 8:
+                await topic.close()
+
+        await topic.read(5, take, lambda _: None)
+        assert taken == [5, 6, 7, 8]
+
+    run(story())
+    assert [one.is_closed for one in StalledConsumer.made] == [True, True]

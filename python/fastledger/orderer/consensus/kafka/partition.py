@@ -179,6 +179,7 @@ class Partition:
     ) -> None:
         consumer = self._reader(start)
         partition = TopicPartition(self._topic, PARTITION)
+        following = start
         silent_ms, silence_ms = 0, ms(self._settings.retry.read_timeout_s)
         try:
             while not self._ending:
@@ -187,9 +188,22 @@ class Partition:
                     silent_ms = 0
                     tell(True)
                     take([(record.offset, record.value) for record in records])
+                    following = records[-1].offset + 1
                 elif (silent_ms := silent_ms + _POLL_MS) >= silence_ms and not self._ending:
                     silent_ms = 0
-                    tell(self._answers(consumer, partition))
+                    end = self._end(consumer, partition)
+                    tell(end is not None)
+                    if end is not None and end > max(following, 0):
+                        # kafka-python may stop fetching when a broker was away.
+                        _logger.warning(
+                            "[channel: %s] nothing comes of the messages from %d up to %d; "
+                            "connecting anew",
+                            self._topic,
+                            max(following, 0),
+                            end,
+                        )
+                        consumer.close(timeout_ms=ms(1))
+                        consumer = self._reader(following)
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise OffsetGone(
                 f"channel {self._topic}: the Kafka topic has no message with the offset that "
@@ -218,13 +232,15 @@ class Partition:
             consumer.seek(partition, start)
         return consumer
 
-    def _answers(self, consumer: KafkaConsumer, partition: TopicPartition) -> bool:
+    def _end(self, consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
+        """Return the offset that the next message will have; None when nobody answers."""
+        timeout_ms = ms(self._settings.retry.read_timeout_s)
         try:
-            consumer.end_offsets([partition], timeout_ms=ms(self._settings.retry.read_timeout_s))
+            end: int = consumer.end_offsets([partition], timeout_ms=timeout_ms)[partition]
         except KafkaError as error:
             _logger.warning("[channel: %s] Kafka does not answer: %s", self._topic, error)
-            return False
-        return True
+            return None
+        return end
 
     def _unreachable(self, what: str, error: KafkaError) -> BrokersUnreachable:
         return failure(self._topic, self._brokers, self._settings, what, error)
