@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much may be between a channel's orderer and its ledger."""
+"""How much may be between a channel's orderer and its ledger, and on its disk."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,9 @@ from fastledger.committer import committer as room
 from fastledger.committer.committer import Committer
 from fastledger.committer.intake import Intake
 from fastledger.ledger import kvledger
+from fastledger.ledger import room as disk
 from fastledger.ledger.pvtdata import PrivateDataStore
+from small_disks import enlarge, small_disk
 from waiting import settle
 
 
@@ -46,3 +48,14 @@ def test_blocks_wait_for_room_in_bytes_and_then_are_committed(
 
     asyncio.run(story())
     assert told == list(range(6))
+
+
+def test_a_disk_without_room_for_what_may_wait_is_full(tmp_path: Path) -> None:
+    """A probe of 1 MiB alone would find room where a block or a flush found none."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder, tmp_path, 8):
+        assert not disk.is_full(folder)
+        assert disk.is_full(folder, room.MAX_BYTES)
+        enlarge(folder, 64)
+        assert not disk.is_full(folder, room.MAX_BYTES)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastledger.channelconfig import Bundle
-from fastledger.committer.committer import Committer
+from fastledger.committer.committer import MAX_BYTES, Committer
 from fastledger.committer.deliverclient import DeliverClient
 from fastledger.committer.intake import Intake
 from fastledger.committer.notifier import Notifier
@@ -80,7 +80,8 @@ class PeerChannel(Channel):
             self._committed,
             self._refused,
             self._follow,
-            lambda: room.is_full(folder),
+            # What waits, and what the ledger flushes, is far more than a probe alone.
+            lambda: room.is_full(folder, MAX_BYTES),
             self._go_on,
         )
         self.blocks = PreparedBlocks(self.block, lambda: self.height)
