@@ -745,6 +745,10 @@ class RaftNode:
         """Whether this member leads, and a change of members may not be applied yet."""
 
     @property
+    def wants_snapshot(self) -> bool:
+        """Whether this member leads one that was added since the snapshot, and cannot take it."""
+
+    @property
     def removal_is_known(self) -> bool:
         """Whether this member was removed, others know it, and none of them needs it any more."""
 

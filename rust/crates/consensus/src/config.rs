@@ -24,8 +24,8 @@ pub struct Config {
     pub pre_vote: bool,
     /// Whether a leader that is removed steps down by itself. Fabric's does not: it halts.
     pub step_down_on_removal: bool,
-    /// Whether a leader that is removed learns that the others know, and whether a member whose log removes another can be
-    /// elected without that one. Otherwise a crash in a removal may leave a cluster without a leader for ever, as etcd's.
+    /// Whether a leader that is removed learns that the others know, and whether a member that is removed goes on standing for
+    /// election until then. Otherwise a crash in a removal may leave a cluster without a leader for ever, as etcd's.
     pub careful_removals: bool,
     /// What election timeouts are drawn from.
     pub seed: u64,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::error::StepError;
 use crate::log::EntryId;
-use crate::message::{ConfChange, ConfChangeKind, Entry, Message, MessageKind};
+use crate::message::{Entry, Message, MessageKind};
 use crate::quorum::{Vote, vote_result};
 use crate::raft::{NONE, Raft, Role, TRANSFER};
 
@@ -21,9 +21,12 @@ enum Campaign {
 }
 
 impl Raft {
-    /// Whether it may lead: it is a member, and its log is not being replaced.
+    /// Whether it may lead: it is a member, or one that was removed and may be needed (thesis, 4.2.2); and its log is not being
+    /// replaced.
     pub(crate) fn promotable(&self) -> bool {
-        self.members.contains_key(&self.config.id) && !self.log.has_pending_snapshot()
+        let takes_part = self.members.contains_key(&self.config.id)
+            || (self.config.careful_removals && self.removed_at != 0 && !self.removal_is_known());
+        takes_part && !self.log.has_pending_snapshot()
     }
 
     /// Campaigns because there is no leader.
@@ -123,35 +126,9 @@ impl Raft {
         }
     }
 
-    /// How the campaign stands: among all members, or among those who are left by a removal that the log holds and that may
-    /// be committed. Majorities of the two have a member in common, so it is safe to count either. Who is removed may have
-    /// entries that nobody else has, and refuse its vote, though it cannot lead any more.
-    fn campaign_result(&self) -> Vote {
-        let without = |removed: u64| {
-            let voters = self.members.keys().filter(move |id| **id != removed);
-            vote_result(voters.map(|id| self.votes.get(id).copied()))
-        };
-        let removed = if self.config.careful_removals { self.pending_removal() } else { NONE };
-        match (without(NONE), without(removed)) {
-            (Vote::Won, _) | (_, Vote::Won) => Vote::Won,
-            (Vote::Lost, Vote::Lost) => Vote::Lost,
-            _ => Vote::Pending,
-        }
-    }
-
-    /// Whom else an entry removes that is in the log and not known to be committed; nobody if there are several changes.
-    fn pending_removal(&self) -> u64 {
-        let mut changes = self.log.uncommitted_conf_changes();
-        let (Some(entry), None) = (changes.next(), changes.next()) else { return NONE };
-        match ConfChange::decode(&entry.data) {
-            Ok(ConfChange { kind: ConfChangeKind::RemoveNode, member }) if member != self.config.id => member,
-            _ => NONE,
-        }
-    }
-
     fn count_vote(&mut self, from: u64, granted: bool) {
         self.votes.entry(from).or_insert(granted);
-        match self.campaign_result() {
+        match vote_result(self.members.keys().map(|id| self.votes.get(id).copied())) {
             Vote::Won if self.role == Role::PreCandidate => self.ask_for_votes(Campaign::Election),
             Vote::Won => {
                 self.become_leader();

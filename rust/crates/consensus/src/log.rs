@@ -286,13 +286,6 @@ impl Log {
                 .any(|entry| entry.kind != EntryKind::Normal)
     }
 
-    /// Changes of members that are not committed, as far as this member knows.
-    pub(crate) fn uncommitted_conf_changes(&self) -> impl Iterator<Item = &Entry> {
-        let first = (self.committed + 1).max(self.first_index());
-        let behind = if first <= self.last_index() { self.place(first)..self.entries.len() } else { 0..0 };
-        self.entries.range(behind).filter(|entry| entry.kind != EntryKind::Normal)
-    }
-
     /// The snapshot that is sent to who lacks what is compacted.
     pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.pending.as_ref().map(|(snapshot, _)| snapshot).or(self.snapshot.as_ref())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who is a member: one is added or removed at a time (thesis, 4.1), when the entry that says so is applied.
 
-use crate::message::{ConfChange, ConfChangeKind, ConfState};
+use crate::message::{ConfChange, ConfChangeKind, ConfState, Snapshot};
 use crate::progress::Progress;
 use crate::quorum::{Vote, vote_result};
 use crate::raft::{NONE, Raft, Role};
@@ -80,6 +80,12 @@ impl Raft {
             } else {
                 self.told_commit >= self.removed_at
             }
+    }
+
+    /// Whether this member leads others who are none in its snapshot, and so cannot take it.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        let lacks = |snapshot: &Snapshot| self.members.keys().any(|id| !snapshot.members.voters.contains(id));
+        self.role == Role::Leader && self.log.snapshot().is_some_and(|snapshot| lacks(snapshot))
     }
 
     /// The members as of an entry that the log has.

@@ -224,6 +224,12 @@ impl Node {
         Some(Snapshot { index, term, members: self.raft.members_at(index), data })
     }
 
+    /// Whether this member leads somebody who needs a newer snapshot to begin with: as of now, with the members of now.
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.raft.wants_snapshot()
+    }
+
     /// Sends this snapshot, which is durable, from now on to who lacks what is compacted.
     pub fn keep_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.raft.log.set_snapshot(snapshot);

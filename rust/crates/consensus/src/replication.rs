@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::message::{Entry, Message, MessageKind, Snapshot};
+use crate::message::{Entry, Message, MessageKind};
 use crate::progress::Replication;
 use crate::quorum::committed_index;
 use crate::raft::Raft;
@@ -88,18 +88,15 @@ impl Raft {
     }
 
     fn send_snapshot(&mut self, to: u64) -> bool {
-        let members = crate::message::ConfState { voters: self.member_ids() };
         let Some(progress) = self.members.get_mut(&to).filter(|progress| progress.recently_active) else {
             return false;
         };
-        let Some(snapshot) = self.log.snapshot() else { return false };
-        progress.become_snapshot(snapshot.index);
-        // With the members of now: one that was added since does not take a snapshot in which it is none.
-        let snapshot = if snapshot.members == members {
-            Arc::clone(snapshot)
-        } else {
-            Arc::new(Snapshot { members, ..Snapshot::clone(snapshot) })
+        // One that was added since takes no snapshot in which it is none, and gets the next one.
+        let Some(snapshot) = self.log.snapshot().filter(|snapshot| snapshot.members.voters.contains(&to)) else {
+            return false;
         };
+        progress.become_snapshot(snapshot.index);
+        let snapshot = Arc::clone(snapshot);
         self.send(Message { to, snapshot: Some(snapshot), ..Message::new(MessageKind::Snap) });
         true
     }

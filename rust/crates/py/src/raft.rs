@@ -155,6 +155,11 @@ impl RaftNode {
     }
 
     #[getter]
+    fn wants_snapshot(&self) -> bool {
+        self.member.node().wants_snapshot()
+    }
+
+    #[getter]
     fn removal_is_known(&self) -> bool {
         self.member.node().removal_is_known()
     }

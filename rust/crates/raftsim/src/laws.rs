@@ -30,10 +30,18 @@ pub(crate) struct Laws {
     /// Of each entry that ever was in a log: what it holds, and the term of the one before.
     entries: BTreeMap<(u64, u64), (Vec<u8>, u64)>,
     /// What was applied at each place of the log.
-    applied: BTreeMap<u64, (u64, Vec<u8>)>,
+    applied: BTreeMap<u64, Applied>,
     /// What was ordered.
     blocks: Vec<Block>,
     contents: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Applied {
+    term: u64,
+    data: Vec<u8>,
+    /// The earliest term in which anybody applied it: it was committed then, or before.
+    known_in: u64,
 }
 
 fn broken<T>(text: String) -> Result<T, Broken> {
@@ -41,18 +49,17 @@ fn broken<T>(text: String) -> Result<T, Broken> {
 }
 
 impl Laws {
-    /// At most one member leads in a term, and it has everything that was committed in earlier ones. What later ones
-    /// commit, one that stood still may lack when it finds that it was elected.
+    /// At most one member leads in a term, and it has everything that was committed in earlier ones. What is committed
+    /// later, also of earlier terms' entries, one that stood still may lack when it finds that it was elected.
     pub(crate) fn leads(&mut self, node: &Node) -> Held {
         let (id, term) = (node.id(), node.hard_state().term);
         let leader = *self.leaders.entry(term).or_insert(id);
         if leader != id {
             return broken(format!("in term {term} both {leader} and {id} lead"));
         }
-        let earlier = self.applied.iter().rev().find(|(_, (applied_term, _))| *applied_term < term);
-        if let Some((index, (applied_term, _))) = earlier {
+        if let Some((index, applied)) = self.applied.iter().rev().find(|(_, applied)| applied.known_in < term) {
             let has = match node.entries(*index, *index) {
-                Some(found) => found.first().is_some_and(|entry| entry.term == *applied_term),
+                Some(found) => found.first().is_some_and(|entry| entry.term == applied.term),
                 None => *index < node.first_index(),
             };
             if !has {
@@ -100,13 +107,18 @@ impl Laws {
         Ok(())
     }
 
-    /// Everybody applies the same at the same place.
-    pub(crate) fn applies(&mut self, id: u64, entry: &Entry) -> Held {
+    /// Everybody applies the same at the same place; `now` is the term of who does.
+    pub(crate) fn applies(&mut self, id: u64, entry: &Entry, now: u64) -> Held {
         let Entry { index, term, data, .. } = entry;
-        let first = self.applied.entry(*index).or_insert_with(|| (*term, data.to_vec()));
-        if (first.0, first.1.as_slice()) != (*term, data) {
-            return broken(format!("{id} applies another entry {index} than others, of term {term} and {}", first.0));
+        let make = || Applied { term: *term, data: data.to_vec(), known_in: now };
+        let first = self.applied.entry(*index).or_insert_with(make);
+        if (first.term, first.data.as_slice()) != (*term, data) {
+            return broken(format!(
+                "{id} applies another entry {index} than others, of term {term} and {}",
+                first.term
+            ));
         }
+        first.known_in = first.known_in.min(now);
         Ok(())
     }
 

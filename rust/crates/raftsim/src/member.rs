@@ -210,8 +210,9 @@ impl Member {
             self.snapshots_restored += 1;
             self.catch_up(snapshot, laws)?;
         }
+        let term = self.node().map_or(0, |node| node.hard_state().term);
         for entry in &ready.committed {
-            laws.applies(self.id, entry)?;
+            laws.applies(self.id, entry, term)?;
             if entry.kind == EntryKind::ConfChange {
                 let change = ConfChange::decode(&entry.data).map_err(|error| Broken(error.to_string()))?;
                 if let Some(node) = self.node_mut() {
@@ -250,7 +251,10 @@ impl Member {
         let Some(running) = &mut self.running else { return };
         let Some((block, index)) = self.chain.durable_tip() else { return };
         let taken = running.node.snapshot().map_or(0, |snapshot| snapshot.index);
-        if index < taken + self.compact_after {
+        let wanted = running.node.wants_snapshot() && self.chain.unsynced() == 0;
+        // What was applied since the last block made none, so that a snapshot of now has the same data.
+        let index = if wanted { running.node.applied() } else { index };
+        if index <= taken || (!wanted && index < taken + self.compact_after) {
             return;
         }
         let Some(snapshot) = running.node.snapshot_at(index, block.encode(0)).map(Arc::new) else { return };

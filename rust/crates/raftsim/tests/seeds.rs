@@ -40,10 +40,12 @@ fn a_seed_does_the_same_each_time() {
 
 /// Under the first, remains of a frame were on the disk where the operating system read zeros; under the second, a member
 /// stood still between its election and finding out; under the third, a change of members was applied after a snapshot that
-/// had it, and removed members came back; under the fourth, a removed member had an entry that the last one left had lost.
+/// had it, and removed members came back; under the fourth, a removed member had an entry that the last one left had lost;
+/// under the fifth, a snapshot had the members of a later entry, and older changes were applied to them; under the last two,
+/// two ways of mending these made other faults.
 #[test]
 fn seeds_that_failed_hold() {
-    for seed in [206_287, 107_352, 2_012_500, 2_055_302] {
+    for seed in [206_287, 107_352, 2_012_500, 2_055_302, 3_117_373, 3_091_598, 3_146_150] {
         runs(seed);
     }
 }

@@ -118,6 +118,14 @@ class Applier:
         self._metrics.snapshot_block_number.set(number)
         self._metrics.committed_block_number.set(self._next - 1)
 
+    def newest_block(self) -> bytes | None:
+        """Return the block that all that was applied leads to; None while it is not durable."""
+        if self._support.unwritten:
+            return None
+        if self.last is not None:
+            return self.last.data
+        return self._support.block(self._support.height - 1)
+
     def snapshot_due(self, interval_bytes: int) -> RaftEntry | None:
         """Return the entry to make a snapshot at, when enough has come since the last one.
 

@@ -303,6 +303,12 @@ class RaftChain:
         """Go on with what had to wait until all is applied."""
         self._metrics.last_index.set(self._own().last_index)
         self._leadership.applied()
+        node = self._own()
+        if node.wants_snapshot:
+            newest = self._applier.newest_block()
+            if newest is not None:
+                self._driver.compact(node.applied, newest)
+            return
         due = self._applier.snapshot_due(self._options.snapshot_interval_bytes)
         if due is not None:
             self._driver.compact(due.index, due.data)
