@@ -15,7 +15,7 @@ from consenting import TIMEOUT_S, ManualClock, Support, Values, run, turns
 from fastledger.common.errors import LedgerCorrupted
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.chain import ChainHalted, Relation, Standing, Status
-from fastledger.orderer.consensus.kafka import messages, partition
+from fastledger.orderer.consensus.kafka import blockmaker, messages, partition
 from fastledger.orderer.consensus.kafka.blockmaker import BlockMaker
 from fastledger.orderer.consensus.kafka.chain import KafkaChain
 from fastledger.orderer.consensus.kafka.errors import (
@@ -113,6 +113,8 @@ class World:
         self.support = KafkaSupport()
         self.clock = ManualClock()
         self.posted: list[bytes] = []
+        self.away = 0
+        """So many times nobody takes what is posted."""
         self.maker = BlockMaker(
             self.support,  # type: ignore[arg-type]
             offsets or Offsets(),
@@ -121,6 +123,9 @@ class World:
         )
 
     async def _post(self, value: bytes) -> None:
+        if self.away:
+            self.away -= 1
+            raise ChainHalted("cannot enqueue")
         self.posted.append(value)
 
     async def take(self, *values: bytes, start: int = 0) -> None:
@@ -134,6 +139,26 @@ def normal(name: str, sequence: int = 0, original: int = 0) -> bytes:
 
 def config(name: str, sequence: int = 0, original: int = 0) -> bytes:
     return messages.config(envelope(name, HeaderType.CONFIG), sequence, original)
+
+
+def test_a_message_is_put_there_again_as_often_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client was told that it is there; the brokers may be away just then."""
+    monkeypatch.setattr(blockmaker, "REPOST_S", 0)
+
+    async def tell() -> None:
+        world = World()
+        world.away = 3
+        await world.take(config("C"), normal("overtaken"), start=5)
+        assert world.posted == [normal("overtaken", 1, 6)]
+        world.away = 1 << 30
+        taking = asyncio.create_task(world.take(normal("another"), start=7))
+        await turns()
+        assert not taking.done()
+        world.maker.stop()
+        await taking
+        assert len(world.posted) == 1
+
+    run(tell())
 
 
 def test_offsets_of_blocks_cut_by_count_time_and_configuration() -> None:

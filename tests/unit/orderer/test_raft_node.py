@@ -131,12 +131,14 @@ def test_a_member_is_added_and_takes_a_snapshot(cluster: Cluster) -> None:
     cluster.nodes[4] = opened(cluster.folder, 4, [])
     cluster.applied[4] = []
     leader.propose_conf_change(0, 4)
-    assert leader.conf_change_pending and not leader.wants_snapshot
+    assert leader.conf_change_pending
+    assert not leader.wants_snapshot
     cluster.work()
     # It is no member of the first snapshot.
     leader.tick()
     cluster.work()
-    assert leader.wants_snapshot and 4 not in cluster.restored
+    assert leader.wants_snapshot
+    assert 4 not in cluster.restored
     leader.compact(leader.applied, b"block 19")
     assert not leader.wants_snapshot
     for _ in range(3):

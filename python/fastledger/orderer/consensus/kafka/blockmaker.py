@@ -38,6 +38,9 @@ from fastledger.protos.orderer.kafka_pb2 import KafkaMessage, KafkaMessageRegula
 _RESUBMISSION = frozenset(("V1_1", "V1_4_2", "V2_0", "V3_0"))
 """Capabilities of orderers that know a message which was put into the topic again."""
 
+REPOST_S = 0.5
+"""Between attempts to put a message into the topic again."""
+
 _CONFIGURATIONS = (HeaderType.CONFIG, HeaderType.ORDERER_TRANSACTION)
 
 _logger = log.get("orderer.consensus.kafka")
@@ -70,6 +73,7 @@ class BlockMaker:
             support.channel_id, lambda: support.orderer.batch_size, clock.time
         )
         self._timer: Timer | None = None
+        self._is_stopped = False
         self._posting: set[asyncio.Task[None]] = set()
         self._last_cut = support.height - 1
         self._persisted = metrics.gauge(
@@ -107,6 +111,7 @@ class BlockMaker:
 
     def stop(self) -> None:
         """Let no timer run out any more; what is pending stays in the topic."""
+        self._is_stopped = True
         self._stop_timer()
         for task in self._posting:
             task.cancel()
@@ -176,11 +181,20 @@ class BlockMaker:
         return bool(regular.original_offset) and regular.original_offset <= self._offsets.original
 
     async def _repost(self, message: bytes) -> None:
-        try:
-            await self._post(message)
-        except FastledgerError as error:
-            # The other orderers put it there as well; if nobody does, its client sends it again.
-            raise Rejected(f"error re-submitting message because = {error}") from error
+        """Put a message there again, as often as it takes: its client was told that it is there.
+
+        Fabric tries once, and all orderers may fail while the brokers are away. Twice does no harm.
+        """
+        while True:
+            try:
+                await self._post(message)
+            except FastledgerError as error:
+                if self._is_stopped:
+                    raise Rejected(f"error re-submitting message because = {error}") from error
+                self._tell("error re-submitting message, trying again: %s", error)
+                await asyncio.sleep(REPOST_S)
+            else:
+                return
 
     def _commit_normal(self, message: OrdererMessage, offset: int, original: int) -> None:
         """Put a message into the pending batch, and write the batches that are cut by it.
