@@ -25,8 +25,10 @@ pub struct Config {
     /// Whether a leader that is removed steps down by itself. Fabric's does not: it halts.
     pub step_down_on_removal: bool,
     /// Whether a leader that is removed learns that the others know, and whether a member that is removed goes on standing for
-    /// election until then. Otherwise a crash in a removal may leave a cluster without a leader for ever, as etcd's.
-    pub careful_removals: bool,
+    /// election until then: otherwise a crash in a removal may leave a cluster without a leader for ever, as etcd's. And whether
+    /// snapshots go out with the members of their own entry: Fabric sends the members of now, to which older changes are
+    /// applied again, so that who is gone may elect a newcomer.
+    pub careful_membership: bool,
     /// What election timeouts are drawn from.
     pub seed: u64,
 }

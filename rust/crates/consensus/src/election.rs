@@ -25,7 +25,7 @@ impl Raft {
     /// replaced.
     pub(crate) fn promotable(&self) -> bool {
         let takes_part = self.members.contains_key(&self.config.id)
-            || (self.config.careful_removals && self.removed_at != 0 && !self.removal_is_known());
+            || (self.config.careful_membership && self.removed_at != 0 && !self.removal_is_known());
         takes_part && !self.log.has_pending_snapshot()
     }
 

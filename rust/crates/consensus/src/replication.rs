@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::message::{Entry, Message, MessageKind};
+use crate::message::{ConfState, Entry, Message, MessageKind};
 use crate::progress::Replication;
 use crate::quorum::committed_index;
 use crate::raft::Raft;
@@ -46,7 +46,7 @@ impl Raft {
                 let commit = progress.matched.min(self.log.committed);
                 progress.sent_commit(commit);
                 // Whoever answers with this context knows that the leader is removed.
-                let tells_removal = self.config.careful_removals && self.removed_at != 0 && commit >= self.removed_at;
+                let tells_removal = self.config.careful_membership && self.removed_at != 0 && commit >= self.removed_at;
                 let context = if tells_removal { removal_context(self.removed_at) } else { Bytes::new() };
                 self.send(Message { to, commit, context, ..Message::new(MessageKind::Heartbeat) });
             }
@@ -88,15 +88,19 @@ impl Raft {
     }
 
     fn send_snapshot(&mut self, to: u64) -> bool {
+        let members = ConfState { voters: self.member_ids() };
         let Some(progress) = self.members.get_mut(&to).filter(|progress| progress.recently_active) else {
             return false;
         };
-        // One that was added since takes no snapshot in which it is none, and gets the next one.
-        let Some(snapshot) = self.log.snapshot().filter(|snapshot| snapshot.members.voters.contains(&to)) else {
+        let Some(snapshot) = self.log.snapshot() else { return false };
+        let mut snapshot = Arc::clone(snapshot);
+        if !self.config.careful_membership {
+            Arc::make_mut(&mut snapshot).members = members;
+        } else if !snapshot.members.voters.contains(&to) {
+            // It was added since, and gets the next one.
             return false;
-        };
+        }
         progress.become_snapshot(snapshot.index);
-        let snapshot = Arc::clone(snapshot);
         self.send(Message { to, snapshot: Some(snapshot), ..Message::new(MessageKind::Snap) });
         true
     }

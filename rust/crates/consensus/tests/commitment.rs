@@ -34,7 +34,7 @@ fn config(id: u64) -> Config {
         check_quorum: false,
         pre_vote: false,
         step_down_on_removal: false,
-        careful_removals: true,
+        careful_membership: true,
         seed: 1,
     }
 }

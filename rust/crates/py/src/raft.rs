@@ -71,7 +71,7 @@ impl RaftNode {
             check_quorum: true,
             pre_vote: true,
             step_down_on_removal: false,
-            careful_removals: true,
+            careful_membership: true,
             seed,
         };
         let first = match snapshot {

@@ -91,7 +91,7 @@ fn config(id: u64) -> Config {
         check_quorum: true,
         pre_vote: true,
         step_down_on_removal: false,
-        careful_removals: false,
+        careful_membership: false,
         seed: id,
     }
 }

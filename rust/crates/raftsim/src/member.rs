@@ -124,7 +124,7 @@ impl Member {
             check_quorum: true,
             pre_vote: true,
             step_down_on_removal: false,
-            careful_removals: true,
+            careful_membership: true,
             seed: random.draw(),
         };
         let node = Node::new(config, recovered).map_err(|error| Broken(error.to_string()))?;

@@ -121,7 +121,7 @@ impl Cluster {
                 check_quorum: command.value("checkquorum").unwrap_or(false),
                 pre_vote: command.value("prevote").unwrap_or(false),
                 step_down_on_removal: command.value("step-down-on-removal").unwrap_or(false),
-                careful_removals: false,
+                careful_membership: false,
                 seed: 1,
             };
             let recovered = Recovered { snapshot: (index > 0).then(|| snapshot.clone()), ..Recovered::default() };
