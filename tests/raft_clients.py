@@ -38,6 +38,10 @@ class Senders:
         self.acknowledged: dict[bytes, str] = {}
         """What was taken, and what happened then."""
         self.happening = "nothing"
+        self.stopping = 0
+        """The leader that is being stopped."""
+        self.taken_by_stopping: set[bytes] = set()
+        """What it took itself, of a client."""
         self.refused: set[bytes] = set()
         self.sent: set[bytes] = set()
         self._orderers = orderers
@@ -50,12 +54,12 @@ class Senders:
             with suppress(ConnectionFailed, grpc.aio.AioRpcError, TimeoutError):
                 channel = await self._orderers.connect(number)
                 try:
-                    await self._send(channel)
+                    await self._send(channel, number)
                 finally:
                     await channel.close()
             await elapse(0.05, "an orderer that is gone is not tried again at once")
 
-    async def _send(self, channel: GrpcChannel) -> None:
+    async def _send(self, channel: GrpcChannel, number: int) -> None:
         call = channel.stream_stream("/orderer.AtomicBroadcast/Broadcast")()
         while True:
             content = b"%d" % next(self._numbers)
@@ -69,6 +73,8 @@ class Senders:
                 self.refused.add(content)
                 return
             self.acknowledged[content] = self.happening
+            if number == self.stopping:
+                self.taken_by_stopping.add(content)
             await elapse(self._pause_s, "clients do other things, too")
 
     async def acknowledge(self, more: int) -> None:

@@ -88,10 +88,11 @@ class Trial:
 
     async def stop_leader(self) -> None:
         """End the leader as operators do; start it when the others have gone on."""
-        victim = await self.orderers.leader()
+        victim = self.senders.stopping = await self.orderers.leader()
         await self.moment()
         await self.orderers.terminate(victim)
         await self.senders.acknowledge(SERVED)
+        self.senders.stopping = 0
         await self.orderers.start(victim)
 
     async def suspend(self, *victims: int) -> None:

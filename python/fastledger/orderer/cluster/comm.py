@@ -21,6 +21,9 @@ CONSENSUS, TRANSACTION = "consensus", "transaction"
 
 __all__ = ["ClusterComm", "ClusterSettings", "NotAuthorized", "NotDelivered", "OnFailure"]
 
+PARTING_S = 1.0
+"""So long may others take to hear the last of an orderer that stops."""
+
 _logger = log.get("orderer.common.cluster")
 
 
@@ -107,10 +110,7 @@ class ClusterComm:
             number for number, node in known.nodes.items() if following.get(number) != node
         ]:
             _logger.info("[channel: %s] node %d has changed, or gone", channel_id, number)
-            stream = known.streams.pop((number, CONSENSUS), None)
-            if stream is not None:
-                parting = stream.finish(NotDelivered("aborted", is_certain=True))
-                _keep(asyncio.get_running_loop().create_task(parting), self._parting)
+            self._finish(known, (number, CONSENSUS))
             self._end_streams(known, number)
         known.nodes = following
         known.roots = roots
@@ -121,11 +121,11 @@ class ClusterComm:
         self._close_unused()
 
     def forget(self, channel_id: str) -> None:
-        """Know a channel no more."""
+        """Know a channel no more; what was written to the others is heard, if they answer soon."""
         known = self._channels.pop(channel_id, None)
         if known is not None:
-            for number in known.nodes:
-                self._end_streams(known, number)
+            for key in list(known.streams):
+                self._finish(known, key)
             self._close_unused()
 
     def sender(self, channel_id: str, client_key: bytes | None) -> int:
@@ -184,8 +184,10 @@ class ClusterComm:
         """End all streams and connections."""
         for channel_id in list(self._channels):
             self.forget(channel_id)
-        for parting in self._parting:
-            parting.cancel()
+        if self._parting:
+            _, late = await asyncio.wait(self._parting, timeout=PARTING_S)
+            for parting in late:
+                parting.cancel()
         if self._closing:
             await asyncio.wait(self._closing)
 
@@ -249,6 +251,12 @@ class ClusterComm:
     def _roots(self) -> bytes:
         """Return the CAs of all channels, as Fabric trusts them for any."""
         return b"".join(dict.fromkeys(known.roots for known in self._channels.values()))
+
+    def _finish(self, known: _Channel, key: tuple[int, str]) -> None:
+        stream = known.streams.pop(key, None)
+        if stream is not None:
+            parting = stream.finish(NotDelivered("aborted", is_certain=True))
+            _keep(asyncio.get_running_loop().create_task(parting), self._parting)
 
     def _end_streams(self, known: _Channel, number: int) -> None:
         for key in [key for key in known.streams if key[0] == number]:
