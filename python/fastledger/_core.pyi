@@ -56,6 +56,7 @@ __all__ = [
     "Simulation",
     "StateIterator",
     "StateView",
+    "StepMessage",
     "Verifier",
     "VersionedValue",
     "Workload",
@@ -65,6 +66,7 @@ __all__ = [
     "block_header_bytes",
     "block_header_hash",
     "block_number",
+    "block_with_metadata",
     "check_channel_id",
     "counters",
     "deflate",
@@ -79,15 +81,17 @@ __all__ = [
     "log_level",
     "log_open",
     "log_take",
+    "new_block",
+    "open_block",
     "open_envelope",
-    "open_step_request",
+    "open_step_requests",
     "proposal_parts",
     "proposal_response",
     "provoke_defect",
     "raft_route",
     "remove_raft_log",
     "response_payload",
-    "route_envelope",
+    "route_envelopes",
     "submit_request",
     "transaction_id",
     "transaction_ids",
@@ -149,7 +153,7 @@ class BlockStore:
     def height(self) -> int: ...
     @property
     def last_header_hash(self) -> bytes | None: ...
-    def append(self, blocks: Sequence[bytes]) -> None:
+    def append(self, blocks: Sequence[bytes | CoreBytes]) -> None:
         """Appends encoded common.Blocks; all are durable, by one sync, before any can be read."""
 
     def block(self, number: int) -> bytes:
@@ -602,7 +606,7 @@ class RaftMessage:
     def payload(self) -> bytes:
         """Encoded raftpb.Message, as etcd 3.5 writes it."""
 
-    def step_request(self, channel: str, metadata: bytes) -> CoreBytes:
+    def step_request(self, channel: str, metadata: bytes) -> StepMessage:
         """Return the message in an encoded orderer.StepRequest."""
 
     @property
@@ -622,7 +626,7 @@ class RaftEntry:
         """raftpb.EntryType: 0 is normal, 1 a change of members; Fabric uses no other."""
 
     @property
-    def data(self) -> bytes:
+    def data(self) -> CoreBytes:
         """Empty for a new leader's first entry, else what was proposed, or a raftpb.ConfChange."""
 
 @final
@@ -827,6 +831,13 @@ class RangeScan:
         """Lets go of the state; harmless when repeated."""
 
 @final
+class StepMessage:
+    """An encoded orderer.StepRequest on its way; what is large in it stays where it lies."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+@final
 class StateView:
     """The state after one block; commits go on beside it.
 
@@ -981,8 +992,11 @@ class Ledger:
 class GrpcCall:
     """A call that was made; it is taken back when nobody has it any more."""
 
-    def send(self, message: bytes | CoreBytes) -> bool:
+    def send(self, message: bytes | CoreBytes | StepMessage | BlockResponse) -> bool:
         """False asks to wait until the call is writable; a message over the limit ends the call."""
+
+    def send_some(self, messages: Sequence[bytes | StepMessage]) -> tuple[int, bool]:
+        """Sends up to the first for which `send` says False: how many, and what it said last."""
 
     def answer_with(self, conversation: ChaincodeConversation) -> None:
         """Has messages answered where they come in, from the next one on."""
@@ -1083,6 +1097,9 @@ class GrpcServer:
     def port(self) -> int: ...
     def asks_once(self, path: str) -> None:
         """Clients of a method ask once: its calls are told of when they have asked."""
+
+    def keeps(self, path: str) -> None:
+        """Requests of a method come as `CoreBytes`."""
 
     def fileno(self) -> int:
         """A descriptor that is readable while there is something to drain."""
@@ -1364,6 +1381,15 @@ class ChannelConfig:
         self, policy: bytes, signed: Sequence[tuple[bytes, bytes, bytes]]
     ) -> None:
         """`evaluate` of an encoded `protos.ApplicationPolicy`."""
+
+    def admitted_envelopes(
+        self, envelopes: Sequence[bytes], policy: str, max_bytes: int, now: float | None
+    ) -> list[bool]:
+        """Which encoded common.Envelopes may be ordered, in one batch of signatures.
+
+        Those that open_envelope opens, of at most so many bytes of payload and signature, whose
+        signers satisfy the policy, and whose certificates have not ended by now, if it is given.
+        """
 
     def verify_block(self, block: bytes) -> None:
         """Raises BlockRefused unless the orderers' signatures satisfy the policy for them.
@@ -1730,29 +1756,43 @@ def response_payload(
 def proposal_response(response: bytes, payload: bytes, interest: bytes | None = None) -> bytes:
     """An encoded `protos.ProposalResponse` of encoded parts, without an endorsement."""
 
+def new_block(
+    number: int, previous_hash: bytes, transactions: Sequence[bytes], slots: int
+) -> tuple[bytes, CoreBytes]:
+    """Makes a common.Block with so many empty metadata slots: its encoded header, and all of it."""
+
+def open_block(block: bytes | CoreBytes) -> tuple[bytes, int, bytes] | None:
+    """Encoded header, number of transactions and encoded metadata of an encoded common.Block.
+
+    None where it is not encoded as Fabric encodes it. The transactions are not looked at.
+    """
+
+def block_with_metadata(block: bytes | CoreBytes, metadata: bytes) -> CoreBytes:
+    """A block that open_block opens, with other metadata, which are encoded."""
+
 def open_envelope(encoded: bytes) -> tuple[bytes, bytes, str, int, bytes] | None:
     """Payload, signature, channel, header type and creator of an envelope as Fabric encodes it.
 
     None where anything about it is out of the ordinary: it does not decode, or has no headers.
     """
 
-def open_step_request(
-    encoded: bytes,
-) -> tuple[str, bool, int, bytes | CoreBytes, bytes] | None:
-    """Takes an orderer.StepRequest apart that is encoded as Fabric encodes it.
+def open_step_requests(
+    encoded: Sequence[bytes | CoreBytes],
+) -> list[tuple[str, bool, int, bytes | CoreBytes, bytes] | None]:
+    """Takes each orderer.StepRequest apart that is encoded as Fabric encodes it.
 
     Channel, whether it is a SubmitRequest, the sequence at which that was checked, payload (the
     encoded envelope, or the raftpb.Message where it lies), metadata. None where anything is out of
     the ordinary.
     """
 
-def route_envelope(encoded: bytes) -> tuple[str, int, int] | None:
-    """Channel, header type, and bytes of payload and signature of an encoded common.Envelope.
+def route_envelopes(envelopes: Sequence[bytes]) -> list[tuple[str, int, int] | None]:
+    """Of encoded common.Envelopes channel, header type, and bytes of payload and signature.
 
     None where open_envelope says so.
     """
 
-def submit_request(channel: str, last_validation_seq: int, envelope: bytes) -> bytes:
+def submit_request(channel: str, last_validation_seq: int, envelope: bytes) -> StepMessage:
     """An encoded orderer.StepRequest with a SubmitRequest; the envelope is encoded, too."""
 
 def raft_route(message: bytes | CoreBytes) -> tuple[int, int, str, int]:

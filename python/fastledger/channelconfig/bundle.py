@@ -114,6 +114,23 @@ class Bundle:
         """
         return self._core.evaluate_many(path, questions)
 
+    def admitted_envelopes(
+        self, envelopes: Sequence[bytes], policy: str, *, max_bytes: int, unexpired: bool
+    ) -> list[bool]:
+        """Say which encoded envelopes may be ordered; not why others may not.
+
+        Args:
+            envelopes: Their signatures are verified together.
+            policy: Path of what a creator has to satisfy.
+            max_bytes: Of payload and signature.
+            unexpired: Whether a creator's certificate must not have ended.
+
+        Raises:
+            NotFound: There is no such policy.
+        """
+        now = time.time() if unexpired else None
+        return self._core.admitted_envelopes(envelopes, policy, max_bytes, now)
+
     def evaluate_envelope(self, envelope: bytes, signed: Sequence[SignedData]) -> None:
         """Evaluate an encoded ``common.SignaturePolicyEnvelope`` over the channel's MSPs.
 

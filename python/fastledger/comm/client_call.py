@@ -2,13 +2,13 @@
 """Calls that a client makes: what ``grpc.aio`` calls a call, as far as used."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
 
-from fastledger._core import ChaincodeConversation, CoreBytes
+from fastledger._core import ChaincodeConversation, CoreBytes, StepMessage
 from fastledger._core import GrpcCall as CoreCall
 from fastledger.comm.hub import Route
 from fastledger.comm.stream import DETAILS_KEY, MessageStream
@@ -18,8 +18,8 @@ _Codec = Callable[[Any], Any] | None
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def in_core(message: CoreBytes) -> CoreBytes:
-    """Leave a message in the core: what a stub decodes with where Python only hands it on."""
+def in_core(message: Any) -> Any:
+    """Leave a message in the core: what decodes it where Python only hands it on."""
     return message
 
 
@@ -213,7 +213,7 @@ class Conversing(MessageStream, Call):
     def _consumed(self, size: int) -> None:
         self._core.consumed(size)
 
-    def _transmit(self, message: bytes | CoreBytes) -> bool:
+    def _transmit(self, message: bytes | CoreBytes | StepMessage) -> bool:
         return self._core.send(message)
 
     def _end(self, status: _Status) -> None:
@@ -268,12 +268,18 @@ class Conversing(MessageStream, Call):
             raise asyncio.InvalidStateError("the client has said that it writes no more")
         self._send(self._encode(request) if self._encode else request)
 
-    def write_now(self, request: bytes | CoreBytes) -> bool:
+    def write_now(self, request: bytes | StepMessage) -> bool:
         """Send an encoded message if the call goes on and has room; whether it did."""
+        return self.write_some([request]) == 1
+
+    def write_some(self, requests: Sequence[bytes | StepMessage]) -> int:
+        """Send encoded messages as long as the call goes on and has room; return how many."""
         if self._full is not None or self._status is not None or self._half_closed:
-            return False
-        self._send(request)
-        return True
+            return 0
+        count, has_room = self._core.send_some(requests)
+        if not has_room:
+            self.fill()
+        return count
 
     async def done_writing(self) -> None:
         """Say that there are no more messages."""

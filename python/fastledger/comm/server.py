@@ -26,6 +26,7 @@ from fastledger._core import (
 )
 from fastledger._core import GrpcServer as CoreServer
 from fastledger.comm.call import Answers, ServerCall, Together
+from fastledger.comm.client_call import in_core
 from fastledger.comm.limits import MAX_MESSAGE_BYTES
 from fastledger.comm.tls import TlsConfig
 from fastledger.common import corelog, log
@@ -132,6 +133,12 @@ class Services:
         """Return the paths of methods that are known to take one request."""
         return [path for path, each in self._methods.items() if not each.request_streaming]
 
+    def kept_in_core(self) -> list[str]:
+        """Return the paths of methods whose requests stay where they came in."""
+        return [
+            path for path, each in self._methods.items() if each.request_deserializer is in_core
+        ]
+
 
 def _read_one(read: ReadMany, message: bytes) -> Any:
     (request,) = read([message])
@@ -225,6 +232,8 @@ class GrpcServer:
         self._answers = Answers(core)
         for path in self._services.asked_once():
             core.asks_once(path)
+        for path in self._services.kept_in_core():
+            core.keeps(path)
         asyncio.get_running_loop().add_reader(core.fileno(), self._drain)
 
     async def stop(self, grace_s: float | None = None) -> None:

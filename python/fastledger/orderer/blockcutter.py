@@ -6,7 +6,7 @@ Sizes count payloads and signatures, not the frames around them.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastledger.channelconfig import BatchSize
 from fastledger.common import metrics
@@ -15,8 +15,7 @@ Batch = list[bytes]
 """Encoded envelopes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An envelope on its way into a block."""
 
     encoded: bytes

@@ -49,13 +49,13 @@ from fastledger.protoutil.blocks import (
     METADATA_SLOTS,
     EncodedBlock,
     last_config_index,
-    new_block,
 )
+from fastledger.protoutil.coreblock import AnyBlock, CoreBlock, encoded, next_block
 from fastledger.protoutil.envelope import signature_header
 from fastledger.protoutil.hashes import header_bytes, header_hash
 from fastledger.protoutil.signer import Signer
 
-Seal = Callable[[], bytes]
+Seal = Callable[[], EncodedBlock]
 """Completes a block's metadata and encodes it; runs in the writing thread, once."""
 
 
@@ -66,7 +66,7 @@ class Blocks(Protocol):
     def height(self) -> int:
         """Number of the next block."""
 
-    def append(self, blocks: Sequence[bytes]) -> None:
+    def append(self, blocks: Sequence[EncodedBlock]) -> None:
         """Store encoded blocks; they are durable when it returns."""
 
     def block(self, number: int) -> bytes:
@@ -84,7 +84,7 @@ class Tip:
     header_hash: bytes
 
     @staticmethod
-    def of(block: Block) -> "Tip":
+    def of(block: AnyBlock) -> "Tip":
         """Return the end of a chain whose last block this is."""
         return Tip(block.header.number, header_hash(block.header))
 
@@ -108,9 +108,9 @@ class BlockWriter:
         self._unstored: dict[int, bytes] = {}
         """Header hashes of the blocks that are on their way to the store, by number."""
 
-    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+    def create_next(self, envelopes: Sequence[bytes]) -> CoreBlock:
         """Make the block after the last one created: numbered, chained, with empty metadata."""
-        block = new_block(self._created.number + 1, self._created.header_hash, envelopes)
+        block = next_block(self._created.number + 1, self._created.header_hash, envelopes)
         self._created = Tip.of(block)
         return block
 
@@ -118,7 +118,7 @@ class BlockWriter:
         """Forget the blocks that were created and not sealed."""
         self._created = self._last
 
-    def is_next(self, block: Block) -> bool:
+    def is_next(self, block: AnyBlock) -> bool:
         """Whether a block comes next; False when this very block is there already.
 
         Raises:
@@ -145,7 +145,7 @@ class BlockWriter:
 
     def seal(
         self,
-        block: Block,
+        block: AnyBlock,
         consenter_metadata: bytes,
         *,
         is_config: bool = False,
@@ -182,7 +182,7 @@ class BlockWriter:
         self._last_config = expected
         self._follow(block)
 
-    def _follow(self, block: Block) -> None:
+    def _follow(self, block: AnyBlock) -> None:
         self._last = Tip.of(block)
         self._unstored[self._last.number] = self._last.header_hash
         stored = self._blocks.height
@@ -197,7 +197,7 @@ class BlockWriter:
         return header_hash(Block.FromString(self._blocks.block(number)).header)
 
 
-def _signed(signer: Signer, block: Block, last_config_number: int, kept: bytes) -> bytes:
+def _signed(signer: Signer, block: AnyBlock, last_config_number: int, kept: bytes) -> EncodedBlock:
     last_config = LastConfig(index=last_config_number)
     value = OrdererBlockMetadata(
         last_config=last_config, consenter_metadata=kept
@@ -207,10 +207,10 @@ def _signed(signer: Signer, block: Block, last_config_number: int, kept: bytes) 
     signature = MetadataSignature(signature_header=creator, signature=signer.sign(signed))
     _fill(block, SIGNATURES, Metadata(value=value, signatures=[signature]).SerializeToString())
     _fill(block, LAST_CONFIG, Metadata(value=last_config.SerializeToString()).SerializeToString())
-    return block.SerializeToString()
+    return encoded(block)
 
 
-def _fill(block: Block, slot: int, content: bytes) -> None:
+def _fill(block: AnyBlock, slot: int, content: bytes) -> None:
     slots = block.metadata.metadata
     slots.extend([b""] * (METADATA_SLOTS - len(slots)))
     slots[slot] = content

@@ -5,16 +5,17 @@ Each message gets one answer, in order; after one that is not SUCCESS the stream
 that the message is in its chain's hands, not that it is in a block.
 """
 
-import contextlib
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from functools import cache
 
+from fastledger._core import route_envelopes
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError
+from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.chain import ChainHalted
 from fastledger.orderer.errors import Rejected
-from fastledger.orderer.msgprocessor.message import OrdererMessage
+from fastledger.orderer.msgprocessor.message import OrdererMessage, header_type_name
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
@@ -56,27 +57,25 @@ class BroadcastHandler:
         """
         began = time.monotonic()
         answers: list[bytes | None] = [None] * len(encoded)
-        by_kind: dict[tuple[str, int], list[tuple[int, OrdererMessage]]] = {}
-        for place, one in enumerate(encoded):
-            with contextlib.suppress(Rejected):
-                message = OrdererMessage.parse(one)
-                by_kind.setdefault((message.channel_id, message.type), []).append((place, message))
-        for placed in by_kind.values():
+        by_kind: dict[tuple[str, int], list[tuple[int, Message]]] = {}
+        for place, (one, route) in enumerate(zip(encoded, route_envelopes(encoded), strict=True)):
+            if route is not None:
+                channel_id, kind, size = route
+                by_kind.setdefault((channel_id, kind), []).append((place, Message(one, size)))
+        for (channel_id, kind), placed in by_kind.items():
             try:
-                support, is_update = self._registrar.broadcast_support(placed[0][1])
-                if is_update:
+                support, is_update = self._registrar.broadcast_support(channel_id, kind)
+                if is_update or support.channel_id != channel_id:
+                    # A system channel is asked about those of channels that there are not.
                     continue
                 taken = support.order_now([message for _, message in placed])
             except FastledgerError:
                 # There is no such channel, or it is at its end: nothing more comes into a block.
                 continue
-            count = 0
             for (place, _), is_taken in zip(placed, taken, strict=True):
                 if is_taken:
                     answers[place] = _SUCCESS
-                    count += 1
-            first = placed[0][1]
-            _record(_TAKEN, first.channel_id, first.type_name, began, count)
+            _record(_TAKEN, channel_id, header_type_name(kind), began, sum(taken))
         return answers
 
     async def process(self, encoded: bytes, peer: str) -> bytes:
@@ -88,7 +87,7 @@ class BroadcastHandler:
         try:
             message = OrdererMessage.parse(encoded)
             channel, kind = message.channel_id, message.type_name
-            support, is_update = self._registrar.broadcast_support(message)
+            support, is_update = self._registrar.broadcast_support(message.channel_id, message.type)
             if is_update:
                 await support.configure(message)
             else:
@@ -112,9 +111,7 @@ class BroadcastHandler:
 def _record(status: int, channel: str, kind: str, began: float, count: int = 1) -> None:
     processed, duration = _series(status, channel, kind)
     processed.inc(count)
-    took = time.monotonic() - began
-    for _ in range(count):
-        duration.observe(took)
+    duration.observe_alike(time.monotonic() - began, count)
 
 
 @cache

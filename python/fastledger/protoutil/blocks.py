@@ -3,6 +3,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
@@ -10,6 +11,7 @@ from fastledger._core import CoreBytes, block_number, delivered
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
     Block,
+    BlockData,
     BlockHeader,
     BlockMetadataIndex,
     ChannelHeader,
@@ -100,12 +102,21 @@ def last_config_index(block: Block) -> int:
         raise InputError(f"failed to retrieve metadata: {error}") from error
 
 
-def is_config_block(block: Block) -> bool:
+class HasData(Protocol):
+    """A block, wherever its transactions are."""
+
+    @property
+    def data(self) -> BlockData:
+        """Its transactions."""
+
+
+def is_config_block(block: HasData) -> bool:
     """Whether a block holds a configuration (``protoutil.IsConfigBlock``)."""
-    if len(block.data.data) != 1:
+    data = block.data.data
+    if len(data) != 1:
         return False
     try:
-        payload = Payload.FromString(Envelope.FromString(block.data.data[0]).payload)
+        payload = Payload.FromString(Envelope.FromString(data[0]).payload)
         header = ChannelHeader.FromString(payload.header.channel_header)
     except DecodeError:
         return False

@@ -216,7 +216,7 @@ def test_from_a_later_block_to_consenter(world: World, tmp_path: Path) -> None:
         assert net.standing()[:2] == ("follower", "onboarding")
         assert net.follower.channel(world.channel_id) is None
         with pytest.raises(Rejected, match=r"^channel does not exist$"):
-            net.follower.broadcast_support(world.message(b"x"))
+            net.follower.broadcast_support(world.channel_id, HeaderType.ENDORSER_TRANSACTION)
         with pytest.raises(ChannelNotReady, match=r"^channel is not ready, he is a follower$"):
             net.follower.fetch(world.channel_id, "newest")
         net.tell()

@@ -8,6 +8,7 @@ import pytest
 
 from fastledger._core import RaftNode, RaftSnapshot, raft_route, remove_raft_log
 from fastledger.common.errors import InputError, LedgerCorrupted, LedgerLocked, ProposalDropped
+from fastledger.protos.orderer.cluster_pb2 import ConsensusRequest, StepRequest
 
 MEMBERS = [1, 2, 3]
 
@@ -52,8 +53,8 @@ class Cluster:
         for entry in ready.committed:
             if entry.kind == 1:
                 node.apply_conf_change(entry)
-            elif entry.data:
-                self.applied[node.member].append(entry.data)
+            elif len(entry.data):
+                self.applied[node.member].append(bytes(entry.data))
         node.advance()
         for message in ready.messages + ready.replies:
             if (receiver := self.nodes.get(message.to)) is not None:
@@ -215,3 +216,27 @@ def test_the_order_of_work_is_kept(cluster: Cluster, tmp_path: Path) -> None:
         leader.compact(leader.last_index, b"")
     with pytest.raises(LedgerLocked):
         opened(tmp_path, 2, [])
+
+
+@pytest.mark.parametrize("sizes", [[], [10], [20_000], [10, 300_000, 20], [20_000, 20_000, 5]])
+def test_a_message_is_one_request_however_large_its_entries_are(
+    cluster: Cluster, sizes: list[int]
+) -> None:
+    leader = cluster.leader()
+    for place, size in enumerate(sizes):
+        leader.propose(bytes([65 + place]) * size)
+    # A heartbeat goes out in any case.
+    leader.tick()
+    ready = leader.ready()
+    assert ready is not None
+    for message in ready.messages:
+        for metadata in (b"", b"told"):
+            request = ConsensusRequest(channel="c", payload=message.payload, metadata=metadata)
+            expected = StepRequest(consensus_request=request).SerializeToString()
+            step = message.step_request("c", metadata)
+            assert bytes(step) == expected
+            assert len(step) == len(expected)
+    for member in (1, 3):
+        sent = b"".join(message.payload for message in ready.messages if message.to == member)
+        assert sent
+        assert all(bytes([65 + place]) * size in sent for place, size in enumerate(sizes))

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from consenting import run as run_story
-from fastledger._core import open_step_request, submit_request
+from fastledger._core import open_step_requests, submit_request
 from fastledger.orderer.broadcast import BroadcastHandler
 from fastledger.protos.common.common_pb2 import Envelope, HeaderType, Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
@@ -114,17 +114,17 @@ def test_the_core_opens_and_writes_requests_as_the_decoder_does() -> None:
                 channel="c" * 20, last_validation_seq=sequence, payload=envelope
             )
         ).SerializeToString()
-        made = submit_request("c" * 20, sequence, envelope.SerializeToString())
+        made = bytes(submit_request("c" * 20, sequence, envelope.SerializeToString()))
         assert made == expected
         opened = ("c" * 20, True, sequence, envelope.SerializeToString(), b"")
-        assert open_step_request(made) == opened
+        assert open_step_requests([made, made]) == [opened, opened]
     for metadata in (b"", b"m"):
         request = ConsensusRequest(channel="c", payload=b"raft" * 100, metadata=metadata)
         encoded = StepRequest(consensus_request=request).SerializeToString()
-        assert open_step_request(encoded) == ("c", False, 0, b"raft" * 100, metadata)
+        assert open_step_requests([encoded]) == [("c", False, 0, b"raft" * 100, metadata)]
 
 
 def test_what_is_encoded_otherwise_is_left_to_the_decoder() -> None:
-    made = submit_request("c", 1, b"\x0a\x01p")
-    for odd in (b"", b"\xff", made[:-1], made + made, made + b"\x18\x01"):
-        assert open_step_request(odd) is None
+    made = bytes(submit_request("c", 1, b"\x0a\x01p"))
+    odd = [b"", b"\xff", made[:-1], made + made, made + b"\x18\x01"]
+    assert open_step_requests(odd) == [None] * len(odd)

@@ -6,10 +6,10 @@ Fabric: ``cluster.Comm`` and ``cluster.RPC``.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fastledger._core import CoreBytes
+from fastledger._core import StepMessage
 from fastledger.comm import ClientLimits
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
@@ -23,6 +23,10 @@ __all__ = ["ClusterComm", "ClusterSettings", "NotAuthorized", "NotDelivered", "O
 
 PARTING_S = 1.0
 """So long may others take to hear the last of an orderer that stops."""
+
+PROMPT_MESSAGES = 512
+"""Clients' messages that are handed on together, at most: as many as the usual blocks bring answers
+for at a time. Those for which the connection has no room then are judged a second time."""
 
 _logger = log.get("orderer.common.cluster")
 
@@ -144,7 +148,7 @@ class ClusterComm:
             raise NotAuthorized("certificate extracted from TLS connection isn't authorized")
         return number
 
-    def send_consensus(self, channel_id: str, to: int, step: bytes | CoreBytes) -> bool:
+    def send_consensus(self, channel_id: str, to: int, step: StepMessage) -> bool:
         """Send an encoded ``StepRequest`` that may be lost; False when it is lost already."""
         try:
             self._stream(channel_id, to, CONSENSUS).offer(step)
@@ -153,7 +157,7 @@ class ClusterComm:
             return False
         return True
 
-    async def send_submit(self, channel_id: str, to: int, step: bytes) -> None:
+    async def send_submit(self, channel_id: str, to: int, step: StepMessage) -> None:
         """Hand a client's message to another consenter; return when it is written to its stream.
 
         Args:
@@ -169,9 +173,9 @@ class ClusterComm:
     def submit_room(self, channel_id: str, to: int) -> int:
         """Return how many clients' messages may be written to a consenter now, about."""
         stream = self._there(channel_id, to)
-        return self._settings.send_buffer if stream is not None and stream.is_prompt else 0
+        return PROMPT_MESSAGES if stream is not None and stream.is_prompt else 0
 
-    def submit_now(self, channel_id: str, to: int, steps: Iterable[bytes]) -> int:
+    def submit_now(self, channel_id: str, to: int, steps: Sequence[StepMessage]) -> int:
         """Write clients' messages to a consenter as long as there is room; return how many."""
         stream = self._there(channel_id, to)
         return stream.write_now(steps) if stream is not None else 0

@@ -13,8 +13,8 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from fastledger._core import Certificate, CoreBytes, open_step_request
-from fastledger.comm import ServerCall, client_certificate
+from fastledger._core import Certificate, CoreBytes, open_step_requests
+from fastledger.comm import ServerCall, client_certificate, in_core
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError, said_to_others
 from fastledger.orderer.cluster.comm import ClusterComm, NotAuthorized
@@ -28,7 +28,7 @@ _logger = log.get("orderer.common.cluster")
 
 
 OpenedRequest = tuple[str, bool, int, bytes | CoreBytes, bytes]
-"""What the core makes of a ``StepRequest``; see `open_step_request`."""
+"""What the core makes of a ``StepRequest``; see `open_step_requests`."""
 
 
 class Stepped(Protocol):
@@ -63,8 +63,9 @@ class ClusterService:
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add the service to a server."""
-        handlers: dict[str, Any] = {"Step": grpc.stream_stream_rpc_method_handler(self._step)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        # Most of what comes are blocks, which go to the log and to the disk from where they lie.
+        step: Any = grpc.stream_stream_rpc_method_handler(self._step, request_deserializer=in_core)
+        server.add_registered_method_handlers(SERVICE, {"Step": step})
 
     async def _step(self, _: AsyncIterator[bytes], context: ServerCall) -> None:
         peer = context.peer()
@@ -82,10 +83,10 @@ class ClusterService:
             INGRESS_STREAM_COUNT.dec()
 
     async def _take(
-        self, some: Sequence[bytes], key: bytes | None, check: ExpirationCheck | None
+        self, some: Sequence[bytes | CoreBytes], key: bytes | None, check: ExpirationCheck | None
     ) -> None:
         """Hand requests on in their order, together where they are for the same channel."""
-        opened = [open_step_request(encoded) for encoded in some]
+        opened = open_step_requests(some)
         done = 0
         while done < len(some):
             first = opened[done]
@@ -99,7 +100,7 @@ class ClusterService:
             alike = _alike(opened[done:], channel_id)
             taken = channel.step_now(sender, alike) if alike else 0
             if not taken:
-                await channel.step(sender, some[done])
+                await channel.step(sender, bytes(some[done]))
             done += taken or 1
 
 
@@ -108,10 +109,10 @@ def _certificate(context: ServerCall) -> Certificate | None:
     return Certificate(ssl.DER_cert_to_PEM_cert(shown).encode("ascii")) if shown else None
 
 
-def _target(encoded: bytes) -> str:
+def _target(encoded: bytes | CoreBytes) -> str:
     """Return the channel that a request is for."""
     try:
-        request = StepRequest.FromString(encoded)
+        request = StepRequest.FromString(bytes(encoded))
     except DecodeError as error:
         raise NotAuthorized(f"grpc: failed to unmarshal the received message: {error}") from error
     kind = request.WhichOneof("payload")

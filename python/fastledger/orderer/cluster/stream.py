@@ -13,13 +13,13 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
 
-from fastledger._core import CoreBytes
+from fastledger._core import StepMessage
 from fastledger.comm import GrpcChannel
 from fastledger.comm.client_call import Conversing
 from fastledger.common import log
@@ -83,7 +83,7 @@ class Route:
 
 @dataclass(slots=True)
 class _Request:
-    encoded: bytes | CoreBytes
+    encoded: StepMessage
     written: "asyncio.Future[None] | None" = field(default=None)
 
 
@@ -129,7 +129,7 @@ class Stream:
         """Whether nothing more is sent."""
         return self._over is not None
 
-    def offer(self, request: bytes | CoreBytes) -> None:
+    def offer(self, request: StepMessage) -> None:
         """Queue a request that may be lost; a queue that is full ends the stream.
 
         Raises:
@@ -142,7 +142,7 @@ class Stream:
             raise NotDelivered(str(self._over), is_certain=True)
         self._put(_Request(request))
 
-    async def send(self, request: bytes) -> None:
+    async def send(self, request: StepMessage) -> None:
         """Send a request, once there is room for it; return when it is written.
 
         Raises:
@@ -162,17 +162,14 @@ class Stream:
         """Whether what is sent now is written now: nothing waits before it."""
         return self._call is not None and self._writing is None and not self._queue
 
-    def write_now(self, requests: Iterable[bytes]) -> int:
+    def write_now(self, requests: Sequence[StepMessage]) -> int:
         """Write requests as long as the other end has room; return how many are written."""
-        count, began = 0, time.monotonic()
+        began = time.monotonic()
         call = self._call
         if call is None or not self.is_prompt or self._over is not None:
             return 0
-        for request in requests:
-            if not call.write_now(request):
-                break
-            count += 1
-            self._send_time.observe(time.monotonic() - began)
+        count = call.write_some(requests)
+        self._send_time.observe_alike(time.monotonic() - began, count)
         return count
 
     def end(self, reason: Exception) -> None:

@@ -21,7 +21,7 @@ from fastledger.channelconfig import Bundle, Orderer
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.cluster import OpenedRequest
-from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil.coreblock import AnyBlock
 
 
 class ChainHalted(FastledgerError):
@@ -119,7 +119,7 @@ class ConsenterSupport(BatcherSupport, Protocol):
     def join_height(self) -> int:
         """Height at which none of them is missing any more; 0 when none is."""
 
-    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+    def create_next(self, envelopes: Sequence[bytes]) -> AnyBlock:
         """Make the block after the last one created, with empty metadata; nothing is written.
 
         Blocks may be created ahead of what is written.
@@ -128,7 +128,7 @@ class ConsenterSupport(BatcherSupport, Protocol):
     def rewind(self) -> None:
         """Forget the blocks created that were not written, as a leader does that loses its part."""
 
-    def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
+    def write(self, block: AnyBlock, consenter_metadata: bytes = b"") -> None:
         """Sign a block of messages and store it; it belongs to the channel from here on.
 
         Args:
@@ -140,7 +140,7 @@ class ConsenterSupport(BatcherSupport, Protocol):
             BlockNotNext: It is not the next block; the channel has failed.
         """
 
-    async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
+    async def write_config(self, block: AnyBlock, consenter_metadata: bytes = b"") -> None:
         """Do as `write` with a configuration's block; return when it is durable and in force."""
 
     async def append(self, signed_block: bytes) -> None:

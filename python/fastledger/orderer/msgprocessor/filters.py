@@ -23,16 +23,26 @@ MAINTENANCE = "STATE_MAINTENANCE"
 
 def check_size(bundle: Bundle, message: OrdererMessage) -> None:
     """Refuse a message that no block may hold."""
-    limit = orderer_of(bundle).batch_size.absolute_max_bytes
+    limit = max_bytes(bundle)
     if message.size > limit:
         raise Rejected(
             f"message payload is {message.size} bytes and exceeds maximum allowed {limit} bytes"
         )
 
 
+def max_bytes(bundle: Bundle) -> int:
+    """Return how many bytes of payload and signature a message may have."""
+    return orderer_of(bundle).batch_size.absolute_max_bytes
+
+
+def knows_expiration(bundle: Bundle) -> bool:
+    """Whether clients are refused whose certificates have ended."""
+    return orderer_of(bundle).capabilities.expiration_check
+
+
 def check_expiration(bundle: Bundle, creator: bytes) -> None:
     """Refuse a client whose certificate ended; before 1.1 capabilities nobody is."""
-    if not orderer_of(bundle).capabilities.expiration_check:
+    if not knows_expiration(bundle):
         return
     end = expires_at(creator)
     if end is not None and time.time() >= end:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A message as it comes in, taken apart once."""
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -22,8 +21,7 @@ _M = TypeVar("_M", bound=Message)
 CONFIGURATIONS = (HeaderType.CONFIG, HeaderType.ORDERER_TRANSACTION)
 
 
-@dataclass(frozen=True, slots=True)
-class OrdererMessage:
+class OrdererMessage(NamedTuple):
     """An envelope whose header can be read."""
 
     encoded: bytes

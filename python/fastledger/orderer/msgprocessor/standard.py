@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges the messages of one channel (Fabric: ``msgprocessor.StandardChannel``)."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common.errors import FastledgerError, InputError
+from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.capabilities import check_block_policy, check_capabilities, orderer_of
 from fastledger.orderer.consensus.kinds import rules_of
 from fastledger.orderer.errors import MaintenanceMode, Rejected
@@ -16,6 +16,8 @@ from fastledger.orderer.msgprocessor.filters import (
     check_expiration,
     check_signature,
     check_size,
+    knows_expiration,
+    max_bytes,
     policy_in_effect,
 )
 from fastledger.orderer.msgprocessor.maintenance import NORMAL, check_maintenance
@@ -67,27 +69,22 @@ class StandardChannel:
         await self._batch.check(bundle, policy_in_effect(bundle, WRITERS), signed)
         return bundle.sequence
 
-    def admit_now(self, messages: Sequence[OrdererMessage]) -> tuple[list[bool], int]:
+    def admit_now(self, messages: Sequence[Message]) -> tuple[list[bool], int]:
         """Judge messages together, at once; why one is refused `admit` says.
 
         Returns which are let in, and by the configuration of which sequence.
         """
         bundle = self._channel.bundle
-        admitted = [False] * len(messages)
-        signed: dict[int, SignedData] = {}
         try:
             self.check_open(bundle)
-            for place, message in enumerate(messages):
-                # A system channel is asked about those of channels that there are not, too.
-                if message.channel_id == self.channel_id:
-                    with contextlib.suppress(Rejected):
-                        signed[place] = self._check_form(bundle, message)
-            policy = policy_in_effect(bundle, WRITERS)
-            reasons = bundle.evaluate_many(policy, [[one] for one in signed.values()])
+            admitted = bundle.admitted_envelopes(
+                [message.encoded for message in messages],
+                policy_in_effect(bundle, WRITERS),
+                max_bytes=max_bytes(bundle),
+                unexpired=self._check_expirations and knows_expiration(bundle),
+            )
         except FastledgerError:
-            return admitted, bundle.sequence
-        for place, reason in zip(signed, reasons, strict=True):
-            admitted[place] = reason is None
+            admitted = [False] * len(messages)
         return admitted, bundle.sequence
 
     def process_normal(self, message: OrdererMessage) -> None:

@@ -39,6 +39,7 @@ from fastledger.protoutil.blocks import (
     is_config_block,
     last_config_index,
 )
+from fastledger.protoutil.coreblock import AnyBlock, CoreBlock
 from fastledger.protoutil.envelope import config_of
 from fastledger.protoutil.signer import Signer
 
@@ -116,7 +117,7 @@ class ChainSupport:
         taken = Message(message.encoded, message.size)
         await self._slot.give(lambda chain: chain.order(taken, sequence))
 
-    def order_now(self, messages: Sequence[OrdererMessage]) -> list[bool]:
+    def order_now(self, messages: Sequence[Message]) -> list[bool]:
         """Take normal messages that may be ordered and need not wait; say which were taken."""
         taken = [False] * len(messages)
         chain = self._slot.prompt
@@ -125,9 +126,7 @@ class ChainSupport:
             return taken
         admitted, sequence = self.processor.admit_now(messages[:room])
         places = [place for place, is_admitted in enumerate(admitted) if is_admitted]
-        count = chain.order_now(
-            [Message(messages[place].encoded, messages[place].size) for place in places], sequence
-        )
+        count = chain.order_now([messages[place] for place in places], sequence)
         for place in places[:count]:
             taken[place] = True
         return taken
@@ -183,7 +182,7 @@ class ChainSupport:
             self.damage = error
             raise
 
-    def _store(self, blocks: Sequence[bytes]) -> None:
+    def _store(self, blocks: Sequence[EncodedBlock]) -> None:
         """Append blocks, on the writing thread, and prepare them for those who follow."""
         self._blocks.append(blocks)
         for number, block in enumerate(blocks, self._blocks.height - len(blocks)):
@@ -233,7 +232,7 @@ class ChainSupport:
         """Make a configuration anew."""
         return self.processor.process_config(envelope)[0]
 
-    def create_next(self, envelopes: Sequence[bytes]) -> Block:
+    def create_next(self, envelopes: Sequence[bytes]) -> CoreBlock:
         """Make the block after the last one created."""
         return self._writer.create_next(envelopes)
 
@@ -241,7 +240,7 @@ class ChainSupport:
         """Forget the blocks created that were not written."""
         self._writer.rewind()
 
-    def write(self, block: Block, consenter_metadata: bytes = b"") -> None:
+    def write(self, block: AnyBlock, consenter_metadata: bytes = b"") -> None:
         """Sign a block, and hand it to the disk."""
         if self._is_next(block):
             self._writes.put(
@@ -250,7 +249,7 @@ class ChainSupport:
                 )
             )
 
-    async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
+    async def write_config(self, block: AnyBlock, consenter_metadata: bytes = b"") -> None:
         """Write a block that changes this channel, or makes another."""
         if not self._is_next(block):
             return
@@ -357,7 +356,7 @@ class ChainSupport:
             kept = consenter_metadata(last)
         return self._consenters.of(self.orderer).chain(self, kept)
 
-    def _is_next(self, block: Block) -> bool:
+    def _is_next(self, block: AnyBlock) -> bool:
         """Whether a decided block is new; one that contradicts the ledger ends the channel."""
         self._check_alive()
         try:
@@ -366,7 +365,7 @@ class ChainSupport:
             self.fail(error)
             raise
 
-    def _effect(self, block: Block) -> Bundle | None:
+    def _effect(self, block: AnyBlock) -> Bundle | None:
         """Return the configuration that a block is; a channel that it makes begins here."""
         if block.header.number == 0:
             return Bundle.from_block(block.SerializeToString())

@@ -171,16 +171,19 @@ class Registrar:
         support = self._find(channel_id)
         return None if support is None or support.standing.is_following else support
 
-    def broadcast_support(self, message: OrdererMessage) -> tuple[ChainSupport, bool]:
+    def broadcast_support(self, channel_id: str, kind: int) -> tuple[ChainSupport, bool]:
         """Find the channel that judges a message, and say whether it is a configuration update.
+
+        Args:
+            channel_id: Of its header.
+            kind: Of its header, a ``common.HeaderType`` if it is one.
 
         Raises:
             Rejected: There is none, or the message is of a type that only orderers make.
         """
-        support = self.channel(message.channel_id) or self._system
+        support = self.channel(channel_id) or self._system
         if support is None:
             raise Rejected(str(ChannelDoesNotExist()))
-        kind = message.type
         if kind == _CONFIG or (kind == _ORDERER_TRANSACTION and self._system):
             raise Rejected("message is of type that cannot be processed directly")
         if kind == _ORDERER_TRANSACTION:

@@ -22,6 +22,7 @@ from fastledger.common import log
 from fastledger.common.errors import LedgerIo
 from fastledger.ledger.room import RETRY_S
 from fastledger.orderer.blockwriter import Seal
+from fastledger.protoutil.blocks import EncodedBlock
 
 _logger = log.get("orderer.common.multichannel")
 
@@ -32,7 +33,7 @@ class WriteQueue:
     def __init__(
         self,
         channel_id: str,
-        append: Callable[[Sequence[bytes]], None],
+        append: Callable[[Sequence[EncodedBlock]], None],
         height: int,
         report: Callable[[Exception | None], None],
         is_full: Callable[[int], bool] = lambda _: False,
@@ -132,7 +133,7 @@ class WriteQueue:
     async def _write(self, group: Sequence[Seal]) -> None:
         """Write a group of blocks, once there is room for it."""
         loop = asyncio.get_running_loop()
-        sealed: list[bytes] = []
+        sealed: list[EncodedBlock] = []
 
         def write() -> None:
             sealed.extend(seal() for seal in group[len(sealed) :])

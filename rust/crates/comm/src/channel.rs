@@ -18,7 +18,7 @@ use crate::events::{Event, Events, Following, Happened};
 use crate::exchange::{Answer, begin, converse};
 use crate::line::Line;
 use crate::link::Link;
-use crate::memory::{Held, Memory};
+use crate::memory::{Held, Memory, PREFIX_BYTES};
 use crate::message::Message;
 use crate::responder::Responder;
 use crate::runtime::runtime;
@@ -109,14 +109,16 @@ impl GrpcChannel {
     /// Calls a method with one message and awaits one: it is told together with the end.
     pub fn ask(&self, path: &str, message: &[u8], timeout: Option<Duration>) -> Result<OutgoingCall, CommError> {
         let (call, _) = self.hub.begin();
-        let message = self.link.limits.fitting(message).map(|message| Message::new(message, Bytes::new()));
+        let message = self.link.limits.check(message.len()).map(|()| Message::copied(message));
         let (link, path, mine) = (Arc::clone(&self.link), path.to_owned(), Arc::clone(&call));
         self.start(call, timeout, async move {
-            let [message, _] = message?.into_parts();
+            let mut parts = message?.into_parts().into_iter().peekable();
             let mut server = link.ready().await?;
             let (response, mut stream) = begin(&mut server, link.target.uri(&path)?, timeout)?;
             // Where it fails, the answer does, too.
-            drop(stream.send_data(message, true));
+            while let Some(part) = parts.next() {
+                drop(stream.send_data(part, parts.peek().is_none()));
+            }
             match incoming(response, &mine, &link.limits).await? {
                 Some(messages) => only(messages).await.map(Some),
                 None => Err(no_message()),
@@ -192,9 +194,10 @@ impl OutgoingCall {
 
     /// Sends a message; false asks to wait until the call is writable. A message over the limit ends the call.
     #[must_use]
-    pub fn send(&self, message: Bytes) -> bool {
-        match self.limits.fitting(&message).map(drop) {
-            Ok(()) => self.call.send(message.into()),
+    pub fn send(&self, message: impl Into<Message>) -> bool {
+        let message = message.into();
+        match self.limits.check(message.bytes() - PREFIX_BYTES) {
+            Ok(()) => self.call.send(message),
             Err(status) => {
                 self.call.tell([Happened::Finished(status)]);
                 self.cancel();

@@ -60,11 +60,11 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// A message unless it is over the limit.
-    pub(crate) fn fitting<'a>(&self, message: &'a [u8]) -> Result<&'a [u8], Status> {
-        let (bytes, most) = (message.len(), self.max_message_bytes);
+    /// Refuses a message of so many bytes that is over the limit.
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), Status> {
+        let most = self.max_message_bytes;
         if bytes <= most {
-            return Ok(message);
+            return Ok(());
         }
         Err(Status::resource_exhausted(format!("Sent message larger than max ({bytes} vs. {most})")))
     }

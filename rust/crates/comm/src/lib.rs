@@ -47,7 +47,7 @@ pub use error::CommError;
 pub use events::{Event, Following, Happened};
 pub use limits::Limits;
 pub use line::Line;
-pub use message::Message;
+pub use message::{LARGE_BYTES, Message};
 pub use responder::{Answer, Responder};
 pub use runtime::THREAD;
 pub use server::Server;

@@ -5,23 +5,47 @@ use bytes::Bytes;
 
 use crate::memory::PREFIX_BYTES;
 
-/// From so many bytes on a body goes out as it lies; a shorter one is copied to share its frame.
-const LARGE_BYTES: usize = 16 << 10;
+/// From so many bytes on a part goes out as it lies; shorter ones are copied to share a frame.
+pub const LARGE_BYTES: usize = 16 << 10;
 
-/// A message behind its prefix, in one part or in two. Its copies share the memory.
+/// A message behind its prefix, in parts. Its copies share the memory.
 #[derive(Debug, Clone)]
-pub struct Message([Bytes; 2]);
+pub struct Message(Vec<Bytes>);
 
 impl Message {
     /// A message that begins with a few bytes of its own, and goes on with a body that may lie anywhere.
     #[must_use]
     pub fn new(head: &[u8], body: Bytes) -> Self {
-        let (copied, rest) = if body.len() < LARGE_BYTES { (body, Bytes::new()) } else { (Bytes::new(), body) };
-        let mut first = Vec::with_capacity(PREFIX_BYTES + head.len() + copied.len());
-        first.extend_from_slice(&prefix(head.len() + copied.len() + rest.len()));
-        first.extend_from_slice(head);
-        first.extend_from_slice(&copied);
-        Self([first.into(), rest])
+        Self::of(&[Bytes::copy_from_slice(head), body])
+    }
+
+    /// A message of parts that may lie anywhere.
+    #[must_use]
+    pub fn of(parts: &[Bytes]) -> Self {
+        let is_small = |part: &&Bytes| part.len() < LARGE_BYTES;
+        let mut together =
+            Vec::with_capacity(PREFIX_BYTES + parts.iter().filter(is_small).map(Bytes::len).sum::<usize>());
+        together.extend_from_slice(&prefix(parts.iter().map(Bytes::len).sum()));
+        let mut whole = Vec::new();
+        for part in parts {
+            if is_small(&part) {
+                together.extend_from_slice(part);
+            } else {
+                if !together.is_empty() {
+                    whole.push(std::mem::take(&mut together).into());
+                }
+                whole.push(part.clone());
+            }
+        }
+        if !together.is_empty() {
+            whole.push(together.into());
+        }
+        Self(whole)
+    }
+
+    /// A message in one part, copied.
+    pub(crate) fn copied(message: &[u8]) -> Self {
+        Self(vec![[&prefix(message.len()), message].concat().into()])
     }
 
     /// What it takes, its prefix included.
@@ -29,8 +53,8 @@ impl Message {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// What is to be sent, one after the other; the second may be empty.
-    pub(crate) fn into_parts(self) -> [Bytes; 2] {
+    /// What is to be sent, one after the other; none of it is empty.
+    pub(crate) fn into_parts(self) -> Vec<Bytes> {
         self.0
     }
 }
@@ -59,10 +83,23 @@ mod tests {
             let message = Message::new(&head, body.clone());
             let expected = [&prefix(head.len() + length)[..], &head, &body].concat();
             assert_eq!(message.bytes(), expected.len());
-            let [first, rest] = message.into_parts();
-            assert_eq!([&first[..], &rest[..]].concat(), expected);
-            assert!(rest.is_empty() || rest.as_ptr() == body.as_ptr());
-            assert_eq!(rest.is_empty(), length < LARGE_BYTES);
+            let parts = message.into_parts();
+            assert_eq!(parts.concat(), expected);
+            assert_eq!(parts.len(), if length < LARGE_BYTES { 1 } else { 2 });
+            assert!(parts.get(1).is_none_or(|rest| rest.as_ptr() == body.as_ptr()));
         }
+    }
+
+    #[test]
+    fn small_parts_between_large_ones_share_frames() {
+        let (small, large) = (Bytes::from_static(b"small"), Bytes::from(vec![7; LARGE_BYTES]));
+        let message = Message::of(&[small.clone(), small.clone(), large.clone(), large.clone(), small.clone()]);
+        let length = 3 * small.len() + 2 * large.len();
+        let expected = [&prefix(length)[..], &small, &small, &large, &large, &small].concat();
+        let parts = message.into_parts();
+        assert_eq!(parts.concat(), expected);
+        assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [15, LARGE_BYTES, LARGE_BYTES, 5]);
+        assert!(parts[1..3].iter().all(|part| part.as_ptr() == large.as_ptr()));
+        assert_eq!(Message::copied(&large).into_parts(), [[&prefix(LARGE_BYTES)[..], &large].concat()]);
     }
 }

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use fastledger_ledger as ledger;
 use fastledger_wire::common::Block;
 use fastledger_wire::{Message, block};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::delivered::CoreBytes;
+use crate::delivered::{CoreBytes, Encoded};
 use crate::result::encode;
 use crate::{door, error};
 
@@ -75,8 +75,9 @@ impl BlockStore {
         Ok(self.store(py)?.tip().map(|tip| PyBytes::new(py, &tip.header_hash)))
     }
 
-    fn append(&self, py: Python<'_>, blocks: Vec<PyBackedBytes>) -> PyResult<()> {
+    fn append(&self, py: Python<'_>, blocks: Vec<Encoded>) -> PyResult<()> {
         let store = self.store(py)?;
+        let blocks: Vec<Bytes> = blocks.into_iter().map(Encoded::into_bytes).collect();
         let append = || {
             let records = blocks.iter().map(|block| record(block)).collect::<ledger::Result<Vec<_>>>()?;
             store.append(&records)

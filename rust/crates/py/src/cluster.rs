@@ -9,20 +9,23 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::delivered::CoreBytes;
+use crate::delivered::{CoreBytes, Encoded};
 
 /// Channel, whether it is a client's message, the sequence at which that was checked, payload and metadata of a request.
 type Opened<'py> = (String, bool, u64, Bound<'py, PyAny>, Bound<'py, PyBytes>);
 
-/// Takes an `orderer.StepRequest` apart; none where anything about it is out of the ordinary.
+/// Takes `orderer.StepRequest`s apart; none where anything about one is out of the ordinary.
 ///
 /// A message of Raft stays where it is, since it holds a block. As long as the encoding is as short as can be, no field is there
 /// twice, so that other decoders read the same.
 #[pyfunction]
-pub(crate) fn open_step_request(py: Python<'_>, encoded: PyBackedBytes) -> PyResult<Option<Opened<'_>>> {
-    let encoded = Bytes::from_owner(encoded);
+pub(crate) fn open_step_requests(py: Python<'_>, encoded: Vec<Encoded>) -> PyResult<Vec<Option<Opened<'_>>>> {
+    encoded.into_iter().map(|encoded| open(py, &encoded.into_bytes())).collect()
+}
+
+fn open<'py>(py: Python<'py>, encoded: &Bytes) -> PyResult<Option<Opened<'py>>> {
     let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
-    match StepRequest::decode(&encoded) {
+    match StepRequest::decode(encoded) {
         Ok(StepRequest { consensus: Some(request), submit: None }) if request.step_len() == encoded.len() => {
             let payload = CoreBytes(encoded.slice_ref(request.payload)).into_bound_py_any(py)?;
             Ok(Some((request.channel.to_owned(), false, 0, payload, bytes(request.metadata))))
@@ -35,13 +38,24 @@ pub(crate) fn open_step_request(py: Python<'_>, encoded: PyBackedBytes) -> PyRes
     }
 }
 
+/// An encoded `orderer.StepRequest` on its way, in parts; what is large in it stays where it lies.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct StepMessage(pub(crate) Vec<Bytes>);
+
+#[pymethods]
+impl StepMessage {
+    fn __len__(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.concat())
+    }
+}
+
 /// An encoded `orderer.StepRequest` that hands a client's message on.
 #[pyfunction]
-pub(crate) fn submit_request<'py>(
-    py: Python<'py>,
-    channel: &str,
-    last_validation_seq: u64,
-    envelope: &[u8],
-) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, &SubmitRequest { channel, last_validation_seq, payload: envelope }.encode_step())
+pub(crate) fn submit_request(channel: &str, last_validation_seq: u64, envelope: PyBackedBytes) -> StepMessage {
+    let before = SubmitRequest { channel, last_validation_seq, payload: &envelope }.before_payload();
+    StepMessage(vec![before.into(), Bytes::from_owner(envelope)])
 }

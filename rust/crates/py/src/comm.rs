@@ -15,7 +15,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::conversation::ChaincodeConversation;
-use crate::delivered::{CoreBytes, Encoded, Sent};
+use crate::delivered::{CoreBytes, Sent};
 use crate::proposal::EndorsedResponse;
 use crate::{door, error};
 
@@ -28,7 +28,12 @@ enum Answer<'py> {
 
 /// A server that listens.
 #[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct GrpcServer(Server);
+pub(crate) struct GrpcServer {
+    server: Server,
+    /// Paths of methods whose calls are held.
+    keeps: Mutex<HashSet<String>>,
+    held: HeldCalls,
+}
 
 #[pymethods]
 impl GrpcServer {
@@ -65,71 +70,84 @@ impl GrpcServer {
             more_client_roots: more_client_roots.map(ask),
             time_shift,
         });
-        door::work(py, || Server::start(&address, tls, limits), error::comm).map(Self)
+        let server = door::work(py, || Server::start(&address, tls, limits), error::comm)?;
+        Ok(Self { server, keeps: Mutex::default(), held: HeldCalls::default() })
     }
 
     /// The TCP port.
     #[getter]
     fn port(&self) -> u16 {
-        self.0.port()
+        self.server.port()
     }
 
     fn asks_once(&self, path: &str) {
-        self.0.asks_once(path);
+        self.server.asks_once(path);
+    }
+
+    fn keeps(&self, path: String) {
+        self.keeps.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
     }
 
     fn fileno(&self) -> i32 {
-        self.0.descriptor()
+        self.server.descriptor()
     }
 
     /// (call, what happened, what comes with it) of everything that has happened.
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.0.drain(), |_| false)
+        let happened = self.server.drain();
+        let keeps = self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in &happened {
+            if matches!(&event.happened, Happened::Begun { path, .. } if keeps.contains(path)) {
+                self.held.hold(event.call);
+            }
+        }
+        drop(keeps);
+        self.held.listed(py, happened)
     }
 
     fn send(&self, call: u64, message: Sent) -> bool {
-        self.0.send(call, message)
+        self.server.send(call, message)
     }
 
     fn answer(&self, call: u64, message: Answer<'_>) {
         match message {
-            Answer::Encoded(message) => self.0.answer(call, Bytes::from_owner(message)),
+            Answer::Encoded(message) => self.server.answer(call, Bytes::from_owner(message)),
             Answer::Endorsed(response) => {
                 let (make, bytes) = response.get().make();
-                self.0.answer_made(call, bytes, make);
+                self.server.answer_made(call, bytes, make);
             }
         }
     }
 
     fn answer_with(&self, call: u64, conversation: &ChaincodeConversation) {
-        if let Some(line) = self.0.answer_with(call, conversation.responder()) {
+        if let Some(line) = self.server.answer_with(call, conversation.responder()) {
             conversation.connect(line);
         }
     }
 
     fn send_all(&self, calls: Vec<u64>, message: Sent) -> Vec<u64> {
-        self.0.send_all(&calls, message)
+        self.server.send_all(&calls, message)
     }
 
     #[pyo3(signature = (call, code=0, message="", details=None))]
     fn finish(&self, call: u64, code: i32, message: &str, details: Option<&[u8]>) {
-        self.0.finish(call, code, message, Bytes::copy_from_slice(details.unwrap_or_default()));
+        self.server.finish(call, code, message, Bytes::copy_from_slice(details.unwrap_or_default()));
     }
 
     fn consumed(&self, call: u64, size: usize) {
-        self.0.consumed(call, size);
+        self.server.consumed(call, size);
     }
 
     fn close(&self) {
-        self.0.close();
+        self.server.close();
     }
 
     fn ended(&self) -> bool {
-        self.0.ended()
+        self.server.ended()
     }
 
     fn abort(&self) {
-        self.0.abort();
+        self.server.abort();
     }
 }
 
@@ -148,6 +166,20 @@ impl HeldCalls {
     fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn hold(&self, call: u64) {
+        self.lock().insert(call);
+    }
+
+    /// Events as Python sees them; of calls that have ended, nothing more comes.
+    fn listed<'py>(&self, py: Python<'py>, happened: Vec<Event>) -> PyResult<Bound<'py, PyList>> {
+        let mut held = self.lock();
+        let is_end = |event: &&Event| matches!(event.happened, Happened::Finished(_) | Happened::Ended);
+        let ended: Vec<u64> = happened.iter().filter(is_end).map(|event| event.call).collect();
+        let events = listed(py, happened, |call| held.contains(&call));
+        held.retain(|call| !ended.contains(call));
+        events
+    }
 }
 
 #[pymethods]
@@ -163,13 +195,7 @@ impl GrpcHub {
     }
 
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let happened = self.hub.drain();
-        let mut held = self.held.lock();
-        let ended = happened.iter().filter(|event| matches!(event.happened, Happened::Finished(_)));
-        let ended: Vec<u64> = ended.map(|event| event.call).collect();
-        let events = listed(py, happened, |call| held.contains(&call));
-        held.retain(|call| !ended.contains(call));
-        events
+        self.held.listed(py, self.hub.drain())
     }
 
     #[pyo3(signature = (address, *, max_message_bytes, keepalive_s, keepalive_timeout_s, max_backoff_s, roots=None, cert=None, key=None, server_name=None, server_key=None, time_shift_s=0.0))]
@@ -231,7 +257,7 @@ impl GrpcChannel {
     fn converse(&self, py: Python<'_>, path: &str, timeout_s: Option<f64>, held: bool) -> PyResult<(u64, GrpcCall)> {
         let call = numbered(py, self.channel.converse(path, duration(timeout_s)))?;
         if held {
-            self.held.lock().insert(call.0);
+            self.held.hold(call.0);
         }
         Ok(call)
     }
@@ -252,8 +278,19 @@ pub(crate) struct GrpcCall(OutgoingCall);
 
 #[pymethods]
 impl GrpcCall {
-    fn send(&self, message: Encoded) -> bool {
-        self.0.send(message.into_bytes())
+    fn send(&self, message: Sent) -> bool {
+        self.0.send(message)
+    }
+
+    fn send_some(&self, messages: Vec<Sent>) -> (usize, bool) {
+        let mut sent = 0;
+        for message in messages {
+            sent += 1;
+            if !self.0.send(message) {
+                return (sent, false);
+            }
+        }
+        (sent, true)
     }
 
     fn answer_with(&self, conversation: &ChaincodeConversation) {

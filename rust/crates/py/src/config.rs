@@ -10,13 +10,14 @@ use fastledger_identity::{IdentityError, Policy, Signers, block_signature};
 use fastledger_wire::Message;
 use fastledger_wire::common::{Block, metadata_slot};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyFrozenSet, PyMappingProxy, PyTuple};
 
 use crate::certificate::Certificate;
 use crate::identity::{Identity, SignedData, satisfies, signers, valid_signers, verifier};
 use crate::proposal::Proposal;
 use crate::sections::{Application, Orderer, consortiums};
-use crate::{door, error};
+use crate::{door, envelope, error};
 
 /// One configuration of a channel: it never changes, an update makes the next one.
 #[pyclass(frozen, module = "fastledger._core")]
@@ -179,6 +180,21 @@ impl ChannelConfig {
         let rules = Rules { now, unexpired, window: window_s, policy };
         let parts: Vec<_> = proposals.iter().map(|proposal| proposal.get().parts()).collect();
         let judge = || Ok::<_, IdentityError>(admitted(&parts, &self.0, verifier(), &rules));
+        door::work(py, judge, error::identity)
+    }
+
+    /// Which envelopes may be ordered, in one batch of signatures.
+    #[pyo3(signature = (envelopes, policy, max_bytes, now))]
+    fn admitted_envelopes(
+        &self,
+        py: Python<'_>,
+        envelopes: Vec<PyBackedBytes>,
+        policy: &str,
+        max_bytes: usize,
+        now: Option<f64>,
+    ) -> PyResult<Vec<bool>> {
+        let rules = envelope::Rules { max_bytes, now, policy: self.policy(py, policy)? };
+        let judge = || Ok::<_, IdentityError>(envelope::admitted(&envelopes, &self.0, &rules));
         door::work(py, judge, error::identity)
     }
 

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::cluster::StepMessage;
 use crate::error;
 
 /// Tags of the fields of an `orderer.DeliverResponse`.
@@ -107,15 +108,19 @@ impl BlockResponse {
 /// A message as Python hands it in.
 #[derive(FromPyObject)]
 pub(crate) enum Sent {
+    Python(PyBackedBytes),
+    Step(Py<StepMessage>),
     Block(Py<BlockResponse>),
-    Encoded(PyBackedBytes),
+    Core(Py<CoreBytes>),
 }
 
 impl From<Sent> for fastledger_comm::Message {
     fn from(message: Sent) -> Self {
         match message {
             Sent::Block(response) => Self::new(&response.get().head, response.get().block.clone()),
-            Sent::Encoded(message) => Bytes::from_owner(message).into(),
+            Sent::Step(step) => Self::of(&step.get().0),
+            Sent::Python(message) => Bytes::from_owner(message).into(),
+            Sent::Core(message) => message.get().0.clone().into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Views of `orderer/cluster.proto`: what orderers of a channel send each other.
 
-use crate::encode::{bytes_field, field_head, field_len, present_field, varint_field, varint_len};
+use crate::encode::{bytes_field, field_head, field_len, varint_field, varint_len};
 use crate::messages;
 
 messages! {
@@ -32,8 +32,7 @@ messages! {
 impl ConsensusRequest<'_> {
     /// Bytes of this request alone.
     fn encoded_len(&self) -> usize {
-        let fields = [self.channel.as_bytes(), self.payload, self.metadata];
-        fields.iter().filter(|field| !field.is_empty()).map(|field| field_len(field.len())).sum()
+        consensus_len(self.channel, self.payload.len(), self.metadata)
     }
 
     /// Bytes that [`encode_step`](Self::encode_step) writes.
@@ -41,17 +40,22 @@ impl ConsensusRequest<'_> {
     pub fn step_len(&self) -> usize {
         field_len(self.encoded_len())
     }
+}
 
-    /// The `StepRequest` with this request, written once into memory of the right size.
-    #[must_use]
-    pub fn encode_step(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.step_len());
-        field_head(&mut out, 1, self.encoded_len());
-        bytes_field(&mut out, 1, self.channel.as_bytes());
-        bytes_field(&mut out, 2, self.payload);
-        bytes_field(&mut out, 3, self.metadata);
-        out
-    }
+fn consensus_len(channel: &str, payload: usize, metadata: &[u8]) -> usize {
+    let fields = [channel.len(), payload, metadata.len()];
+    fields.iter().filter(|length| **length > 0).map(|length| field_len(*length)).sum()
+}
+
+/// What stands in a `StepRequest` before and behind the payload of so many bytes, at least one, of a consensus request.
+#[must_use]
+pub fn around_consensus(channel: &str, payload: usize, metadata: &[u8]) -> [Vec<u8>; 2] {
+    let (mut before, mut behind) = (Vec::new(), Vec::new());
+    field_head(&mut before, 1, consensus_len(channel, payload, metadata));
+    bytes_field(&mut before, 1, channel.as_bytes());
+    field_head(&mut before, 2, payload);
+    bytes_field(&mut behind, 3, metadata);
+    [before, behind]
 }
 
 impl SubmitRequest<'_> {
@@ -69,14 +73,14 @@ impl SubmitRequest<'_> {
         field_len(self.encoded_len())
     }
 
-    /// The `StepRequest` with this request, written once into memory of the right size.
+    /// What stands in the `StepRequest` with this request before its payload, which ends it.
     #[must_use]
-    pub fn encode_step(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.step_len());
+    pub fn before_payload(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         field_head(&mut out, 2, self.encoded_len());
         bytes_field(&mut out, 1, self.channel.as_bytes());
         varint_field(&mut out, 2, self.last_validation_seq);
-        present_field(&mut out, 3, self.payload);
+        field_head(&mut out, 3, self.payload.len());
         out
     }
 }

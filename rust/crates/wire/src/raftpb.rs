@@ -82,10 +82,20 @@ fn number(out: &mut Vec<u8>, field: u8, value: u64) {
 
 /// Appends bytes, nothing for empty ones.
 fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    data(out, field, value, &mut copied);
+}
+
+/// Appends bytes that `put` puts behind their length.
+fn data<'a>(out: &mut Vec<u8>, field: u8, value: &'a [u8], put: &mut impl FnMut(&mut Vec<u8>, &'a [u8])) {
     if !value.is_empty() {
         out.push(field << 3 | 2);
-        length_prefixed(out, value);
+        varint(out, value.len() as u64);
+        put(out, value);
     }
+}
+
+fn copied(out: &mut Vec<u8>, data: &[u8]) {
+    out.extend_from_slice(data);
 }
 
 /// Appends a message that is small.
@@ -98,18 +108,43 @@ fn bytes_len(value: &[u8]) -> usize {
     if value.is_empty() { 0 } else { 1 + varint_len(value.len() as u64) + value.len() }
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
     /// The encoding, which is written once into memory of the right size.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        /// Tags and numbers at their longest, but for the entries and the snapshot.
+        let data = self.entries.iter().map(|entry| entry.data).chain(self.snapshot.iter().map(|one| one.data));
+        self.encode_with(data.map(<[u8]>::len).sum(), copied)
+    }
+
+    /// The encoding without data of `least` bytes and more, of entries and a snapshot; and where each of those belongs.
+    #[must_use]
+    pub fn encode_around(&self, least: usize) -> (Vec<u8>, Vec<(usize, &'a [u8])>) {
+        let mut left_out = Vec::new();
+        let rest = self.encode_with(0, |out, data| {
+            if data.len() < least {
+                out.extend_from_slice(data);
+            } else {
+                left_out.push((out.len(), data));
+            }
+        });
+        (rest, left_out)
+    }
+
+    /// The encoding, into which `put` puts the data of entries and snapshot: so many bytes, about.
+    fn encode_with(&self, data_bytes: usize, mut put: impl FnMut(&mut Vec<u8>, &'a [u8])) -> Vec<u8> {
+        /// Tags and numbers at their longest, but for the entries and the snapshot's members.
         const NUMBERS_BYTES: usize = 9 * 11;
+        const ENTRY_BYTES: usize = 5 * 11;
         let empty = Snapshot::default();
         let snapshot = self.snapshot.as_ref().unwrap_or(&empty);
         let metadata = snapshot.encode_metadata();
-        let entries: usize = self.entries.iter().map(|entry| entry.encoded_len() + 11).sum();
         let mut out = Vec::with_capacity(
-            NUMBERS_BYTES + entries + snapshot.encoded_len(&metadata) + 11 + bytes_len(self.context),
+            NUMBERS_BYTES
+                + self.entries.len() * ENTRY_BYTES
+                + data_bytes
+                + 3 * 11
+                + metadata.len()
+                + bytes_len(self.context),
         );
         number(&mut out, 1, self.kind);
         number(&mut out, 2, self.to);
@@ -120,12 +155,12 @@ impl Message<'_> {
         for entry in &self.entries {
             out.push(7 << 3 | 2);
             varint(&mut out, entry.encoded_len() as u64);
-            entry.append_to(&mut out);
+            entry.append_with(&mut out, &mut put);
         }
         number(&mut out, 8, self.commit);
         out.push(9 << 3 | 2);
         varint(&mut out, snapshot.encoded_len(&metadata) as u64);
-        snapshot.append_to(&mut out, &metadata);
+        snapshot.append_with(&mut out, &metadata, &mut put);
         number(&mut out, 10, u64::from(self.reject));
         number(&mut out, 11, self.reject_hint);
         bytes(&mut out, 12, self.context);
@@ -133,7 +168,7 @@ impl Message<'_> {
     }
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
     /// Bytes of the encoding, which is what etcd's size limits count.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
@@ -142,20 +177,24 @@ impl Entry<'_> {
 
     /// Appends the encoding.
     pub fn append_to(&self, out: &mut Vec<u8>) {
+        self.append_with(out, &mut copied);
+    }
+
+    fn append_with(&self, out: &mut Vec<u8>, put: &mut impl FnMut(&mut Vec<u8>, &'a [u8])) {
         number(out, 1, self.kind);
         number(out, 2, self.term);
         number(out, 3, self.index);
-        bytes(out, 4, self.data);
+        data(out, 4, self.data, put);
     }
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
     /// The encoding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let metadata = self.encode_metadata();
         let mut out = Vec::with_capacity(self.encoded_len(&metadata));
-        self.append_to(&mut out, &metadata);
+        self.append_with(&mut out, &metadata, &mut copied);
         out
     }
 
@@ -174,8 +213,8 @@ impl Snapshot<'_> {
         bytes_len(self.data) + 1 + varint_len(metadata.len() as u64) + metadata.len()
     }
 
-    fn append_to(&self, out: &mut Vec<u8>, metadata: &[u8]) {
-        bytes(out, 1, self.data);
+    fn append_with(&self, out: &mut Vec<u8>, metadata: &[u8], put: &mut impl FnMut(&mut Vec<u8>, &'a [u8])) {
+        data(out, 1, self.data, put);
         small(out, 2, metadata);
     }
 }
@@ -219,5 +258,43 @@ impl HardState {
         number(&mut out, 2, self.vote);
         number(&mut out, 3, self.commit);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_belongs_where_it_is_said() {
+        let large = [7; 100];
+        let datas: [&[u8]; 5] = [&[], &[1; 9], &large, &large[..10], &large[..11]];
+        let entry = |index, data| Entry { kind: 0, term: 300, index, data };
+        for count in 0..=datas.len() {
+            for snapshot in [None, Some(&large[..]), Some(&[][..])] {
+                let message = Message {
+                    to: 2,
+                    entries: (1..).zip(&datas[..count]).map(|(index, data)| entry(index, *data)).collect(),
+                    commit: 1 << 40,
+                    snapshot: snapshot.map(|data| Snapshot { data, metadata: None }),
+                    context: b"context",
+                    ..Default::default()
+                };
+                let whole = message.encode();
+                assert_eq!(message.encode_around(usize::MAX), (whole.clone(), Vec::new()));
+                let (rest, left_out) = message.encode_around(10);
+                let (mut again, mut done) = (Vec::new(), 0);
+                for (place, data) in &left_out {
+                    assert!(data.len() >= 10);
+                    again.extend_from_slice(&rest[done..*place]);
+                    again.extend_from_slice(data);
+                    done = *place;
+                }
+                again.extend_from_slice(&rest[done..]);
+                assert_eq!(again, whole);
+                let expected = datas[..count].iter().copied().chain(snapshot).filter(|data| data.len() >= 10);
+                assert!(left_out.iter().map(|(_, data)| *data).eq(expected));
+            }
+        }
     }
 }

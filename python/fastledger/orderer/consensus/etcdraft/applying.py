@@ -25,6 +25,8 @@ from fastledger.orderer.consensus.etcdraft.metrics import RaftMetrics
 from fastledger.orderer.errors import BlockNotNext, Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import Block
+from fastledger.protoutil.blocks import EncodedBlock
+from fastledger.protoutil.coreblock import AnyBlock, CoreBlock, opened
 from fastledger.protoutil.hashes import header_hash
 
 _logger = log.get("orderer.consensus.etcdraft")
@@ -77,9 +79,10 @@ class Applier:
 
     async def apply(self, entry: RaftEntry) -> None:
         """Write an entry's block; raises what ends the channel."""
-        self.unsaved_bytes += len(entry.data)
+        data = entry.data
+        self.unsaved_bytes += len(data)
         # An entry whose block is there is compared with it: one of the two may be of a backup.
-        block = _decoded(entry.data)
+        block = _decoded(data)
         await self._support.drained(MAX_UNWRITTEN_BLOCKS - 1)
         if block.header.number > self._next:
             await self._fetch(block.header.number)
@@ -118,7 +121,7 @@ class Applier:
         self._metrics.snapshot_block_number.set(number)
         self._metrics.committed_block_number.set(self._next - 1)
 
-    def newest_block(self) -> bytes | None:
+    def newest_block(self) -> EncodedBlock | None:
         """Return the block that all that was applied leads to; None while it is not durable."""
         if self._support.unwritten:
             return None
@@ -156,7 +159,7 @@ class Applier:
         self.membership = Membership.of(last_kept(self._support), self._support.orderer)
         self._told.moved()
 
-    async def _write(self, block: Block, index: int) -> None:
+    async def _write(self, block: AnyBlock, index: int) -> None:
         number = block.header.number
         if not _configures(block):
             self._support.write(block, self.membership.kept(index))
@@ -173,18 +176,21 @@ class Applier:
         self._told.wrote(number, transition)
 
 
-def _configures(block: Block) -> bool:
+def _configures(block: AnyBlock) -> bool:
     """Whether a block changes its channel, or makes another."""
-    if len(block.data.data) != 1:
+    if isinstance(block, CoreBlock) and block.count != 1:
+        return False
+    data = block.data.data
+    if len(data) != 1:
         return False
     try:
-        return OrdererMessage.parse(block.data.data[0]).configures
+        return OrdererMessage.parse(data[0]).configures
     except Rejected:
         return False
 
 
-def _decoded(encoded: bytes) -> Block:
+def _decoded(encoded: EncodedBlock) -> AnyBlock:
     try:
-        return Block.FromString(encoded)
+        return opened(encoded)
     except DecodeError as error:
         raise LedgerCorrupted(f"an entry of the raft log holds no block: {error}") from error

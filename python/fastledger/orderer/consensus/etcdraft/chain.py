@@ -296,7 +296,7 @@ class RaftChain:
             self._leadership.count(entry)
         elif entry.kind != _NORMAL_ENTRY:
             raise LedgerCorrupted(f"the raft log has an entry of kind {entry.kind}")
-        elif entry.data:
+        elif len(entry.data):
             await self._applier.apply(entry)
 
     def applied(self) -> None:

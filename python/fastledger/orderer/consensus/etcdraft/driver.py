@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-from fastledger._core import RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
+from fastledger._core import CoreBytes, RaftEntry, RaftMessage, RaftNode, RaftReady, RaftSnapshot
 from fastledger.common import log
 from fastledger.common.errors import LedgerIo
 from fastledger.ledger.room import RETRY_S
@@ -68,7 +68,7 @@ class Driver:
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="raft")
-        self._due: tuple[int, bytes] | None = None
+        self._due: tuple[int, bytes | CoreBytes] | None = None
         self._is_stopped = False
 
     def start(self) -> None:
@@ -94,7 +94,7 @@ class Driver:
         """See what there is to do."""
         self._more.set()
 
-    def compact(self, index: int, block: bytes) -> None:
+    def compact(self, index: int, block: bytes | CoreBytes) -> None:
         """Have a snapshot made at an applied entry, whose block is durable."""
         self._due = index, block
         self.wake()

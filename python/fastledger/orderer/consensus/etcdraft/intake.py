@@ -13,7 +13,7 @@ A configuration that takes the leader out, or renews its certificate, is the nex
 import asyncio
 from collections.abc import Callable, Sequence
 
-from fastledger._core import RaftNode, route_envelope
+from fastledger._core import RaftNode, route_envelopes
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
 from fastledger.common.errors import InputError
@@ -97,12 +97,13 @@ class Intake:
     def handed_on_now(self, requests: Sequence[OpenedRequest]) -> int:
         """Take what another consenter hands on as long as nothing has to wait; return how many."""
         room = self._leading.room if self._leading.term else 0
-        sequence, messages = requests[0][2], []
+        sequence, envelopes, messages = requests[0][2], [], []
         for _, is_submit, last_sequence, envelope, _ in requests[:room]:
             if not is_submit or last_sequence != sequence:
                 break
-            encoded = bytes(envelope)
-            channel_id, kind, size = route_envelope(encoded) or ("", 0, 0)
+            envelopes.append(bytes(envelope))
+        for encoded, route in zip(envelopes, route_envelopes(envelopes), strict=True):
+            channel_id, kind, size = route or ("", 0, 0)
             if channel_id != self._support.channel_id or kind in CONFIGURATIONS:
                 break
             messages.append(Message(encoded, size))

@@ -22,6 +22,7 @@ from fastledger.orderer.blockcutter import Batch, Message
 from fastledger.orderer.consensus.batcher import Batcher
 from fastledger.orderer.consensus.chain import ChainHalted, ConsenterSupport
 from fastledger.orderer.consensus.clock import Clock
+from fastledger.protoutil.coreblock import encoded
 
 _logger = log.get("orderer.consensus.etcdraft")
 
@@ -135,7 +136,7 @@ class Leading:
         block = self._support.create_next(batch)
         number = block.header.number
         try:
-            self._node.propose(block.SerializeToString())
+            self._node.propose(encoded(block))
         except ProposalDropped as error:
             _logger.error("Failed to propose block [%d] to raft: %s", number, error)
             self._support.rewind()

@@ -89,9 +89,9 @@ class Submitting:
         leader = self._watch.leader
         if leader == self._member:
             return self._leading.order_now(messages, sequence)
-        requests = (
+        requests = [
             submit_request(self._channel_id, sequence, message.encoded) for message in messages
-        )
+        ]
         return self._comm.submit_now(self._channel_id, leader, requests)
 
     async def configure(

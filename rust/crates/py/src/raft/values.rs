@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fastledger_comm::LARGE_BYTES;
 use fastledger_consensus::{ConfState, Entry, Message, MessageKind, Role, Snapshot};
-use fastledger_wire::cluster::ConsensusRequest;
+use fastledger_wire::cluster::around_consensus;
+use fastledger_wire::raftpb;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::member::Turn;
+use crate::cluster::StepMessage;
 use crate::delivered::CoreBytes;
 
 /// A message to another member.
@@ -18,12 +21,41 @@ use crate::delivered::CoreBytes;
 pub(crate) struct RaftMessage {
     kind: MessageKind,
     to: u64,
-    payload: Vec<u8>,
+    /// The encoding; large data lie where the log has them, which goes to several members.
+    payload: Vec<Bytes>,
 }
 
 impl From<Message> for RaftMessage {
     fn from(message: Message) -> Self {
-        Self { kind: message.kind, to: message.to, payload: message.encode() }
+        let data = message.entries.iter().map(|entry| &entry.data);
+        let data = data.chain(message.snapshot.iter().map(|snapshot| &snapshot.data));
+        let mut large = data.filter(|data| data.len() >= LARGE_BYTES).cloned();
+        let (rest, left_out) = view(&message).encode_around(LARGE_BYTES);
+        let (rest, mut done, mut payload) = (Bytes::from(rest), 0, Vec::new());
+        for (place, _) in left_out {
+            payload.push(rest.slice(done..place));
+            payload.extend(large.next());
+            done = place;
+        }
+        payload.push(rest.slice(done..));
+        Self { kind: message.kind, to: message.to, payload }
+    }
+}
+
+fn view(message: &Message) -> raftpb::Message<'_> {
+    raftpb::Message {
+        kind: message.kind.into(),
+        to: message.to,
+        from: message.from,
+        term: message.term,
+        log_term: message.log_term,
+        index: message.index,
+        entries: message.entries.iter().map(Entry::view).collect(),
+        commit: message.commit,
+        snapshot: message.snapshot.as_deref().map(Snapshot::view),
+        reject: message.reject,
+        reject_hint: message.reject_hint,
+        context: &message.context,
     }
 }
 
@@ -41,11 +73,13 @@ impl RaftMessage {
 
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.payload)
+        PyBytes::new(py, &self.payload.concat())
     }
 
-    fn step_request(&self, channel: &str, metadata: &[u8]) -> CoreBytes {
-        CoreBytes(ConsensusRequest { channel, payload: &self.payload, metadata }.encode_step().into())
+    fn step_request(&self, channel: &str, metadata: &[u8]) -> StepMessage {
+        let bytes = self.payload.iter().map(Bytes::len).sum();
+        let [before, behind] = around_consensus(channel, bytes, metadata).map(Bytes::from);
+        StepMessage([before].into_iter().chain(self.payload.iter().cloned()).chain([behind]).collect())
     }
 
     #[getter]
@@ -76,8 +110,8 @@ impl RaftEntry {
     }
 
     #[getter]
-    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.data)
+    fn data(&self) -> CoreBytes {
+        CoreBytes(self.0.data.clone())
     }
 }
 
