@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from functools import cache
 
-from fastledger._core import route_envelopes
 from fastledger.common import log, metrics
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.blockcutter import Message
@@ -19,6 +18,7 @@ from fastledger.orderer.msgprocessor.message import OrdererMessage, header_type_
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.protos.common.common_pb2 import Status
 from fastledger.protos.orderer.ab_pb2 import BroadcastResponse
+from fastledger.protoutil.envelope import routes
 
 _SUCCESS = BroadcastResponse(status=Status.SUCCESS).SerializeToString()
 # Looking an enumeration's value up by its name takes longer than reading a message.
@@ -58,7 +58,7 @@ class BroadcastHandler:
         began = time.monotonic()
         answers: list[bytes | None] = [None] * len(encoded)
         by_kind: dict[tuple[str, int], list[tuple[int, Message]]] = {}
-        for place, (one, route) in enumerate(zip(encoded, route_envelopes(encoded), strict=True)):
+        for place, (one, route) in enumerate(zip(encoded, routes(encoded), strict=True)):
             if route is not None:
                 channel_id, kind, size = route
                 by_kind.setdefault((channel_id, kind), []).append((place, Message(one, size)))

@@ -6,7 +6,7 @@ import time
 
 from google.protobuf.message import DecodeError
 
-from fastledger._core import open_envelope
+from fastledger._core import open_envelope, route_envelopes
 from fastledger.common.errors import InputError
 from fastledger.protos.common.common_pb2 import (
     ChannelHeader,
@@ -24,6 +24,10 @@ NONCE_BYTES = 24
 take_apart = open_envelope
 """Payload, signature, channel, header type and creator of an encoded envelope; None where anything
 about it is out of the ordinary, and it takes a decoder to say what."""
+
+routes = route_envelopes
+"""Of encoded envelopes channel, header type, and bytes of payload and signature; None where
+`take_apart` says so."""
 
 
 def channel_header(

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::delivered::{CoreBytes, Encoded};
+use crate::delivered::{CoreBytes, Encoded, StepMessage};
 
 /// Channel, whether it is a client's message, the sequence at which that was checked, payload and metadata of a request.
 type Opened<'py> = (String, bool, u64, Bound<'py, PyAny>, Bound<'py, PyBytes>);
@@ -35,21 +35,6 @@ fn open<'py>(py: Python<'py>, encoded: &Bytes) -> PyResult<Option<Opened<'py>>> 
             Ok(Some((request.channel.to_owned(), true, request.last_validation_seq, envelope, bytes(&[]))))
         }
         _ => Ok(None),
-    }
-}
-
-/// An encoded `orderer.StepRequest` on its way, in parts; what is large in it stays where it lies.
-#[pyclass(frozen, module = "fastledger._core")]
-pub(crate) struct StepMessage(pub(crate) Vec<Bytes>);
-
-#[pymethods]
-impl StepMessage {
-    fn __len__(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
-    }
-
-    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.concat())
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Blocks on their way from a socket to the ledger: they stay where they came in, and Python says what becomes of them.
+//! Blocks on their way from a socket to the ledger, or to another: they stay where they came in, and Python says what becomes of them.
 
 use std::ops::Deref;
 
@@ -12,7 +12,6 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::cluster::StepMessage;
 use crate::error;
 
 /// Tags of the fields of an `orderer.DeliverResponse`.
@@ -102,6 +101,21 @@ impl BlockResponse {
             block.copy_from_slice(&self.block);
             Ok(())
         })
+    }
+}
+
+/// An encoded `orderer.StepRequest` on its way, in parts; what is large in it stays where it lies.
+#[pyclass(frozen, module = "fastledger._core")]
+pub(crate) struct StepMessage(pub(crate) Vec<Bytes>);
+
+#[pymethods]
+impl StepMessage {
+    fn __len__(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.concat())
     }
 }
 

@@ -67,8 +67,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shim::ShimTransaction>()?;
     module.add_class::<definition::ChaincodeDefinition>()?;
     module.add_class::<delivered::BlockResponse>()?;
-    module.add_class::<cluster::StepMessage>()?;
     module.add_class::<delivered::CoreBytes>()?;
+    module.add_class::<delivered::StepMessage>()?;
     module.add_class::<ledger::Ledger>()?;
     module.add_class::<comm::GrpcCall>()?;
     module.add_class::<comm::GrpcChannel>()?;

@@ -13,8 +13,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::member::Turn;
-use crate::cluster::StepMessage;
-use crate::delivered::CoreBytes;
+use crate::delivered::{CoreBytes, StepMessage};
 
 /// A message to another member.
 #[pyclass(frozen, module = "fastledger._core")]
