@@ -13,7 +13,8 @@ depend on anything but the messages, their offsets and the configuration, or ord
       REGULAR NORMAL ..... into the pending batch
       REGULAR CONFIG ..... what is pending is cut, then a block of its own
 
-A block keeps the offset from which another orderer, or this one after a restart, goes on.
+A block keeps the offset of the last message whose effect it has. An orderer that starts again takes
+that message first, to learn how the block was cut, and then goes on.
 """
 
 import asyncio
@@ -32,8 +33,9 @@ from fastledger.orderer.consensus.kafka.errors import TopicOutOfStep
 from fastledger.orderer.consensus.kafka.messages import Offsets
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import HeaderType
+from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protos.orderer.kafka_pb2 import KafkaMessage, KafkaMessageRegular
+from fastledger.protoutil.blocks import last_config_index
 
 _RESUBMISSION = frozenset(("V1_1", "V1_4_2", "V2_0", "V3_0"))
 """Capabilities of orderers that know a message which was put into the topic again."""
@@ -76,6 +78,8 @@ class BlockMaker:
         self._is_stopped = False
         self._posting: set[asyncio.Task[None]] = set()
         self._last_cut = support.height - 1
+        self._in_last_block = offsets.persisted
+        self._has_cut_last_block: int | None = None
         self._persisted = metrics.gauge(
             "consensus_kafka_last_offset_persisted",
             "The offset specified in the block metadata of the most recently committed block.",
@@ -90,6 +94,8 @@ class BlockMaker:
     async def take(self, value: bytes, offset: int) -> None:
         """Process the message at an offset; one that no block can hold is told and passed over.
 
+        The first may be the one whose offset the last block keeps.
+
         Raises:
             TopicOutOfStep: No block can follow.
         """
@@ -99,7 +105,11 @@ class BlockMaker:
             self._tell("the message at offset %d cannot be read: %s", offset, error)
             return
         kind = message.WhichOneof("Type")
-        if kind == "time_to_cut":
+        if offset == self._in_last_block:
+            is_cut_on_time = message.time_to_cut.block_number == self._last_cut
+            if not is_cut_on_time and self._has_room_in_last_block():
+                self._has_cut_last_block = offset + 1
+        elif kind == "time_to_cut":
             self._cut_on_time(message.time_to_cut.block_number, offset)
         elif kind == "regular":
             try:
@@ -115,6 +125,17 @@ class BlockMaker:
         self._stop_timer()
         for task in self._posting:
             task.cancel()
+
+    def _has_room_in_last_block(self) -> bool:
+        """Whether nothing in the last block has cut it: neither count, size, nor configuration."""
+        block = Block.FromString(self._support.block(self._last_cut))
+        sizes = self._support.orderer.batch_size
+        envelopes = block.data.data
+        return (
+            last_config_index(block) != self._last_cut
+            and len(envelopes) < sizes.max_message_count
+            and OrdererMessage.parse(envelopes[0]).size <= sizes.preferred_max_bytes
+        )
 
     async def _take_regular(self, regular: KafkaMessageRegular, offset: int) -> None:
         kind = getattr(regular, "class")
@@ -200,13 +221,15 @@ class BlockMaker:
         """Put a message into the pending batch, and write the batches that are cut by it.
 
         Where one batch is cut and the message stays pending, the original offset does not move:
-        Fabric's orderers do so, and all must agree.
+        Fabric's orderers do so, and all must agree. It does not move either when such a message is
+        taken anew after a restart. There Fabric's moves it, and differs from those that went on.
         """
         batches = self._cutter.ordered(Message(message.encoded, message.size))
         pending = bool(self._cutter.pending)
         self._set_timer()
         if not batches:
-            self._offsets.original = original
+            if offset != self._has_cut_last_block:
+                self._offsets.original = original
             return
         if pending or len(batches) == 2:
             self._write(batches[0], self._offsets.kept(offset - 1))
