@@ -27,6 +27,7 @@ from fastledger.orderer.consensus.kafka.messages import Offsets
 from fastledger.orderer.consensus.kafka.settings import KafkaSettings, Retry
 from fastledger.protos.common.common_pb2 import (
     LAST_CONFIG,
+    ORDERER,
     Block,
     ChannelHeader,
     Envelope,
@@ -79,10 +80,12 @@ class KafkaSupport(Support):
         return envelope
 
     def block(self, number: int) -> bytes:
-        """An encoded block; of its metadata only what names the last configuration."""
+        """An encoded block; of its metadata the last configuration and what Kafka keeps."""
         if not self.written:
             return new_block(number, b"", [envelope("before")]).SerializeToString()
-        block = new_block(number, b"", self.written[number - 1][0])
+        envelopes, kept = self.written[number - 1]
+        block = new_block(number, b"", envelopes)
+        block.metadata.metadata[ORDERER] = kept
         last = LastConfig(
             index=max((one for one in self.configurations if one <= number), default=0)
         )
@@ -273,6 +276,30 @@ def test_a_stale_message_is_judged_and_put_there_again() -> None:
     run(tell())
 
 
+def test_a_message_whose_copies_all_pass_over_is_put_there_as_a_new_one() -> None:
+    """An orderer that gave it up has put there again what came behind it."""
+
+    async def tell() -> None:
+        world = World()
+        await world.take(config("C"), normal("a"), normal("b"))
+        assert world.posted == [normal("a", 1, 1), normal("b", 1, 2)]
+        # Another's copy of b comes before all of a, and again with those of both.
+        await world.take(normal("b", 1, 2), *world.posted, *world.posted, start=3)
+        assert world.posted[2:] == [normal("a", 1)]
+        await world.take(normal("a", 1), messages.time_to_cut(2), start=8)
+        assert world.support.blocks[1:] == [(["b", "a"], (9, 2, 0))]
+
+        support = world.support
+        support.height = len(support.written) + 1
+        again = World(Offsets(9, 2, 0))
+        again.support = support
+        again.maker = BlockMaker(support, Offsets(9, 2, 0), again._post, clock=again.clock)  # type: ignore[arg-type]
+        await again.take(normal("a", 1, 1), normal("b", 1, 2), normal("lost", 1, 2), start=10)
+        assert again.posted == [normal("lost", 1)]
+
+    run(tell())
+
+
 def test_the_original_offset_stays_behind_a_block_that_leaves_its_message_pending() -> None:
     """What Fabric's orderers do, and so all must: the block's cut does not move it."""
 
@@ -298,6 +325,19 @@ def test_a_stale_configuration_closes_the_door_until_it_is_back() -> None:
         await world.take(config("D", 1, 1), start=2)
         assert world.maker.open_to_clients.is_set()
         assert world.support.blocks == [(["C"], (0, 0, 0)), (["D"], (2, 1, 1))]
+
+    run(tell())
+
+
+def test_a_configuration_that_is_refused_when_it_is_back_opens_the_door() -> None:
+    async def tell() -> None:
+        world = World()
+        await world.take(config("C"), config("D"), config("E", 1))
+        assert not world.maker.open_to_clients.is_set()
+        world.support.refused = {envelope("D", HeaderType.CONFIG)}
+        await world.take(config("D", 1, 1), start=3)
+        assert world.maker.open_to_clients.is_set()
+        assert [names for names, _ in world.support.blocks] == [["C"], ["E"]]
 
     run(tell())
 

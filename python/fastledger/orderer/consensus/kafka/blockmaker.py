@@ -9,7 +9,8 @@ depend on anything but the messages, their offsets and the configuration, or ord
       TIME_TO_CUT n ...... cut, if n is the next block; whoever's timer ran out first has put it
       REGULAR, judged by an older configuration:
                            judged anew, and put into the topic again with the offset that it has
-                           here as its original one: all do so, and the first that comes counts
+                           here as its original one: all do so, and the first that comes counts;
+                           if none can count any more, it is put there as a new message
       REGULAR NORMAL ..... into the pending batch
       REGULAR CONFIG ..... what is pending is cut, then a block of its own
 
@@ -31,6 +32,7 @@ from fastledger.orderer.consensus.clock import LOOP, Clock, Timer
 from fastledger.orderer.consensus.kafka import messages
 from fastledger.orderer.consensus.kafka.errors import TopicOutOfStep
 from fastledger.orderer.consensus.kafka.messages import Offsets
+from fastledger.orderer.consensus.kafka.overtaken import Overtaken
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.protos.common.common_pb2 import Block, HeaderType
@@ -78,6 +80,7 @@ class BlockMaker:
         self._is_stopped = False
         self._posting: set[asyncio.Task[None]] = set()
         self._last_cut = support.height - 1
+        self._overtaken = Overtaken(support)
         self._in_last_block = offsets.persisted
         self._has_cut_last_block: int | None = None
         self._persisted = metrics.gauge(
@@ -168,25 +171,28 @@ class BlockMaker:
         self, message: OrdererMessage, regular: KafkaMessageRegular, offset: int
     ) -> None:
         if self._is_processed(regular):
+            await self._save(regular)
             return
         if regular.config_seq < self._support.sequence:
             self._support.process_normal(message.encoded)
             sequence = self._support.sequence
             await self._repost(messages.normal(message.encoded, sequence, offset))
             return
+        self._overtaken.settle(regular.original_offset)
         original = regular.original_offset or self._offsets.original
         self._commit_normal(message, offset, original)
 
     async def _take_config(
         self, message: OrdererMessage, regular: KafkaMessageRegular, offset: int
     ) -> None:
-        if self._is_processed(regular):
-            return
         offsets, sequence = self._offsets, self._support.sequence
+        if regular.original_offset == offsets.resubmitted_config:
+            # It is back, whatever becomes of it. Fabric's clients would wait on if it is refused.
+            self.open_to_clients.set()
+        if self._is_processed(regular):
+            await self._save(regular)
+            return
         if regular.original_offset:
-            is_last = regular.original_offset == offsets.resubmitted_config
-            if is_last and regular.config_seq == sequence:
-                self.open_to_clients.set()
             # Others may have found valid what we have not: all must count it.
             offsets.resubmitted_config = max(offsets.resubmitted_config, regular.original_offset)
         if regular.config_seq < sequence:
@@ -195,11 +201,26 @@ class BlockMaker:
             offsets.resubmitted_config = offset
             self.open_to_clients.clear()
             return
+        self._overtaken.settle(regular.original_offset)
         await self._commit_config(message, offset, regular.original_offset or offsets.original)
 
     def _is_processed(self, regular: KafkaMessageRegular) -> bool:
         """Whether another orderer has put the same message there again, and it has come before."""
         return bool(regular.original_offset) and regular.original_offset <= self._offsets.original
+
+    async def _save(self, regular: KafkaMessageRegular) -> None:
+        """Put a message there as a new one, of which copies are passed over and none was taken.
+
+        It may come twice when several orderers do so: peers find that out.
+        """
+        original = regular.original_offset
+        if self._overtaken.is_lost(original, regular.payload):
+            self._overtaken.settle(original)
+            self._tell("the message first received at offset %d was passed over by all", original)
+            anew = KafkaMessageRegular()
+            anew.CopyFrom(regular)
+            anew.original_offset = 0
+            await self._repost(KafkaMessage(regular=anew).SerializeToString())
 
     async def _repost(self, message: bytes) -> None:
         """Put a message there again, as often as it takes: its client was told that it is there.
