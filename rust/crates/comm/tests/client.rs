@@ -130,7 +130,7 @@ fn large_messages_go_both_ways_up_to_the_limit() {
     let call = client.converse();
     let large = vec![3; 9 << 20];
     // Whether there is room for more at once depends on how soon the transport takes it.
-    let _ = call.send(large.clone().into());
+    let _ = call.send(Bytes::from(large.clone()));
     let events = until(|| server.drain(), |event| matches!(event.happened, Happened::Message(_)));
     assert!(matches!(&events.last().unwrap().happened, Happened::Message(message) if message == &large[..]));
     let id = events[0].call;

@@ -73,10 +73,10 @@ pub(crate) fn admitted(envelopes: &[PyBackedBytes], config: &ChannelConfig, rule
     let parts: Vec<_> =
         envelopes.iter().map(|encoded| Parts::of(encoded).filter(|parts| has_good_form(parts, rules))).collect();
     let signed: Vec<_> = parts.iter().flatten().map(Parts::signed).collect();
-    let mut signers = valid_signers(config.msps(), verifier(), &signed).into_iter();
+    let mut creators = valid_signers(config.msps(), verifier(), &signed).into_iter();
     let is_let_in = |part: &Option<Parts<'_>>| {
-        let signer = part.as_ref().and_then(|_| signers.next()).flatten();
-        signer.is_some_and(|signer| rules.policy.is_satisfied_by(std::slice::from_ref(&signer)))
+        let creator = part.as_ref().and_then(|_| creators.next()).flatten();
+        creator.is_some_and(|creator| rules.policy.is_satisfied_by(std::slice::from_ref(&creator)))
     };
     parts.iter().map(is_let_in).collect()
 }

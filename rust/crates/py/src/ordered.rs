@@ -26,13 +26,13 @@ type Opened<'py> = (Bound<'py, PyBytes>, usize, Bound<'py, PyBytes>);
 
 /// The next block of transactions, encoded, with so many empty metadata slots; and its header, encoded.
 #[pyfunction]
-pub(crate) fn new_block<'py>(
-    py: Python<'py>,
+pub(crate) fn new_block(
+    py: Python<'_>,
     number: u64,
     previous_hash: PyBackedBytes,
     transactions: Vec<PyBackedBytes>,
     slots: usize,
-) -> PyResult<(Bound<'py, PyBytes>, CoreBytes)> {
+) -> PyResult<(Bound<'_, PyBytes>, CoreBytes)> {
     let make = || {
         let parts: Vec<&[u8]> = transactions.iter().map(|part| &**part).collect();
         let data_hash = hash::data_hash(&parts);
