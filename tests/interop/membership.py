@@ -3,14 +3,11 @@
 
 import asyncio
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-import certificates
 from consenters import consenter_of
 from fastledger.network.plan import Node
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import Consenter
 from mixed_cluster import PATIENCE_S, Cluster
+from node_certificates import another, give
 from waiting import until
 
 INTERVAL_BYTES = 20_000
@@ -76,23 +73,15 @@ class Story:
     async def rotated(self, node: Node) -> None:
         """Give one another certificate, of another key."""
         leader = await self.leader()
-        pair = self._another_certificate()
+        pair = another(self.cluster.plan)
         consenters = self.consenters()
         one = consenters[self.cluster.members.index(node)]
         one.client_tls_cert = one.server_tls_cert = pair.cert
         await self.reconfigured(leader, *consenters)
         self.nodes.kill(node)
-        (node.identity / "tls" / "server.crt").write_bytes(pair.cert)
-        (node.identity / "tls" / "server.key").write_bytes(pair.key)
+        give(node, pair)
         await asyncio.to_thread(self.nodes.start, node.name)
         await self.is_there(node, "rotated")
-
-    def _another_certificate(self) -> certificates.Pair:
-        folder = self.cluster.plan.orderer_org / "tlsca"
-        [cert] = folder.glob("*.pem")
-        key = load_pem_private_key((folder / "priv_sk").read_bytes(), None)
-        issuer = x509.load_pem_x509_certificate(cert.read_bytes())
-        return certificates.leaf(certificates.Pair(issuer, key))  # type: ignore[arg-type]
 
     async def removed(self, node: Node) -> None:
         """It takes no part from now on."""

@@ -89,6 +89,8 @@ class Cluster:
         self.nodes = nodes
         self.channel_id = channel_id or nodes.plan.channel
         self._type = message_type
+        self.time_shift_s = 0.0
+        """Clients judge the orderers' certificates as of so long ago."""
         self.plan = nodes.plan
         self.members = list(members or self.plan.all_orderers)
         self.sent: set[bytes] = set()
@@ -209,7 +211,8 @@ class Cluster:
     # Messages.
 
     def _target(self, node: Node) -> Target:
-        return Target(node.address, ClientTls(node.tls_root.read_bytes()))
+        tls = ClientTls(node.tls_root.read_bytes(), time_shift_s=self.time_shift_s)
+        return Target(node.address, tls)
 
     def message(self, content: bytes) -> Envelope:
         return signed_envelope(self._type, self.channel_id, content, self.client)

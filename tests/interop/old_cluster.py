@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consenters of a channel that a system channel made, some of them of Fabric 1.4."""
+"""Consenters of a channel, some of which do not answer who asks for channels."""
 
 from fastledger.network.plan import Node
 from fastledger.protos.common.common_pb2 import Envelope
@@ -8,11 +8,9 @@ from waiting import until
 
 
 class OldCluster(Cluster):
-    """Heights of real ones are measured: who is of 1.4 has nothing to ask about channels."""
+    """Heights are measured: who is of 1.4 has nothing to ask about channels."""
 
     def height(self, node: Node) -> int:
-        if not self.nodes.is_real(node):
-            return super().height(node)
         return (self.measured(node, "consensus_etcdraft_committed_block_number") or 0) + 1
 
     async def created(self, node: Node, creation: Envelope) -> None:

@@ -76,7 +76,8 @@ class OldStory(Story):
     async def is_behind_none(self, node: Node) -> None:
         """Those of 1.4 stand still."""
         if not self.nodes.is_real(node):
-            await super().is_behind_none(node)
+            height = await asyncio.to_thread(self.cluster.level)
+            await until(lambda: self.cluster.told(node)["height"] == height, PATIENCE_S)
 
     async def is_there(self, node: Node, why: str) -> None:
         cluster = self.cluster

@@ -74,7 +74,9 @@ def own_server(
     tls = TlsConfig.load(
         listener.certificate,
         listener.key,
-        list(cluster.roots),
+        # Before there is a channel no authority is known, and the core wants one: this one, whose
+        # key only this orderer has, has certified nobody.
+        list(cluster.roots) or [listener.certificate],
         require=True,
         more_roots=True,
         time_shift_s=cluster.time_shift_s,
