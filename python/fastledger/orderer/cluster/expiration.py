@@ -20,13 +20,10 @@ WARNING_INTERVAL_S = 300
 _SOON_S = 7 * 24 * 3600
 _ENDED = re.compile(r"invalid peer certificate: certificate expired: .*not valid after (\d+).*")
 
-_TLS_CURE = (
+_CURE = (
     "renew it with the same key, which needs no update of a configuration; until then all orderers "
     "can be started with General.TLS.TLSHandshakeTimeShift, or, those with a listener for orderers "
     "alone, General.Cluster.TLSHandshakeTimeShift, for the time since it ended"
-)
-_ENROLLMENT_CURE = (
-    "renew it; until then orderers with General.Authentication.NoExpirationChecks give it blocks"
 )
 
 _logger = log.get("orderer.common.cluster")
@@ -37,7 +34,7 @@ def with_cure(reason: str) -> str:
     """Say when a certificate has ended for which a connection failed, and what to do about it."""
 
     def told(ended: re.Match[str]) -> str:
-        return f"its TLS certificate ended on {_date(int(ended[1]))}: {_TLS_CURE}"
+        return f"its TLS certificate ended on {_date(int(ended[1]))}: {_CURE}"
 
     return _ENDED.sub(told, reason)
 
@@ -52,9 +49,9 @@ def tell_of_own(certificates: Mapping[str, bytes], now: float) -> None:
     for role, pem in certificates.items():
         end = Certificate(pem).not_after
         if end < now:
-            cure = _ENROLLMENT_CURE if role == "enrollment" else _TLS_CURE
+            # Of TLS: nobody gets so far with another one.
             _monitor.warning(
-                "The %s certificate has expired: it ended on %s; %s", role, _date(end), cure
+                "The %s certificate has expired: it ended on %s; %s", role, _date(end), _CURE
             )
             continue
         _monitor.info("The %s certificate will expire on %s", role, _date(end))
