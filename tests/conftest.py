@@ -11,6 +11,8 @@ import corpora
 import fastledger
 from corpora import Corpus, OpenCorpus
 
+SLOW_S = 7_200
+
 
 @pytest.fixture(scope="session")
 def open_corpus(tmp_path_factory: pytest.TempPathFactory) -> OpenCorpus:
@@ -45,12 +47,15 @@ def small_ledger(small: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for."""
-    if os.environ.get("FASTLEDGER_SLOW") == "1":
-        return
+    """Leave out what takes minutes, unless it is asked for; then it may take them."""
+    wanted = os.environ.get("FASTLEDGER_SLOW") == "1"
     for item in items:
-        if "slow" in item.keywords:
+        if "slow" not in item.keywords:
+            continue
+        if not wanted:
             item.add_marker(pytest.mark.skip(reason="slow; set FASTLEDGER_SLOW=1"))
+        elif item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_S))
 
 
 @pytest.hookimpl(wrapper=True)

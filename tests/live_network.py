@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network in processes of its own, brought up by ``fastledger up``, and what goes on in it."""
 
+import copy
 import os
 import signal
 import socket
@@ -25,6 +26,12 @@ class Network:
         self.folder = folder
         self._environ = environ
         self._base = free_port_base()
+
+    def seeing(self, **environ: str) -> "Network":
+        """The same network, for commands that see these variables, too."""
+        other = copy.copy(self)
+        other._environ = {**self._environ, **environ}
+        return other
 
     @property
     def plan(self) -> Plan:

@@ -153,10 +153,11 @@ def test_a_secured_listener(tmp_path: Path) -> None:
     network = Network(folder)
     try:
         broker.start()
-        wrong = Network(folder, **login | {"ORDERER_KAFKA_SASLPLAIN_PASSWORD": "a guess"})
+        secured = network.seeing(**login)
+        wrong = secured.seeing(ORDERER_KAFKA_SASLPLAIN_PASSWORD="a guess")
         done = wrong.run("up", *choices)
         assert (done.returncode, "it cannot be used" in done.stderr) == (2, True), done.stderr
-        Network(folder, **login).up(*choices)
+        secured.up(*choices)
         write(network, "secured")
         network.ok("down")
         network.up(*choices)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kafka import TopicPartition
 
@@ -26,15 +26,19 @@ from fastledger.orderer.consensus.kafka.errors import (
 from fastledger.orderer.consensus.kafka.messages import Offsets
 from fastledger.orderer.consensus.kafka.settings import KafkaSettings, Retry
 from fastledger.protos.common.common_pb2 import (
+    LAST_CONFIG,
+    ORDERER,
     Block,
     ChannelHeader,
     Envelope,
     Header,
     HeaderType,
+    LastConfig,
     Metadata,
     Payload,
 )
 from fastledger.protos.orderer.kafka_pb2 import KafkaMessage, KafkaMessageRegular, KafkaMetadata
+from fastledger.protoutil.blocks import new_block
 from waiting import until
 
 RETRY = Retry()
@@ -75,9 +79,19 @@ class KafkaSupport(Support):
         self.process_normal(envelope)
         return envelope
 
-    async def write_config(self, block: Block, consenter_metadata: bytes = b"") -> None:
-        self.write(block, consenter_metadata)
-        self.sequence += 1
+    def block(self, number: int) -> bytes:
+        """An encoded block; of its metadata the last configuration and what Kafka keeps."""
+        if not self.written:
+            return new_block(number, b"", [envelope("before")]).SerializeToString()
+        envelopes, kept = self.written[number - 1]
+        block = new_block(number, b"", envelopes)
+        block.metadata.metadata[ORDERER] = kept
+        last = LastConfig(
+            index=max((one for one in self.configurations if one <= number), default=0)
+        )
+        value = Metadata(value=last.SerializeToString()).SerializeToString()
+        block.metadata.metadata[LAST_CONFIG] = value
+        return block.SerializeToString()
 
     def changed(self) -> None:
         pass
@@ -262,6 +276,30 @@ def test_a_stale_message_is_judged_and_put_there_again() -> None:
     run(tell())
 
 
+def test_a_message_whose_copies_all_pass_over_is_put_there_as_a_new_one() -> None:
+    """An orderer that gave it up has put there again what came behind it."""
+
+    async def tell() -> None:
+        world = World()
+        await world.take(config("C"), normal("a"), normal("b"))
+        assert world.posted == [normal("a", 1, 1), normal("b", 1, 2)]
+        # Another's copy of b comes before all of a, and again with those of both.
+        await world.take(normal("b", 1, 2), *world.posted, *world.posted, start=3)
+        assert world.posted[2:] == [normal("a", 1)]
+        await world.take(normal("a", 1), messages.time_to_cut(2), start=8)
+        assert world.support.blocks[1:] == [(["b", "a"], (9, 2, 0))]
+
+        support = world.support
+        support.height = len(support.written) + 1
+        again = World(Offsets(9, 2, 0))
+        again.support = support
+        again.maker = BlockMaker(support, Offsets(9, 2, 0), again._post, clock=again.clock)  # type: ignore[arg-type]
+        await again.take(normal("a", 1, 1), normal("b", 1, 2), normal("lost", 1, 2), start=10)
+        assert again.posted == [normal("lost", 1)]
+
+    run(tell())
+
+
 def test_the_original_offset_stays_behind_a_block_that_leaves_its_message_pending() -> None:
     """What Fabric's orderers do, and so all must: the block's cut does not move it."""
 
@@ -287,6 +325,19 @@ def test_a_stale_configuration_closes_the_door_until_it_is_back() -> None:
         await world.take(config("D", 1, 1), start=2)
         assert world.maker.open_to_clients.is_set()
         assert world.support.blocks == [(["C"], (0, 0, 0)), (["D"], (2, 1, 1))]
+
+    run(tell())
+
+
+def test_a_configuration_that_is_refused_when_it_is_back_opens_the_door() -> None:
+    async def tell() -> None:
+        world = World()
+        await world.take(config("C"), config("D"), config("E", 1))
+        assert not world.maker.open_to_clients.is_set()
+        world.support.refused = {envelope("D", HeaderType.CONFIG)}
+        await world.take(config("D", 1, 1), start=3)
+        assert world.maker.open_to_clients.is_set()
+        assert [names for names, _ in world.support.blocks] == [["C"], ["E"]]
 
     run(tell())
 
@@ -355,38 +406,53 @@ def test_what_cannot_be_read_is_passed_over() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["small", "large", "config", "cut", "connect"]), max_size=40),
+    st.lists(
+        st.sampled_from(["small", "large", "again", "repeated", "config", "cut", "connect"]),
+        max_size=40,
+    ),
     st.lists(st.integers(0, 40), max_size=4),
+    st.integers(2, 5),
 )
-def test_a_restart_makes_the_same_blocks(kinds: list[str], restarts: list[int]) -> None:
-    """An orderer that goes on from its last block writes what one writes that never ended."""
+@example(["small", "small", "again", "repeated", "cut", "repeated", "cut"], [4], 5)
+@example(["small", "small", "again", "small", "again", "cut"], [4, 6], 4)
+def test_a_restart_makes_the_same_blocks(kinds: list[str], restarts: list[int], count: int) -> None:
+    """An orderer that goes on from its last block writes what one writes that never ended.
+
+    Among the messages are such as were put there again, and their repetitions.
+    """
 
     async def tell() -> None:
         steady = World()
         size = len(Envelope.FromString(envelope("123")).payload)
         steady.support.orderer.batch_size.preferred_max_bytes = 2 * size
+        steady.support.orderer.batch_size.max_message_count = count
         log = [messages.CONNECT]
+        repeated = messages.CONNECT
         for number, kind in enumerate(kinds):
             value = {
                 "small": normal(f"{number}", steady.support.sequence),
                 "large": normal(f"{number}" * 12, steady.support.sequence),
+                "again": normal(f"{number}", steady.support.sequence, len(log)),
+                "repeated": repeated,
                 "config": config(f"{number}", steady.support.sequence),
                 "cut": messages.time_to_cut(len(steady.support.written) + 1),
                 "connect": messages.CONNECT,
             }[kind]
             if kind == "cut" and not steady.maker._cutter.pending:
                 continue
+            if kind == "again":
+                repeated = value
             await steady.take(value, start=len(log))
             log.append(value)
 
         restarted, at = World(), 0
-        restarted.support.orderer.batch_size.preferred_max_bytes = 2 * size
+        restarted.support.orderer.batch_size = steady.support.orderer.batch_size
         for stop in (*sorted(restarts), len(log)):
             await restarted.take(*log[at:stop], start=at)
             support = restarted.support
             kept = support.written[-1][1] if support.written else b""
             offsets = Offsets.read(kept, "channel")
-            at = max(offsets.persisted + 1, 0)
+            at = max(offsets.persisted, 0)
             support.height = len(support.written) + 1
             restarted.maker = BlockMaker(support, offsets, restarted._post, clock=restarted.clock)  # type: ignore[arg-type]
         assert restarted.support.written == steady.support.written

@@ -9,11 +9,13 @@ depend on anything but the messages, their offsets and the configuration, or ord
       TIME_TO_CUT n ...... cut, if n is the next block; whoever's timer ran out first has put it
       REGULAR, judged by an older configuration:
                            judged anew, and put into the topic again with the offset that it has
-                           here as its original one: all do so, and the first that comes counts
+                           here as its original one: all do so, and the first that comes counts;
+                           if none can count any more, it is put there as a new message
       REGULAR NORMAL ..... into the pending batch
       REGULAR CONFIG ..... what is pending is cut, then a block of its own
 
-A block keeps the offset from which another orderer, or this one after a restart, goes on.
+A block keeps the offset of the last message whose effect it has. An orderer that starts again takes
+that message first, to learn how the block was cut, and then goes on.
 """
 
 import asyncio
@@ -30,10 +32,12 @@ from fastledger.orderer.consensus.clock import LOOP, Clock, Timer
 from fastledger.orderer.consensus.kafka import messages
 from fastledger.orderer.consensus.kafka.errors import TopicOutOfStep
 from fastledger.orderer.consensus.kafka.messages import Offsets
+from fastledger.orderer.consensus.kafka.overtaken import Overtaken
 from fastledger.orderer.errors import Rejected
 from fastledger.orderer.msgprocessor.message import OrdererMessage
-from fastledger.protos.common.common_pb2 import HeaderType
+from fastledger.protos.common.common_pb2 import Block, HeaderType
 from fastledger.protos.orderer.kafka_pb2 import KafkaMessage, KafkaMessageRegular
+from fastledger.protoutil.blocks import last_config_index
 
 _RESUBMISSION = frozenset(("V1_1", "V1_4_2", "V2_0", "V3_0"))
 """Capabilities of orderers that know a message which was put into the topic again."""
@@ -76,6 +80,9 @@ class BlockMaker:
         self._is_stopped = False
         self._posting: set[asyncio.Task[None]] = set()
         self._last_cut = support.height - 1
+        self._overtaken = Overtaken(support)
+        self._in_last_block = offsets.persisted
+        self._has_cut_last_block: int | None = None
         self._persisted = metrics.gauge(
             "consensus_kafka_last_offset_persisted",
             "The offset specified in the block metadata of the most recently committed block.",
@@ -90,6 +97,8 @@ class BlockMaker:
     async def take(self, value: bytes, offset: int) -> None:
         """Process the message at an offset; one that no block can hold is told and passed over.
 
+        The first may be the one whose offset the last block keeps.
+
         Raises:
             TopicOutOfStep: No block can follow.
         """
@@ -99,7 +108,11 @@ class BlockMaker:
             self._tell("the message at offset %d cannot be read: %s", offset, error)
             return
         kind = message.WhichOneof("Type")
-        if kind == "time_to_cut":
+        if offset == self._in_last_block:
+            is_cut_on_time = message.time_to_cut.block_number == self._last_cut
+            if not is_cut_on_time and self._has_room_in_last_block():
+                self._has_cut_last_block = offset + 1
+        elif kind == "time_to_cut":
             self._cut_on_time(message.time_to_cut.block_number, offset)
         elif kind == "regular":
             try:
@@ -115,6 +128,17 @@ class BlockMaker:
         self._stop_timer()
         for task in self._posting:
             task.cancel()
+
+    def _has_room_in_last_block(self) -> bool:
+        """Whether nothing in the last block has cut it: neither count, size, nor configuration."""
+        block = Block.FromString(self._support.block(self._last_cut))
+        sizes = self._support.orderer.batch_size
+        envelopes = block.data.data
+        return (
+            last_config_index(block) != self._last_cut
+            and len(envelopes) < sizes.max_message_count
+            and OrdererMessage.parse(envelopes[0]).size <= sizes.preferred_max_bytes
+        )
 
     async def _take_regular(self, regular: KafkaMessageRegular, offset: int) -> None:
         kind = getattr(regular, "class")
@@ -147,25 +171,28 @@ class BlockMaker:
         self, message: OrdererMessage, regular: KafkaMessageRegular, offset: int
     ) -> None:
         if self._is_processed(regular):
+            await self._save(regular)
             return
         if regular.config_seq < self._support.sequence:
             self._support.process_normal(message.encoded)
             sequence = self._support.sequence
             await self._repost(messages.normal(message.encoded, sequence, offset))
             return
+        self._overtaken.settle(regular.original_offset)
         original = regular.original_offset or self._offsets.original
         self._commit_normal(message, offset, original)
 
     async def _take_config(
         self, message: OrdererMessage, regular: KafkaMessageRegular, offset: int
     ) -> None:
-        if self._is_processed(regular):
-            return
         offsets, sequence = self._offsets, self._support.sequence
+        if regular.original_offset == offsets.resubmitted_config:
+            # It is back, whatever becomes of it. Fabric's clients would wait on if it is refused.
+            self.open_to_clients.set()
+        if self._is_processed(regular):
+            await self._save(regular)
+            return
         if regular.original_offset:
-            is_last = regular.original_offset == offsets.resubmitted_config
-            if is_last and regular.config_seq == sequence:
-                self.open_to_clients.set()
             # Others may have found valid what we have not: all must count it.
             offsets.resubmitted_config = max(offsets.resubmitted_config, regular.original_offset)
         if regular.config_seq < sequence:
@@ -174,11 +201,26 @@ class BlockMaker:
             offsets.resubmitted_config = offset
             self.open_to_clients.clear()
             return
+        self._overtaken.settle(regular.original_offset)
         await self._commit_config(message, offset, regular.original_offset or offsets.original)
 
     def _is_processed(self, regular: KafkaMessageRegular) -> bool:
         """Whether another orderer has put the same message there again, and it has come before."""
         return bool(regular.original_offset) and regular.original_offset <= self._offsets.original
+
+    async def _save(self, regular: KafkaMessageRegular) -> None:
+        """Put a message there as a new one, of which copies are passed over and none was taken.
+
+        It may come twice when several orderers do so: peers find that out.
+        """
+        original = regular.original_offset
+        if self._overtaken.is_lost(original, regular.payload):
+            self._overtaken.settle(original)
+            self._tell("the message first received at offset %d was passed over by all", original)
+            anew = KafkaMessageRegular()
+            anew.CopyFrom(regular)
+            anew.original_offset = 0
+            await self._repost(KafkaMessage(regular=anew).SerializeToString())
 
     async def _repost(self, message: bytes) -> None:
         """Put a message there again, as often as it takes: its client was told that it is there.
@@ -200,13 +242,15 @@ class BlockMaker:
         """Put a message into the pending batch, and write the batches that are cut by it.
 
         Where one batch is cut and the message stays pending, the original offset does not move:
-        Fabric's orderers do so, and all must agree.
+        Fabric's orderers do so, and all must agree. It does not move either when such a message is
+        taken anew after a restart. There Fabric's moves it, and differs from those that went on.
         """
         batches = self._cutter.ordered(Message(message.encoded, message.size))
         pending = bool(self._cutter.pending)
         self._set_timer()
         if not batches:
-            self._offsets.original = original
+            if offset != self._has_cut_last_block:
+                self._offsets.original = original
             return
         if pending or len(batches) == 2:
             self._write(batches[0], self._offsets.kept(offset - 1))

@@ -32,7 +32,7 @@ from fastledger.orderer.consensus.chain import (
 from fastledger.orderer.consensus.clock import LOOP, Clock
 from fastledger.orderer.consensus.kafka import messages
 from fastledger.orderer.consensus.kafka.blockmaker import BlockMaker
-from fastledger.orderer.consensus.kafka.errors import BrokersUnreachable
+from fastledger.orderer.consensus.kafka.errors import BrokersUnreachable, OffsetGone
 from fastledger.orderer.consensus.kafka.messages import Offsets
 from fastledger.orderer.consensus.kafka.settings import KafkaSettings, Retry
 
@@ -83,7 +83,9 @@ class KafkaChain:
         self._support = support
         self._topic = topic
         self._retry = retry
-        self._start_at = offsets.persisted + 1
+        # From the last message that is in a block; from the oldest where there is none.
+        self._last_in_block = offsets.persisted
+        self._start_at = offsets.persisted if offsets.persisted >= 0 else offsets.persisted + 1
         self._maker = BlockMaker(support, offsets, self._post, clock=clock)
         self._running: asyncio.Task[None] | None = None
         self._is_connected = False
@@ -179,6 +181,10 @@ class KafkaChain:
                     _logger.error("[channel: %s] %s; it is tried again", channel, error)
                     self._told(False)
                     await asyncio.sleep(self._retry.consumer_backoff_s)
+                except OffsetGone:
+                    if self._start_at != self._last_in_block:
+                        raise
+                    self._start_at += 1
         except FastledgerError as error:
             _logger.critical("[channel: %s] makes no more blocks: %s", channel, error)
             self._end = error
