@@ -20,7 +20,11 @@ CONSORTIUM = "SampleConsortium"
 
 
 def begin_with_system_channel(
-    plan: Plan, admin: SigningIdentity, count: int = 0, snapshots: str = ""
+    plan: Plan,
+    admin: SigningIdentity,
+    count: int = 0,
+    snapshots: str = "",
+    brokers: Sequence[str] = (),
 ) -> Envelope:
     """Have orderers begin with a system channel; return the request for the plan's channel.
 
@@ -30,16 +34,17 @@ def begin_with_system_channel(
         count: So many orderers, the first ones; without it all.
         snapshots: How many bytes lie between those of raft, as configtx.yaml says it; each block
             holds one message then.
+        brokers: Where Kafka orders; without any, raft does.
     """
     members = plan.all_orderers[: count or None]
-    folder = str(_write_profiles(plan, len(members), snapshots))
+    folder = str(_write_profiles(plan, len(members), snapshots, brokers))
     genesis = genesis_block(load_profile(SYSTEM, folder, {}), SYSTEM)
     begin_with(plan, genesis.SerializeToString(), members)
     creation = channel_creation(load_profile(PROFILE, folder, {}), plan.channel)
     return Envelope.FromString(ordering.signed_update(creation.SerializeToString(), admin))
 
 
-def _write_profiles(plan: Plan, count: int, snapshots: str) -> Path:
+def _write_profiles(plan: Plan, count: int, snapshots: str, brokers: Sequence[str]) -> Path:
     """Write a system channel and a channel as 1.4 has them; return the folder."""
     content = yaml.safe_load((plan.state / "configtx.yaml").read_text("utf-8"))
     channel = content["Profiles"][PROFILE]
@@ -57,6 +62,9 @@ def _write_profiles(plan: Plan, count: int, snapshots: str) -> Path:
     if snapshots:
         raft["Options"]["SnapshotIntervalSize"] = snapshots
         orderer["BatchSize"]["MaxMessageCount"] = 1
+    if brokers:
+        orderer["OrdererType"], orderer["Kafka"] = "kafka", {"Brokers": list(brokers)}
+        del orderer["EtcdRaft"]
     consortium = {CONSORTIUM: {"Organizations": application["Organizations"]}}
     content["Profiles"] = {
         SYSTEM: channel | {"Consortiums": consortium},

@@ -15,7 +15,7 @@ from fastledger.protoutil.seek import NEWEST, seek, specified
 async def blocks_from(
     target: Target, channel_id: str, signer: SigningIdentity, number: int
 ) -> AsyncGenerator[Block, None]:
-    """Yield the blocks from one on that an orderer has just now, and gives.
+    """Yield the blocks from one on that an orderer has just now, and gives, also without a leader.
 
     Raises:
         ConnectionFailed: Nobody is there.
@@ -24,7 +24,8 @@ async def blocks_from(
     channel = await target.connect("orderer")
     try:
         call = channel.stream_stream("/orderer.AtomicBroadcast/Deliver")()
-        request = seek(specified(number), NEWEST, channel_id, signer, target.certificate_hash)
+        start, bound_to = specified(number), target.certificate_hash
+        request = seek(start, NEWEST, channel_id, signer, bound_to, best_effort=True)
         await call.write(request.SerializeToString())
         while (encoded := await call.read()) is not grpc.aio.EOF:
             response = DeliverResponse.FromString(encoded)

@@ -19,7 +19,7 @@ import grpc.aio
 import config_changes as changes
 from block_reader import blocks_from
 from config_updates import update_of
-from consenters import with_consenters
+from consenters import Write, with_consenters
 from fastledger.channelconfig import Bundle
 from fastledger.client.orderer import Orderer
 from fastledger.client.target import Target
@@ -269,8 +269,14 @@ class Cluster:
     async def reconfigure(self, node: Node, *consenters: Consenter) -> None:
         """Have a node take a configuration with these consenters, and wait until it is in force.
 
-        It is refused while the leader does not know yet that enough of them are there. Whether it
-        is in force, all are asked before it is sent again: one that is none of them any more, or
+        It is refused while the leader does not know yet that enough of them are there.
+        """
+        await self.configure(node, lambda config: with_consenters(config, consenters))
+
+    async def configure(self, node: Node, write: Write) -> None:
+        """Have a node take a changed configuration, and wait until it is in force.
+
+        Whether it is, all are asked before it is sent again: one that is no consenter any more, or
         is known by another certificate from then on, has no leader, and gives no blocks; whatever
         else it is sent it refuses, because it comes too late.
         """
@@ -279,7 +285,7 @@ class Cluster:
         async def is_in_force() -> bool:
             block = (await self.config_block()).SerializeToString()
             current, following = (Config.FromString(Bundle.from_block(block).config) for _ in "ab")
-            with_consenters(following, consenters)
+            write(following)
             if following == current:
                 return True
             update = update_of(self.channel_id, current, following, self.admins)
@@ -311,7 +317,7 @@ class Cluster:
     # Blocks.
 
     async def delivered(self, node: Node) -> Delivered:
-        """What a node has delivered; what is new is missing while it has no leader."""
+        """What a node has delivered; those of 1.4 give nothing while they have no leader."""
         known = self._delivered[node.name]
         # From the last one on: there is one to read, then.
         first = max(len(known.blocks) - 1, 0)
