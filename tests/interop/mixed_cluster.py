@@ -317,7 +317,7 @@ class Cluster:
     # Blocks.
 
     async def delivered(self, node: Node) -> Delivered:
-        """What a node has delivered; those of 1.4 give nothing while they have no leader."""
+        """What a node has delivered by now."""
         known = self._delivered[node.name]
         # From the last one on: there is one to read, then.
         first = max(len(known.blocks) - 1, 0)
