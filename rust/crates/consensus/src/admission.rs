@@ -8,6 +8,12 @@ use crate::error::StepError;
 use crate::message::{Message, MessageKind};
 use crate::raft::{NONE, Raft};
 
+/// How far ahead of its own a member's term may be: an election a second takes 136 years to get there.
+const MAX_TERM_AHEAD: u64 = 1 << 32;
+
+/// No term and no index of a cluster gets there, and all can be counted on from there.
+const MAX_NUMBER: u64 = 1 << 62;
+
 impl Raft {
     /// Refuses what no member that keeps the rules would send here.
     pub(crate) fn admit(&self, message: &Message) -> Result<(), StepError> {
@@ -21,9 +27,24 @@ impl Raft {
         if is_answer(kind) && !self.members.contains_key(&from) {
             return Err(StepError::Stranger { kind, from });
         }
-        match broken_rule(message, self.config.id) {
+        match broken_rule(message, self.config.id).or_else(|| self.disbelief(message)) {
             Some(reason) => Err(StepError::Malformed { kind, from, reason }),
             None => Ok(()),
+        }
+    }
+
+    /// What this member knows better.
+    fn disbelief(&self, message: &Message) -> Option<&'static str> {
+        use MessageKind::{App, Heartbeat, Snap};
+        // A newcomer knows no term yet.
+        let most = if self.term == 0 { MAX_NUMBER } else { self.term.saturating_add(MAX_TERM_AHEAD) };
+        let leads = matches!(message.kind, App | Heartbeat | Snap);
+        if message.term > most {
+            Some("has a term that no election can have reached")
+        } else if leads && message.term == self.term && self.leader != NONE && self.leader != message.from {
+            Some("speaks as the leader of a term that another leads")
+        } else {
+            None
         }
     }
 }
@@ -62,6 +83,11 @@ fn broken_rule(message: &Message, own: u64) -> Option<&'static str> {
     }
     if message.term == 0 && !matches!(message.kind, ReadIndex | ReadIndexResp) {
         return Some("has no term");
+    }
+    let counted = [message.index, message.commit, message.reject_hint, message.log_term];
+    let snapshot = message.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+    if counted.into_iter().chain([snapshot]).any(|number| number > MAX_NUMBER) {
+        return Some("has a number that no cluster counts to");
     }
     if message.log_term > message.term {
         return Some("speaks of an entry of a later term than its own");
