@@ -169,7 +169,7 @@ class Pair:
         process = processes.running(self._folder / name)
         assert process is not None, self.log(name)
         os.kill(process.pid, 9)
-        wait_until(lambda: processes.running(self._folder / name) is None)
+        wait_until(lambda: processes.running(self._folder / name) is None, PATIENCE_S)
 
     def stop(self) -> None:
         """End both."""

@@ -45,6 +45,7 @@ FALLS = 20 if os.environ.get("FASTLEDGER_SLOW") == "1" else 6
 """Of leaders, at least."""
 
 FALLS_TAKE_AT_MOST_S = 300 * FALLS
+STORIES_TAKE_AT_MOST_S = 1800
 """On a machine that does other things, too."""
 
 MAX_MORE_FALLS = 40

@@ -169,7 +169,9 @@ class Nodes:
         """End a node as a power switch would."""
         self.signal(node, signal.SIGKILL)
         # A process that is killed closes its sockets a moment after its state says so.
-        wait_until(lambda: processes.running(node.folder) is None and not answers(node.port))
+        wait_until(
+            lambda: processes.running(node.folder) is None and not answers(node.port), PATIENCE_S
+        )
 
     def signal(self, node: Node, number: signal.Signals) -> None:
         """Send a node a signal."""

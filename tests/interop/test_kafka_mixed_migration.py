@@ -17,7 +17,7 @@ from fastledger.protoutil.blocks import last_config_index
 from fastledger.protoutil.hashes import header_hash
 from kafka_broker import Broker
 from migration import MAINTENANCE, NORMAL, raft_of
-from mixed_cluster import PATIENCE_S
+from mixed_cluster import PATIENCE_S, STORIES_TAKE_AT_MOST_S
 from old_cluster import OldCluster
 from real_nodes import Nodes, plan_of
 from system_channel import SYSTEM, begin_with_system_channel
@@ -108,7 +108,7 @@ class Story:
                 await until(has_it, PATIENCE_S)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(STORIES_TAKE_AT_MOST_S)
 @pytest.mark.parametrize(
     "real",
     [pytest.param([0, 1], id="two real"), pytest.param([2], id="one real", marks=pytest.mark.slow)],

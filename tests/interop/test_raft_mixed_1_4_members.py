@@ -14,7 +14,7 @@ from fastledger.network.plan import Node
 from fastledger.protos.orderer.etcdraft.configuration_pb2 import Consenter
 from fastledger.protoutil.hashes import header_hash
 from membership import INTERVAL_BYTES, OTHER, Story
-from mixed_cluster import PATIENCE_S
+from mixed_cluster import PATIENCE_S, STORIES_TAKE_AT_MOST_S
 from old_cluster import OldCluster
 from real_nodes import Nodes, plan_of
 from system_channel import SYSTEM, begin_with, begin_with_system_channel
@@ -86,6 +86,7 @@ class OldStory(Story):
         await asyncio.to_thread(self.system.level)
 
 
+@pytest.mark.timeout(STORIES_TAKE_AT_MOST_S)
 @pytest.mark.parametrize("kind", REAL)
 def test_consenters_come_and_go(tmp_path: Path, kind: str) -> None:
     story = OldStory(tmp_path, kind)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixed_cluster import PATIENCE_S
+from mixed_cluster import PATIENCE_S, STORIES_TAKE_AT_MOST_S
 from node_certificates import end, make_authority_old, turn_back_clock
 from old_cluster import OldCluster
 from raft_network import write_genesis
@@ -18,6 +18,7 @@ SHIFT_S = 20 * 24 * 3600
 """For clients, too: an orderer shows them the same certificate."""
 
 
+@pytest.mark.timeout(STORIES_TAKE_AT_MOST_S)
 @pytest.mark.parametrize("version", ["v3.1.5", pytest.param("v2.5.15", marks=pytest.mark.slow)])
 def test_certificates_of_all_have_ended(tmp_path: Path, version: str) -> None:
     plan = plan_of(tmp_path, orgs=1, orderers=3)

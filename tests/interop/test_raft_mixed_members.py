@@ -9,7 +9,7 @@ import pytest
 from consenters import genesis_with, with_consenters, with_snapshots
 from fastledger.protos.common.configtx_pb2 import Config
 from membership import BY_SNAPSHOT, INTERVAL_BYTES, OTHER, Story
-from mixed_cluster import Cluster
+from mixed_cluster import STORIES_TAKE_AT_MOST_S, Cluster
 from real_nodes import Nodes, plan_of
 
 REAL = {"ours": (1, 3), "real": (0, 2, 4)}
@@ -39,6 +39,7 @@ class Whole(Story):
         await asyncio.to_thread(self.cluster.level, self.cluster.plan.all_orderers)
 
 
+@pytest.mark.timeout(STORIES_TAKE_AT_MOST_S)
 @pytest.mark.parametrize(
     ("kind", "version"),
     [
