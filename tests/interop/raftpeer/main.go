@@ -124,15 +124,8 @@ func (m *member) take(out *strings.Builder) {
 	if !raft.IsEmptySnap(ready.Snapshot) {
 		fmt.Fprintf(out, "snapshot %d/%d\n", ready.Snapshot.Metadata.Index, ready.Snapshot.Metadata.Term)
 	}
-	for i := range ready.Messages {
-		sent := &ready.Messages[i]
-		if sent.Type == pb.MsgSnap && sent.Snapshot != nil {
-			// As Fabric does it: with the members of now.
-			now := *sent.Snapshot
-			now.Metadata.ConfState = m.conf
-			sent.Snapshot = &now
-		}
-		fmt.Fprintln(out, message(*sent))
+	for _, sent := range ready.Messages {
+		fmt.Fprintln(out, message(sent))
 	}
 }
 

@@ -26,8 +26,7 @@ pub struct Config {
     pub step_down_on_removal: bool,
     /// Whether a leader that is removed learns that the others know, and whether a member that is removed goes on standing for
     /// election until then: otherwise a crash in a removal may leave a cluster without a leader for ever, as etcd's. And whether
-    /// snapshots go out with the members of their own entry: Fabric sends the members of now, to which older changes are
-    /// applied again, so that who is gone may elect a newcomer.
+    /// a snapshot is sent only to members that it names.
     pub careful_membership: bool,
     /// What election timeouts are drawn from.
     pub seed: u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::message::{ConfState, Entry, Message, MessageKind};
+use crate::message::{Entry, Message, MessageKind};
 use crate::progress::Replication;
 use crate::quorum::committed_index;
 use crate::raft::Raft;
@@ -88,15 +88,12 @@ impl Raft {
     }
 
     fn send_snapshot(&mut self, to: u64) -> bool {
-        let members = ConfState { voters: self.member_ids() };
         let Some(progress) = self.members.get_mut(&to).filter(|progress| progress.recently_active) else {
             return false;
         };
         let Some(snapshot) = self.log.snapshot() else { return false };
-        let mut snapshot = Arc::clone(snapshot);
-        if !self.config.careful_membership {
-            Arc::make_mut(&mut snapshot).members = members;
-        } else if !snapshot.members.voters.contains(&to) {
+        let snapshot = Arc::clone(snapshot);
+        if self.config.careful_membership && !snapshot.members.voters.contains(&to) {
             // It was added since, and gets the next one.
             return false;
         }
