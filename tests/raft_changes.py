@@ -7,6 +7,7 @@ from pathlib import Path
 from config_updates import update_of
 from consenters import consenter_of, genesis_with, with_consenters, with_snapshots
 from fastledger.channelconfig import Bundle
+from fastledger.protos.common.common_pb2 import Envelope
 from fastledger.protos.common.common_pb2 import Status as BroadcastStatus
 from fastledger.protos.common.configtx_pb2 import Config
 from raft_network import RaftNetwork
@@ -28,23 +29,38 @@ def network_of(
     return network
 
 
-async def reconfigure(network: RaftNetwork, number: int, *members: int) -> str:
-    """Have an orderer take a configuration with these consenters; return what it says."""
+def update(network: RaftNetwork, number: int, *members: int) -> Envelope | None:
+    """Make the update to these consenters of what an orderer has in force; None if it has them."""
     bundle = network[number].bundle
     current, following = (Config.FromString(bundle.config) for _ in range(2))
     with_consenters(following, [consenter_of(network.node(member)) for member in members])
-    update = update_of(network.channel_id, current, following, network.admins)
-    response = await network.broadcast(number, update.SerializeToString())
+    if following == current:
+        return None
+    return update_of(network.channel_id, current, following, network.admins)
+
+
+async def reconfigure(network: RaftNetwork, number: int, *members: int) -> str:
+    """Have an orderer take a configuration with these consenters; return what it says."""
+    made = update(network, number, *members)
+    assert made is not None
+    response = await network.broadcast(number, made.SerializeToString())
     return response.info or BroadcastStatus.Name(response.status)
 
 
 async def accepted(network: RaftNetwork, number: int, *members: int) -> None:
-    """Reconfigure, once the leader knows who is there."""
+    """Reconfigure, once the leader knows who is there, and wait until that is in force.
+
+    An update that nobody acknowledged may be on its way: that is looked for before each attempt.
+    """
+
+    def is_in_force() -> bool:
+        return update(network, number, *members) is None
 
     async def is_taken() -> bool:
-        return await reconfigure(network, number, *members) == "SUCCESS"
+        return is_in_force() or await reconfigure(network, number, *members) == "SUCCESS"
 
     await until(is_taken)
+    await until(is_in_force)
 
 
 def join_later(network: RaftNetwork, number: int, source: int) -> None:

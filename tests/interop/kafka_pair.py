@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -39,6 +39,8 @@ CHANNEL = "systemchannel"
 ORG = "ordererOrganizations/example.com"
 OURS, REAL = "ours", "real"
 BOTH = (OURS, REAL)
+AWAY = (grpc.aio.AioRpcError, AssertionError)
+"""What comes of an orderer that does not answer, or does not give all blocks it is asked for."""
 _CRYPTO = """OrdererOrgs:
 - {Name: Orderer, Domain: example.com, EnableNodeOUs: true, Specs: [
   {Hostname: o0}, {Hostname: o1}, {Hostname: broker, SANS: [127.0.0.1]}]}
@@ -167,7 +169,7 @@ class Pair:
         process = processes.running(self._folder / name)
         assert process is not None, self.log(name)
         os.kill(process.pid, 9)
-        wait_until(lambda: processes.running(self._folder / name) is None)
+        wait_until(lambda: processes.running(self._folder / name) is None, PATIENCE_S)
 
     def stop(self) -> None:
         """End both."""
@@ -207,7 +209,7 @@ class Load:
         for _ in range(count):
             data = b"%d %s" % (next(self._numbers), b"." * random.choice((10, 900, 7000)))
             message = self.message(data)
-            await self._until_taken(name, _constant(message))
+            await until(lambda message=message: self._is_taken(name, message), PATIENCE_S)
             self.taken.append(message)
 
     async def together(self, count: int) -> None:
@@ -223,22 +225,27 @@ class Load:
         await until(lambda: len(self.taken) >= goal, PATIENCE_S)
 
     async def configure(self, name: str, count: int) -> None:
-        """Change how many messages a block holds."""
+        """Change how many messages a block holds, and wait until it is in force or taken."""
+        wanted = 0
 
-        async def update() -> bytes:
-            newest = await self._newest(name)
-            client = self._pair.client(name)
-            [block] = await client.blocks(CHANNEL, *[last_config_index(newest)] * 2)
-            await client.close()
-            bundle = Bundle.from_block(block.SerializeToString())
-            current, following = (Config.FromString(bundle.config) for _ in range(2))
+        async def is_taken() -> bool:
+            nonlocal wanted
+            try:
+                current = await self._config(name)
+            except AWAY:
+                return False
+            following = Config.FromString(current.SerializeToString())
             value = following.channel_group.groups["Orderer"].values["BatchSize"]
             size = BatchSize.FromString(value.value)
-            size.max_message_count = count if size.max_message_count != count else count + 1
+            wanted = wanted or count + (size.max_message_count == count)
+            if size.max_message_count == wanted:
+                return True
+            size.max_message_count = wanted
             value.value = size.SerializeToString()
-            return update_of(CHANNEL, current, following, [self._pair.admin]).SerializeToString()
+            update = update_of(CHANNEL, current, following, [self._pair.admin])
+            return await self._is_taken(name, update.SerializeToString())
 
-        await self._until_taken(name, update)
+        await until(is_taken, PATIENCE_S)
 
     async def compare(self) -> None:
         """Wait until both have everything, and hold all of it against each other.
@@ -272,21 +279,25 @@ class Load:
             f"{configurations} configurations; compared in {time.monotonic() - began:.0f} s"
         )
 
-    async def _until_taken(self, name: str, make: Callable[[], Awaitable[bytes]]) -> None:
-        """Send what is made anew for each attempt: an update is refused that another overtook."""
+    async def _is_taken(self, name: str, message: bytes) -> bool:
+        client = self._pair.client(name)
+        try:
+            responses = await client.broadcast([message])
+        except AWAY:
+            return False
+        finally:
+            await client.close()
+        return [one.status for one in responses] == [Status.SUCCESS]
 
-        async def is_taken() -> bool:
-            client = self._pair.client(name)
-            try:
-                responses = await client.broadcast([await make()])
-            except (grpc.aio.AioRpcError, AssertionError):
-                # It is away, or does not give the block that an update is made of.
-                return False
-            finally:
-                await client.close()
-            return [one.status for one in responses] == [Status.SUCCESS]
-
-        await until(is_taken, PATIENCE_S)
+    async def _config(self, name: str) -> Config:
+        """Read the configuration in force at an orderer."""
+        newest = await self._newest(name)
+        client = self._pair.client(name)
+        try:
+            [block] = await client.blocks(CHANNEL, *[last_config_index(newest)] * 2)
+        finally:
+            await client.close()
+        return Config.FromString(Bundle.from_block(block.SerializeToString()).config)
 
     async def _newest(self, name: str) -> Block:
         """Read an orderer's last block, as soon as it gives blocks to clients."""
@@ -353,10 +364,3 @@ def _sample(version: str, kafka: Mapping[str, object]) -> str:
             settings["General"].pop(key, None)
     settings["Kafka"] = {"Verbose": False, **kafka}
     return yaml.safe_dump(settings)
-
-
-def _constant(message: bytes) -> Callable[[], Awaitable[bytes]]:
-    async def make() -> bytes:
-        return message
-
-    return make

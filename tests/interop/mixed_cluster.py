@@ -14,9 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc.aio
+
 import config_changes as changes
+from block_reader import blocks_from
 from config_updates import update_of
-from consenters import with_consenters
+from consenters import Write, with_consenters
 from fastledger.channelconfig import Bundle
 from fastledger.client.orderer import Orderer
 from fastledger.client.target import Target
@@ -32,7 +35,6 @@ from fastledger.protos.orderer.etcdraft.configuration_pb2 import Consenter
 from fastledger.protoutil.blocks import last_config_index
 from fastledger.protoutil.envelope import signed_envelope
 from fastledger.protoutil.hashes import header_hash
-from fastledger.protoutil.seek import NEWEST, specified
 from fastledger.tools.osnadmin import OsnAdmin
 from raft_network import contents_of
 from real_nodes import Nodes
@@ -43,6 +45,7 @@ FALLS = 20 if os.environ.get("FASTLEDGER_SLOW") == "1" else 6
 """Of leaders, at least."""
 
 FALLS_TAKE_AT_MOST_S = 300 * FALLS
+STORIES_TAKE_AT_MOST_S = 1800
 """On a machine that does other things, too."""
 
 MAX_MORE_FALLS = 40
@@ -50,6 +53,9 @@ MAX_MORE_FALLS = 40
 
 WAYS = (signal.SIGKILL, signal.SIGSTOP)
 """How they fall."""
+
+GONE = (FastledgerError, TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError)
+"""What comes of an orderer that does not answer, or goes meanwhile."""
 
 ANSWER_S = 5
 """Whoever is suspended takes connections, and never answers."""
@@ -79,9 +85,13 @@ class Cluster:
         nodes: Nodes,
         members: Sequence[Node] = (),
         message_type: int = HeaderType.ENDORSER_TRANSACTION,
+        channel_id: str = "",
     ) -> None:
         self.nodes = nodes
+        self.channel_id = channel_id or nodes.plan.channel
         self._type = message_type
+        self.time_shift_s = 0.0
+        """Clients judge the orderers' certificates as of so long ago."""
         self.plan = nodes.plan
         self.members = list(members or self.plan.all_orderers)
         self.sent: set[bytes] = set()
@@ -111,7 +121,7 @@ class Cluster:
 
     def told(self, node: Node) -> dict[str, object]:
         """What a node says of the channel."""
-        found: dict[str, object] = json.loads(self.admin(node).channels(self.plan.channel).body)
+        found: dict[str, object] = json.loads(self.admin(node).channels(self.channel_id).body)
         return found
 
     def height(self, node: Node) -> int:
@@ -133,7 +143,7 @@ class Cluster:
                 metrics = answer.read().decode()
         except OSError:
             return None
-        found = re.search(rf'^{name}{{channel="{self.plan.channel}"}} (.+)$', metrics, re.MULTILINE)
+        found = re.search(rf'^{name}{{channel="{self.channel_id}"}} (.+)$', metrics, re.MULTILINE)
         return int(float(found[1])) if found else None
 
     async def leader(self) -> Node:
@@ -202,10 +212,11 @@ class Cluster:
     # Messages.
 
     def _target(self, node: Node) -> Target:
-        return Target(node.address, ClientTls(node.tls_root.read_bytes()))
+        tls = ClientTls(node.tls_root.read_bytes(), time_shift_s=self.time_shift_s)
+        return Target(node.address, tls)
 
     def message(self, content: bytes) -> Envelope:
-        return signed_envelope(self._type, self.plan.channel, content, self.client)
+        return signed_envelope(self._type, self.channel_id, content, self.client)
 
     async def send(self, node: Node, content: bytes) -> bool:
         """Send a message, once; whether it was taken."""
@@ -250,9 +261,10 @@ class Cluster:
             content = b"%d/" % next(self._numbers)
             await until(lambda content=content: self.send(node, content + b"." * size), PATIENCE_S)
 
-    async def config_block(self, node: Node) -> Block:
-        """The configuration in force, as a node knows it."""
-        blocks = (await self.delivered(node)).blocks
+    async def config_block(self) -> Block:
+        """The configuration in force, as those know it who have delivered most."""
+        chains = await asyncio.gather(*(self.delivered(node) for node in self.members))
+        blocks = max((chain.blocks for chain in chains), key=len)
         return blocks[last_config_index(blocks[-1])]
 
     async def reconfigure(self, node: Node, *consenters: Consenter) -> None:
@@ -260,24 +272,32 @@ class Cluster:
 
         It is refused while the leader does not know yet that enough of them are there.
         """
-        told = ""
+        await self.configure(node, lambda config: with_consenters(config, consenters))
+
+    async def configure(self, node: Node, write: Write) -> None:
+        """Have a node take a changed configuration, and wait until it is in force.
+
+        Whether it is, all are asked before it is sent again: one that is no consenter any more, or
+        is known by another certificate from then on, has no leader, and gives no blocks; whatever
+        else it is sent it refuses, because it comes too late.
+        """
+        told: list[str] = []
 
         async def is_in_force() -> bool:
-            nonlocal told
-            block = (await self.config_block(node)).SerializeToString()
+            block = (await self.config_block()).SerializeToString()
             current, following = (Config.FromString(Bundle.from_block(block).config) for _ in "ab")
-            with_consenters(following, consenters)
+            write(following)
             if following == current:
                 return True
-            update = update_of(self.plan.channel, current, following, self.admins)
-            told = await self.hand(node, update)
+            update = update_of(self.channel_id, current, following, self.admins)
+            told.append(await self.hand(node, update))
             await elapse(0.5, "an update that is taken is in force a moment later")
             return False
 
         try:
             await until(is_in_force, PATIENCE_S)
         except TimeoutError as error:
-            raise AssertionError(f"the last update was refused: {told}") from error
+            raise AssertionError(f"{node.name} said of the updates: {Counter(told)}") from error
 
     @contextlib.asynccontextmanager
     async def loaded(self) -> AsyncIterator[None]:
@@ -298,22 +318,17 @@ class Cluster:
     # Blocks.
 
     async def delivered(self, node: Node) -> Delivered:
-        """What a node has delivered; what is new is missing while it has no leader."""
+        """What a node has delivered by now."""
         known = self._delivered[node.name]
-        with contextlib.suppress(FastledgerError, TimeoutError):
-            async with (
-                asyncio.timeout(ANSWER_S),
-                await Orderer.connect(self._target(node)) as orderer,
-            ):
-                stream = orderer.blocks(self.plan.channel, self.client)
-                try:
-                    newest = await stream.get(NEWEST)
-                    for number in range(len(known.blocks), newest.header.number + 1):
-                        block = await stream.get(specified(number))
+        # From the last one on: there is one to read, then.
+        first = max(len(known.blocks) - 1, 0)
+        blocks = blocks_from(self._target(node), self.channel_id, self.client, first)
+        with contextlib.suppress(*GONE):
+            async with asyncio.timeout(ANSWER_S), contextlib.aclosing(blocks):
+                async for block in blocks:
+                    if block.header.number == len(known.blocks):
                         known.blocks.append(block)
                         known.contents.update(contents_of([block], self._type))
-                finally:
-                    stream.close()
         return known
 
     def level(self, nodes: Sequence[Node] = ()) -> int:
@@ -331,7 +346,7 @@ class Cluster:
 
     def stored(self, node: Node, channel_id: str = "") -> list[Block]:
         """Read a stopped orderer's chain."""
-        store = Ledgers(node.folder / "data").open(channel_id or self.plan.channel)
+        store = Ledgers(node.folder / "data").open(channel_id or self.channel_id)
         try:
             return [Block.FromString(store.block(number)) for number in range(store.height)]
         finally:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fastledger.network.plan import Node
 from fastledger.protoutil.hashes import header_hash
-from mixed_cluster import FALLS, FALLS_TAKE_AT_MOST_S, PATIENCE_S, Cluster, Falls
+from mixed_cluster import FALLS, FALLS_TAKE_AT_MOST_S, Falls
+from old_cluster import OldCluster
 from real_nodes import Nodes, plan_of
 from system_channel import SYSTEM, begin_with_system_channel
-from waiting import until
 
 OLD, NEWER = "v1.4.12", "v2.5.15"
 CLUSTERS: dict[str, dict[int, str]] = {
@@ -23,13 +22,6 @@ CLUSTERS: dict[str, dict[int, str]] = {
     "three kinds": {0: OLD, 1: NEWER},
 }
 """Which of three are real."""
-
-
-class OldCluster(Cluster):
-    """Its heights are measured: who is of 1.4 has nothing to ask about channels."""
-
-    def height(self, node: Node) -> int:
-        return (self.measured(node, "consensus_etcdraft_committed_block_number") or 0) + 1
 
 
 @pytest.mark.timeout(FALLS_TAKE_AT_MOST_S)
@@ -42,10 +34,7 @@ def test_leaders_of_each_kind_fall(tmp_path: Path, versions: dict[int, str]) -> 
     creation = begin_with_system_channel(plan, cluster.client)
 
     async def story() -> Falls:
-        async def is_created() -> bool:
-            return await cluster.hand(orderers[0], creation) == ""
-
-        await until(is_created, PATIENCE_S)
+        await cluster.created(orderers[0], creation)
         for index, node in enumerate(orderers):
             await cluster.order(b"at %d" % index, node)
         return await cluster.leaders_fall(FALLS)

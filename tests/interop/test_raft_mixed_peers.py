@@ -12,7 +12,7 @@ from fastledger.chaincode import package as packages
 from fastledger.common.codes import TxValidationCode as Code
 from fastledger.network.session import Session
 from fastledger.protos.common.common_pb2 import HeaderType
-from mixed_cluster import Cluster
+from mixed_cluster import STORIES_TAKE_AT_MOST_S, Cluster
 from mixed_workload import calls
 from raft_network import write_genesis
 from real_nodes import Nodes, free_ports, plan_of
@@ -23,6 +23,7 @@ FALLS = 4
 """Each kind of leader in each way."""
 
 
+@pytest.mark.timeout(STORIES_TAKE_AT_MOST_S)
 @pytest.mark.parametrize(
     ("real", "version"),
     [

@@ -99,6 +99,7 @@ class HttpServer:
             max_field_size=MAX_LINE_BYTES,
             max_headers=MAX_FIELDS,
         )
+        self._listeners: list[socket.socket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._handshakes: dict[asyncio.Task[None], None] = {}
         self._deadlines: dict[web.RequestHandler, float] = {}
@@ -118,7 +119,7 @@ class HttpServer:
         """
         await self._runner.setup()
         try:
-            listeners = await self._listen()
+            self._listeners = await self._listen()
         except OSError as error:
             await self._runner.cleanup()
             # The codes of a resolver are negative; socket adds the address to the others' texts.
@@ -126,8 +127,8 @@ class HttpServer:
             raise ConnectionFailed(
                 f"cannot listen at {self._host}:{self._port}: {reason}"
             ) from error
-        self._port = listeners[0].getsockname()[1]
-        self._tasks = [asyncio.create_task(self._accept(listener)) for listener in listeners]
+        self._port = self._listeners[0].getsockname()[1]
+        self._tasks = [asyncio.create_task(self._accept(one)) for one in self._listeners]
         self._tasks.append(asyncio.create_task(self._sweep()))
 
     async def stop(self) -> None:
@@ -135,6 +136,9 @@ class HttpServer:
         for task in (*self._tasks, *self._handshakes):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._handshakes, return_exceptions=True)
+        for listener in self._listeners:
+            # A task that is cancelled before its first step closes nothing.
+            listener.close()
         await self._runner.cleanup()
 
     async def _listen(self) -> list[socket.socket]:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A channel's way from solo to Raft, through maintenance."""
+"""A channel's way from solo to Raft, through maintenance; and how those that pull nothing begin."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from consenting import run
+from fastledger.channelconfig import Bundle
+from fastledger.common.errors import Unsupported
 from fastledger.orderer.consensus.chain import Relation, Standing, Status
 from fastledger.orderer.consensus.etcdraft.beginning import kept_by
 from fastledger.orderer.consensus.etcdraft.single import SingleConsenterChain
+from fastledger.protos.common.common_pb2 import Block
 from migration import migrate, network_of, restart
 from raft_network import running
 from waiting import until
@@ -33,5 +37,23 @@ def test_from_solo_to_raft(tmp_path: Path, restarts: bool) -> None:
             await restart(network)
             await network.order(1, b"after a restart")
             await until(lambda: network.contents(1)[2:] == [b"after a restart"])
+
+    run(story())
+
+
+@pytest.mark.parametrize("brokers", [(), ("127.0.0.1:9",)], ids=["solo", "kafka"])
+def test_who_pulls_no_blocks_begins_with_the_first(tmp_path: Path, brokers: Sequence[str]) -> None:
+    async def story() -> None:
+        network = network_of(tmp_path, 7880, 1, brokers)
+        node = await network.start_without_joining(1)
+        try:
+            block = Block.FromString(network.genesis)
+            block.header.number = 7
+            bundle = Bundle.from_block(network.genesis)
+            with pytest.raises(Unsupported, match="with its genesis block"):
+                node.registrar.join(bundle, block.SerializeToString())
+            assert not network.channels(1)
+        finally:
+            await network.stop()
 
     run(story())

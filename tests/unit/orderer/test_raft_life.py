@@ -14,7 +14,8 @@ from fastledger.orderer.consensus.etcdraft.single import SingleConsenterChain
 from fastledger.orderer.consensus.follower.chain import FollowerChain
 from fastledger.protos.common.common_pb2 import Status as BroadcastStatus
 from raft_changes import accepted, join_later, network_of, reconfigure
-from raft_network import chain_of, running
+from raft_network import RaftNetwork, chain_of, running
+from system_channel import SYSTEM, begin_with, begin_with_system_channel
 from waiting import until
 
 CONSENTER = Standing(Relation.CONSENTER, Status.ACTIVE)
@@ -183,4 +184,49 @@ def test_it_is_the_same_chain_whoever_comes_and_goes(tmp_path: Path, kills: int)
             assert len(contents) == len(set(contents))
             assert {b"without %d" % number for number in range(kills)} <= set(contents)
 
+    run(story())
+
+
+def test_one_begins_with_the_newest_configuration_of_a_system_channel(tmp_path: Path) -> None:
+    """As with Fabric 1.4: the blocks of both channels are pulled, and the other one begins so."""
+
+    async def added() -> None:
+        for channel_id in (SYSTEM, made):
+            network.channel_id = channel_id
+            await accepted(network, 1, 1, 2, 3)
+
+    async def story() -> None:
+        creation = begin_with_system_channel(network.plan, network.client, 2)
+        for number in (1, 2):
+            await network.start_without_joining(number)
+        try:
+            await until(lambda: is_made(creation.SerializeToString()))
+            await until(lambda: all(network.channels(one) == [made] for one in (1, 2)))
+            await network.leader()
+            await network.order(1, b"before")
+            await added()
+            await network.order(1, b"since")
+            newest = network.nodes[1].registrar.fetch(SYSTEM, "config")
+            begin_with(network.plan, newest, [network.node(3)])
+            await network.start_without_joining(3)
+            for _ in range(2):
+                await until(lambda: network.channels(3) == [made])
+                await until(lambda: network.standing(3) == CONSENTER)
+                await network.level(4)
+                await network.stop(3)
+                await network.start_without_joining(3)
+            await network.order(3, b"of the third")
+            await until(lambda: b"of the third" in network.contents(3))
+            network.channel_id = SYSTEM
+            await network.level(3)
+            network.check_equal()
+        finally:
+            await network.stop()
+
+    async def is_made(creation: bytes) -> bool:
+        response = await network.broadcast(1, creation)
+        return made in network.channels(1) or response.status == BroadcastStatus.SUCCESS
+
+    network = RaftNetwork(tmp_path, 7960)
+    made = network.channel_id
     run(story())

@@ -5,30 +5,13 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
-import certificates
-from fastledger.network.plan import Node
 from fastledger.orderer.consensus.chain import Relation, Standing, Status
+from node_certificates import another, give
 from raft_changes import accepted, network_of
 from raft_network import RaftNetwork, running
 from waiting import until
 
 FAILED = Standing(Relation.CONSENTER, Status.FAILED)
-
-
-def give_another_certificate(node: Node) -> None:
-    """Let an orderer have another TLS key, certified by the same authority."""
-    folder = node.folder.parents[2] / "organizations/ordererOrganizations/example.com/tlsca"
-    [certificate] = folder.glob("*.pem")
-    issuer = certificates.Pair(
-        x509.load_pem_x509_certificate(certificate.read_bytes()),
-        serialization.load_pem_private_key((folder / "priv_sk").read_bytes(), None),
-    )
-    pair = certificates.leaf(issuer)
-    (node.identity / "tls" / "server.crt").write_bytes(pair.cert)
-    (node.identity / "tls" / "server.key").write_bytes(pair.key)
 
 
 def test_the_certificate_of_one_that_is_away_is_changed_and_it_comes_back(tmp_path: Path) -> None:
@@ -41,7 +24,7 @@ def test_the_certificate_of_one_that_is_away_is_changed_and_it_comes_back(tmp_pa
             away = sorted({1, 2, 3} - {leader})[0]
             await network.stop(away)
             await until(lambda: len(network.chain(leader)._tracker.active) == 2)
-            give_another_certificate(network.node(away))
+            give(network.node(away), another(network.plan))
             await accepted(network, leader, 1, 2, 3)
             await network.start(away)
             await network.level(3)

@@ -24,12 +24,14 @@ class ClusterParts:
         pair: PEM of the certificate and key that it shows when it dials.
         comm: Its streams.
         raft: What its raft channels share.
+        time_shift_s: Other orderers' certificates are judged as of so long ago.
     """
 
     certificate: bytes
     pair: tuple[bytes, bytes]
     comm: ClusterComm
     raft: RaftParts
+    time_shift_s: float
 
     @staticmethod
     def load(settings: OrdererConfig, tls: TlsConfig, identity: bytes) -> "ClusterParts":
@@ -55,7 +57,7 @@ class ClusterParts:
         )
         notes = LogNotes(location / "etcdraft" / "begun")
         raft = RaftParts(comm, settings.consensus.raft_settings(location), notes, identity)
-        return ClusterParts(certificate, pair, comm, raft)
+        return ClusterParts(certificate, pair, comm, raft, shift_s)
 
 
 def own_server(
@@ -72,7 +74,9 @@ def own_server(
     tls = TlsConfig.load(
         listener.certificate,
         listener.key,
-        list(cluster.roots),
+        # Before there is a channel no authority is known, and the core wants one: this one, whose
+        # key only this orderer has, has certified nobody.
+        list(cluster.roots) or [listener.certificate],
         require=True,
         more_roots=True,
         time_shift_s=cluster.time_shift_s,

@@ -57,7 +57,7 @@ class Bootstrap:
     """The system channel, where there is one."""
 
     method: str = text("BootstrapMethod", "none", "file: a system channel begins.", one_of=_METHODS)
-    block: Path = file("BootstrapFile", "genesisblock", "Its genesis block.")
+    block: Path = file("BootstrapFile", "genesisblock", "Its genesis block, or newest config.")
     old_method: str = text("GenesisMethod", "none", "BootstrapMethod in Fabric 1.", one_of=_METHODS)
     old_block: Path = file("GenesisFile", "genesisblock", "BootstrapFile in Fabric 1.")
 

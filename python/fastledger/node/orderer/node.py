@@ -9,6 +9,8 @@
     Operations.ListenAddress           HTTP: health, version, log levels, metrics
 """
 
+import time
+
 from fastledger.comm import GrpcServer
 from fastledger.comm.http import HttpServer
 from fastledger.comm.tls import read_file
@@ -28,13 +30,14 @@ from fastledger.node.orderer.config import (
 )
 from fastledger.orderer.channelparticipation.restapi import ChannelParticipation
 from fastledger.orderer.cluster import ClusterService
-from fastledger.orderer.cluster.expiration import ExpirationCheck
+from fastledger.orderer.cluster.expiration import ExpirationCheck, tell_of_own
 from fastledger.orderer.consensus.consenters import Consenters
 from fastledger.orderer.consensus.kafka import chain as kafka
 from fastledger.orderer.multichannel.registrar import Registrar
 from fastledger.orderer.replication.replication import Replication
 from fastledger.orderer.server import AtomicBroadcast
 from fastledger.orderer.throttle import Throttle
+from fastledger.protos.msp.identities_pb2 import SerializedIdentity
 from fastledger.protoutil.signer import Signer
 
 STOP_GRACE_S = 0.2
@@ -59,6 +62,7 @@ class OrdererNode:
         check_msp_settings(config, "general")
         signer = SigningIdentity.load(general.msp_folder, general.mspid)
         self._parts = ClusterParts.load(settings, tls, signer.serialized) if tls else None
+        self._certificates = _certificates(signer, self._parts)
         self.registrar = Registrar(
             Ledgers(settings.location),
             signer,
@@ -94,6 +98,7 @@ class OrdererNode:
         Raises:
             FastledgerError: A channel, or an address, cannot be used.
         """
+        tell_of_own(self._certificates, time.time())
         self.registrar.open(self._bootstrap)
         if self._operations:
             self._operations.add_checker("ledger", self._check)
@@ -156,6 +161,18 @@ class OrdererNode:
         return HttpServer(admin.address, participation.app(), admin.tls.load())
 
 
+def _certificates(signer: Signer, parts: ClusterParts | None) -> dict[str, bytes]:
+    """Return the PEM of this orderer's certificates, by what they are for."""
+    enrollment = SerializedIdentity.FromString(signer.serialized).id_bytes
+    if parts is None:
+        return {"enrollment": enrollment}
+    return {
+        "enrollment": enrollment,
+        "server TLS": parts.certificate,
+        "client TLS": parts.pair[0],
+    }
+
+
 def _throttle(throttling: Throttling) -> Throttle | None:
     """Make what ``General.Throttling`` asks for; a rate of 0 asks for nothing."""
     if throttling.rate <= 0:
@@ -169,7 +186,7 @@ def _consenters(settings: OrdererConfig, signer: Signer, parts: ClusterParts | N
     others = {kafka.KIND: kafka.consenter(settings.kafka)}
     if parts is None:
         return Consenters(None, Replication(signer, pulling), others=others)
-    replication = Replication(signer, pulling, *parts.pair)
+    replication = Replication(signer, pulling, *parts.pair, parts.time_shift_s)
     return Consenters(parts.certificate, replication, parts.raft, others)
 
 

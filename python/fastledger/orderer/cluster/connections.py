@@ -13,6 +13,7 @@ import grpc.aio
 
 from fastledger.comm import ClientLimits, ClientTls, GrpcChannel
 from fastledger.common.errors import ConnectionFailed
+from fastledger.orderer.cluster.expiration import with_cure
 from fastledger.orderer.cluster.metrics import EGRESS_TLS_CONNECTION_COUNT
 from fastledger.orderer.cluster.node import RemoteNode
 
@@ -134,7 +135,7 @@ class Connections:
             await channel.connect(self._timeout_s)
         except grpc.aio.AioRpcError as error:
             await channel.close()
-            raise self._failure(key, str(error.details())) from error
+            raise self._failure(key, with_cure(str(error.details()))) from error
         except BaseException:
             await channel.close()
             raise

@@ -125,8 +125,9 @@ class Registrar:
         """Open and start all channels.
 
         Args:
-            bootstrap: The genesis block of a system channel, begun when there is no channel yet
-                (``General.BootstrapMethod: file``).
+            bootstrap: The genesis block of a system channel, or a later configuration block, begun
+                when there is no channel yet (``General.BootstrapMethod: file``). With a later one
+                the blocks up to it are pulled, and with them the channels that they make begin.
 
         Raises:
             FastledgerError: A channel's files or configuration cannot be used.
@@ -138,7 +139,10 @@ class Registrar:
             check_capabilities(system)
             check_block_policy(system)
             rules_of(system).check_config(system)
-            self._begin(system, bootstrap)
+            if Block.FromString(bootstrap).header.number == 0:
+                self._begin(system, bootstrap)
+            else:
+                self._onboard(system.channel_id, bootstrap)
         for channel in self._channels.values():
             channel.support.start()
         _logger.info(

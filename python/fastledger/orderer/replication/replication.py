@@ -16,10 +16,19 @@ class Replication:
         settings: ReplicationSettings,
         certificate: bytes = b"",
         key: bytes = b"",
+        time_shift_s: float = 0.0,
     ) -> None:
-        """Know who asks; certificate and key are PEM, what other orderers are shown."""
+        """Know who asks.
+
+        Args:
+            signer: Signs requests for blocks.
+            settings: How long others are waited for.
+            certificate: PEM that other orderers are shown; empty where there is no TLS.
+            key: Its key, PEM.
+            time_shift_s: Their certificates are judged as of so long ago.
+        """
         self._settings = settings
-        self._sources = Sources(signer, settings, certificate, key)
+        self._sources = Sources(signer, settings, certificate, key, time_shift_s)
 
     def puller(self, channel: Followed) -> BlockPuller:
         """Return what pulls a channel's blocks."""

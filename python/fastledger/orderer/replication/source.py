@@ -118,6 +118,7 @@ class Sources:
         settings: ReplicationSettings,
         certificate: bytes = b"",
         key: bytes = b"",
+        time_shift_s: float = 0.0,
     ) -> None:
         """Know what is shown to others.
 
@@ -126,11 +127,13 @@ class Sources:
             settings: How long others are waited for.
             certificate: Our TLS certificate, PEM; empty where there is no TLS.
             key: Its key.
+            time_shift_s: Others' certificates are judged as of so long ago.
         """
         self._signer = signer
         self._settings = settings
         self._certificate = certificate
         self._key = key
+        self._time_shift_s = time_shift_s
         self.own = ssl.PEM_cert_to_DER_cert(certificate.decode("ascii")) if certificate else b""
         """DER of our TLS certificate; empty without."""
 
@@ -139,7 +142,9 @@ class Sources:
         """Connect to an orderer for a channel's blocks; raises ConnectionFailed."""
         tls = None
         if self._certificate:
-            tls = ClientTls(endpoint.roots, self._certificate, self._key)
+            tls = ClientTls(
+                endpoint.roots, self._certificate, self._key, time_shift_s=self._time_shift_s
+            )
         bound_to = tls.certificate_hash if tls else b""
         channel = await dial(endpoint.address, tls, timeout_s=self._settings.dial_timeout_s)
         try:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from fastledger.channelconfig import Bundle
 from fastledger.common import log
-from fastledger.common.errors import FastledgerError
+from fastledger.common.errors import FastledgerError, Unsupported
 from fastledger.orderer.blockcutter import Message
 from fastledger.orderer.consensus.chain import (
     ChainHalted,
@@ -233,6 +233,11 @@ def consenter(settings: KafkaSettings) -> Consenter:
     log.get("kafka").setLevel(logging.DEBUG if settings.verbose else logging.WARNING)
 
     def chain(support: ConsenterSupport, last_metadata: bytes) -> KafkaChain:
+        if support.is_onboarding:
+            raise Unsupported(
+                f"channel {support.channel_id} is ordered by Kafka, whose messages make its blocks "
+                "from the first one on; begin it with its genesis block"
+            )
         # It takes a while to load, and most orderers have no such channel.
         from fastledger.orderer.consensus.kafka.partition import Partition
 
