@@ -140,7 +140,7 @@ fn large_messages_go_both_ways_up_to_the_limit() {
     assert_eq!((messages, status.code()), (vec![large.into()], Code::ResourceExhausted));
 
     for call in [client.ask(&vec![0; (9 << 20) + 1]), client.converse()] {
-        let _ = call.send(vec![0; (9 << 20) + 1].into());
+        let _ = call.send(Bytes::from(vec![0; (9 << 20) + 1]));
         let (_, status) = client.end_of(&call);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.message(), "Sent message larger than max (9437185 vs. 9437184)");
