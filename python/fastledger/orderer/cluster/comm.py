@@ -14,6 +14,7 @@ from fastledger.comm import ClientLimits
 from fastledger.common import log
 from fastledger.common.errors import FastledgerError
 from fastledger.orderer.cluster.connections import Backoff, ClusterIdentity, Connections
+from fastledger.orderer.cluster.expiration import has_cure
 from fastledger.orderer.cluster.node import RemoteNode
 from fastledger.orderer.cluster.stream import NotDelivered, Route, Stream, StreamEnded
 
@@ -240,8 +241,10 @@ class ClusterComm:
             return
         text, is_refusal = str(reason), isinstance(reason, StreamEnded) and not reason.is_lost
         told = known.refusals if is_refusal else known.failures
-        # Why one is not reached changes all the time; what one refuses does not.
-        is_news = told.get(to) != text if is_refusal else to not in told
+        # Why one is not reached changes all the time; what one refuses does not, nor that a
+        # certificate has ended, which is found out when the node is up.
+        lasts = is_refusal or has_cure(text)
+        is_news = told.get(to) != text if lasts else to not in told
         told[to] = text
         _logger.log(
             logging.ERROR if is_news else logging.DEBUG,

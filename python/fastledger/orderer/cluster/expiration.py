@@ -39,6 +39,11 @@ def with_cure(reason: str) -> str:
     return _ENDED.sub(told, reason)
 
 
+def has_cure(reason: str) -> bool:
+    """Whether a reason is of a certificate that has ended."""
+    return _CURE in reason
+
+
 def tell_of_own(certificates: Mapping[str, bytes], now: float) -> None:
     """Say of this orderer's certificates when they end, and what to do about those that have.
 
