@@ -32,8 +32,8 @@ from fastledger.orderer.consensus.chain import (
 from fastledger.orderer.errors import BlockNotNext
 from fastledger.orderer.msgprocessor.message import OrdererMessage
 from fastledger.orderer.multichannel.chainsupport import ChainSupport
-from fastledger.protos.common.common_pb2 import Block
 from fastledger.protoutil.blocks import checked_block, is_config_block
+from fastledger.protoutil.coreblock import AnyBlock
 
 MAX_PROPOSED = 4
 """Blocks that the leader has proposed before messages wait."""
@@ -180,7 +180,7 @@ class Member(Follower):
 
     def __init__(self, kind: "Toy", support: ConsenterSupport, last_metadata: bytes) -> None:
         super().__init__(kind, support, last_metadata)
-        self.proposed: dict[int, tuple[Block, set[int]]] = {}
+        self.proposed: dict[int, tuple[AnyBlock, set[int]]] = {}
         self.progress = asyncio.Event()
         self.deciding = asyncio.Lock()
         self.batcher = Batcher(
@@ -272,7 +272,7 @@ class Member(Follower):
                     self.send(node, BLOCK, number, self.support.block(number))
                 self.progress.set()
 
-    async def write(self, block: Block) -> None:
+    async def write(self, block: AnyBlock) -> None:
         kept = b"%d/%d" % (self.term, self.leader)
         if is_config_block(block):
             await self.support.write_config(block, kept)

@@ -96,7 +96,7 @@ fn lie(random: &mut Random, node: &Node) -> Message {
     }
     if kind == MessageKind::Snap {
         let voters = if random.below(2) == 0 { vec![1, 2, 3] } else { vec![3] };
-        let members = ConfState { voters, ..ConfState::default() };
+        let members = ConfState { voters };
         let (index, term) = (number(random, last), number(random, message.term));
         message.snapshot = Some(Arc::new(Snapshot { index, term, members, data: Bytes::new() }));
     }
