@@ -6,12 +6,18 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import corpora
 import fastledger
 from corpora import Corpus, OpenCorpus
 
 SLOW_S = 7_200
+
+# How long an example takes says something of the machine alone.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("any machine", deadline=None, suppress_health_check=_SLOW)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from corpora import VECTORS, Corpus
@@ -67,7 +67,6 @@ def bundle(small: Corpus) -> Bundle:
     return Bundle.from_block(small.blocks()[0])
 
 
-@settings(deadline=None)
 @given(text=gate(st.recursive(PRINCIPAL, gate, max_leaves=12)))
 def test_what_the_core_writes_reads_as_the_same_policy(bundle: Bundle, text: str) -> None:
     envelope = from_string(f"AND({text}, 'Nobody.member')")

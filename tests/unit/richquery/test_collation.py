@@ -4,7 +4,7 @@
 import unicodedata
 from itertools import permutations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastledger.ledger.richquery.collation import MAX_NESTED, compare, sort_key
@@ -60,7 +60,6 @@ def slow_text(text: str) -> tuple:
     return (tuple(letters), tuple(accents), tuple(capitals), text)
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES)
 @example(2**53, float(2**53))
 @example(2**53 + 1, float(2**53))
@@ -75,7 +74,6 @@ def test_bytes_are_ordered_as_values_are(left: object, right: object) -> None:
     assert compare(left, right) == slow
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, max_size=6))
 def test_no_values_bytes_begin_with_those_of_another(values: list) -> None:
     keys = {sort_key(value) for value in values}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastledger.ledger import richquery
@@ -82,7 +82,6 @@ def test_projected_values_are_written_as_go_writes_them() -> None:
     assert value == '{"b":1.5,"z":"\\u003ca\\u003e\\u0026\ufffd"}'.encode()
 
 
-@settings(deadline=None)
 @pytest.mark.parametrize("sort", [[], ["size"], [{"size": "desc"}]])
 @pytest.mark.parametrize("page_size", [1, 2, 3, 50])
 @given(
