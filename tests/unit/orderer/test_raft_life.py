@@ -175,7 +175,7 @@ def test_it_is_the_same_chain_whoever_comes_and_goes(tmp_path: Path, kills: int)
                 await network.order(leader, b"%d" % number)
                 await network.stop(leader)
                 others = sorted(network.nodes)
-                # What is handed on to one that ends without a successor may be lost, as with Fabric.
+                # What is handed on to one that ends without a successor may be lost.
                 await network.leader(other_than=leader)
                 await network.order(others[0], b"without %d" % number)
                 await network.start(leader)

@@ -319,6 +319,12 @@ impl Message {
     /// The encoding, as etcd 3.5 writes it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.view().encode()
+    }
+
+    /// What is to be encoded.
+    #[must_use]
+    pub fn view(&self) -> raftpb::Message<'_> {
         raftpb::Message {
             kind: self.kind.into(),
             to: self.to,
@@ -333,7 +339,6 @@ impl Message {
             reject_hint: self.reject_hint,
             context: &self.context,
         }
-        .encode()
     }
 
     /// Reads an encoding, of which entries and snapshot go on sharing the memory.

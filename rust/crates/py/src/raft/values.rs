@@ -29,7 +29,7 @@ impl From<Message> for RaftMessage {
         let data = message.entries.iter().map(|entry| &entry.data);
         let data = data.chain(message.snapshot.iter().map(|snapshot| &snapshot.data));
         let mut large = data.filter(|data| data.len() >= LARGE_BYTES).cloned();
-        let (rest, left_out) = view(&message).encode_around(LARGE_BYTES);
+        let (rest, left_out) = message.view().encode_around(LARGE_BYTES);
         let (rest, mut done, mut payload) = (Bytes::from(rest), 0, Vec::new());
         for (place, _) in left_out {
             payload.push(rest.slice(done..place));
@@ -38,23 +38,6 @@ impl From<Message> for RaftMessage {
         }
         payload.push(rest.slice(done..));
         Self { kind: message.kind, to: message.to, payload }
-    }
-}
-
-fn view(message: &Message) -> raftpb::Message<'_> {
-    raftpb::Message {
-        kind: message.kind.into(),
-        to: message.to,
-        from: message.from,
-        term: message.term,
-        log_term: message.log_term,
-        index: message.index,
-        entries: message.entries.iter().map(Entry::view).collect(),
-        commit: message.commit,
-        snapshot: message.snapshot.as_deref().map(Snapshot::view),
-        reject: message.reject,
-        reject_hint: message.reject_hint,
-        context: &message.context,
     }
 }
 
