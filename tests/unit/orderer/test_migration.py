@@ -23,7 +23,7 @@ def test_from_solo_to_raft(tmp_path: Path, restarts: bool) -> None:
     """As documented, and by itself without any restart."""
 
     async def story() -> None:
-        network = network_of(tmp_path, 7700 + 10 * restarts, 1, ())
+        network = network_of(tmp_path, 8100 + 10 * restarts, 1, ())
         async with running(network):
             await network.order(1, b"by solo")
             await migrate(network, "solo", restarts=restarts)

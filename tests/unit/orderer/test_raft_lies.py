@@ -62,7 +62,7 @@ class Liar:
 
 def test_the_others_go_on_as_they_were(tmp_path: Path) -> None:
     async def story() -> None:
-        network = RaftNetwork(tmp_path, 7740)
+        network = RaftNetwork(tmp_path, 7920)
         async with running(network):
             leader = await network.leader()
             if leader == 3:

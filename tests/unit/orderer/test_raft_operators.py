@@ -28,7 +28,7 @@ def test_the_certificate_of_one_that_is_away_is_changed_and_it_comes_back(tmp_pa
             await accepted(network, leader, 1, 2, 3)
             await network.start(away)
             await network.level(3)
-            assert network.member(away) == away
+            await until(lambda: network.member(away) == away)
             await network.order(away, b"with the other key")
             await until(lambda: b"with the other key" in network.contents(away))
 

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use fastledger_comm::LARGE_BYTES;
 use fastledger_consensus::{ConfState, Entry, Message, MessageKind, Role, Snapshot};
 use fastledger_wire::cluster::around_consensus;
-use fastledger_wire::raftpb;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
