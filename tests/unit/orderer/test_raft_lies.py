@@ -10,6 +10,7 @@ from cluster_wire import consensus, submit
 from consenting import run
 from fastledger.comm import ClientTls, dial
 from fastledger.orderer.cluster.stream import STEP
+from fastledger.protoutil import varint
 from raft_network import RaftNetwork, running
 from waiting import until
 
@@ -19,19 +20,11 @@ APP, VOTE, SNAP, HEARTBEAT = 3, 5, 7, 8
 FAR = 1 << 63
 
 
-def varint(number: int) -> bytes:
-    encoded = b""
-    while number > 127:
-        encoded += bytes([number & 127 | 128])
-        number >>= 7
-    return encoded + bytes([number])
-
-
 def message(to: int, kind: int, sender: int = 3, **fields: int) -> bytes:
     """An encoded ``raftpb.Message``."""
     numbers = {"term": 4, "log_term": 5, "index": 6, "commit": 8}
     values = {1: kind, 2: to, 3: sender} | {numbers[name]: value for name, value in fields.items()}
-    return b"".join(bytes([field << 3]) + varint(value) for field, value in values.items())
+    return b"".join(bytes([field << 3]) + varint.encode(value) for field, value in values.items())
 
 
 class Liar:
